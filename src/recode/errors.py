@@ -1,0 +1,23 @@
+"""The exceptions a user may meet. Every message says what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+
+class RecodeError(Exception):
+    """Base of all errors that are reported to the user as one line, without a traceback (exit code 2)."""
+
+
+class RecordError(RecodeError):
+    """A data file holds something that is not a valid record; the message names file, line and field."""
+
+
+class RecipeError(RecodeError):
+    """A recipe holds an unknown key, a wrong value or names something that does not exist."""
+
+
+class EnvironmentBuildError(RecodeError):
+    """A pinned library environment could not be built."""
+
+
+class MissingExtraError(RecodeError):
+    """An optional dependency is not installed; the message names the extra to install."""
