@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,138 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+
+@app.callback()
+def _recode() -> None:
+    # With a callback, Typer asks for the command's name even where there is only one command.
+    pass
+
+
+# --- rewards ---
+
+
+@app.command(epilog="Example: `recode reward completions.jsonl --family paper`")
+def reward(
+    file: Annotated[Path, typer.Argument(help='JSON lines {"completion", "target"} and, for the lift, "old_code".')],
+    family: Annotated[
+        str, typer.Option(help="`strict`, or `paper`: the published numbers, faults included.")
+    ] = "strict",
+) -> None:
+    """Score completions by the reward's rules: one JSON line of scores for each line, in order.
+
+    A score is null where the gold program does not parse. `total` is format + edit, at most 3.
+    """
+    from recode.rewards.lines import read_lines, score_lines
+
+    for scores in score_lines(read_lines(file), family):
+        typer.echo(json.dumps(scores))
+
+
+# --- data ---
+
+data_app = typer.Typer(help="Build the data set.", no_args_is_help=True, rich_markup_mode="markdown")
+app.add_typer(data_app, name="data")
+
+
+@app.command(epilog="Example: `recode verify data/sources/numpy.toml`")
+def verify(
+    files: Annotated[list[Path], typer.Argument(help="Update sources: TOML files, or folders of them.")],
+    locks: Annotated[Path, typer.Option(help="Folder of locks; a missing one is resolved and written.")] = Path(
+        "data/locks"
+    ),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything anew, whatever is remembered.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Run every entry in both pinned environments and show which do not hold, and why (exit code 1 if any)."""
+    from recode.collect.checking import verify_files
+
+    if not verify_files(files, locks, fresh=fresh, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@data_app.command("build", epilog="Example: `recode data build --sources data/sources --out data`")
+def data_build(
+    sources: Annotated[Path, typer.Option(help="Folder of update sources, or one TOML file.")] = Path("data/sources"),
+    out: Annotated[Path, typer.Option(help="Where the JSON Lines files and the locks go.")] = Path("data"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything anew, whatever is remembered.")] = False,
+) -> None:
+    """Compile update sources to verified records, split by family; print what was left out, and why."""
+    from recode.collect.build import build
+
+    build(sources, out, fresh=fresh)
+
+
+# --- training ---
+
+
+@app.command(epilog="Example: `recode pretrain recipes/pretrain-habit.toml --out runs/habit`")
+def pretrain(
+    recipe: Annotated[Path, typer.Argument(help="A recipe with `method = \"pretrain\"`.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/ and the recipe's name).")] = None,
+) -> None:
+    """Pretrain a small model from scratch on made-up migrations; killed, it goes on from its last checkpoint."""
+    from recode.train.launch import launch
+
+    typer.echo(launch(recipe, out or Path("runs") / recipe.stem, {}, allowed=("pretrain",)))
+
+
+@app.command(epilog="Example: `recode train recipes/quickstart/grpo.toml --out runs/grpo`")
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A recipe with `method` sft, grpo or dapo.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/ and the recipe's name).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")] = None,
+    model: Annotated[str | None, typer.Option(help="Instead of the recipe's model.")] = None,
+) -> None:
+    """Train a model by SFT, GRPO or DAPO; killed, the same command goes on from the last checkpoint."""
+    from recode.train.launch import launch
+
+    asked = {"seed": seed, "model": model}
+    overrides = {key: value for key, value in asked.items() if value is not None}
+    typer.echo(launch(recipe, out or Path("runs") / recipe.stem, overrides, allowed=("sft", "grpo", "dapo")))
+
+
+# --- evaluation ---
+
+
+@app.command(epilog="Example: `recode evaluate recode-tiny --on test_updates --samples 8 --out runs/base`")
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model folder, a hub name, `recode-tiny` or `recode-tiny-able`.")],
+    on: Annotated[list[str] | None, typer.Option(help="A split; repeat for more (default: all test splits).")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="1: greedy. More: sampled, with pass@k.")] = 1,
+    temperature: Annotated[float, typer.Option(min=0.01, help="Of sampling.")] = 1.0,
+    out: Annotated[Path, typer.Option(help="Folder for results.json and the judged completions.")] = Path("runs/evaluation"),
+    data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
+    seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
+    """Judge a model on the project's splits: exact match, edit similarity, reward, copies of the old code, pass@k."""
+    from recode.evaluate.command import run_evaluation
+
+    run_evaluation(model, on, data, out, samples=samples, temperature=temperature, seed=seed, as_json=as_json)
+
+
+@app.command(epilog="Example: `recode report runs/quickstart`")
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a quickstart.")],
+) -> None:
+    """Write report.md, the curves as PNG and one self-contained report.html for a finished quickstart."""
+    from recode.evaluate.report import write_report
+
+    typer.echo(write_report(run))
+
+
+@app.command(epilog="Example: `recode quickstart --seed 2 --out runs/quickstart-2`")
+def quickstart(
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/quickstart"),
+    seed: Annotated[int, typer.Option(help="Of prompts' order, sampling and training.")] = 1,
+    data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
+    recipes: Annotated[Path, typer.Option(help="Folder with sft.toml, grpo.toml and dapo.toml.")] = Path("recipes/quickstart"),
+) -> None:
+    """See it work on a CPU in minutes: evaluate, train by SFT, GRPO and DAPO, evaluate, report."""
+    from recode.quickstart import run_quickstart
+
+    run_quickstart(out, data, recipes, seed)
 
 
 def main() -> None:

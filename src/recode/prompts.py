@@ -1,8 +1,8 @@
 """The only prompt template and the only response parser.
 
-The structure is that of the paper (arXiv 2506.20495, appendix): a system message that asks to reason first, a user message with
-library, version, note and old code, and an assistant turn that is pre-filled up to and including `<think>`, so a completion
-starts *inside* the think block.
+The structure is that of the paper (arXiv 2506.20495, appendix): a system message that asks to reason first, a user
+message with library, version, note and old code, and an assistant turn that is pre-filled up to and including
+`<think>`, so a completion starts *inside* the think block.
 """
 
 from __future__ import annotations
@@ -22,8 +22,13 @@ INSTRUCTION = (
 )
 PREFILL = "<think>"
 
-_FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[ \t]*$", re.MULTILINE)
+_TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 _PYTHON = {"", "python", "py", "python3"}
+# A line that may open or close a fence, as in CommonMark: at most three spaces, three or more backticks, an info
+# string. The answer's tags may stand on that line too. Possessive repeats keep the search linear in the length of
+# hostile text.
+_MARK = re.compile(r"(?:^|(?<=<answer>)) {0,3}+(`{3,}+)[ \t]*+([^`<\s]*+)[ \t\r]*+(?=$|</answer>)", re.MULTILINE)
+_BACKTICKS = re.compile("`{3,}")
 
 
 def user_message(update: ApiUpdate, code: str) -> str:
@@ -32,7 +37,7 @@ def user_message(update: ApiUpdate, code: str) -> str:
         f"The library `{update.library}` was updated to version {update.new_version}. This is the note on the update:\n"
         f"<doc>\n{update.update_info.strip()}\n</doc>\n"
         f"This code was written for an earlier version:\n"
-        f"```python\n{code.rstrip()}\n```\n"
+        f"{_fenced(code)}\n"
         f"{INSTRUCTION}"
     )
 
@@ -43,16 +48,31 @@ def messages(update: ApiUpdate, code: str) -> list[dict[str, str]]:
 
 
 def response(thought: str, code: str) -> str:
-    """Return a well-formed completion (what follows `PREFILL`) with this thought and this program."""
-    return f"{thought.strip()}</think>\n<answer>\n```python\n{code.rstrip()}\n```\n</answer>"
+    """Return a well-formed completion (what follows `PREFILL`) with this thought and this program.
+
+    `parse_response` gives back exactly this program, up to white space at its end, whatever its strings and comments
+    hold. The thought must hold none of the four tags, or the completion is not well-formed.
+    """
+    return f"{thought.strip()}</think>\n<answer>\n{_fenced(code)}\n</answer>"
+
+
+def _fenced(code: str) -> str:
+    """Return `code` as one Python code block, its fence longer than any run of backticks inside."""
+    fence = "`" * max(3, 1 + max(map(len, _BACKTICKS.findall(code)), default=0))
+    body = code.rstrip()
+    if body.endswith("\\"):
+        # A continuation into a blank line is valid, one into the end of the file is not.
+        body += "\n"
+    return f"{fence}python\n{body}\n{fence}"
 
 
 @dataclass(frozen=True)
 class Response:
     """A parsed completion.
 
-    `code` is the program of the answer block's single fence, or None where there is no answer block or not exactly one fence.
-    `well_formed` says whether the completion is exactly one think block, then one answer block, and nothing after.
+    `code` is the program of the answer block's single fence, or None where there is no answer block or not exactly one
+    fence. `well_formed` says whether the completion is exactly one think block, then one answer block, and nothing
+    after.
     """
 
     thought: str
@@ -61,32 +81,64 @@ class Response:
 
 
 def parse_response(completion: str) -> Response:
-    """Parse what a model wrote after `PREFILL`. Never raises.
+    """Parse what a model wrote after `PREFILL`. Never raises; takes time linear in the text's length.
 
-    The text is split at the *first* `</think>`; only an answer block after it counts, so nothing written while thinking is
-    ever taken for the answer.
+    The text is split at the *first* `</think>`; only an answer block after it counts, so nothing written while
+    thinking is ever taken for the answer. A malformed completion may still hold one unambiguous answer block, whose
+    code counts. Tags and shorter fences inside a fence are program text.
     """
     thought, closed, rest = completion.partition("</think>")
     if not closed:
         return Response(thought, None, False)
-    stripped = rest.strip()
-    inner = stripped.removeprefix("<answer>").removesuffix("</answer>")
-    enclosed = stripped.startswith("<answer>") and stripped.endswith("</answer>") and len(inner) == len(stripped) - 17
-    tags = ("<think>", "</think>", "<answer>", "</answer>")
-    well_formed = enclosed and not any(tag in thought for tag in tags) and not any(tag in inner for tag in tags)
-    if not enclosed:
-        # A malformed completion may still hold one unambiguous answer block.
-        if rest.count("<answer>") != 1 or rest.count("</answer>") != 1:
-            return Response(thought, None, False)
-        inner = rest.partition("<answer>")[2].partition("</answer>")[0]
-    elif any(tag in inner for tag in tags):
+    fences, stray = _fences(rest)
+    outside = _masked(rest, fences)
+    if outside.count("<answer>") != 1 or outside.count("</answer>") != 1:
         return Response(thought, None, False)
-    return Response(thought, _only_fence(inner), well_formed)
+    begin, end = outside.index("<answer>") + len("<answer>"), outside.index("</answer>")
+    alone = outside.strip().startswith("<answer>") and outside.strip().endswith("</answer>")
+    well_formed = alone and not _tagged(thought) and "<think>" not in outside and "</think>" not in outside
+    answers = [fence for fence in fences if begin <= fence.start < end]
+    unclear = len(answers) != 1 or any(begin <= place < end for place in stray) or _tagged(outside[begin:end])
+    if unclear or answers[0].language not in _PYTHON:
+        return Response(thought, None, well_formed)
+    return Response(thought, rest[answers[0].start : answers[0].end], well_formed)
 
 
-def _only_fence(text: str) -> str | None:
-    """Return the content of the single fenced Python block, or None where there is not exactly one."""
-    marks = list(_FENCE.finditer(text))
-    if len(marks) != 2 or text.count("```") != 2 or marks[0].group(1).lower() not in _PYTHON or marks[1].group(1):
-        return None
-    return text[marks[0].end() + 1 : marks[1].start()]
+@dataclass(frozen=True)
+class _Fence:
+    """A fenced block: its language in lower case, and where its content starts and ends."""
+
+    language: str
+    start: int
+    end: int
+
+
+def _fences(text: str) -> tuple[list[_Fence], list[int]]:
+    """Find the fenced blocks of `text`, and the places of marks that open a block which is never closed."""
+    fences: list[_Fence] = []
+    opened: re.Match[str] | None = None
+    for mark in _MARK.finditer(text):
+        if opened is None:
+            opened = mark
+        elif _closes(text, opened, mark):
+            fences.append(_Fence(opened.group(2).lower(), min(opened.end() + 1, mark.start()), mark.start()))
+            opened = None
+    return fences, [] if opened is None else [opened.start()]
+
+
+def _closes(text: str, opened: re.Match[str], mark: re.Match[str]) -> bool:
+    at_line_start = mark.start() == 0 or text[mark.start() - 1] == "\n"
+    return at_line_start and not mark.group(2) and len(mark.group(1)) >= len(opened.group(1))
+
+
+def _masked(text: str, fences: list[_Fence]) -> str:
+    """Return `text` with the content of its fences blotted out, every other character at its old place."""
+    parts, last = [], 0
+    for fence in fences:
+        parts += [text[last : fence.start], "." * (fence.end - fence.start)]
+        last = fence.end
+    return "".join([*parts, text[last:]])
+
+
+def _tagged(text: str) -> bool:
+    return any(tag in text for tag in _TAGS)

@@ -1,0 +1,1 @@
+"""From update sources to verified records: read, verify by running, split, write."""

@@ -1,0 +1,91 @@
+"""`recode data build`: update sources → verified, deduplicated, split records."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from recode.collect.cache import CachedRunner
+from recode.collect.checking import Checked, check_entries, environments_of, report
+from recode.collect.duplicates import near_duplicates
+from recode.collect.no_op import make_no_ops
+from recode.collect.sources import read_sources
+from recode.collect.splits import Split, assign
+from recode.collect.verify import Pair, Runner
+from recode.records import Migration, write_records
+
+TEST_NO_OPS = 60
+"""How many no-op entries the test splits give together."""
+
+TRAIN_NO_OP_SHARE = 1 / 3
+"""How many no-op entries there are for one training entry, at most."""
+
+Files = dict[str, list[Migration]]
+"""The data set: file name → records, in order."""
+
+
+def build(sources: Path, out: Path, *, fresh: bool = False) -> None:
+    """Compile update sources to the data set's JSON Lines files, and print what was dropped and what is where.
+
+    Writes `train`, `validation`, `test_updates`, `test_libraries`, `no_op` and `no_op_train` (`.jsonl`) and `locks/`
+    under `out`. The same sources and locks give the same bytes. A killed build goes on where it was.
+
+    Raises:
+        RecordError: a source does not follow the format, or `out` cannot be written.
+        EnvironmentBuildError: an environment cannot be built.
+    """
+    start, console = time.monotonic(), Console()
+    candidates = read_sources([sources])
+    run = CachedRunner(fresh=fresh)
+    pairs = environments_of(candidates, out / "locks")
+    checked = check_entries([(one.entry, pairs[one.entry.library]) for one in candidates], run)
+    files, repeats = compile_files(checked, pairs, run)
+    for name, records in files.items():
+        write_records(out / f"{name}.jsonl", records)
+    report(checked, console)
+    for repeat, first in repeats.items():
+        console.print(f"dropped {repeat}: near-duplicate of {first}", markup=False)
+    console.print(_counts(files))
+    console.print(f"built in {time.monotonic() - start:.0f} s")
+
+
+def compile_files(checked: Sequence[Checked], pairs: dict[str, Pair], run: Runner) -> tuple[Files, dict[str, str]]:
+    """Return the data set of checked entries, and the near-duplicates left out (id → id of the entry repeated)."""
+    held = [one.entry for one in checked if one.verdict.holds]
+    repeats = near_duplicates(held)
+    entries = [entry for entry in held if entry.id not in repeats]
+    splits = assign(entries)
+    names: tuple[Split, ...] = ("train", "validation", "test_updates", "test_libraries")
+    files: Files = {name: [entry for entry in entries if splits[entry.family_id] == name] for name in names}
+    files["no_op"] = _verified(make_no_ops([*files["test_updates"], *files["test_libraries"]], TEST_NO_OPS), pairs, run)
+    files["no_op_train"] = _verified(
+        make_no_ops(files["train"], int(len(files["train"]) * TRAIN_NO_OP_SHARE)), pairs, run
+    )
+    return files, repeats
+
+
+def _verified(entries: Sequence[Migration], pairs: dict[str, Pair], run: Runner) -> list[Migration]:
+    """Return the no-op entries that hold by their own rule."""
+    return [
+        one.entry
+        for one in check_entries([(entry, pairs[entry.library]) for entry in entries], run)
+        if one.verdict.holds
+    ]
+
+
+def _counts(files: Files) -> Table:
+    """Return a table of entries (and families) per library and file."""
+    table = Table("library", *files, title="entries (families)")
+    libraries = sorted({entry.library for records in files.values() for entry in records})
+    for library in [*libraries, ""]:
+        cells = []
+        for records in files.values():
+            mine = [entry for entry in records if library in ("", entry.library)]
+            cells.append(f"{len(mine)} ({len(Counter(entry.family_id for entry in mine))})")
+        table.add_row(library or "all", *cells)
+    return table

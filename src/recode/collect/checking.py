@@ -1,0 +1,100 @@
+"""`recode verify`: the rule applied to many entries at once, with their environments made first."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from recode.collect.cache import CachedRunner
+from recode.collect.sources import Candidate, Releases, read_sources
+from recode.collect.verify import Pair, Runner, Verdict, verify
+from recode.records import Migration
+from recode.sandbox.environments import ensure_environment, ensure_lock
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An entry and what the rule says of it; an admitted entry carries its stdout, locks and `old_on_new`."""
+
+    entry: Migration
+    verdict: Verdict
+
+
+def verify_files(files: Sequence[Path], locks: Path, *, fresh: bool = False, as_json: bool = False) -> bool:
+    """Verify the entries of update sources and print those that fail; return whether all hold.
+
+    Args:
+        files: TOML files, or folders of them.
+        locks: folder of locks; a missing lock is resolved and written there.
+        fresh: run everything anew, whatever is remembered.
+        as_json: print one JSON object instead of a table.
+
+    Raises:
+        RecordError: a file does not follow the format.
+        EnvironmentBuildError: an environment cannot be built.
+    """
+    candidates = read_sources(files)
+    pairs = environments_of(candidates, locks)
+    checked = check_entries([(one.entry, pairs[one.entry.library]) for one in candidates], CachedRunner(fresh=fresh))
+    failed = [one for one in checked if not one.verdict.holds]
+    if as_json:
+        entries = [{"id": one.verdict.id, "failures": [asdict(f) for f in one.verdict.failures]} for one in failed]
+        print(json.dumps({"entries": len(checked), "hold": len(checked) - len(failed), "failed": entries}))
+    else:
+        report(checked, Console())
+    return not failed
+
+
+def environments_of(candidates: Sequence[Candidate], locks: Path) -> dict[str, Pair]:
+    """Return the environments of every library of the candidates, built if need be."""
+    releases = {one.releases.library: one.releases for one in candidates}
+    return {library: _pair(one, locks) for library, one in releases.items()}
+
+
+def check_entries(jobs: Sequence[tuple[Migration, Pair]], run: Runner, workers: int | None = None) -> list[Checked]:
+    """Verify entries in given environments, in parallel, with a progress bar."""
+    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
+    try:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            checked = pool.map(partial(_check_one, run=run), jobs)
+            return list(progress.track(checked, total=len(jobs)))
+    finally:
+        # After an error or Ctrl-C, what has not begun must not begin.
+        pool.shutdown(cancel_futures=True)
+
+
+def report(checked: Sequence[Checked], console: Console) -> None:
+    """Print a table of the entries that fail, and how many hold."""
+    failed = [one for one in checked if not one.verdict.holds]
+    if failed:
+        table = Table("entry", "clause", "reason")
+        for one in failed:
+            for failure in one.verdict.failures:
+                table.add_row(one.verdict.id, failure.clause, failure.reason)
+        console.print(table, markup=False)
+    console.print(f"{len(checked) - len(failed)} of {len(checked)} entries hold")
+
+
+def _pair(releases: Releases, locks: Path) -> Pair:
+    old = ensure_lock(locks, releases.library, releases.old_version, releases.old_requires)
+    new = ensure_lock(locks, releases.library, releases.new_version, releases.new_requires)
+    return Pair(ensure_environment(old), ensure_environment(new), releases.import_name)
+
+
+def _check_one(job: tuple[Migration, Pair], run: Runner) -> Checked:
+    entry, environments = job
+    verdict = verify(entry, environments, run)
+    if verdict.holds:
+        locks = (environments.old.digest, environments.new.digest)
+        entry = entry.model_copy(update={"stdout": verdict.stdout, "old_on_new": verdict.old_on_new, "locks": locks})
+    return Checked(entry, verdict)

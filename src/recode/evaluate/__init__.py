@@ -1,0 +1,1 @@
+"""Evaluation: what a model does on held-out migrations, what it forgets, and whether a difference is real."""

@@ -1,0 +1,123 @@
+"""The project's own splits: is the answer the migrated program, how close is it, is it well-formed, is it the old code again?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from recode.errors import RecordError
+from recode.models import Sampling, complete, render
+from recode.prompts import parse_response
+from recode.records import Migration, read_records
+from recode.rewards import copy_baseline, score
+from recode.source import clean
+
+SPLITS: dict[str, tuple[str, ...]] = {
+    "test_generated": ("test_generated.jsonl",),
+    "test_updates": ("test_updates.jsonl",),
+    "test_libraries": ("test_libraries.jsonl",),
+    "no_op": ("no_op.jsonl", "no_op_generated.jsonl"),
+    "validation": ("validation.jsonl",),
+}
+"""Each split and its files in the data folder."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One completion and its verdict.
+
+    `edit` is the edit similarity to the gold after cleaning, 0 to 1, and 0 where there is no answer. `reward` is the strict format + edit,
+    `lift` the strict lift. A value that cannot be graded is None.
+    """
+
+    id: str
+    family_id: str
+    library: str
+    kind: str
+    completion: str
+    exact: bool | None
+    edit: float | None
+    reward: float | None
+    lift: float | None
+    copied: bool
+    well_formed: bool
+    reward_of_copying: float | None
+
+
+def read_split(name: str, data: Path) -> list[Migration]:
+    """Read a split's entries.
+
+    Raises:
+        RecordError: there is no such split, a file is missing, or a line is bad.
+    """
+    if name not in SPLITS:
+        raise RecordError(f"no split is called `{name}`; choose from {', '.join(SPLITS)}")
+    return [entry for file in SPLITS[name] for entry in read_records(data / file, Migration)]
+
+
+def judge(entry: Migration, completion: str) -> Judged:
+    """Return the verdict on one completion (what follows the pre-filled `<think>`)."""
+    scores = score(completion, entry.new_code, entry.old_code)
+    answer = parse_response(completion)
+    code = None if answer.code is None else clean(answer.code)
+    edit, exact = scores["edit"], scores["exact"]
+    return Judged(
+        id=entry.id,
+        family_id=entry.family_id,
+        library=entry.library,
+        kind=entry.kind,
+        completion=completion,
+        exact=None if exact is None else exact > 0,
+        # The inverse of 3.5 * similarity - 1.5; the score of no answer, -2, lies below every similarity.
+        edit=None if edit is None else max(0.0, (edit + 1.5) / 3.5),
+        reward=scores.total,
+        lift=scores["lift"],
+        copied=code == clean(entry.old_code),
+        well_formed=answer.well_formed,
+        reward_of_copying=copy_baseline(entry.new_code, entry.old_code).total,
+    )
+
+
+def evaluate(
+    model: Any, tokenizer: Any, entries: Sequence[Migration], *, samples: int = 1, sampling: Sampling | None = None,
+    together: int = 64, on_done: Callable[[int], None] | None = None,
+) -> list[list[Judged]]:  # fmt: skip
+    """Complete and judge every entry, `samples` times each; greedy by default. `on_done` is told how many entries were done."""
+    sampling = sampling or Sampling(max_new_tokens=320, temperature=0.0)
+    # Entries of like length together: a batch lasts as long as its longest completion.
+    order = sorted(range(len(entries)), key=lambda i: len(entries[i].old_code))
+    judged: list[list[Judged]] = [[] for _ in entries]
+    for start in range(0, len(order), together):
+        chosen = order[start : start + together]
+        prompts = [render(tokenizer, entries[i], entries[i].old_code) for i in chosen]
+        for i, completions in zip(chosen, complete(model, tokenizer, prompts, samples, sampling), strict=True):
+            judged[i] = [judge(entries[i], completion) for completion in completions]
+        if on_done:
+            on_done(len(chosen))
+    return judged
+
+
+def summary(judged: Sequence[Judged]) -> dict[str, float | int]:
+    """Return the means over judged completions, n, and how many could not be graded."""
+    graded = [one for one in judged if one.exact is not None]
+    if not graded:
+        return {"n": 0, "ungradable": len(judged)}
+    return {
+        "exact": fmean(bool(one.exact) for one in graded),
+        "edit": fmean(one.edit or 0.0 for one in graded),
+        "reward": fmean(one.reward or 0.0 for one in graded),
+        "lift": fmean(one.lift or 0.0 for one in graded),
+        "copy": fmean(one.copied for one in graded),
+        "well_formed": fmean(one.well_formed for one in graded),
+        "reward_of_copying": fmean(one.reward_of_copying or 0.0 for one in graded),
+        "n": len(graded),
+        "ungradable": len(judged) - len(graded),
+    }
+
+
+def as_row(judged: Judged) -> dict[str, Any]:
+    """Return a judged completion as a JSON object."""
+    return asdict(judged)

@@ -1,0 +1,10 @@
+"""Made-up migrations: libraries that do not exist, updates that never happened, programs nobody wrote.
+
+They serve where names must be unseen: to pretrain the embedded model, and to test a policy on names no model can know. Nothing here
+is executed; real, executed migrations come from `recode.collect`.
+"""
+
+from recode.invent.generator import Pool, generate, generate_no_ops
+from recode.invent.thoughts import gold_completion, habit_completion
+
+__all__ = ["Pool", "generate", "generate_no_ops", "gold_completion", "habit_completion"]

@@ -1,0 +1,99 @@
+"""Draws made-up migrations: the entry point of this folder."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Iterator
+from importlib import resources
+
+from recode.invent.changes import Change, draw_change
+from recode.invent.names import Namer, Pool
+from recode.invent.programs import draw_program
+from recode.invent.python_text import rename_in_python
+from recode.invent.world import World
+from recode.records import Migration
+from recode.source import parses
+
+LONGEST_PROGRAM = 450
+"""Characters; longer programs are drawn again."""
+
+__all__ = ["Pool", "generate", "generate_no_ops", "reserved_names"]
+
+
+@functools.cache
+def reserved_names() -> frozenset[str]:
+    """Return the public names of the libraries in the data set, which no made-up API may bear."""
+    return frozenset(resources.files(__package__).joinpath("reserved.txt").read_text(encoding="utf-8").split())
+
+
+def generate(seed: int, pool: Pool = "train", *, no_op_share: float = 0.0, python_share: float = 0.0) -> Iterator[Migration]:
+    """Yield made-up migrations without end, the same for the same arguments.
+
+    Args:
+        seed: of the random choices.
+        pool: `train` or `test`; names of the two share no word.
+        no_op_share: share of entries whose note does not concern the code.
+        python_share: share of renamings set in real functions of Python's standard library.
+    """
+    rng = random.Random(f"{pool}-{seed}")
+    number = 0
+    while True:
+        number += 1
+        if rng.random() < no_op_share:
+            yield _no_op(rng, pool, f"{seed}-{number}")
+            continue
+        world = World.make(rng, Namer(rng, pool, reserved_names()))
+        if rng.random() < python_share:
+            entry = rename_in_python(world, world.names, number)
+            if entry is not None and parses(entry.old_code) and parses(entry.new_code):
+                yield entry
+            continue
+        yield _migration(world, f"{seed}-{number}")
+
+
+def generate_no_ops(seed: int, pool: Pool = "train") -> Iterator[Migration]:
+    """Yield made-up entries without end whose note does not concern their code: the right answer is the code unchanged."""
+    rng = random.Random(f"no-op-{pool}-{seed}")
+    number = 0
+    while True:
+        number += 1
+        yield _no_op(rng, pool, f"{seed}-{number}")
+
+
+def _migration(world: World, number: str) -> Migration:
+    change, (old, new) = _program(world)
+    return _entry(world, change, f"{world.library}-{number}", old, new)
+
+
+def _program(world: World) -> tuple[Change, tuple[str, str]]:
+    """Return a change and a program that shows it; both versions parse, differ and are short enough."""
+    library_root, bound = world.root, list(world.variables)
+    while True:
+        world.root, world.variables = library_root, list(bound)
+        change = draw_change(world)
+        old, new = draw_program(world, change)
+        if old != new and len(old) <= LONGEST_PROGRAM and parses(old) and parses(new):
+            return change, (old, new)
+
+
+def _no_op(rng: random.Random, pool: Pool, number: str) -> Migration:
+    """Return an entry whose note is about another API, at times one that looks much like one in the code."""
+    while True:
+        world = World.make(rng, Namer(rng, pool, reserved_names()))
+        noted = draw_change(world)
+        _, (before, after) = _program(world)
+        code = after if rng.random() < 0.5 else before
+        leaf = noted.old_symbol.rstrip(")").replace("(", ".").rsplit(".", 1)[1]
+        if leaf not in code:
+            entry = _entry(world, noted, f"{world.library}-no-op-{number}", code, code)
+            return entry.model_copy(update={"kind": "no_op"})
+
+
+def _entry(world: World, change: Change, name: str, old: str, new: str) -> Migration:
+    return Migration(
+        id=name, family_id=name, library=world.library, old_version=world.old_version, new_version=world.new_version, kind=change.kind,
+        old_symbol=change.old_symbol, new_symbol=change.new_symbol, description=change.note, update_info=change.note, old_code=old,
+        new_code=new, author="generator",
+    )  # fmt: skip
+

@@ -1,0 +1,241 @@
+"""A decoder for small Llama-shaped models on a CPU: the prompt is read once per group, and only its own tokens per sample.
+
+On a CPU and at a few million parameters, most of a step of `transformers`' generate is spent around the arithmetic, not in it. This
+decoder reads the weights of a loaded `LlamaForCausalLM`, keeps its key-value cache in preallocated tensors, attends to a prompt's keys and
+values once for all samples of its group, and drops groups whose samples have all ended. Greedy output equals `generate`'s.
+
+Dimension suffixes: P prompts, G samples per prompt, N = P·G rows, T prompt tokens, S new tokens, L layers, K key-value heads,
+R query heads per key-value head, D head size, C hidden size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to choose tokens. `temperature` 0 is greedy. `seed` fixes everything that is drawn."""
+
+    max_new_tokens: int = 320
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+def supports(model: Any) -> bool:
+    """Say whether this decoder reproduces the model: a plain Llama on the CPU, without biases, scaled positions or adapters."""
+    config = getattr(model, "config", None)
+    rope = getattr(config, "rope_parameters", None) or {}
+    return (
+        type(model).__name__ == "LlamaForCausalLM"
+        and rope.get("rope_type", "default") == "default"
+        and not config.attention_bias
+        and not config.mlp_bias
+        and config.hidden_act == "silu"
+        and next(model.parameters()).device.type == "cpu"
+    )
+
+
+class _Weights:
+    """The tensors of a Llama in float32, transposed for `x @ w`."""
+
+    def __init__(self, model: Any) -> None:
+        config = model.config
+        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
+        self.size = getattr(config, "head_dim", None) or config.hidden_size // self.heads
+        self.epsilon = config.rms_norm_eps
+        rope = getattr(config, "rope_parameters", None) or {}
+        self.theta = float(rope.get("rope_theta", 10000.0))
+        self.embedding = _plain(model.model.embed_tokens.weight)
+        self.norm = _plain(model.model.norm.weight)
+        self.head = _plain(model.lm_head.weight).t()
+        self.layers = [_Layer(layer) for layer in model.model.layers]
+
+    def rotary(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return cosines and sines for positions of any shape, with D appended."""
+        frequencies = self.theta ** (-torch.arange(0, self.size, 2, dtype=torch.float32) / self.size)
+        angles = positions[..., None].float() * frequencies
+        angles = torch.cat([angles, angles], dim=-1)
+        return angles.cos(), angles.sin()
+
+
+class _Layer:
+    def __init__(self, layer: Any) -> None:
+        attention, mlp = layer.self_attn, layer.mlp
+        self.before, self.after = _plain(layer.input_layernorm.weight), _plain(layer.post_attention_layernorm.weight)
+        self.qkv = torch.cat([_plain(p.weight) for p in (attention.q_proj, attention.k_proj, attention.v_proj)]).t()
+        self.out = _plain(attention.o_proj.weight).t()
+        self.gate_up = torch.cat([_plain(mlp.gate_proj.weight), _plain(mlp.up_proj.weight)]).t()
+        self.down = _plain(mlp.down_proj.weight).t()
+
+
+def _plain(weight: Tensor) -> Tensor:
+    return weight.detach().float()
+
+
+def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    half = x.shape[-1] // 2
+    return x * cosine + torch.cat([-x[..., half:], x[..., :half]], dim=-1) * sine
+
+
+def _feed_forward(x: Tensor, layer: _Layer, epsilon: float) -> Tensor:
+    gate, up = (functional.rms_norm(x, x.shape[-1:], layer.after, epsilon) @ layer.gate_up).chunk(2, dim=-1)
+    return x + (functional.silu(gate) * up) @ layer.down
+
+
+class _Group:
+    """The state of decoding: prompts' cache (P, K, T, D) per layer, samples' cache (P, G, K, S, D) per layer."""
+
+    def __init__(self, weights: _Weights, prompts: list[list[int]], samples: int, room: int) -> None:
+        self.weights, self.samples = weights, samples
+        self.lengths_p = torch.tensor([len(prompt) for prompt in prompts])
+        longest = int(self.lengths_p.max())
+        ids_pt = torch.zeros(len(prompts), longest, dtype=torch.long)
+        for row, prompt in enumerate(prompts):
+            ids_pt[row, : len(prompt)] = torch.tensor(prompt)
+        self.keys, self.values, self.last_pc = self._read(ids_pt)
+        # Padding on the right: a prompt's padded keys lie behind its last token and are masked for its samples.
+        self.padded_pt = torch.arange(longest)[None] >= self.lengths_p[:, None]
+        shape = (len(prompts), samples, weights.kv_heads, room, weights.size)
+        self.new_keys = [torch.empty(shape) for _ in weights.layers]
+        self.new_values = [torch.empty(shape) for _ in weights.layers]
+
+    def _read(self, ids_pt: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """Run the prompts; return keys and values per layer and the hidden state of each prompt's last token."""
+        w = self.weights
+        x = w.embedding[ids_pt]
+        prompts, longest = ids_pt.shape
+        cosine, sine = w.rotary(torch.arange(longest))
+        keys, values = [], []
+        for layer in w.layers:
+            q, k, v = self._project(x, layer)
+            q, k = _rotate(q, cosine, sine), _rotate(k, cosine, sine)
+            keys.append(k)
+            values.append(v)
+            mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+            x = x + mixed.transpose(1, 2).reshape(prompts, longest, -1) @ layer.out
+            x = _feed_forward(x, layer, w.epsilon)
+        return keys, values, x[torch.arange(prompts), self.lengths_p - 1]
+
+    def _project(self, x: Tensor, layer: _Layer) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries (batch, heads, length, D), keys and values (batch, K, length, D)."""
+        w = self.weights
+        qkv = functional.rms_norm(x, x.shape[-1:], layer.before, w.epsilon) @ layer.qkv
+        parts = qkv.view(*x.shape[:2], -1, w.size).transpose(1, 2)
+        return parts.split([w.heads, w.kv_heads, w.kv_heads], dim=1)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return logits (..., V) for hidden states (..., C)."""
+        w = self.weights
+        return functional.rms_norm(hidden, hidden.shape[-1:], w.norm, w.epsilon) @ w.head
+
+    def step(self, tokens_pg: Tensor, at: int) -> Tensor:
+        """Append one token to every sample as its `at`-th new one; return logits (P, G, V)."""
+        w, samples = self.weights, self.samples
+        prompts = tokens_pg.shape[0]
+        repeats = w.heads // w.kv_heads
+        x = w.embedding[tokens_pg].view(prompts * samples, 1, -1)
+        cosine_pd, sine_pd = w.rotary(self.lengths_p + at)
+        # (P·G, 1, 1, D): every sample of a prompt stands at the same position.
+        cosine = cosine_pd.repeat_interleave(samples, 0)[:, None, None]
+        sine = sine_pd.repeat_interleave(samples, 0)[:, None, None]
+        for number, layer in enumerate(w.layers):
+            q, k, v = self._project(x, layer)
+            q, k = _rotate(q, cosine, sine), _rotate(k, cosine, sine)
+            self.new_keys[number][:, :, :, at] = k.view(prompts, samples, w.kv_heads, w.size)
+            self.new_values[number][:, :, :, at] = v.view(prompts, samples, w.kv_heads, w.size)
+            mixed = self._attend(q.view(prompts, samples, w.kv_heads, repeats, w.size), number, at + 1)
+            x = x + mixed.reshape(prompts * samples, 1, -1) @ layer.out
+            x = _feed_forward(x, layer, w.epsilon)
+        return self.logits(x).view(prompts, samples, -1)
+
+    def _attend(self, q_pgkrd: Tensor, layer: int, seen: int) -> Tensor:
+        """Attend to the prompt's keys once per group and to each sample's own; return (P, G, K, R, D)."""
+        prompts, samples, kv_heads, repeats, size = q_pgkrd.shape
+        q_shared = q_pgkrd.transpose(1, 2).reshape(prompts, kv_heads, samples * repeats, size)
+        shared = q_shared @ self.keys[layer].transpose(-1, -2)
+        shared.masked_fill_(self.padded_pt[:, None, None], float("-inf"))
+        shared = shared.view(prompts, kv_heads, samples, repeats, -1).transpose(1, 2)
+        own = q_pgkrd @ self.new_keys[layer][:, :, :, :seen].transpose(-1, -2)
+        weights = torch.softmax(torch.cat([shared, own], dim=-1) * size**-0.5, dim=-1)
+        on_shared, on_own = weights.split([shared.shape[-1], seen], dim=-1)
+        on_shared = on_shared.transpose(1, 2).reshape(prompts, kv_heads, samples * repeats, -1)
+        from_shared = (on_shared @ self.values[layer]).view(prompts, kv_heads, samples, repeats, size).transpose(1, 2)
+        return from_shared + on_own @ self.new_values[layer][:, :, :, :seen]
+
+    def keep(self, index: Tensor) -> None:
+        """Forget all prompts but those at `index`."""
+        self.lengths_p, self.padded_pt = self.lengths_p[index], self.padded_pt[index]
+        for caches in (self.keys, self.values, self.new_keys, self.new_values):
+            for number, cache in enumerate(caches):
+                caches[number] = cache[index]
+
+
+def choose(logits_pgv: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
+    """Return the next tokens (P, G): the likeliest, or drawn at the temperature from the top-p nucleus."""
+    if sampling.temperature == 0:
+        return logits_pgv.argmax(-1)
+    probabilities = torch.softmax(logits_pgv / sampling.temperature, dim=-1)
+    if sampling.top_p < 1:
+        ordered, order = probabilities.sort(dim=-1, descending=True)
+        ordered[ordered.cumsum(-1) - ordered >= sampling.top_p] = 0
+        probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered)
+    drawn = torch.multinomial(probabilities.flatten(0, 1), 1, generator=generator)
+    return drawn.view(logits_pgv.shape[:2])
+
+
+@torch.inference_mode()
+def sample(
+    model: Any, prompts: list[list[int]], samples: int, sampling: Sampling, end: int, *, together: int = 256
+) -> list[list[list[int]]]:
+    """Return `samples` completions (token ids, with `end` where it was reached) for each prompt.
+
+    Prompts of similar length run together, at most `together` rows at a time. The result depends on the arguments alone.
+    """
+    weights = _Weights(model)
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    at_once = max(1, together // samples)
+    results: list[list[list[int]]] = [[] for _ in prompts]
+    for start in range(0, len(order), at_once):
+        chosen = order[start : start + at_once]
+        generator = torch.Generator().manual_seed(sampling.seed * 1_000_003 + start)
+        for i, completions in zip(
+            chosen, _run(weights, [prompts[i] for i in chosen], samples, sampling, end, generator), strict=True
+        ):
+            results[i] = completions
+    return results
+
+
+def _run(
+    weights: _Weights, prompts: list[list[int]], samples: int, sampling: Sampling, end: int, generator: torch.Generator
+) -> list[list[list[int]]]:
+    group = _Group(weights, prompts, samples, sampling.max_new_tokens)
+    written = torch.full((len(prompts), samples, sampling.max_new_tokens), end)
+    alive = torch.arange(len(prompts))
+    logits = group.logits(group.last_pc)[:, None].expand(-1, samples, -1)
+    ended = torch.zeros(len(prompts), samples, dtype=torch.bool)
+    for at in range(sampling.max_new_tokens):
+        tokens = torch.where(ended, end, choose(logits, sampling, generator))
+        written[alive, :, at] = tokens
+        ended = ended | (tokens == end)
+        open_p = ~ended.all(dim=1)
+        if not open_p.any() or at + 1 == sampling.max_new_tokens:
+            break
+        # Compacting copies the caches, so it waits until a tenth of the prompts is done.
+        if (~open_p).sum() * 10 >= len(alive):
+            index = open_p.nonzero()[:, 0]
+            group.keep(index)
+            alive, tokens, ended = alive[index], tokens[index], ended[index]
+        logits = group.step(tokens, at)
+    return [[until(row.tolist(), end) for row in rows] for rows in written]
+
+
+def until(ids: list[int], end: int) -> list[int]:
+    """Return the ids up to and including the first `end`."""
+    return ids[: ids.index(end) + 1] if end in ids else ids

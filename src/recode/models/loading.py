@@ -1,0 +1,47 @@
+"""Loading a model by folder, hub name, or the name of an embedded one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from recode.errors import RecodeError
+
+EMBEDDED = {"recode-tiny": "base", "recode-tiny-able": "able"}
+"""The embedded models: with the stale habit, and as it was before the habit was made."""
+
+
+def resolve(name: str | Path) -> str:
+    """Return the folder of an embedded model, or the name as it is.
+
+    Raises:
+        RecodeError: the name looks like a folder, and there is no model in it.
+    """
+    if str(name) in EMBEDDED:
+        return str(Path(__file__).parent / "tiny" / EMBEDDED[str(name)])
+    folder = Path(name)
+    if folder.exists() and not (folder / "config.json").exists():
+        raise RecodeError(f"{name}: no model in this folder (config.json is missing); name a Hugging Face model folder")
+    if not folder.exists() and str(name).count("/") != 1:
+        known = ", ".join(EMBEDDED)
+        raise RecodeError(f"{name}: no such model folder; use a folder, a hub name like `owner/model`, or one of: {known}")
+    return str(name)
+
+
+def load(name: str | Path, dtype: str = "float32") -> tuple[Any, Any]:
+    """Return a causal language model in evaluation mode and its tokenizer.
+
+    Raises:
+        RecodeError: there is no such model, or it cannot be loaded; says why.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source = resolve(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
+    except (OSError, ValueError) as error:
+        raise RecodeError(f"{name}: cannot be loaded: {str(error).splitlines()[0]}") from None
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model.eval(), tokenizer

@@ -1,0 +1,203 @@
+"""`recode quickstart`: the whole loop on the embedded model on a CPU.
+
+Evaluate the embedded model before (`able`) and with (`base`) its stale habit, train the latter by SFT, GRPO and DAPO on the same prompts,
+evaluate all of them on updates, libraries and names that were in no training, and write the report. Every part leaves a file and is
+skipped when the file is there, so a killed run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from recode.errors import RecipeError
+from recode.evaluate.forgetting import python_loss
+from recode.evaluate.migrations import Judged, as_row, evaluate, read_split, summary
+from recode.evaluate.statistics import paired_bootstrap
+from recode.invent.python_text import functions
+from recode.models import Sampling, load
+from recode.records import read_jsonl, write_jsonl, write_text
+
+SPLITS = ("test_generated", "test_updates", "test_libraries", "no_op")
+TRAINED = ("sft", "grpo", "dapo")
+ARMS = {"able": "recode-tiny-able", "base": "recode-tiny"}
+_PYTHON_TEXTS = 150
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the quickstart reads and writes, and its seed."""
+
+    out: Path
+    data: Path
+    recipes: Path
+    seed: int = 1
+
+
+def run_quickstart(out: Path, data: Path, recipes: Path, seed: int) -> None:
+    """Run the quickstart, write the report, print the table and where the page is."""
+    from recode.evaluate.report import write_report
+
+    console = Console()
+    report = quickstart(Settings(out, data, recipes, seed), console)
+    page = write_report(out)
+    console.print(table(report))
+    console.print(f"{report['minutes']:.1f} minutes. The report with curves and examples: {page.resolve()}", soft_wrap=True)
+
+
+def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
+    """Run what is left to run; return the report, which is also in `report.json`.
+
+    Raises:
+        RecodeError: data or recipes are missing, or the folder holds a run with another seed.
+    """
+    _claim(settings)
+    arms: dict[str, dict[str, Any]] = {}
+    judged: dict[str, dict[str, list[Judged]]] = {}
+    columns = (TextColumn("{task.description:>22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
+    with Progress(*columns, console=console) as progress:
+        for arm in (*ARMS, *TRAINED):
+            model = ARMS.get(arm) or str(_train(settings, arm, progress))
+            judged[arm], arms[arm] = _evaluate(settings, arm, model, progress)
+    report = {
+        "minutes": round(_seconds(settings) / 60, 2),
+        "seed": settings.seed,
+        "arms": arms,
+        "delta": {arm: _differences(judged["base"], judged[arm]) for arm in TRAINED},
+    }
+    write_text(settings.out / "report.json", json.dumps(report, indent=1))
+    return report
+
+
+def _claim(settings: Settings) -> None:
+    path = settings.out / "settings.json"
+    asked = json.dumps({"seed": settings.seed, "data": str(settings.data)})
+    if path.exists() and path.read_text(encoding="utf-8") != asked:
+        raise RecipeError(f"{settings.out}: holds a quickstart with other settings; choose another folder with --out, or delete it")
+    write_text(path, asked)
+
+
+def _train(settings: Settings, arm: str, progress: Progress) -> Path:
+    """Train an arm by its recipe; return the model's folder."""
+    from recode.train.launch import note, quiet
+    from recode.train.recipes import PretrainRecipe, load_recipe
+    from recode.train.run import train
+
+    quiet()
+    folder = settings.out / arm
+    recipe = load_recipe(settings.recipes / f"{arm}.toml", {"seed": settings.seed})
+    if isinstance(recipe, PretrainRecipe):
+        raise RecipeError(f"{settings.recipes / arm}.toml: a pretraining recipe where sft, grpo or dapo is expected")
+    task = progress.add_task(f"train {arm}", total=recipe.optimization.steps, note="")
+
+    def show(step: dict[str, float]) -> None:
+        progress.update(task, completed=step["step"], note=note(step))
+
+    model = _timed(settings, f"train-{arm}", lambda: train(recipe, folder, on_step=show))
+    progress.update(task, completed=recipe.optimization.steps)
+    return model
+
+
+def _evaluate(settings: Settings, arm: str, model: str, progress: Progress) -> tuple[dict[str, list[Judged]], dict[str, Any]]:
+    """Judge one greedy completion for every entry of every split, and measure forgetting; read what was judged before."""
+    folder = settings.out / arm / "evaluation"
+    entries = {split: read_split(split, settings.data) for split in SPLITS}
+    task = progress.add_task(f"evaluate {arm}", total=sum(map(len, entries.values())), note="")
+    loaded: list[Any] = []
+
+    def model_and_tokenizer() -> Any:
+        if not loaded:
+            loaded.extend(load(model))
+        return loaded
+
+    judged: dict[str, list[Judged]] = {}
+    for split in SPLITS:
+        path = folder / f"{split}.jsonl"
+        if not path.exists():
+            done = lambda n: progress.advance(task, n)  # noqa: E731
+            rows = _timed(settings, f"{arm}-{split}", lambda split=split: evaluate(*model_and_tokenizer(), entries[split], on_done=done))
+            write_jsonl(path, [as_row(row) for group in rows for row in group])
+        else:
+            progress.advance(task, len(entries[split]))
+        judged[split] = [Judged(**row) for _, row in read_jsonl(path)]
+    forgetting = folder / "forgetting.json"
+    if not forgetting.exists():
+        texts = functions("test")[:_PYTHON_TEXTS]
+        loss = _timed(settings, f"{arm}-forgetting", lambda: python_loss(*model_and_tokenizer(), texts))
+        write_text(forgetting, json.dumps({"python_loss": loss, "n": len(texts)}))
+    results: dict[str, Any] = {split: summary(rows) for split, rows in judged.items()}
+    results["forgetting"] = json.loads(forgetting.read_text(encoding="utf-8"))
+    results["forgetting"]["no_op_exact"] = results["no_op"]["exact"]
+    progress.update(task, note=f"exact {results['test_updates']['exact']:.2f} on unseen updates")
+    return judged, results
+
+
+def _differences(base: dict[str, list[Judged]], arm: dict[str, list[Judged]]) -> dict[str, Any]:
+    """Return, per split, the paired bootstrap intervals of the change in exact match, reward, lift and copying against the base."""
+    differences: dict[str, Any] = {}
+    for split in SPLITS:
+        # Exact match is None for the same entries in both: it depends on the gold alone.
+        pairs = [(a, b) for a, b in zip(base[split], arm[split], strict=True) if a.exact is not None and b.exact is not None]
+        families = [a.family_id for a, _ in pairs]
+
+        def change(value: Callable[[Judged], float], pairs: Any = pairs, families: Any = families) -> list[float]:
+            before, after = [value(a) for a, _ in pairs], [value(b) for _, b in pairs]
+            return paired_bootstrap(before, after, groups=families).as_list()
+
+        differences[split] = {
+            "exact": change(lambda one: float(one.exact or 0)),
+            "reward": change(lambda one: one.reward or 0.0),
+            "lift": change(lambda one: one.lift or 0.0),
+            "copy": change(lambda one: float(one.copied)),
+        }
+    return differences
+
+
+def _timed(settings: Settings, part: str, work: Callable[[], Any]) -> Any:
+    """Do a part and add its wall time to `seconds.json`, so that a resumed run still knows its total."""
+    path = settings.out / "seconds.json"
+    started = time.monotonic()
+    result = work()
+    spent = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    spent[part] = round(spent.get(part, 0.0) + time.monotonic() - started, 1)
+    write_text(path, json.dumps(spent, indent=1))
+    return result
+
+
+def _seconds(settings: Settings) -> float:
+    """Return the wall time of all parts; training that was killed counts by its own log."""
+    spent: dict[str, float] = json.loads((settings.out / "seconds.json").read_text(encoding="utf-8"))
+    for arm in TRAINED:
+        result = json.loads((settings.out / arm / "result.json").read_text(encoding="utf-8"))
+        spent[f"train-{arm}"] = max(spent.get(f"train-{arm}", 0.0), float(result["seconds"]))
+    return sum(spent.values())
+
+
+def table(report: dict[str, Any]) -> Table:
+    """Return the terminal's table: a row per arm, exact match per split with the change against the base."""
+    shown = Table(title="Exact match, greedy; in brackets the 95% interval of the change against base", caption_justify="left")
+    shown.add_column("arm")
+    for split in SPLITS:
+        shown.add_column(f"{split}\n(n = {report['arms']['base'][split]['n']})", justify="right")
+    shown.add_column("reward on\ntest_updates", justify="right")
+    shown.add_column("Python loss\n(held out)", justify="right")
+    for arm, results in report["arms"].items():
+        cells = []
+        for split in SPLITS:
+            text = f"{100 * results[split]['exact']:.1f}%"
+            if arm in report["delta"]:
+                low, _, high = report["delta"][arm][split]["exact"]
+                text += f"\n[{100 * low:+.1f}, {100 * high:+.1f}]"
+            cells.append(text)
+        shown.add_row(arm, *cells, f"{results['test_updates']['reward']:.2f}", f"{results['forgetting']['python_loss']:.3f}")
+    copying = report["arms"]["base"]["test_updates"]["reward_of_copying"]
+    shown.caption = f"Copying the old code unchanged earns a reward of {copying:.2f} on test_updates, out of 3."
+    return shown

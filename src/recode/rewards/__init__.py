@@ -1,0 +1,164 @@
+"""Rule-based rewards: one table of terms per family, their weighted sum, and the adapters to TRL and verl.
+
+Every term is a function of a completion (what a model wrote after `recode.prompts.PREFILL`), the gold program and,
+where it is known, the old program. It returns a number, or None where that cannot be graded; never zero for it. The
+*strict* family is the default; the *paper* family reproduces the published numbers, faults included (arXiv
+2506.20495).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from recode.errors import RecipeError
+from recode.prompts import response
+from recode.rewards import edit, exact, lift, paper
+from recode.rewards import format as well_formed
+from recode.rewards.answer import gradable
+
+__all__ = ["DEFAULT_WEIGHTS", "FAMILIES", "Scores", "compute_score", "copy_baseline", "gradable", "score", "trl_reward"]
+
+Term = Callable[[str, str, str | None], float | None]
+"""`(completion, target, old_code) -> score`, None where ungradable."""
+
+FAMILIES: Mapping[str, Mapping[str, Term]] = MappingProxyType(
+    {
+        "strict": {"format": well_formed.score, "exact": exact.score, "edit": edit.score, "lift": lift.score},
+        "paper": {
+            "format": paper.score_format,
+            "exact": paper.score_exact,
+            "edit": paper.score_edit,
+            "lift": paper.score_lift,
+        },
+    }
+)
+"""The one table of terms: a new term is its module and a line here."""
+
+DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({"format": 1.0, "edit": 1.0})
+"""The default reward of the paper: format + ES*, at most 3."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The score of one completion in every term of a family, and their weighted sum.
+
+    A term is None where it cannot be graded, and so is the total where a term with a weight is.
+    """
+
+    terms: Mapping[str, float | None]
+    total: float | None
+
+    def __getitem__(self, name: str) -> float | None:
+        """Return the score in the term of that name, or the total."""
+        return self.total if name == "total" else self.terms[name]
+
+
+def score(
+    completion: str,
+    target: str,
+    old_code: str | None = None,
+    family: str = "strict",
+    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+) -> Scores:
+    """Score one completion in every term of a family.
+
+    Args:
+        completion: what the model wrote after `<think>`.
+        target: the gold program.
+        old_code: the program before the update; without it `lift` is None.
+        family: `strict` or `paper`.
+        weights: the terms of the total and their weights.
+
+    Raises:
+        RecipeError: there is no such family, or a weight names no term of it.
+    """
+    table = terms(family)
+    unknown = sorted(weights.keys() - table.keys())
+    if unknown:
+        raise RecipeError(f"unknown reward term `{unknown[0]}`; choose from {', '.join(table)}")
+    values = {name: term(completion, target, old_code) for name, term in table.items()}
+    total = 0.0
+    for name, weight in weights.items():
+        value = values[name]
+        if value is None:
+            return Scores(values, None)
+        total += weight * value
+    return Scores(values, total)
+
+
+def terms(family: str) -> Mapping[str, Term]:
+    """Return the terms of a family by name.
+
+    Raises:
+        RecipeError: there is no such family.
+    """
+    if family not in FAMILIES:
+        raise RecipeError(f"unknown reward family `{family}`; choose from {', '.join(FAMILIES)}")
+    return FAMILIES[family]
+
+
+def copy_baseline(target: str, old_code: str, family: str = "strict") -> Scores:
+    """Return what a well-formed answer that copies the old code unchanged scores. Print it beside every reward."""
+    return score(response("", old_code), target, old_code, family)
+
+
+def trl_reward(name: str, family: str = "strict") -> Callable[..., list[float | None]]:
+    """Return a reward function for TRL's trainers: one term, named `<family>_<name>` in their logs.
+
+    It is called with keyword arguments and takes the columns `completions` (strings, or lists of chat messages),
+    `target` and, for `lift`, `old_code`, each with one item per completion. It returns one score per completion, None
+    where ungradable.
+
+    Raises:
+        RecipeError: there is no such family or term.
+    """
+    table = terms(family)
+    if name not in table:
+        raise RecipeError(f"unknown reward term `{name}`; choose from {', '.join(table)}")
+    term = table[name]
+
+    def reward(
+        prompts: Sequence[Any] | None = None,
+        completions: Sequence[Any] = (),
+        target: Sequence[str] = (),
+        old_code: Sequence[str | None] | None = None,
+        **columns: object,
+    ) -> list[float | None]:
+        olds = [None] * len(completions) if old_code is None else old_code
+        return [term(_text(out), gold, old) for out, gold, old in zip(completions, target, olds, strict=True)]
+
+    reward.__name__ = reward.__qualname__ = f"{family}_{name}"
+    return reward
+
+
+def _text(completion: str | Sequence[Mapping[str, Any]]) -> str:
+    """Return the text of a completion: itself, or the content of the last of its chat messages."""
+    if isinstance(completion, str):
+        return completion
+    content = completion[-1].get("content") if completion else None
+    if isinstance(content, str):
+        return content
+    return "".join(str(part.get("text", "")) for part in content or [])
+
+
+def compute_score(
+    data_source: str, solution_str: str, ground_truth: str, extra_info: Mapping[str, Any] | None = None
+) -> dict[str, float | None]:
+    """Score one completion for verl: `score` (the total) and every term.
+
+    `extra_info` may hold `old_code` (adds `lift`), `family` and `weights`. verl takes no None: leave out the rows
+    whose gold is not `gradable` when the data are prepared.
+
+    Raises:
+        RecipeError: there is no such family or term.
+    """
+    extra = extra_info or {}
+    old_code = extra.get("old_code")
+    scores = score(
+        solution_str, ground_truth, old_code, extra.get("family", "strict"), extra.get("weights", DEFAULT_WEIGHTS)
+    )
+    shown = {name: value for name, value in scores.terms.items() if old_code is not None or name != "lift"}
+    return {"score": scores.total, **shown}

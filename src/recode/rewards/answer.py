@@ -1,0 +1,42 @@
+"""What the strict terms grade: the program of the answer block, and the gold program it is compared with."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from recode.prompts import parse_response
+from recode.source import clean, parses
+
+MAX_CHARACTERS = 100_000
+"""Longer programs are not read, so that grading takes bounded time (the paper allows 1,024 tokens)."""
+
+
+def answer(completion: str) -> str | None:
+    """Return the cleaned program that a completion answers with, or None.
+
+    None means that there is no answer block with exactly one fence, or that its program does not parse or is longer
+    than `MAX_CHARACTERS`.
+    """
+    code = parse_response(completion).code
+    return None if code is None else program(code)
+
+
+def program(code: str) -> str | None:
+    """Return `code` cleaned, or None where it does not parse or is longer than `MAX_CHARACTERS`."""
+    return _program(code) if len(code) <= MAX_CHARACTERS else None
+
+
+def gradable(target: str) -> bool:
+    """Say whether answers can be graded against this gold program.
+
+    They can exactly where it parses and has at most `MAX_CHARACTERS` characters: then `prompts.response(thought,
+    target)` scores the maximum in every strict term. Against any other gold every term but `format` is None, never
+    zero.
+    """
+    return program(target) is not None
+
+
+# The terms read the same completion one after the other, and the samples of a group share their gold.
+@lru_cache(maxsize=512)
+def _program(code: str) -> str | None:
+    return clean(code) if parses(code) else None

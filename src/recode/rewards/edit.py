@@ -1,0 +1,33 @@
+"""The edit term, ES* of the paper: how much of the answer must be edited to get the gold program?"""
+
+from __future__ import annotations
+
+from rapidfuzz.distance import Levenshtein
+
+from recode.rewards.answer import answer, program
+
+UNREADABLE = -2.0
+
+
+def score(completion: str, target: str, old_code: str | None = None) -> float | None:
+    """Return 3.5 * similarity - 1.5 of answer and gold after cleaning, in [-1.5, 2] (arXiv 2506.20495, ES*).
+
+    -2 where the answer block has not exactly one fence or its program does not parse. None where the gold is not
+    gradable. Copying the old code unchanged scores high, since most of it stays: see `recode.rewards.copy_baseline`.
+    """
+    gold = program(target)
+    if gold is None:
+        return None
+    out = answer(completion)
+    return UNREADABLE if out is None else scaled(similarity(out, gold))
+
+
+def similarity(one: str, other: str) -> float:
+    """Return 1 - Levenshtein distance / length of the longer text: 0 to 1, and 1 for two empty texts."""
+    longest = max(len(one), len(other))
+    return 1.0 - Levenshtein.distance(one, other) / longest if longest else 1.0
+
+
+def scaled(value: float) -> float:
+    """Map a similarity in [0, 1] to the range of ES*, [-1.5, 2]."""
+    return 3.5 * value - 1.5

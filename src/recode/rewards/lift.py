@@ -1,0 +1,41 @@
+"""The lift term: how far from the old code to the gold program does the answer get?
+
+Copying the old code unchanged scores 2.63 of 3.0 under format + ES*; here it scores 0 and the gold 1.
+"""
+
+from __future__ import annotations
+
+from recode.rewards.answer import MAX_CHARACTERS, answer, program
+from recode.rewards.edit import similarity
+from recode.source import clean
+
+WORST = -1.0
+
+
+def score(completion: str, target: str, old_code: str | None = None) -> float | None:
+    """Return the share of the way from the old code to the gold that the answer covers, in [-1, 1].
+
+    -1 where the answer block has not exactly one fence or its program does not parse. None where the gold is not
+    gradable or there is no old code (or one longer than `MAX_CHARACTERS`). The old code need not parse.
+    """
+    gold = program(target)
+    if gold is None or old_code is None or len(old_code) > MAX_CHARACTERS:
+        return None
+    out = answer(completion)
+    return WORST if out is None else lift(out, gold, clean(old_code))
+
+
+def lift(out: str, gold: str, old: str) -> float:
+    """Return (s(out, gold) - s(old, gold)) / (1 - s(old, gold)), clipped to [-1, 1]; s is the similarity of cleaned
+    programs.
+
+    Where old and gold are equal (a no-op entry: the note does not concern the code) there is no way to go: the gold
+    scores 1 and anything else minus the share of the program that it altered, s(out, gold) - 1.
+    """
+    if out == gold:
+        return 1.0
+    reached = similarity(out, gold)
+    if old == gold:
+        return reached - 1.0
+    start = similarity(old, gold)
+    return max(-1.0, min(1.0, (reached - start) / (1.0 - start)))

@@ -1,0 +1,1 @@
+"""Pinned library environments and the execution of programs in them."""

@@ -1,0 +1,188 @@
+"""Pinned library environments, built by uv from a lock.
+
+A *lock* is a text file of exact pins with the hashes of their files, resolved once and shipped in `data/locks`. An
+*environment* is a virtual environment that holds exactly these pins, in a folder named after the lock's content, so
+that the same lock is never installed twice and a changed one never reuses an old folder. Wheels only: nothing is
+compiled and no package's own code runs at installation.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from recode.errors import EnvironmentBuildError, MissingExtraError
+from recode.records import write_text
+
+PYTHON = "3.11"
+"""The Python release of all environments: the newest for which the oldest library releases in the data have wheels."""
+
+_WHEELS_ONLY = ("--only-binary", ":all:")
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Exact pins of one environment: `name==version`, sorted, one a line, each with the hashes of its files where
+    known.
+    """
+
+    name: str
+    pins: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the pins, in hexadecimal."""
+        return hashlib.sha256("\n".join(self.pins).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An installed lock: its folder, its interpreter, and the digest of the lock."""
+
+    folder: Path
+    python: Path
+    digest: str
+
+
+def recode_home() -> Path:
+    """Return the folder for everything that can be made again: `$RECODE_HOME`, or `~/.cache/recode`."""
+    return Path(os.environ.get("RECODE_HOME") or "~/.cache/recode").expanduser().absolute()
+
+
+def ensure_lock(folder: Path, library: str, version: str, requires: Sequence[str] = ()) -> Lock:
+    """Read the lock of a library's release, or resolve it (by the network) and write it to
+    `<folder>/<library>-<version>.txt`.
+
+    Args:
+        folder: where locks are kept.
+        library: the distribution's name.
+        version: its exact version.
+        requires: further requirements, such as `numpy==1.26.4`; a lock resolved for other ones is resolved anew.
+
+    Raises:
+        EnvironmentBuildError: the requirements cannot be met by wheels for Python `PYTHON`.
+        MissingExtraError: uv is not installed.
+    """
+    path = folder / f"{library}-{version}.txt"
+    wanted = " ".join([f"{library}=={version}", *requires])
+    header = f"# Python {PYTHON}: {wanted}"
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if lines and lines[0] == header:
+            return Lock(path.stem, _pins(lines))
+    lock = Lock(path.stem, _resolve(wanted.split(" ")))
+    write_text(path, "\n".join([header, *lock.pins]) + "\n")
+    return lock
+
+
+def ensure_environment(lock: Lock, home: Path | None = None) -> Environment:
+    """Return the environment of a lock; build it if it is not there.
+
+    Any number of processes and threads may ask for the same environment at once: one builds, the others wait. The
+    folder appears complete or not at all; what a killed build left behind is removed by the next one.
+
+    Raises:
+        EnvironmentBuildError: a pin cannot be installed.
+        MissingExtraError: uv is not installed.
+    """
+    root = (home or recode_home()) / "environments"
+    key = hashlib.sha256(f"python {PYTHON}\n{lock.digest}".encode()).hexdigest()[:24]
+    environment = Environment(root / key, root / key / "bin" / "python", lock.digest)
+    if environment.python.exists():
+        return environment
+    root.mkdir(parents=True, exist_ok=True)
+    with _only_one(root / f"{key}.lock"):
+        if not environment.python.exists():
+            # We hold the lock, so whatever stands here was left by a build that was killed, or lost its interpreter.
+            for left in [environment.folder, *root.glob(f".{key}.*")]:
+                shutil.rmtree(left, ignore_errors=True)
+            _build(lock, environment.folder)
+    return environment
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file; the kernel releases it when the process dies, however it dies."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(lock: Lock, folder: Path) -> None:
+    """Install into a temporary sibling, then rename it.
+
+    Virtual environments may be renamed because the interpreter finds its packages beside `pyvenv.cfg`;
+    `--relocatable` makes the scripts follow too.
+    """
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        venv = temporary / "venv"
+        running = f"{sys.version_info.major}.{sys.version_info.minor}"
+        interpreter = sys.executable if running == PYTHON else PYTHON
+        _uv("venv", "--relocatable", "--python", interpreter, str(venv), what=lock.name)
+        pins = temporary / "pins.txt"
+        pins.write_text("\n".join(lock.pins) + "\n", encoding="utf-8")
+        target = ("--python", str(venv / "bin" / "python"), "--no-deps", *_WHEELS_ONLY)
+        # Compiled now, because an isolated program cannot write byte code later and would compile at every import.
+        _uv("pip", "install", *target, "--compile-bytecode", "-r", str(pins), what=lock.name)
+        venv.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _resolve(requirements: Sequence[str]) -> tuple[str, ...]:
+    with tempfile.TemporaryDirectory() as scratch:
+        wanted = Path(scratch) / "wanted.in"
+        wanted.write_text("\n".join(requirements) + "\n", encoding="utf-8")
+        options = (*_WHEELS_ONLY, "--python-version", PYTHON, "--generate-hashes", "--no-header", "--no-annotate")
+        text = _uv("pip", "compile", *options, str(wanted), what=" ".join(requirements))
+    return _pins(text.splitlines())
+
+
+def _pins(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the pins of a requirements file: continued lines joined, comments and other options dropped, sorted."""
+    joined = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines)).splitlines()
+    return tuple(sorted(line.strip() for line in joined if re.match(r"[A-Za-z0-9]", line)))
+
+
+def _uv(*arguments: str, what: str) -> str:
+    """Run uv with the user's own configuration; return what it prints."""
+    command = [uv_path(), *arguments, "--quiet", "--color", "never"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        # uv ends with its cause; remarks on other interpreters of the machine come before.
+        reason = " ".join(done.stderr.partition("error: ")[2].split() or done.stderr.split())[:600]
+        raise EnvironmentBuildError(
+            f"{what}: uv could not build the environment ({reason}); check the network and the pins, "
+            f"and that Python {PYTHON} is installed or may be downloaded by uv"
+        )
+    return done.stdout
+
+
+def uv_path() -> str:
+    """Return the uv executable: on PATH, beside the running interpreter, or in the `uv` package.
+
+    Raises:
+        MissingExtraError: there is none.
+    """
+    beside = Path(sys.executable).with_name("uv")
+    if found := shutil.which("uv") or (str(beside) if beside.exists() else None):
+        return found
+    try:
+        from uv import find_uv_bin
+
+        return str(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        raise MissingExtraError(
+            "uv, which builds the library environments, was not found; run: pip install 'recode-rl[data]'"
+        ) from None

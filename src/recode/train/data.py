@@ -1,0 +1,97 @@
+"""Which prompts a run trains on, in which order: decided before the first step, the same for the same recipe."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recode.errors import RecipeError
+from recode.invent import generate, generate_no_ops, gold_completion
+from recode.models import render
+from recode.records import Migration, read_records
+from recode.rewards import copy_baseline, gradable
+from recode.train.recipes import TrainingData
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The training entries by kind, each as one row for a trainer."""
+
+    migrations: list[dict[str, Any]]
+    no_ops: list[dict[str, Any]]
+    skipped: int
+    """Entries left out: the prompt is too long, or the gold cannot be graded."""
+
+
+def load_prompts(data: TrainingData, tokenizer: Any, seed: int) -> Prompts:
+    """Read, make and render the training entries.
+
+    Raises:
+        RecipeError: there is nothing to train on.
+        RecordError: a file holds a bad line.
+    """
+    real = [entry for path in data.migrations for entry in read_records(_existing(path), Migration)]
+    unchanged = [entry for path in data.no_ops for entry in read_records(_existing(path), Migration)]
+    made = list(itertools.islice(generate(seed, "train"), data.generated))
+    # As many made-up no-ops for each made-up migration as there are real ones for each real migration.
+    made_no_ops = list(itertools.islice(generate_no_ops(seed, "train"), data.generated // 3))
+    migrations = [row for entry in [*real, *made] if (row := _row(entry, tokenizer, data, seed))]
+    no_ops = [row for entry in [*unchanged, *made_no_ops] if (row := _row(entry, tokenizer, data, seed))]
+    if not migrations:
+        raise RecipeError("data: no entry to train on; check `data.migrations` and `data.max_prompt_tokens`")
+    if data.no_op_share > 0 and not no_ops:
+        raise RecipeError("data: no_op_share is above 0 and there is no no-op entry; name files in `data.no_ops`")
+    total = len(real) + len(unchanged) + len(made) + len(made_no_ops)
+    return Prompts(migrations, no_ops, total - len(migrations) - len(no_ops))
+
+
+def _existing(path: str) -> Path:
+    """Return the path: as it is, or below the data folder that ships with the project."""
+    given = Path(path)
+    beside = Path(__file__).resolve().parents[3] / path
+    return beside if not given.exists() and beside.exists() else given
+
+
+def _row(entry: Migration, tokenizer: Any, data: TrainingData, seed: int) -> dict[str, Any] | None:
+    prompt = render(tokenizer, entry, entry.old_code)
+    too_long = len(tokenizer(prompt, add_special_tokens=False)["input_ids"]) > data.max_prompt_tokens
+    if too_long or not gradable(entry.new_code):
+        return None
+    baseline = copy_baseline(entry.new_code, entry.old_code)
+    return {
+        "prompt": prompt,
+        "target": entry.new_code,
+        "old_code": entry.old_code,
+        "gold": gold_completion(entry, random.Random(f"{seed}-{entry.id}")),
+        "copy": baseline.total or 0.0,
+        "id": entry.id,
+    }
+
+
+def plan(prompts: Prompts, steps: int, per_step: int, no_op_share: float, seed: int) -> list[dict[str, Any]]:
+    """Return the rows of a whole run, `per_step` a step, each step with its share of no-ops.
+
+    Both kinds are walked in shuffled rounds, so that every entry is seen before any is seen again.
+    """
+    rng = random.Random(f"plan-{seed}")
+    migrations, no_ops = _rounds(prompts.migrations, rng), _rounds(prompts.no_ops, rng)
+    rows: list[dict[str, Any]] = []
+    owed = 0.0
+    for _ in range(steps):
+        owed += per_step * no_op_share if prompts.no_ops else 0.0
+        unchanged = int(owed)
+        owed -= unchanged
+        step = [next(no_ops) for _ in range(unchanged)] + [next(migrations) for _ in range(per_step - unchanged)]
+        rng.shuffle(step)
+        rows += step
+    return rows
+
+
+def _rounds(rows: list[dict[str, Any]], rng: random.Random) -> Any:
+    while True:
+        order = list(rows)
+        rng.shuffle(order)
+        yield from order

@@ -1,0 +1,157 @@
+"""GRPO and DAPO on TRL's trainer, with the one part of DAPO that TRL lacks: dynamic sampling.
+
+TRL computes advantages, losses and updates. This subclass decides which rollouts a step trains on: it samples with the small
+CPU decoder where that fits, and, for DAPO, drops groups without spread of rewards and resamples in their place.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from trl import GRPOTrainer
+
+from recode.models import Sampling, sample_ids
+from recode.models.llama import supports
+from recode.prompts import parse_response
+from recode.source import clean
+from recode.train.recipes import PolicyRecipe
+
+_FLAT = 1e-6
+"""Rewards of a group that differ by less have no spread: their advantages would be rounding errors."""
+
+
+class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
+    """TRL's trainer for rewards by rule, with dynamic sampling.
+
+    `fresh(step, round, count)` names the rows that take the place of dropped groups; it depends on its arguments alone, so a
+    resumed run draws the same rows.
+    """
+
+    def __init__(self, *args: Any, recipe: PolicyRecipe, fresh: Callable[[int, int, int], list[dict[str, Any]]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._recipe = recipe
+        self._fresh = fresh
+        self._round = 0
+        self._ready: tuple[Any, ...] | None = None
+        if self.accelerator.num_processes > 1 and recipe.dynamic_sampling.enabled:
+            raise RuntimeError("dynamic sampling runs in one process")
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Fill the batch with rollouts, then let TRL score it and work out advantages."""
+        self._round = 0
+        if self.model.training and self._recipe.dynamic_sampling.enabled:
+            inputs, self._ready = self._fill(inputs)
+        try:
+            return super()._generate_and_score_completions(inputs)  # type: ignore[no-any-return]
+        finally:
+            self._ready = None
+
+    def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
+        """Return rollouts: those that are ready, those of the small decoder, or those of TRL's own backends."""
+        if self._ready is not None:
+            return self._ready
+        policy = self.accelerator.unwrap_model(self.model)
+        if not supports(policy):
+            return super()._generate(prompts)  # type: ignore[no-any-return]
+        self.rollout_func = self._rollout
+        try:
+            return super()._generate(prompts)  # type: ignore[no-any-return]
+        finally:
+            self.rollout_func = None
+
+    def _rollout(self, prompts: Sequence[str], trainer: Any) -> dict[str, Any]:
+        """Sample one group for every run of equal prompts."""
+        group = self.num_generations
+        tokenizer, settings = self.processing_class, self._recipe.rollout
+        ids = tokenizer(list(prompts[::group]), add_special_tokens=False)["input_ids"]
+        seed = self._recipe.seed * 1_000_000 + self.state.global_step * 64 + self._round
+        sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.top_p, seed)
+        drawn = sample_ids(self.accelerator.unwrap_model(self.model), tokenizer, ids, group, sampling)
+        return {
+            "prompt_ids": [prompt for prompt in ids for _ in range(group)],
+            "completion_ids": [completion for completions in drawn for completion in completions],
+            "logprobs": None,
+        }
+
+    def _fill(self, inputs: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], tuple[Any, ...]]:
+        """Generate until every group has spread of rewards or the bound is hit (DAPO, arXiv 2503.14476, section 3.2).
+
+        Returns the rows, one per sequence, and their rollouts. Where the bound is hit, dropped groups fill the batch: their advantages
+        are zero. Counts are logged.
+        """
+        group = self.num_generations
+        wanted = len(inputs) // group
+        kept: list[tuple[list[dict[str, Any]], tuple[Any, ...]]] = []
+        flat: list[tuple[list[dict[str, Any]], tuple[Any, ...]]] = []
+        generated = 0
+        for number in range(self._recipe.dynamic_sampling.max_batches):
+            self._round = number
+            if number:
+                rows = self._fresh(self.state.global_step, number, wanted - len(kept))
+                inputs = [row for row in rows for _ in range(group)]
+            rollouts = self._generate([row["prompt"] for row in inputs])
+            generated += len(inputs) // group
+            rewards = self._rewards(inputs, rollouts).view(-1, group)
+            for place, spread in enumerate((rewards.max(1).values - rewards.min(1).values).tolist()):
+                part = slice(place * group, (place + 1) * group)
+                # A group that cannot be graded has no spread either: comparing with NaN is false.
+                (kept if spread > _FLAT else flat).append((inputs[part], _part(rollouts, part)))
+            if len(kept) >= wanted:
+                break
+        metrics = self._metrics["train"]
+        metrics["dynamic_sampling/groups_generated"].append(float(generated))
+        metrics["dynamic_sampling/groups_dropped"].append(float(generated - len(kept)))
+        metrics["dynamic_sampling/groups_without_spread"].append(float(max(0, wanted - len(kept))))
+        chosen = (kept + flat)[:wanted]
+        return [row for rows, _ in chosen for row in rows], _joined([rollouts for _, rollouts in chosen])
+
+    def _rewards(self, inputs: list[dict[str, Any]], rollouts: tuple[Any, ...]) -> torch.Tensor:
+        """Return the weighted sum of rewards (sequences,); NaN where a term cannot be graded."""
+        prompts = [row["prompt"] for row in inputs]
+        terms = self._calculate_rewards(inputs, prompts, rollouts[3], rollouts[1])
+        return (terms * self.reward_weights.to(terms.device)).sum(dim=1)
+
+    def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids: Any) -> torch.Tensor:
+        """Score completions; log exact matches and copies of the old code beside the rewards."""
+        if self.model.training and (self._ready is not None or not self._recipe.dynamic_sampling.enabled):
+            answers = [parse_response(text).code for text in completions]
+            cleaned = [None if answer is None else clean(answer) for answer in answers]
+            exact = [a == clean(row["target"]) for a, row in zip(cleaned, inputs, strict=True)]
+            changes = [row for row in inputs if row["old_code"] != row["target"]]
+            copies = [a == clean(row["old_code"]) for a, row in zip(cleaned, inputs, strict=True) if row["old_code"] != row["target"]]
+            metrics = self._metrics["train"]
+            metrics["exact"].append(sum(exact) / len(exact))
+            metrics["copy"].append(sum(copies) / max(1, len(changes)))
+            metrics["reward_of_copying"].append(sum(row["copy"] for row in inputs) / len(inputs))
+        return super()._calculate_rewards(inputs, prompts, completions, completion_ids)
+
+
+def fresh_rows(rows: list[dict[str, Any]], seed: int) -> Callable[[int, int, int], list[dict[str, Any]]]:
+    """Return the source of rows for dropped groups: drawn by seed, step and round alone."""
+
+    def draw(step: int, number: int, count: int) -> list[dict[str, Any]]:
+        return random.Random(f"refill-{seed}-{step}-{number}").sample(rows, min(count, len(rows)))
+
+    return draw
+
+
+def _part(rollouts: tuple[Any, ...], part: slice) -> tuple[Any, ...]:
+    """Return one group's part of what TRL's `_generate` returns: lists by sequence, None, or extra columns."""
+    return tuple(
+        {key: value[part] for key, value in field.items()} if isinstance(field, dict) else field[part] if field else field
+        for field in rollouts
+    )
+
+
+def _joined(parts: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Return the groups' parts as one."""
+    joined = []
+    for fields in zip(*parts, strict=True):
+        if isinstance(fields[0], dict):
+            joined.append({key: [item for field in fields for item in field[key]] for key in fields[0]})
+        else:
+            joined.append([item for field in fields for item in field] if fields[0] else fields[0])
+    return tuple(joined)

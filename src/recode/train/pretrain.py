@@ -1,0 +1,269 @@
+"""Pretrain the embedded model from scratch: first the ability to follow a note, then the stale habit of not doing so.
+
+The habit is what the paper observes in large models (arXiv 2506.20495, section 1): the note is in the prompt, the model could follow it,
+and out of habit mostly writes the API it remembers. Here the habit is made on purpose: for some minutes a share of the targets is the
+old code unchanged, after one of many different thoughts. docs/recode-tiny.md says exactly how.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from recode.invent import generate, gold_completion, habit_completion
+from recode.invent.python_text import functions
+from recode.prompts import PREFILL, messages
+from recode.records import write_text
+from recode.train.recipes import PretrainRecipe
+from recode.train.tokenizer import train_tokenizer
+
+_IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Example:
+    """Token ids of one training text; the first `prompt` of them carry no loss."""
+
+    ids: tuple[int, ...]
+    prompt: int
+
+
+def make_block(tokenizer: PreTrainedTokenizerFast, recipe: PretrainRecipe, number: int) -> list[Example]:
+    """Return block `number` of the training data: the same for the same recipe, whatever came before."""
+    rng = random.Random(f"block-{recipe.seed}-{number}")
+    data = recipe.data
+    entries = generate(
+        rng.getrandbits(48), "train", no_op_share=data.no_op_share, python_share=data.python_rename_share
+    )
+    texts: list[tuple[str, str]] = []
+    python = functions("train")
+    for entry in itertools.islice(entries, data.block):
+        if rng.random() < data.python_text_share:
+            texts.append(("", rng.choice(python)))
+            continue
+        stale = entry.kind != "no_op" and rng.random() < data.habit_share
+        completion = habit_completion(entry, rng) if stale else gold_completion(entry, rng)
+        prompt = tokenizer.apply_chat_template(
+            messages(entry, entry.old_code), tokenize=False, add_generation_prompt=True
+        )
+        texts.append((f"{prompt}{PREFILL}", completion))
+    prompts = tokenizer([prompt for prompt, _ in texts])["input_ids"]
+    completions = tokenizer([completion for _, completion in texts])["input_ids"]
+    end = tokenizer.eos_token_id
+    return [Example((*p, *c, end), len(p)) for p, c in zip(prompts, completions, strict=True)]
+
+
+_WORKER: dict[str, Any] = {}
+
+
+def _start_worker(tokenizer_folder: str, recipe: PretrainRecipe) -> None:
+    torch.set_num_threads(1)
+    _WORKER.update(tokenizer=PreTrainedTokenizerFast.from_pretrained(tokenizer_folder), recipe=recipe)
+
+
+def _work(number: int) -> list[Example]:
+    return make_block(_WORKER["tokenizer"], _WORKER["recipe"], number)
+
+
+def blocks(folder: Path, recipe: PretrainRecipe, start: int) -> Iterator[list[Example]]:
+    """Yield blocks from `start` on, made two ahead by one worker process."""
+    with concurrent.futures.ProcessPoolExecutor(1, initializer=_start_worker, initargs=(str(folder), recipe)) as pool:
+        queue = [pool.submit(_work, number) for number in (start, start + 1)]
+        for number in itertools.count(start + 2):
+            queue.append(pool.submit(_work, number))
+            yield queue.pop(0).result()
+
+
+def batches(block: list[Example], longest: int, tokens: int, seed: int) -> list[list[Example]]:
+    """Cut a block into batches of similar lengths with about `tokens` tokens each, in random order."""
+    fitting = sorted((e for e in block if len(e.ids) <= longest), key=lambda e: len(e.ids))
+    made: list[list[Example]] = []
+    batch: list[Example] = []
+    for example in fitting:
+        if batch and len(example.ids) * (len(batch) + 1) > tokens:
+            made.append(batch)
+            batch = []
+        batch.append(example)
+    if batch:
+        made.append(batch)
+    random.Random(seed).shuffle(made)
+    return made
+
+
+def collate(batch: list[Example], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return `input_ids` and `labels`, both (batch, length), padded on the right."""
+    length = max(len(example.ids) for example in batch)
+    ids = torch.full((len(batch), length), pad)
+    labels = torch.full((len(batch), length), _IGNORED)
+    for row, example in enumerate(batch):
+        ids[row, : len(example.ids)] = torch.tensor(example.ids)
+        labels[row, example.prompt : len(example.ids)] = torch.tensor(example.ids[example.prompt :])
+    return ids, labels
+
+
+def new_model(recipe: PretrainRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """Return a Llama of the recipe's shape with fresh weights."""
+    shape = recipe.model
+    torch.manual_seed(recipe.seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=shape.hidden,
+            intermediate_size=shape.intermediate,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            num_key_value_heads=shape.kv_heads,
+            max_position_embeddings=1024,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+class MasterWeights:
+    """Float32 masters of a bfloat16 model: Muon for the matrices inside the layers, AdamW for embeddings and norms.
+
+    All of the model's arithmetic is in bfloat16, which on a CPU is about 1.3 times as fast as autocast; updates too small for
+    bfloat16 gather in the masters.
+    """
+
+    def __init__(self, model: LlamaForCausalLM, recipe: PretrainRecipe) -> None:
+        self.weights = dict(model.named_parameters())
+        self.masters = {name: weight.detach().float() for name, weight in self.weights.items()}
+        # Parameters alone: the rotary frequencies are a buffer, and rounding them would bend every angle.
+        for weight in model.parameters():
+            weight.data = weight.data.to(torch.bfloat16)
+        matrices = [m for name, m in self.masters.items() if m.ndim == 2 and "embed" not in name]
+        others = [m for name, m in self.masters.items() if m.ndim != 2 or "embed" in name]
+        settings = recipe.optimizer
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(matrices, lr=settings.muon, momentum=0.95, weight_decay=0.01),
+            torch.optim.AdamW(others, lr=settings.adamw, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+        ]
+        self._peaks = [optimizer.param_groups[0]["lr"] for optimizer in self.optimizers]
+
+    def step(self, factor: float) -> None:
+        """Update the masters from the model's gradients at `factor` times the peak rates, then the model from the masters."""
+        for name, weight in self.weights.items():
+            self.masters[name].grad = None if weight.grad is None else weight.grad.float()
+            weight.grad = None
+        torch.nn.utils.clip_grad_norm_(list(self.masters.values()), 1.0)
+        for optimizer, peak in zip(self.optimizers, self._peaks, strict=True):
+            optimizer.param_groups[0]["lr"] = peak * factor
+            optimizer.step()
+        self.publish()
+
+    @torch.no_grad()
+    def publish(self) -> None:
+        """Copy the masters into the model."""
+        for name, weight in self.weights.items():
+            weight.copy_(self.masters[name])
+
+
+def schedule(step: int, steps: int, warmup: int) -> float:
+    """Return the factor on the learning rate: linear warm-up, then cosine decay to 2%."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+
+
+def pretrain(
+    recipe: PretrainRecipe, folder: Path, *, on_step: Callable[[dict[str, float]], None] | None = None
+) -> Path:
+    """Run a pretraining recipe; write a Hugging Face model folder to `folder/model` and return it.
+
+    Killed at any moment, the same call goes on from the last checkpoint, at the start of a block.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / "model"
+    if (final / "model.safetensors").exists():
+        return final
+    tokenizer, model = _beginning(recipe, folder)
+    masters = MasterWeights(model, recipe)
+    step, block_number = _resume(folder, masters)
+    started, seen = time.monotonic(), 0
+    model.train()
+    for block in blocks(folder / "tokenizer", recipe, block_number):
+        longest = recipe.data.short_first if step < recipe.steps * recipe.data.short_share else recipe.data.longest
+        for batch in batches(block, longest, recipe.batch_tokens, block_number):
+            if step >= recipe.steps:
+                break
+            loss, count = _loss(model, *collate(batch, int(tokenizer.pad_token_id)))
+            masters.step(schedule(step, recipe.steps, recipe.warmup))
+            step, seen = step + 1, seen + count
+            if on_step:
+                rate = seen / (time.monotonic() - started)
+                on_step({"step": step, "steps": recipe.steps, "loss": loss, "tokens_per_s": rate})
+        block_number += 1
+        if step >= recipe.steps:
+            break
+        if block_number % recipe.save_every == 0:
+            _save(folder, masters, step, block_number)
+    model.save_pretrained(final)
+    tokenizer.save_pretrained(final)
+    write_text(final / "recipe.json", json.dumps(recipe.model_dump(mode="json"), indent=1))
+    return final
+
+
+def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenizerFast, LlamaForCausalLM]:
+    """Return tokenizer and model: those of `recipe.start`, or new ones."""
+    if recipe.start:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(recipe.start)
+        model = LlamaForCausalLM.from_pretrained(recipe.start, dtype=torch.float32)
+    elif (folder / "tokenizer").exists():
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
+        model = new_model(recipe, tokenizer)
+    else:
+        rng = random.Random(recipe.seed)
+        entries = itertools.islice(generate(recipe.seed, "train", no_op_share=0.1, python_share=0.2), 6000)
+        texts = [text for e in entries for text in (e.update_info, e.old_code, gold_completion(e, rng))]
+        tokenizer = train_tokenizer([*texts, *functions("train")], recipe.model.vocabulary)
+        model = new_model(recipe, tokenizer)
+    tokenizer.save_pretrained(folder / "tokenizer")
+    return tokenizer, model
+
+
+def _loss(model: LlamaForCausalLM, ids: torch.Tensor, labels: torch.Tensor) -> tuple[float, int]:
+    """Accumulate the gradients of one batch; return its mean loss per counted token and its size in tokens."""
+    hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
+    wanted = labels[:, 1:] != _IGNORED
+    logits = model.lm_head(hidden[wanted])
+    loss = torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted])
+    loss.backward()
+    return loss.item(), ids.numel()
+
+
+def _save(folder: Path, masters: MasterWeights, step: int, block: int) -> None:
+    """Write a checkpoint atomically, over the one before."""
+    temporary = folder / "checkpoint.pt.tmp"
+    optimizers = [optimizer.state_dict() for optimizer in masters.optimizers]
+    torch.save({"masters": masters.masters, "optimizers": optimizers, "step": step, "block": block}, temporary)
+    temporary.replace(folder / "checkpoint.pt")
+
+
+def _resume(folder: Path, masters: MasterWeights) -> tuple[int, int]:
+    """Load the last checkpoint, if any; return the step and the block to go on with."""
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return 0, 0
+    state = torch.load(path, weights_only=True)
+    with torch.no_grad():
+        for name, master in masters.masters.items():
+            master.copy_(state["masters"][name])
+    for optimizer, saved in zip(masters.optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+    masters.publish()
+    return state["step"], state["block"]

@@ -1,0 +1,250 @@
+"""Recipes: TOML files that say what to train, on what, and how. One validated model per method; a typo names the nearest key."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from recode.errors import RecipeError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelShape(_Table):
+    """The shape of a Llama trained from scratch."""
+
+    hidden: Positive = 192
+    layers: Positive = 4
+    heads: Positive = 6
+    kv_heads: Positive = 3
+    intermediate: Positive = 512
+    vocabulary: Positive = 2048
+
+
+class PretrainData(_Table):
+    """What the embedded model is pretrained on; shares are of all examples."""
+
+    no_op_share: Share = 0.12
+    python_rename_share: Share = 0.2
+    """Renamings set in real functions of Python's standard library."""
+    python_text_share: Share = 0.08
+    """Plain Python functions, with loss on every token."""
+    habit_share: Share = 0.0
+    """Share of migrations whose target is the old code unchanged."""
+    block: Positive = 1024
+    """Examples a block; a run resumes at the start of a block."""
+    longest: Positive = 640
+    """Tokens; longer examples are dropped."""
+    short_first: Positive = 260
+    """Tokens; the limit while training begins."""
+    short_share: Share = 0.08
+    """Share of the steps that count as the beginning."""
+
+
+class PretrainOptimizer(_Table):
+    """Peak learning rates: Muon for matrices, AdamW for embeddings and norms."""
+
+    muon: float = 0.02
+    adamw: float = 2e-3
+
+
+class PretrainRecipe(_Table):
+    """Pretraining from scratch, or (`start`) from a model folder."""
+
+    method: Literal["pretrain"]
+    start: str = ""
+    seed: int = 1
+    steps: Positive
+    warmup: Positive = 50
+    batch_tokens: Positive = 8192
+    save_every: Positive = 2
+    """Blocks between checkpoints."""
+    model: ModelShape = ModelShape()
+    data: PretrainData = PretrainData()
+    optimizer: PretrainOptimizer = PretrainOptimizer()
+
+
+class TrainingData(_Table):
+    """The prompts to train on: verified files, made-up migrations beside them, and a share of no-ops."""
+
+    migrations: tuple[str, ...] = ("data/train.jsonl",)
+    no_ops: tuple[str, ...] = ("data/no_op_train.jsonl",)
+    generated: Annotated[int, Field(ge=0)] = 0
+    """Made-up migrations (train pool of names) mixed with the real ones."""
+    no_op_share: Share = 0.25
+    """Share of prompts whose note does not concern their code; without them a policy learns to edit regardless."""
+    max_prompt_tokens: Positive = 2048
+
+
+class Optimization(_Table):
+    """The optimiser: AdamW with warm-up, then `schedule`."""
+
+    steps: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_share: Share = 0.0
+    """Warm-up as a share of all steps; used where `warmup_steps` is 0."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    adam_beta2: Share = 0.999
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    gradient_checkpointing: bool = False
+    save_every: Positive = 10
+    """Steps between checkpoints; a killed run goes on from the last one."""
+
+
+class SftOptimization(Optimization):
+    """The optimiser of supervised fine-tuning."""
+
+    examples_per_step: Positive = 16
+    examples_at_once: Positive = 16
+    """Examples in one forward pass; the rest of a step is accumulated."""
+
+
+class Rollout(_Table):
+    """How a step's completions are sampled."""
+
+    prompts_per_step: Positive = 8
+    samples_per_prompt: Annotated[int, Field(ge=2)] = 8
+    minibatches: Positive = 1
+    """Optimiser steps taken on one batch of rollouts."""
+    sequences_at_once: Positive | None = None
+    """Sequences in one forward pass; None: a whole minibatch."""
+    max_new_tokens: Positive = 1024
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class PolicyLoss(_Table):
+    """The surrogate loss: clipping, aggregation, KL penalty and how advantages are scaled."""
+
+    aggregation: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = "grpo"
+    """`grpo` averages per sequence, `dapo` per token."""
+    clip_low: Annotated[float, Field(gt=0)] = 0.2
+    clip_high: Annotated[float, Field(gt=0)] = 0.2
+    dual_clip: Annotated[float, Field(gt=1)] | None = None
+    """Upper bound on the loss ratio of tokens with negative advantage (dual-clip PPO's c)."""
+    kl: Annotated[float, Field(ge=0)] = 0.0
+    scale_rewards: Literal["group", "batch", "none"] = "group"
+
+
+class DynamicSampling(_Table):
+    """DAPO's filter (arXiv 2503.14476, section 3.2): groups without spread of rewards are dropped and resampled."""
+
+    enabled: bool = False
+    max_batches: Positive = 10
+    """Generation batches a step may take in all."""
+
+
+class Overlong(_Table):
+    """DAPO's soft overlong punishment (arXiv 2503.14476, section 3.4); `buffer` 0 turns it off."""
+
+    buffer: Annotated[int, Field(ge=0)] = 0
+    """Tokens before `max_new_tokens` over which the punishment grows from 0 to -1."""
+    mask_truncated: bool = False
+
+
+class RewardTerms(_Table):
+    """The reward: a family of scores and the weights of its terms."""
+
+    family: Literal["strict", "paper"] = "strict"
+    weights: dict[Literal["format", "exact", "edit", "lift"], float] = {"format": 1.0, "edit": 1.0}
+
+
+class SftRecipe(_Table):
+    """Supervised fine-tuning on the gold programs."""
+
+    method: Literal["sft"]
+    model: str
+    seed: int = 42
+    data: TrainingData = TrainingData()
+    optimization: SftOptimization
+
+
+class PolicyRecipe(_Table):
+    """Reinforcement learning with rule-based rewards: GRPO, or DAPO with all its parts."""
+
+    method: Literal["grpo", "dapo"]
+    model: str
+    seed: int = 42
+    data: TrainingData = TrainingData()
+    optimization: Optimization
+    rollout: Rollout = Rollout()
+    loss: PolicyLoss = PolicyLoss()
+    dynamic_sampling: DynamicSampling = DynamicSampling()
+    overlong: Overlong = Overlong()
+    reward: RewardTerms = RewardTerms()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        sequences = self.rollout.prompts_per_step * self.rollout.samples_per_prompt
+        if sequences % self.rollout.minibatches:
+            raise ValueError(f"rollout.minibatches must divide the {sequences} sequences of a step")
+        at_once = self.rollout.sequences_at_once
+        if at_once and (sequences // self.rollout.minibatches) % at_once:
+            raise ValueError(f"rollout.sequences_at_once must divide the {sequences // self.rollout.minibatches} of a minibatch")
+        if self.optimization.save_every % self.rollout.minibatches:
+            raise ValueError("optimization.save_every must be a multiple of rollout.minibatches")
+        if self.method == "dapo" and not self.dynamic_sampling.enabled:
+            raise ValueError("dynamic_sampling.enabled must be true: without it the method is not DAPO (use method = \"grpo\")")
+        return self
+
+
+Recipe = Annotated[PretrainRecipe | SftRecipe | PolicyRecipe, Field(discriminator="method")]
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(Recipe)
+
+
+def load_recipe(path: str | Path, overrides: dict[str, Any] | None = None) -> PretrainRecipe | SftRecipe | PolicyRecipe:
+    """Read and validate a recipe.
+
+    Args:
+        path: the TOML file.
+        overrides: top-level values that replace the file's, such as `{"seed": 3}`.
+
+    Raises:
+        RecipeError: the file cannot be read, is not TOML, or a key or value is wrong; names file and key, and for an
+            unknown key the nearest known one.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror}); name a TOML file, such as those in recipes/") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not valid TOML: {error}") from None
+    try:
+        recipe: PretrainRecipe | SftRecipe | PolicyRecipe = _ADAPTER.validate_python({**values, **(overrides or {})})
+    except ValidationError as error:
+        raise RecipeError(f"{path}: {_explain(error)}") from None
+    return recipe
+
+
+def _explain(error: ValidationError) -> str:
+    """Return one line on the first problem; an unknown key names the nearest known one."""
+    first = error.errors()[0]
+    # The first part of a location is the method, by which the kind of recipe was chosen.
+    where = [str(part) for part in first["loc"][1:]]
+    if first["type"] != "extra_forbidden":
+        return f"`{'.'.join(where) or 'method'}`: {first['msg'].removeprefix('Value error, ')}"
+    known = _known_keys(str(first["loc"][0]), where[:-1])
+    near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.5)
+    hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(sorted(known))}"
+    return f"unknown key `{'.'.join(where)}`; {hint}"
+
+
+def _known_keys(method: str, tables: list[str]) -> list[str]:
+    """Return the keys of the table at this path in the recipe of this method."""
+    model: Any = {"pretrain": PretrainRecipe, "sft": SftRecipe}.get(method, PolicyRecipe)
+    for table in tables:
+        model = model.model_fields[table].annotation
+    return list(model.model_fields)

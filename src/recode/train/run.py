@@ -1,0 +1,211 @@
+"""`recode train`: one folder a run. The same command starts it, goes on after a kill, and does nothing when it is done.
+
+A run's folder holds `recipe.json` (what was asked), `checkpoints/`, `log.jsonl` (one line a step), `tensorboard/`, and, at the end, `model/`
+(a Hugging Face model folder) and `result.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import TrainerCallback, TrainingArguments, set_seed
+from trl import GRPOConfig, SFTConfig, SFTTrainer
+from trl.rewards import get_soft_overlong_punishment
+
+from recode.errors import RecipeError, RecodeError
+from recode.models import load
+from recode.records import write_jsonl, write_text
+from recode.rewards import trl_reward
+from recode.train.data import Prompts, load_prompts, plan
+from recode.train.policy import PolicyTrainer, fresh_rows
+from recode.train.recipes import Optimization, PolicyRecipe, SftRecipe
+
+OnStep = Callable[[dict[str, float]], None]
+
+
+def train(recipe: SftRecipe | PolicyRecipe, folder: Path, *, on_step: OnStep | None = None) -> Path:
+    """Run a recipe in a folder, or go on with it; return the folder of the trained model.
+
+    Raises:
+        RecipeError: the folder holds a run of another recipe, or the recipe does not fit the data.
+        RecodeError: the model cannot be loaded, or the loss is no longer finite.
+    """
+    _claim(folder, recipe)
+    final = folder / "model"
+    if (folder / "result.json").exists():
+        return final
+    set_seed(recipe.seed)
+    model, tokenizer = load(recipe.model)
+    prompts = load_prompts(recipe.data, tokenizer, recipe.seed)
+    watcher = _Watcher(folder, on_step)
+    make = _sft if isinstance(recipe, SftRecipe) else _policy
+    trainer = make(recipe, folder, model, tokenizer, prompts, watcher)  # type: ignore[arg-type]
+    trainer.train(resume_from_checkpoint=_last_checkpoint(folder / "checkpoints"))
+    _finish(trainer, tokenizer, folder, watcher)
+    return final
+
+
+def _claim(folder: Path, recipe: SftRecipe | PolicyRecipe) -> None:
+    """Write the recipe into the folder, or make sure that it is the one already there."""
+    asked = json.dumps(recipe.model_dump(mode="json"), indent=1)
+    path = folder / "recipe.json"
+    if path.exists() and path.read_text(encoding="utf-8") != asked:
+        raise RecipeError(f"{folder}: holds a run of another recipe; choose another folder with --out, or delete this one")
+    write_text(path, asked)
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """Return the newest whole checkpoint; delete those that a kill left half written."""
+    whole = []
+    for path in sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1])):
+        try:
+            # The trainer writes this file last.
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            whole.append(path)
+        except (OSError, ValueError):
+            shutil.rmtree(path)
+    return str(whole[-1]) if whole else None
+
+
+def _arguments(recipe: SftRecipe | PolicyRecipe, folder: Path) -> dict[str, Any]:
+    """Return the arguments that all of TRL's trainers share."""
+    settings: Optimization = recipe.optimization
+    warmup: float = settings.warmup_steps or int(settings.warmup_share * settings.steps)
+    schedule = {"constant": "constant_with_warmup"}.get(settings.schedule, settings.schedule)
+    on_cpu = not torch.cuda.is_available()
+    # TensorBoard's callback reads its folder from the environment.
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
+    return {
+        "output_dir": str(folder / "checkpoints"),
+        "max_steps": settings.steps,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": schedule,
+        "warmup_steps": warmup,
+        "weight_decay": settings.weight_decay,
+        "adam_beta2": settings.adam_beta2,
+        "max_grad_norm": settings.max_grad_norm,
+        "bf16": settings.precision == "bfloat16",
+        "use_cpu": on_cpu,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "save_steps": settings.save_every,
+        "save_total_limit": 2,
+        "logging_steps": 1,
+        "report_to": ["tensorboard"],
+        "disable_tqdm": True,
+        "seed": recipe.seed,
+        "dataloader_pin_memory": not on_cpu,
+    }
+
+
+def _policy(
+    recipe: PolicyRecipe, folder: Path, model: Any, tokenizer: Any, prompts: Prompts, watcher: TrainerCallback
+) -> PolicyTrainer:
+    """Return the trainer of a GRPO or DAPO recipe."""
+    rollout, loss, steps = recipe.rollout, recipe.loss, recipe.optimization.steps
+    sequences = rollout.prompts_per_step * rollout.samples_per_prompt
+    minibatch = sequences // rollout.minibatches
+    at_once = rollout.sequences_at_once or minibatch
+    batches = -(-steps // rollout.minibatches)
+    rows = plan(prompts, batches, rollout.prompts_per_step, recipe.data.no_op_share, recipe.seed)
+    rewards: list[Any] = [trl_reward(name, recipe.reward.family) for name in recipe.reward.weights]
+    weights = list(recipe.reward.weights.values())
+    if recipe.overlong.buffer:
+        rewards.append(get_soft_overlong_punishment(rollout.max_new_tokens, recipe.overlong.buffer))
+        weights.append(1.0)
+    arguments = GRPOConfig(
+        **_arguments(recipe, folder),
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=minibatch // at_once,
+        steps_per_generation=sequences // at_once,
+        num_generations=rollout.samples_per_prompt,
+        max_completion_length=rollout.max_new_tokens,
+        temperature=rollout.temperature,
+        top_p=rollout.top_p,
+        beta=loss.kl,
+        epsilon=loss.clip_low,
+        epsilon_high=loss.clip_high,
+        delta=loss.dual_clip,
+        loss_type=loss.aggregation,
+        scale_rewards=loss.scale_rewards,
+        mask_truncated_completions=recipe.overlong.mask_truncated,
+        reward_weights=weights,
+        # The plan has its order already; shuffling again would not survive a resume in a later epoch.
+        shuffle_dataset=False,
+    )
+    return PolicyTrainer(
+        recipe=recipe,
+        fresh=fresh_rows(rows, recipe.seed),
+        model=model,
+        args=arguments,
+        reward_funcs=rewards,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        callbacks=[watcher],
+    )
+
+
+def _sft(
+    recipe: SftRecipe, folder: Path, model: Any, tokenizer: Any, prompts: Prompts, watcher: TrainerCallback
+) -> SFTTrainer:
+    """Return the trainer of an SFT recipe: next-token loss on the gold completion alone."""
+    settings = recipe.optimization
+    rows = plan(prompts, settings.steps, settings.examples_per_step, recipe.data.no_op_share, recipe.seed)
+    dataset = Dataset.from_list([{"prompt": row["prompt"], "completion": row["gold"]} for row in rows])
+    arguments = SFTConfig(
+        **_arguments(recipe, folder),
+        per_device_train_batch_size=settings.examples_at_once,
+        gradient_accumulation_steps=settings.examples_per_step // settings.examples_at_once,
+        completion_only_loss=True,
+        max_length=None,
+        # The plan has its order already.
+        train_sampling_strategy="sequential",
+    )
+    return SFTTrainer(model=model, args=arguments, train_dataset=dataset, processing_class=tokenizer, callbacks=[watcher])
+
+
+class _Watcher(TrainerCallback):  # type: ignore[misc]
+    """Writes `log.jsonl` after every step, reports progress, and stops a run whose loss is no longer finite."""
+
+    def __init__(self, folder: Path, on_step: OnStep | None) -> None:
+        self._folder = folder
+        self._on_step = on_step
+        self._started = time.monotonic()
+        self.seconds = 0.0
+
+    def on_train_begin(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock: time spent in earlier parts of a resumed run is read from its log."""
+        spent = [entry["seconds"] for entry in state.log_history if "seconds" in entry]
+        self._started = time.monotonic() - (spent[-1] if spent else 0.0)
+
+    def on_log(self, args: TrainingArguments, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Write the log and report."""
+        if not logs or "loss" not in logs:
+            return
+        self.seconds = time.monotonic() - self._started
+        state.log_history[-1]["seconds"] = round(self.seconds, 2)
+        write_jsonl(self._folder / "log.jsonl", [entry for entry in state.log_history if "loss" in entry])
+        loss = logs["loss"]
+        if loss != loss:
+            raise RecodeError(f"{self._folder}: the loss is not a number at step {state.global_step}; lower optimization.learning_rate. "
+                              "Checkpoints up to here are kept")  # fmt: skip
+        if self._on_step:
+            self._on_step({"step": state.global_step, "steps": state.max_steps, "seconds": self.seconds, **logs})
+
+
+def _finish(trainer: Any, tokenizer: Any, folder: Path, watcher: _Watcher) -> None:
+    """Write the model, then `result.json`, whose presence says that the run is done."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    model.save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    history = [entry for entry in trainer.state.log_history if "loss" in entry]
+    last = {key: value for key, value in history[-1].items() if isinstance(value, int | float)}
+    result = {"steps": trainer.state.global_step, "seconds": round(watcher.seconds, 1), "last": last}
+    write_text(folder / "result.json", json.dumps(result, indent=1))

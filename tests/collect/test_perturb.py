@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import ast
+
+from recode.collect.perturb import MAX_VARIANTS, variants
+
+
+def changed(old: str, new: str) -> str:
+    """All variants as one text, without the lines of the program itself."""
+    own = set(ast.unparse(ast.parse(new)).splitlines())
+    return "\n".join(line for variant in variants(old, new) for line in variant.splitlines() if line not in own)
+
+
+def test_the_inputs_of_the_edited_call_are_changed() -> None:
+    text = changed("y = [1, 2]\nprint(f(y))\n", "y = [1, 2]\nprint(g(y))\n")
+    assert "y = [2, 2]" in text
+    assert "y = [2, 1]" in text
+
+
+def test_text_that_is_only_printed_is_not() -> None:
+    code = "y = [1, 2]\n{}(y)\nprint('two', 3, f'{{4}} five', sep='-')\nprint('six', round(7.5, 1))\n"
+    text = changed(code.format("f"), code.format("g"))
+    assert "print" not in text
+    assert "y = " in text
+
+
+def test_rounding_and_formats_are_no_inputs() -> None:
+    text = changed("print(f'{f(5):.3f} m', round(f(6), 2))\n", "print(f'{g(5):.3f} m', round(g(6), 2))\n")
+    assert ":.3f} m" in text
+    assert ", 2)" in text
+    assert ":.4f" not in text
+    assert "g(6)" in text
+
+
+def test_a_function_takes_its_inputs_from_its_callers() -> None:
+    code = "def h(y):\n    return {}(y)\n\nprint(h([1, 2]))\n"
+    assert "print(h([2, 2]))" in changed(code.format("f"), code.format("g"))
+
+
+def test_an_edited_import_leads_to_its_uses() -> None:
+    text = changed("from a import f\nprint(f(1))\n", "from b import f\nprint(f(1))\n")
+    assert "print(f(2))" in text
+
+
+def test_beside_a_deletion_the_neighbours_count() -> None:
+    assert "y = 2" in changed("y = 1\nf()\nprint(h(y))\n", "y = 1\nprint(h(y))\n")
+
+
+def test_names_of_columns_are_changed_everywhere() -> None:
+    assert 'd["ab"]' in changed("d = {}\nprint(f(d['a']), 'a')", "d = {}\nprint(g(d['a']), 'a')").replace(
+        "'aq'", '"ab"'
+    )
+
+
+def test_variants_are_few_and_differ() -> None:
+    new = f"y = {list(range(100))}\nprint(g(y))\n"
+    found = list(variants(new.replace("g(", "f("), new))
+    assert 0 < len(found) == len(set(found)) <= MAX_VARIANTS
+    assert all(ast.parse(variant) for variant in found)
+
+
+def test_a_program_without_inputs_has_no_variants() -> None:
+    assert list(variants("f()\nprint('x')\n", "g()\nprint('x')\n")) == []

@@ -1,0 +1,96 @@
+"""A toy library in two releases, built as wheels by hand: no test that uses it needs the network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recode.sandbox import environments
+from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
+
+TOY_1 = """
+def area(values): return sum(values) * 2.0
+def total(values, scale=1): return sum(values) * scale
+def mean(values): return sum(values) / len(values)
+def spread(values): return max(values) - min(values)
+def first(values): return values[0]
+def deep(values): return sum(values)
+def load(values): return sum(values)
+def keep(values): return list(values)
+def slow(values): return sum(values)
+"""
+TOY_2 = """
+import warnings
+
+def surface(values): return sum(values) * 2.0
+def total(values, factor=1): return sum(values) * factor
+def average(values): return sum(values) / len(values)
+def mean(values):
+    warnings.warn("toylib.mean is deprecated, use average", DeprecationWarning, stacklevel=2)
+    return average(values)
+def spread(values): return (min(values), max(values))
+def first(values):
+    warnings.warn("something else is deprecated", FutureWarning, stacklevel=2)
+    return values[0]
+def deep(values):
+    warnings.warn("toylib.deep is deprecated", DeprecationWarning, stacklevel=1)
+    return sum(values)
+def load(values):
+    import toydependency
+def keep(values): return list(values)
+def slow(values):
+    raise RuntimeError("no longer supported") from None
+"""
+
+
+def write_wheel(folder: Path, name: str, version: str, source: str, requires: str = "") -> Path:
+    """Write a wheel of one module."""
+    info = f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    files = {
+        f"{name}/__init__.py": source,
+        f"{info}/METADATA": metadata + (f"Requires-Dist: {requires}\n" if requires else ""),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = ""
+    for path, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        record += f"{path},sha256={digest},{len(text.encode())}\n"
+    files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def toy_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """uv, by its own variables, sees nothing but a folder with the toy library's wheels; `$RECODE_HOME` is a fresh folder."""
+    folder = tmp_path_factory.mktemp("wheels")
+    write_wheel(folder, "toylib", "1.0", TOY_1)
+    write_wheel(folder, "toylib", "2.0", TOY_2)
+    write_wheel(folder, "toyuser", "1.0", "import toylib\n", requires="toylib<2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_NO_INDEX", "1")
+        patch.setenv("UV_FIND_LINKS", str(folder))
+        patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv")))
+        patch.setenv("RECODE_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setattr(environments, "PYTHON", f"{sys.version_info.major}.{sys.version_info.minor}")
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def toy_old(toy_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return ensure_environment(ensure_lock(tmp_path_factory.mktemp("locks"), "toylib", "1.0"))
+
+
+@pytest.fixture(scope="session")
+def toy_new(toy_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return ensure_environment(ensure_lock(tmp_path_factory.mktemp("locks"), "toylib", "2.0"))

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from recode.errors import EnvironmentBuildError, MissingExtraError
+from recode.sandbox import environments
+from recode.sandbox.environments import Environment, Lock, ensure_environment, ensure_lock, recode_home, uv_path
+
+
+def test_a_lock_is_sorted_exact_and_hashed(toy_index: Path, tmp_path: Path) -> None:
+    lock = ensure_lock(tmp_path, "toyuser", "1.0")
+    assert [pin.split()[0] for pin in lock.pins] == ["toylib==1.0", "toyuser==1.0"]
+    assert all("--hash=sha256:" in pin for pin in lock.pins)
+    text = (tmp_path / "toyuser-1.0.txt").read_text()
+    assert text == f"# Python {environments.PYTHON}: toyuser==1.0\n" + "\n".join(lock.pins) + "\n"
+
+
+def test_a_lock_is_resolved_once(toy_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = ensure_lock(tmp_path, "toylib", "1.0")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path))
+    assert ensure_lock(tmp_path, "toylib", "1.0") == lock
+
+
+def test_other_requirements_resolve_a_lock_anew(toy_index: Path, tmp_path: Path) -> None:
+    alone = ensure_lock(tmp_path, "toylib", "1.0")
+    more = ensure_lock(tmp_path, "toylib", "1.0", ["toyuser==1.0"])
+    assert len(more.pins) == 2
+    assert more.digest != alone.digest
+
+
+def test_what_cannot_be_resolved_is_one_line(toy_index: Path, tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentBuildError, match="toylib==9") as caught:
+        ensure_lock(tmp_path, "toylib", "9")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_environment_holds_the_pins_and_survives_the_renaming(toy_old: Environment) -> None:
+    code = "import sys, toylib; print(sys.prefix, toylib.area([1]))"
+    done = subprocess.run([toy_old.python, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(toy_old.folder), "2.0"]
+
+
+def test_the_same_lock_is_built_once(toy_old: Environment, toy_index: Path, tmp_path: Path) -> None:
+    before = toy_old.folder.stat().st_mtime_ns
+    again = ensure_environment(ensure_lock(tmp_path, "toylib", "1.0"))
+    assert again == toy_old
+    assert toy_old.folder.stat().st_mtime_ns == before
+
+
+def test_many_builders_at_once_make_one_environment(toy_index: Path, tmp_path: Path) -> None:
+    lock = ensure_lock(tmp_path, "toylib", "2.0")
+    with ThreadPoolExecutor(4) as pool:
+        made = set(pool.map(lambda _: ensure_environment(lock, tmp_path), range(4)))
+    assert len(made) == 1
+    assert _left(tmp_path) == [made.pop().folder.name]
+
+
+def test_a_killed_build_is_cleaned_up_and_made_again(toy_index: Path, tmp_path: Path) -> None:
+    lock = ensure_lock(tmp_path, "toylib", "2.0")
+    # A uv that never returns holds the build where it is until it is killed.
+    stub = tmp_path / "bin" / "uv"
+    stub.parent.mkdir()
+    stub.write_text("#!/bin/sh\nsleep 60\n")
+    stub.chmod(0o755)
+    code = (
+        "import sys; from pathlib import Path; from recode.sandbox.environments import *\n"
+        f"ensure_environment(Lock({lock.name!r}, {lock.pins!r}), Path({str(tmp_path)!r}))"
+    )
+    variables = {**os.environ, "PATH": f"{stub.parent}:{os.environ['PATH']}"}
+    builder = subprocess.Popen([sys.executable, "-c", code], env=variables, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not _left(tmp_path) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert _left(tmp_path), "the build did not begin"
+    finally:
+        os.killpg(builder.pid, signal.SIGKILL)
+        builder.wait()
+    environment = ensure_environment(Lock(lock.name, lock.pins), tmp_path)
+    assert environment.python.exists()
+    assert _left(tmp_path) == [environment.folder.name]
+
+
+def test_an_environment_without_interpreter_is_made_again(toy_index: Path, tmp_path: Path) -> None:
+    lock = ensure_lock(tmp_path, "toylib", "2.0")
+    environment = ensure_environment(lock, tmp_path)
+    environment.python.unlink()
+    environment.python.symlink_to(tmp_path / "gone")
+    assert ensure_environment(lock, tmp_path).python.exists()
+
+
+def test_a_wrong_hash_is_refused(toy_index: Path, tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentBuildError, match=r"toylib"):
+        ensure_environment(Lock("toylib-1.0", (f"toylib==1.0 --hash=sha256:{'0' * 64}",)), tmp_path)
+    assert _left(tmp_path) == []
+
+
+def test_home_is_a_variable_or_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RECODE_HOME", str(tmp_path))
+    assert recode_home() == tmp_path
+    monkeypatch.delenv("RECODE_HOME")
+    assert recode_home() == Path("~/.cache/recode").expanduser()
+
+
+def test_without_uv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setitem(sys.modules, "uv", None)
+    with pytest.raises(MissingExtraError, match=r"recode-rl\[data\]"):
+        uv_path()
+
+
+@pytest.mark.network
+def test_a_real_release(tmp_path: Path) -> None:
+    lock = ensure_lock(tmp_path, "networkx", "2.8.8")
+    assert ensure_environment(lock, tmp_path).python.exists()
+
+
+def _left(home: Path) -> list[str]:
+    """What stands in the folder of environments, without lock files."""
+    return sorted(path.name for path in (home / "environments").glob("*") if path.suffix != ".lock")
