@@ -72,7 +72,7 @@ def write_wheel(folder: Path, name: str, version: str, source: str, requires: st
 
 @pytest.fixture(scope="session")
 def toy_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """uv, by its own variables, sees nothing but a folder with the toy library's wheels; `$RECODE_HOME` is a fresh folder."""
+    """uv, by its own variables, sees only a folder with the toy library's wheels; `$RECODE_HOME` is a fresh folder."""
     folder = tmp_path_factory.mktemp("wheels")
     write_wheel(folder, "toylib", "1.0", TOY_1)
     write_wheel(folder, "toylib", "2.0", TOY_2)

@@ -128,3 +128,10 @@ def test_a_megabyte_takes_little_time(text: str) -> None:
     start = time.process_time()
     parse_response("</think>" + text)
     assert time.process_time() - start < 10
+
+
+def test_a_fence_may_be_indented_by_three_spaces() -> None:
+    assert parse_response("</think><answer>\n   ```python\nx = 1\n   ```\n</answer>").code == "x = 1\n"
+    assert parse_response("</think><answer>   ```python\nx = 1\n```</answer>").code == "x = 1\n"
+    assert parse_response("</think><answer>\n    ```python\nx = 1\n    ```\n</answer>").code is None
+    assert parse_response("</think><answer>a ```python\nx = 1\n```\n</answer>").code is None

@@ -80,6 +80,17 @@ def data_build(
     build(sources, out, fresh=fresh)
 
 
+@data_app.command("generate", epilog="Example: `recode data generate --out data`")
+def data_generate(
+    out: Annotated[Path, typer.Option(help="Where the JSON Lines files go.")] = Path("data"),
+) -> None:
+    """Write the made-up test splits: names that no model was trained on."""
+    from recode.collect.generated import write_generated
+
+    for file, count in write_generated(out).items():
+        typer.echo(f"{out / file}: {count} entries")
+
+
 # --- training ---
 
 

@@ -24,10 +24,12 @@ PREFILL = "<think>"
 
 _TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 _PYTHON = {"", "python", "py", "python3"}
-# A line that may open or close a fence, as in CommonMark: at most three spaces, three or more backticks, an info
-# string. The answer's tags may stand on that line too. Possessive repeats keep the search linear in the length of
-# hostile text.
-_MARK = re.compile(r"(?:^|(?<=<answer>)) {0,3}+(`{3,}+)[ \t]*+([^`<\s]*+)[ \t\r]*+(?=$|</answer>)", re.MULTILINE)
+# Backticks that may open or close a fence, as in CommonMark: three or more, then an info string and the line's end (the
+# answer's closing tag may stand there too). It begins with a literal, which is fast to find, and repeats possessively,
+# which keeps the search linear in the length of hostile text.
+_MARK = re.compile(r"(```(?<!````)`*+)[ \t]*+([^`<\s]*+)[ \t\r]*+(?=$|</answer>)", re.MULTILINE)
+_INDENT = 3
+"""Spaces that may stand before a mark; behind more of them backticks are text, as in CommonMark."""
 _BACKTICKS = re.compile("`{3,}")
 
 
@@ -118,17 +120,26 @@ def _fences(text: str) -> tuple[list[_Fence], list[int]]:
     fences: list[_Fence] = []
     opened: re.Match[str] | None = None
     for mark in _MARK.finditer(text):
+        before = _before(text, mark.start())
         if opened is None:
-            opened = mark
-        elif _closes(text, opened, mark):
-            fences.append(_Fence(opened.group(2).lower(), min(opened.end() + 1, mark.start()), mark.start()))
+            opened = None if before is None else mark
+        elif before in ("", "\n") and not mark.group(2) and len(mark.group(1)) >= len(opened.group(1)):
+            # The closing mark's own indentation is no part of the program.
+            start, end = opened.end() + 1, text.rindex("\n", 0, mark.start()) + 1
+            fences.append(_Fence(opened.group(2).lower(), min(start, end), end))
             opened = None
     return fences, [] if opened is None else [opened.start()]
 
 
-def _closes(text: str, opened: re.Match[str], mark: re.Match[str]) -> bool:
-    at_line_start = mark.start() == 0 or text[mark.start() - 1] == "\n"
-    return at_line_start and not mark.group(2) and len(mark.group(1)) >= len(opened.group(1))
+def _before(text: str, start: int) -> str | None:
+    r"""Return what stands before a mark and its indentation: nothing, `\n` or `<answer>`; None where it is no mark."""
+    window = text[max(0, start - len("<answer>") - _INDENT) : start]
+    rest = window.rstrip(" ")
+    if len(window) - len(rest) > _INDENT:
+        return None
+    if not rest or rest.endswith("\n"):
+        return rest[-1:]
+    return "<answer>" if rest.endswith("<answer>") else None
 
 
 def _masked(text: str, fences: list[_Fence]) -> str:

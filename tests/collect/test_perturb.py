@@ -47,9 +47,8 @@ def test_beside_a_deletion_the_neighbours_count() -> None:
 
 
 def test_names_of_columns_are_changed_everywhere() -> None:
-    assert 'd["ab"]' in changed("d = {}\nprint(f(d['a']), 'a')", "d = {}\nprint(g(d['a']), 'a')").replace(
-        "'aq'", '"ab"'
-    )
+    text = changed("d = h()\nprint(f(d['a']), 'a')", "d = h()\nprint(g(d['a']), 'a')")
+    assert "print(g(d['aq']), 'aq')" in text
 
 
 def test_variants_are_few_and_differ() -> None:

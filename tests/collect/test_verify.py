@@ -85,9 +85,7 @@ BAD: dict[str, tuple[str, str, dict[str, Any]]] = {
     "another program": (
         "edit_is_small",
         "similarity",
-        {
-            "new_code": "from toylib import surface as s\nfor a, b in zip([3], 'x'):\n    print(a, b, s([a]), sep='---')\n"
-        },
+        {"new_code": "from toylib import surface as s\nfor a, b in zip([3], 'x'):\n    print(a, b, s([a]))\n"},
     ),
     "old symbol nowhere": (
         "old_uses_old_symbol",

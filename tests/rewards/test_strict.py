@@ -1,4 +1,4 @@
-"""The strict family: bounded, never raises, the gold scores the maximum, and what fools the paper family fools it not."""
+"""The strict family: bounded, never raises, gold scores the maximum, and what fools the paper family fools it not."""
 
 from __future__ import annotations
 

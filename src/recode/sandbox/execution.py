@@ -25,7 +25,9 @@ from recode.sandbox.environments import Environment
 ISOLATION: Literal["unsafe"] = "unsafe"
 """How well `run_program` isolates; to be named in every result."""
 
-SECONDS = 60.0
+SECONDS = 180.0
+"""Wall time; generous, because a busy machine must not turn honest programs into time-outs."""
+CPU_SECONDS = 60
 MEMORY_BYTES = 4 << 30
 """Address space; libraries with thread pools reserve far more than they use."""
 OUTPUT_BYTES = 1 << 20
@@ -59,7 +61,7 @@ class Warned(Record):
 class Execution(Record):
     """What a program did.
 
-    `outcome`: it `finished` (also by `sys.exit(0)`), `raised`, ran into the `timeout`, or `crashed`: ended without a
+    `outcome`: it `finished` (also by `sys.exit(0)`), `raised`, ran into the `timeout` (of wall or CPU time), or `crashed`: ended without a
     report, by a signal or for printing too much; `detail` then says how.
     """
 
@@ -105,7 +107,7 @@ def _run(
     out.
     """
     out, err, report = files
-    limits = (math.ceil(seconds) + 1, MEMORY_BYTES, OUTPUT_BYTES)
+    limits = (min(CPU_SECONDS, math.ceil(seconds) + 1), MEMORY_BYTES, OUTPUT_BYTES)
     # As `-I`, except that the (cleared) environment is read: `-I` would ignore the hash seed.
     command = [environment.python, "-s", "-P", "-B", _RUNNER, program, report.fileno(), *limits]
     process = subprocess.Popen(
@@ -150,7 +152,7 @@ def _variables(home: Path, hash_seed: int) -> dict[str, str]:
 
 def _read(status: int | None, out: IO[bytes], err: IO[bytes], report: IO[bytes]) -> Execution:
     stdout = _text(out, OUTPUT_BYTES)
-    if status is None:
+    if status in (None, -signal.SIGXCPU):
         return Execution(outcome="timeout", stdout=stdout)
     try:
         said = json.loads(_text(report, OUTPUT_BYTES))

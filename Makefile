@@ -1,0 +1,50 @@
+# `make quickstart` sets up from nothing and runs the main job; `make test` sets up from nothing and passes the tests.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# A machine without an NVIDIA GPU gets PyTorch's CPU build. `make TORCH_INDEX=` uses the default index as it is.
+HAS_GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | head -n 1)
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?= $(if $(HAS_GPU),,https://download.pytorch.org/whl/cpu)
+TORCH_FLAGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: setup quickstart test test-network test-slow lint format benchmark clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@# torch first and by exact version, so that no later step pulls in a CUDA build on a machine without a GPU.
+	$(BIN)/python -m pip install --quiet $(TORCH_FLAGS) "$(TORCH)" || $(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable ".[train,report,data,dev]"
+	@touch $@
+
+quickstart: setup
+	$(BIN)/recode quickstart
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+test-network: setup
+	$(BIN)/pytest -m network
+
+test-slow: setup
+	$(BIN)/pytest -m slow
+
+lint: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format .
+
+benchmark: setup
+	$(BIN)/python benchmarks/rewards.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
