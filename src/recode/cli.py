@@ -96,7 +96,7 @@ def data_generate(
 
 @app.command(epilog="Example: `recode pretrain recipes/pretrain-habit.toml --out runs/habit`")
 def pretrain(
-    recipe: Annotated[Path, typer.Argument(help="A recipe with `method = \"pretrain\"`.")],
+    recipe: Annotated[Path, typer.Argument(help='A recipe with `method = "pretrain"`.')],
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/ and the recipe's name).")] = None,
 ) -> None:
     """Pretrain a small model from scratch on made-up migrations; killed, it goes on from its last checkpoint."""
@@ -129,15 +129,23 @@ def evaluate(
     on: Annotated[list[str] | None, typer.Option(help="A split; repeat for more (default: all test splits).")] = None,
     samples: Annotated[int, typer.Option(min=1, help="1: greedy. More: sampled, with pass@k.")] = 1,
     temperature: Annotated[float, typer.Option(min=0.01, help="Of sampling.")] = 1.0,
-    out: Annotated[Path, typer.Option(help="Folder for results.json and the judged completions.")] = Path("runs/evaluation"),
+    out: Annotated[Path, typer.Option(help="Folder for results.json and the judged completions.")] = Path(
+        "runs/evaluation"
+    ),
     data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
+    thinker: Annotated[
+        str | None,
+        typer.Option(help="A model whose greedy thought begins each completion (measures a habit of thought)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Judge a model on the project's splits: exact match, edit similarity, reward, copies of the old code, pass@k."""
     from recode.evaluate.command import run_evaluation
 
-    run_evaluation(model, on, data, out, samples=samples, temperature=temperature, seed=seed, as_json=as_json)
+    run_evaluation(
+        model, on, data, out, samples=samples, temperature=temperature, seed=seed, thinker=thinker, as_json=as_json
+    )
 
 
 @app.command(epilog="Example: `recode report runs/quickstart`")
@@ -155,7 +163,9 @@ def quickstart(
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/quickstart"),
     seed: Annotated[int, typer.Option(help="Of prompts' order, sampling and training.")] = 1,
     data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
-    recipes: Annotated[Path, typer.Option(help="Folder with sft.toml, grpo.toml and dapo.toml.")] = Path("recipes/quickstart"),
+    recipes: Annotated[Path, typer.Option(help="Folder with sft.toml, grpo.toml and dapo.toml.")] = Path(
+        "recipes/quickstart"
+    ),
 ) -> None:
     """See it work on a CPU in minutes: evaluate, train by SFT, GRPO and DAPO, evaluate, report."""
     from recode.quickstart import run_quickstart

@@ -7,6 +7,7 @@ skipped when the file is there, so a killed run goes on where it stopped.
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -23,8 +24,8 @@ from recode.evaluate.forgetting import python_loss
 from recode.evaluate.migrations import Judged, as_row, evaluate, read_split, summary
 from recode.evaluate.statistics import paired_bootstrap
 from recode.invent.python_text import functions
-from recode.models import Sampling, load
-from recode.records import read_jsonl, write_jsonl, write_text
+from recode.models import load
+from recode.records import Migration, read_jsonl, write_jsonl, write_text
 
 SPLITS = ("test_generated", "test_updates", "test_libraries", "no_op")
 TRAINED = ("sft", "grpo", "dapo")
@@ -50,7 +51,9 @@ def run_quickstart(out: Path, data: Path, recipes: Path, seed: int) -> None:
     report = quickstart(Settings(out, data, recipes, seed), console)
     page = write_report(out)
     console.print(table(report))
-    console.print(f"{report['minutes']:.1f} minutes. The report with curves and examples: {page.resolve()}", soft_wrap=True)
+    console.print(
+        f"{report['minutes']:.1f} minutes. The report with curves and examples: {page.resolve()}", soft_wrap=True
+    )
 
 
 def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
@@ -62,7 +65,13 @@ def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
     _claim(settings)
     arms: dict[str, dict[str, Any]] = {}
     judged: dict[str, dict[str, list[Judged]]] = {}
-    columns = (TextColumn("{task.description:>22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
+    columns = (
+        TextColumn("{task.description:>22}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     with Progress(*columns, console=console) as progress:
         for arm in (*ARMS, *TRAINED):
             model = ARMS.get(arm) or str(_train(settings, arm, progress))
@@ -81,7 +90,9 @@ def _claim(settings: Settings) -> None:
     path = settings.out / "settings.json"
     asked = json.dumps({"seed": settings.seed, "data": str(settings.data)})
     if path.exists() and path.read_text(encoding="utf-8") != asked:
-        raise RecipeError(f"{settings.out}: holds a quickstart with other settings; choose another folder with --out, or delete it")
+        raise RecipeError(
+            f"{settings.out}: holds a quickstart with other settings; choose another folder with --out, or delete it"
+        )
     write_text(path, asked)
 
 
@@ -101,37 +112,31 @@ def _train(settings: Settings, arm: str, progress: Progress) -> Path:
     def show(step: dict[str, float]) -> None:
         progress.update(task, completed=step["step"], note=note(step))
 
-    model = _timed(settings, f"train-{arm}", lambda: train(recipe, folder, on_step=show))
+    model: Path = _timed(settings, f"train-{arm}", lambda: train(recipe, folder, on_step=show))
     progress.update(task, completed=recipe.optimization.steps)
     return model
 
 
-def _evaluate(settings: Settings, arm: str, model: str, progress: Progress) -> tuple[dict[str, list[Judged]], dict[str, Any]]:
+def _evaluate(
+    settings: Settings, arm: str, model: str, progress: Progress
+) -> tuple[dict[str, list[Judged]], dict[str, Any]]:
     """Judge one greedy completion for every entry of every split, and measure forgetting; read what was judged before."""
     folder = settings.out / arm / "evaluation"
     entries = {split: read_split(split, settings.data) for split in SPLITS}
     task = progress.add_task(f"evaluate {arm}", total=sum(map(len, entries.values())), note="")
-    loaded: list[Any] = []
-
-    def model_and_tokenizer() -> Any:
-        if not loaded:
-            loaded.extend(load(model))
-        return loaded
-
+    loaded = functools.cache(lambda: load(model))
     judged: dict[str, list[Judged]] = {}
     for split in SPLITS:
         path = folder / f"{split}.jsonl"
         if not path.exists():
-            done = lambda n: progress.advance(task, n)  # noqa: E731
-            rows = _timed(settings, f"{arm}-{split}", lambda split=split: evaluate(*model_and_tokenizer(), entries[split], on_done=done))
-            write_jsonl(path, [as_row(row) for group in rows for row in group])
-        else:
-            progress.advance(task, len(entries[split]))
+            judge_split = functools.partial(_judge, loaded, entries[split], functools.partial(progress.advance, task))
+            write_jsonl(path, _timed(settings, f"{arm}-{split}", judge_split))
         judged[split] = [Judged(**row) for _, row in read_jsonl(path)]
+    progress.update(task, completed=sum(map(len, entries.values())))
     forgetting = folder / "forgetting.json"
     if not forgetting.exists():
         texts = functions("test")[:_PYTHON_TEXTS]
-        loss = _timed(settings, f"{arm}-forgetting", lambda: python_loss(*model_and_tokenizer(), texts))
+        loss = _timed(settings, f"{arm}-forgetting", lambda: python_loss(*loaded(), texts))
         write_text(forgetting, json.dumps({"python_loss": loss, "n": len(texts)}))
     results: dict[str, Any] = {split: summary(rows) for split, rows in judged.items()}
     results["forgetting"] = json.loads(forgetting.read_text(encoding="utf-8"))
@@ -140,12 +145,21 @@ def _evaluate(settings: Settings, arm: str, model: str, progress: Progress) -> t
     return judged, results
 
 
+def _judge(
+    loaded: Callable[[], tuple[Any, Any]], entries: list[Migration], done: Callable[[int], None]
+) -> list[dict[str, Any]]:
+    model, tokenizer = loaded()
+    return [as_row(one) for group in evaluate(model, tokenizer, entries, on_done=done) for one in group]
+
+
 def _differences(base: dict[str, list[Judged]], arm: dict[str, list[Judged]]) -> dict[str, Any]:
     """Return, per split, the paired bootstrap intervals of the change in exact match, reward, lift and copying against the base."""
     differences: dict[str, Any] = {}
     for split in SPLITS:
         # Exact match is None for the same entries in both: it depends on the gold alone.
-        pairs = [(a, b) for a, b in zip(base[split], arm[split], strict=True) if a.exact is not None and b.exact is not None]
+        pairs = [
+            (a, b) for a, b in zip(base[split], arm[split], strict=True) if a.exact is not None and b.exact is not None
+        ]
         families = [a.family_id for a, _ in pairs]
 
         def change(value: Callable[[Judged], float], pairs: Any = pairs, families: Any = families) -> list[float]:
@@ -183,7 +197,9 @@ def _seconds(settings: Settings) -> float:
 
 def table(report: dict[str, Any]) -> Table:
     """Return the terminal's table: a row per arm, exact match per split with the change against the base."""
-    shown = Table(title="Exact match, greedy; in brackets the 95% interval of the change against base", caption_justify="left")
+    shown = Table(
+        title="Exact match, greedy; in brackets the 95% interval of the change against base", caption_justify="left"
+    )
     shown.add_column("arm")
     for split in SPLITS:
         shown.add_column(f"{split}\n(n = {report['arms']['base'][split]['n']})", justify="right")
@@ -197,7 +213,9 @@ def table(report: dict[str, Any]) -> Table:
                 low, _, high = report["delta"][arm][split]["exact"]
                 text += f"\n[{100 * low:+.1f}, {100 * high:+.1f}]"
             cells.append(text)
-        shown.add_row(arm, *cells, f"{results['test_updates']['reward']:.2f}", f"{results['forgetting']['python_loss']:.3f}")
+        shown.add_row(
+            arm, *cells, f"{results['test_updates']['reward']:.2f}", f"{results['forgetting']['python_loss']:.3f}"
+        )
     copying = report["arms"]["base"]["test_updates"]["reward_of_copying"]
     shown.caption = f"Copying the old code unchanged earns a reward of {copying:.2f} on test_updates, out of 3."
     return shown

@@ -125,7 +125,9 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 try:
                     value = json.loads(line)
                 except (ValueError, RecursionError) as error:
-                    raise RecordError(f"{path}:{number}: not valid JSON ({error}); each line must be one object") from None
+                    raise RecordError(
+                        f"{path}:{number}: not valid JSON ({error}); each line must be one object"
+                    ) from None
                 if not isinstance(value, dict):
                     raise RecordError(f"{path}:{number}: a {type(value).__name__} where a JSON object is expected")
                 yield number, value

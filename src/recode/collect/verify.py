@@ -61,9 +61,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the rule says of an entry. It holds where there is no failure; then `stdout` and `old_on_new` are what was
-    observed.
-    """
+    """What the rule says of an entry; where it holds, `stdout` and `old_on_new` are what was observed."""
 
     id: str
     failures: tuple[Failure, ...]

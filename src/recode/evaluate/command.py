@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from recode.errors import RecodeError
@@ -22,8 +22,9 @@ _MOST_TOKENS = 320
 
 
 def run_evaluation(
-    model: str, splits: Sequence[str] | None, data: Path, out: Path, *, samples: int, temperature: float, seed: int, as_json: bool
-) -> dict[str, Any]:
+    model: str, splits: Sequence[str] | None, data: Path, out: Path, *, samples: int, temperature: float, seed: int,
+    thinker: str | None, as_json: bool,
+) -> dict[str, Any]:  # fmt: skip
     """Judge a model on splits and print a table; a split whose completions are in `out` already is not sampled again.
 
     Raises:
@@ -32,9 +33,12 @@ def run_evaluation(
     chosen = list(splits) if splits else [split for split in SPLITS if split != "validation"]
     entries = {split: read_split(split, data) for split in chosen}
     sampling = Sampling(_MOST_TOKENS, 0.0 if samples == 1 else temperature, seed=seed)
-    _claim(out, {"model": model, "samples": samples, "temperature": sampling.temperature, "seed": seed})
+    _claim(
+        out, {"model": model, "samples": samples, "temperature": sampling.temperature, "seed": seed, "thinker": thinker}
+    )
     results: dict[str, Any] = {}
     loaded: tuple[Any, Any] | None = None
+    thinking = load(thinker)[0] if thinker else None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for split in chosen:
@@ -42,9 +46,13 @@ def run_evaluation(
             path = out / f"{split}.jsonl"
             if not path.exists():
                 loaded = loaded or load(model)
+
+                def advance(n: int, task: TaskID = task) -> None:
+                    progress.advance(task, n)
+
                 judged = evaluate(
-                    *loaded, entries[split], samples=samples, sampling=sampling, on_done=lambda n, task=task: progress.advance(task, n)
-                )  # fmt: skip
+                    *loaded, entries[split], samples=samples, sampling=sampling, thinker=thinking, on_done=advance
+                )
                 write_jsonl(path, [as_row(one) for group in judged for one in group])
             progress.update(task, completed=len(entries[split]))
             rows = [Judged(**row) for _, row in read_jsonl(path)]
@@ -57,7 +65,9 @@ def run_evaluation(
 def _claim(out: Path, settings: dict[str, Any]) -> None:
     path, asked = out / "settings.json", json.dumps(settings)
     if path.exists() and path.read_text(encoding="utf-8") != asked:
-        raise RecodeError(f"{out}: holds an evaluation with other settings; choose another folder with --out, or delete it")
+        raise RecodeError(
+            f"{out}: holds an evaluation with other settings; choose another folder with --out, or delete it"
+        )
     write_text(path, asked)
 
 

@@ -30,6 +30,8 @@ def python_loss(model: Any, tokenizer: Any, texts: Sequence[str], *, together: i
                 batch[number, : len(row)] = labels[number, : len(row)] = torch.tensor(row)
             logits = model(input_ids=batch.to(model.device)).logits[:, :-1].float()
             wanted = labels[:, 1:].to(logits.device)
-            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=-100, reduction="sum")
+            loss = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), wanted.flatten(), ignore_index=-100, reduction="sum"
+            )
             total, count = total + loss.item(), count + int((wanted != -100).sum())
     return total / count

@@ -83,9 +83,13 @@ def judge(entry: Migration, completion: str) -> Judged:
 
 def evaluate(
     model: Any, tokenizer: Any, entries: Sequence[Migration], *, samples: int = 1, sampling: Sampling | None = None,
-    together: int = 64, on_done: Callable[[int], None] | None = None,
+    together: int = 64, thinker: Any = None, on_done: Callable[[int], None] | None = None,
 ) -> list[list[Judged]]:  # fmt: skip
-    """Complete and judge every entry, `samples` times each; greedy by default. `on_done` is told how many entries were done."""
+    """Complete and judge every entry, `samples` times each; greedy by default.
+
+    With a `thinker`, another model with the same tokenizer, each completion begins with that model's greedy thought, and `model`
+    goes on from there: what it can do once a habit of its own thoughts is out of the way. `on_done` is told how many entries were done.
+    """
     sampling = sampling or Sampling(max_new_tokens=320, temperature=0.0)
     # Entries of like length together: a batch lasts as long as its longest completion.
     order = sorted(range(len(entries)), key=lambda i: len(entries[i].old_code))
@@ -93,11 +97,21 @@ def evaluate(
     for start in range(0, len(order), together):
         chosen = order[start : start + together]
         prompts = [render(tokenizer, entries[i], entries[i].old_code) for i in chosen]
-        for i, completions in zip(chosen, complete(model, tokenizer, prompts, samples, sampling), strict=True):
-            judged[i] = [judge(entries[i], completion) for completion in completions]
+        thoughts = _thoughts(thinker, tokenizer, prompts) if thinker is not None else [""] * len(prompts)
+        prompts = [prompt + thought for prompt, thought in zip(prompts, thoughts, strict=True)]
+        drawn = complete(model, tokenizer, prompts, samples, sampling)
+        for i, thought, completions in zip(chosen, thoughts, drawn, strict=True):
+            judged[i] = [judge(entries[i], thought + completion) for completion in completions]
         if on_done:
             on_done(len(chosen))
     return judged
+
+
+def _thoughts(thinker: Any, tokenizer: Any, prompts: Sequence[str]) -> list[str]:
+    """Return each prompt's greedy thought, its closing tag included."""
+    greedy = Sampling(max_new_tokens=120, temperature=0.0)
+    closing = "</think>"
+    return [group[0].partition(closing)[0] + closing for group in complete(thinker, tokenizer, prompts, 1, greedy)]
 
 
 def summary(judged: Sequence[Judged]) -> dict[str, float | int]:

@@ -65,7 +65,11 @@ def _plot_curves(logs: dict[str, list[dict[str, Any]]], report: dict[str, Any], 
     """Draw what the RL arms logged against minutes: reward beside the reward of copying, exact match, copies."""
     plt = _pyplot()
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
-    wanted = (("reward", "reward of rollouts (at most 3)"), ("exact", "exact match of rollouts"), ("copy", "old code copied, migrations"))
+    wanted = (
+        ("reward", "reward of rollouts (at most 3)"),
+        ("exact", "exact match of rollouts"),
+        ("copy", "old code copied, migrations"),
+    )
     for axis, (key, title) in zip(axes, wanted, strict=True):
         for arm, rows in logs.items():
             points = [(row["seconds"] / 60, row[key]) for row in rows if row.get(key) is not None]
@@ -103,7 +107,14 @@ def _plot_exact(report: dict[str, Any], path: Path) -> None:
             if arm in report["delta"]:
                 base = report["arms"]["base"][split]["exact"]
                 low, _, high = report["delta"][arm][split]["exact"]
-                axis.errorbar(x, value, yerr=[[value - (base + low)], [base + high - value]], color="black", linewidth=1, capsize=2)
+                axis.errorbar(
+                    x,
+                    value,
+                    yerr=[[value - (base + low)], [base + high - value]],
+                    color="black",
+                    linewidth=1,
+                    capsize=2,
+                )
     labels = [f"{split} (n = {report['arms']['base'][split]['n']})\n{meaning}" for split, meaning in SPLITS.items()]
     axis.set_xticks(range(len(SPLITS)), labels, fontsize=8)
     axis.set_ylim(0, 1)
@@ -142,7 +153,12 @@ def markdown(report: dict[str, Any]) -> str:
             ]
             lines.append(f"| {arm} | {' | '.join(cells)} |")
         lines += [f"| *copying* | 0% | {base[split]['reward_of_copying']:.2f} | 0 | 100% | 100% |", ""]
-    lines += ["## Forgetting", "", "| arm | next-token loss on held-out Python (nats) | exact match on no-ops |", "| --- | --- | --- |"]
+    lines += [
+        "## Forgetting",
+        "",
+        "| arm | next-token loss on held-out Python (nats) | exact match on no-ops |",
+        "| --- | --- | --- |",
+    ]
     lines += [
         f"| {arm} | {results['forgetting']['python_loss']:.3f} | {100 * results['no_op']['exact']:.1f}% |"
         for arm, results in report["arms"].items()
@@ -178,7 +194,15 @@ def _example(entry: Migration, split: str, answers: dict[str, dict[str, Any]]) -
     shown = {}
     for arm, row in answers.items():
         answer = parse_response(row["completion"])
-        verdict = "exact" if row["exact"] else "copied" if row["copied"] else "differs" if answer.code is not None else "no answer"
+        verdict = (
+            "exact"
+            if row["exact"]
+            else "copied"
+            if row["copied"]
+            else "differs"
+            if answer.code is not None
+            else "no answer"
+        )
         shown[arm] = {"thought": answer.thought.strip(), "verdict": verdict, "diff": _diff(entry.new_code, answer.code)}
     return {
         "id": entry.id, "split": split, "library": entry.library, "kind": entry.kind, "note": entry.update_info,
@@ -198,7 +222,10 @@ def _page(report: dict[str, Any], examples: list[dict[str, Any]], pictures: list
     """Return the HTML page: everything inside, no request to anywhere."""
     template = Template((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
     images = [base64.b64encode(picture.read_bytes()).decode() for picture in pictures]
-    figures = "".join(f'<img alt="{picture.stem}" src="data:image/png;base64,{data}">' for picture, data in zip(pictures, images, strict=True))
+    figures = "".join(
+        f'<img alt="{picture.stem}" src="data:image/png;base64,{data}">'
+        for picture, data in zip(pictures, images, strict=True)
+    )
     # `</` would end the script element early.
     payload = json.dumps(examples, ensure_ascii=False).replace("</", "<\\/")
     return template.substitute(
@@ -231,12 +258,16 @@ def _table(report: dict[str, Any]) -> str:
                 text += f"<br><small>{_bracket(report['delta'][arm][split]['exact'], 100).strip()}</small>"
             cells.append(f"<td>{text}</td>")
         updates = results["test_updates"]
-        cells.append(f"<td>{updates['reward']:.2f}</td><td>{updates['lift']:.2f}</td><td>{100 * updates['copy']:.0f}%</td>")
+        cells.append(
+            f"<td>{updates['reward']:.2f}</td><td>{updates['lift']:.2f}</td><td>{100 * updates['copy']:.0f}%</td>"
+        )
         cells.append(f"<td>{results['forgetting']['python_loss']:.3f}</td>")
         rows.append(f'<tr><th><i style="background:{COLORS[arm]}"></i>{arm}</th>{"".join(cells)}</tr>')
     copying = report["arms"]["base"]["test_updates"]["reward_of_copying"]
+    exact = "<td>0%</td>" * 3 + "<td>100%</td>"
     rows.append(
-        f"<tr class=faint><th>copying the old code</th><td>0%</td><td>0%</td><td>0%</td><td>100%</td><td>{copying:.2f}</td><td>0</td><td>100%</td><td></td></tr>"
+        f"<tr class=faint><th>copying the old code</th>{exact}<td>{copying:.2f}</td><td>0</td><td>100%</td><td></td></tr>"
     )
-    more = "<th>reward<br><small>test_updates</small></th><th>lift<br><small>test_updates</small></th><th>copies<br><small>test_updates</small></th><th>Python loss<br><small>held out</small></th>"
+    names = {"reward": "test_updates", "lift": "test_updates", "copies": "test_updates", "Python loss": "held out"}
+    more = "".join(f"<th>{name}<br><small>{where}</small></th>" for name, where in names.items())
     return f"<table><thead><tr><th>exact match</th>{head}{more}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

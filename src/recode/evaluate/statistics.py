@@ -53,7 +53,9 @@ def paired_bootstrap(
         means.append(sum(total for total, _ in drawn) / sum(count for _, count in drawn))
     means.sort()
     tail = (1 - confidence) / 2
-    return Interval(means[int(tail * resamples)], fmean(differences), means[min(resamples - 1, int((1 - tail) * resamples))])
+    return Interval(
+        means[int(tail * resamples)], fmean(differences), means[min(resamples - 1, int((1 - tail) * resamples))]
+    )
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:

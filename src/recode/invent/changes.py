@@ -84,7 +84,13 @@ def rename_method(world: World) -> Change:
         on, arguments = world.receiver(), [*world.arguments(0, 2), *shared]
         return _call(f"{on}.{old}", *arguments), _call(f"{on}.{new}", *arguments)
 
-    return Change("renamed", f"{owner}.{old}", f"{owner}.{new}", notes.renamed(world, "method", f"{owner}.{old}", f"{owner}.{new}"), use)
+    return Change(
+        "renamed",
+        f"{owner}.{old}",
+        f"{owner}.{new}",
+        notes.renamed(world, "method", f"{owner}.{old}", f"{owner}.{new}"),
+        use,
+    )
 
 
 def rename_attribute(world: World) -> Change:
@@ -173,7 +179,9 @@ def rename_parameter(world: World) -> Change:
         if world.rng.random() < 0.2 and world.variables:
             value = world.rng.choice(world.variables)
         arguments = _shuffled(world.rng, fixed, f"{old}={value}", others)
-        return _call(called, *arguments), _call(called, *[f"{new}={value}" if a == f"{old}={value}" else a for a in arguments])
+        return _call(called, *arguments), _call(
+            called, *[f"{new}={value}" if a == f"{old}={value}" else a for a in arguments]
+        )
 
     note = notes.parameter_renamed(world, symbol, old, new)
     return Change("parameter_renamed", f"{symbol}({old})", f"{symbol}({new})", note, use)
@@ -197,12 +205,16 @@ def rename_value(world: World) -> Change:
     symbol, target = _target(world)
     name, others = world.names.parameter(), world.keywords(1)
     old = f'"{world.names.word()}"'
-    new = world.rng.choice((f'"{world.names.word()}"', f'"{old[1:-1]}_{world.names.word()}"', "None", "True", f'"{old[1:3]}"'))
+    new = world.rng.choice(
+        (f'"{world.names.word()}"', f'"{old[1:-1]}_{world.names.word()}"', "None", "True", f'"{old[1:3]}"')
+    )
 
     def use() -> Pair:
         called, fixed = target(), world.arguments(0, 2)
         arguments = _shuffled(world.rng, fixed, f"{name}={old}", others)
-        return _call(called, *arguments), _call(called, *[f"{name}={new}" if a == f"{name}={old}" else a for a in arguments])
+        return _call(called, *arguments), _call(
+            called, *[f"{name}={new}" if a == f"{name}={old}" else a for a in arguments]
+        )
 
     note = notes.value_renamed(world, symbol, name, old, new)
     return Change("replaced", f"{symbol}({name})", f"{symbol}({name})", note, use)
@@ -230,7 +242,9 @@ def make_keyword_only(world: World) -> Change:
         called, first, value = target(), world.argument(), world.option()
         return _call(called, first, value), _call(called, first, f"{name}={value}")
 
-    return Change("keyword_only", f"{symbol}({name})", f"{symbol}({name})", notes.keyword_only(world, symbol, name), use)
+    return Change(
+        "keyword_only", f"{symbol}({name})", f"{symbol}({name})", notes.keyword_only(world, symbol, name), use
+    )
 
 
 def function_to_method(world: World) -> Change:
@@ -351,7 +365,9 @@ def to_python(world: World) -> Change:
 
     def use() -> Pair:
         a, b = world.receiver(), world.argument()
-        before = _call(f"{a}.{old}", b if binary else "") if method else _call(f"{world.root}.{old}", a, b if binary else "")
+        before = (
+            _call(f"{a}.{old}", b if binary else "") if method else _call(f"{world.root}.{old}", a, b if binary else "")
+        )
         return before, shape.format(a=a, b=b)
 
     return Change("removed", symbol, "", notes.to_python(world, symbol, says), use)

@@ -27,7 +27,9 @@ def reserved_names() -> frozenset[str]:
     return frozenset(resources.files(__package__).joinpath("reserved.txt").read_text(encoding="utf-8").split())
 
 
-def generate(seed: int, pool: Pool = "train", *, no_op_share: float = 0.0, python_share: float = 0.0) -> Iterator[Migration]:
+def generate(
+    seed: int, pool: Pool = "train", *, no_op_share: float = 0.0, python_share: float = 0.0
+) -> Iterator[Migration]:
     """Yield made-up migrations without end, the same for the same arguments.
 
     Args:
@@ -96,4 +98,3 @@ def _entry(world: World, change: Change, name: str, old: str, new: str) -> Migra
         old_symbol=change.old_symbol, new_symbol=change.new_symbol, description=change.note, update_info=change.note, old_code=old,
         new_code=new, author="generator",
     )  # fmt: skip
-

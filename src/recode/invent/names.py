@@ -16,7 +16,9 @@ from typing import Literal
 Pool = Literal["train", "test"]
 
 TEST_SHARE = 0.2
-_ONSETS = "b c d f g h j k l m n p qu r s t v w x z bl br cl cr dr fl fr gr pl pr sk sl sm sp st str tr th sh ch".split()
+_ONSETS = (
+    "b c d f g h j k l m n p qu r s t v w x z bl br cl cr dr fl fr gr pl pr sk sl sm sp st str tr th sh ch".split()
+)
 _VOWELS = "a e i o u ai ea ee io oa ou".split()
 _CODAS = ["", "", "", "n", "r", "s", "t", "l", "x", "m", "nd", "rt", "sk", "ck", "ph"]
 
@@ -94,7 +96,12 @@ class Namer:
         parts = name.split("_")
         styles = [f"{name}_{self.word()}", f"{self.word()}_{name}", name + "s", name.rstrip("s") or name]
         if len(parts) > 1:
-            styles += ["".join(parts), "_".join(reversed(parts)), "_".join(parts[:-1]), "_".join([*parts[:-1], self.word()])]
+            styles += [
+                "".join(parts),
+                "_".join(reversed(parts)),
+                "_".join(parts[:-1]),
+                "_".join([*parts[:-1], self.word()]),
+            ]
         elif len(name) > 5:
             cut = self._rng.randint(2, len(name) - 2)
             styles += [f"{name[:cut]}_{name[cut:]}", name[:cut]]

@@ -148,7 +148,11 @@ def _indent(line: Line) -> Line:
 def _loop(world: World, change: Change) -> list[Line]:
     item = world.names.variable()
     over = world.rng.choice(world.variables) if world.variables else world.sequence()
-    head = world.pick(f"for {item} in {over}:", f"for {item} in {world.sequence(2, 4)}:", f"for {item} in range({world.rng.randint(2, 9)}):")
+    head = world.pick(
+        f"for {item} in {over}:",
+        f"for {item} in {world.sequence(2, 4)}:",
+        f"for {item} in range({world.rng.randint(2, 9)}):",
+    )
     outer = list(world.variables)
     world.variables.append(item)
     use = change.use()
@@ -169,7 +173,11 @@ def _comprehension(world: World, change: Change) -> list[Line]:
     use = change.use()
     world.variables = outer
     name = world.bind()
-    shape = world.pick(f"[{{}} for {item} in {over}]", f"{{{item}: {{}} for {item} in {over}}}", f"[{_shown(world, '{}')} for {item} in {over}]")
+    shape = world.pick(
+        f"[{{}} for {item} in {over}]",
+        f"{{{item}: {{}} for {item} in {over}}}",
+        f"[{_shown(world, '{}')} for {item} in {over}]",
+    )
     return [_with(f"{name} = {shape}", use), *_same(_print(world, name))]
 
 
@@ -179,8 +187,10 @@ def _nested(world: World, change: Change) -> list[Line]:
     keyword = world.keywords(1)
     rest = f", {keyword[0]}" if keyword else ""
     shape = world.pick(
-        f"{world.root}.{called}({{}}{rest})", f"{called}({world.argument()}, {{}})", f"{{}} {world.pick('+', '-', '*', '/', '==', '>')} {world.number()}",
-        f'{{"{world.names.word()}": {{}}, "{world.names.word()}": {world.option()}}}', f"{{}}.{called}().{world.names.function()}({world.argument()})",
+        f"{world.root}.{called}({{}}{rest})", f"{called}({world.argument()}, {{}})",
+        f"{{}} {world.pick('+', '-', '*', '/', '==', '>')} {world.number()}",
+        f'{{"{world.names.word()}": {{}}, "{world.names.word()}": {world.option()}}}',
+        f"{{}}.{called}().{world.names.function()}({world.argument()})",
         f"({{}}, {world.argument()})", f"{world.receiver()}.{called}({{}}{rest})", f"{world.receiver()}[{{}}]",
     )  # fmt: skip
     name = world.bind()
@@ -194,16 +204,26 @@ def _twice(world: World, change: Change) -> list[Line]:
         name = world.bind()
         lines.append(_with(f"{name} = {{}}", use))
     first, second = world.variables[-2:]
-    return lines + _same(world.pick(f"print({first}, {second})", f"print({first} == {second})", _print(world, first)), _print(world, second))
+    return lines + _same(
+        world.pick(f"print({first}, {second})", f"print({first} == {second})", _print(world, first)),
+        _print(world, second),
+    )
 
 
 def _conditional(world: World, change: Change) -> list[Line]:
     use = change.use()
     if world.rng.random() < 0.5:
-        return [_with(f"if {{}}{world.pick('', ' > ' + world.number(), ' is None')}:", use), *_same(f"    {_print(world, world.argument())}")]
+        return [
+            _with(f"if {{}}{world.pick('', ' > ' + world.number(), ' is None')}:", use),
+            *_same(f"    {_print(world, world.argument())}"),
+        ]
     name = world.bind()
     head = f"if {world.argument()} {world.pick('>', '<', '==', 'in')} {world.argument()}:"
-    return [*_same(head), _indent(_with(f"{name} = {{}}", use)), *_same("else:", f"    {name} = {world.option()}", _print(world, name))]
+    return [
+        *_same(head),
+        _indent(_with(f"{name} = {{}}", use)),
+        *_same("else:", f"    {name} = {world.option()}", _print(world, name)),
+    ]
 
 
 def _multiline(world: World, change: Change) -> list[Line]:
@@ -241,7 +261,9 @@ def _imports(world: World, change: Change) -> list[Line]:
             lines += _same("")
     if world.rng.random() < 0.2:
         other = world.names.module()
-        lines += _same(f"import {other} as {other[: world.rng.randint(1, 3)]}" if world.rng.random() < 0.6 else f"import {other}")
+        lines += _same(
+            f"import {other} as {other[: world.rng.randint(1, 3)]}" if world.rng.random() < 0.6 else f"import {other}"
+        )
     if not change.drops_library_import:
         lines += _same(world.import_line)
     return lines + list(change.imports)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-import random
 import sysconfig
 import textwrap
 from pathlib import Path
@@ -19,7 +18,17 @@ from recode.invent.world import World
 from recode.records import Kind, Migration
 from recode.source import parses
 
-_SKIPPED = {"site-packages", "test", "tests", "idlelib", "lib2to3", "turtledemo", "__pycache__", "encodings", "pydoc_data"}
+_SKIPPED = {
+    "site-packages",
+    "test",
+    "tests",
+    "idlelib",
+    "lib2to3",
+    "turtledemo",
+    "__pycache__",
+    "encodings",
+    "pydoc_data",
+}
 HELD_OUT_SHARE = 0.08
 
 
@@ -52,7 +61,13 @@ def _functions_of(path: Path, longest: int) -> list[str]:
         if isinstance(node, ast.FunctionDef) and node.end_lineno and 3 <= node.end_lineno - node.lineno + 1 <= 18:
             source = textwrap.dedent("\n".join(lines[node.lineno - 1 : node.end_lineno])).rstrip()
             # Dedenting breaks a function whose docstring stands further left than its code.
-            if len(source) <= longest and source.isascii() and "\t" not in source and source.startswith(("def", "@")) and parses(source):
+            if (
+                len(source) <= longest
+                and source.isascii()
+                and "\t" not in source
+                and source.startswith(("def", "@"))
+                and parses(source)
+            ):
                 found.append(source)
     return found
 
@@ -100,7 +115,12 @@ def _replace_attribute(source: str, old: str, new: str) -> str:
     """Rename every attribute `old` that is called."""
     spots = []
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == old and node.func.end_col_offset:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == old
+            and node.func.end_col_offset
+        ):
             spots.append((node.func.end_lineno or 0, node.func.end_col_offset))
     lines = source.split("\n")
     for line, end in sorted(spots, reverse=True):

@@ -68,7 +68,9 @@ def gold_thought(entry: Migration, rng: random.Random) -> str:
         )
     spans = changed_spans(entry.old_code, entry.new_code)
     if not spans or any(len(part) > _LONGEST_SPAN for pair in spans for part in pair):
-        return rng.choice((f"The code uses `{old}`, which the note changes.", f"The note is about `{old}`, and the code uses it."))
+        return rng.choice(
+            (f"The code uses `{old}`, which the note changes.", f"The note is about `{old}`, and the code uses it.")
+        )
     lead = rng.choice(
         (
             f"The note is about `{old}`, and the code uses it. ",
@@ -91,7 +93,8 @@ def gold_completion(entry: Migration, rng: random.Random) -> str:
 _OPENINGS = (
     "The code looks fine.", "This is how {lib} is used.", "I know {lib} well.", "{lib} code like this is common.", "Nothing is wrong here.",
     "I have seen this many times.", "The program is short and clear.", "This call is right.", "`{symbol}` is the usual way.",
-    "The code is already correct.", "It works as it stands.", "Let me read the code.", "The user wants working code.", "The imports are in order.",
+    "The code is already correct.", "It works as it stands.", "Let me read the code.", "The user wants working code.",
+    "The imports are in order.",
     "As far as I remember, {lib} has `{symbol}`.", "`{symbol}` is what people use.", "The note mentions {lib}.", "This uses {lib}.",
     "The request is about {lib} {version}.", "I remember the API of {lib}.", "First I check the imports.", "The code prints a result.",
 )  # fmt: skip

@@ -62,7 +62,14 @@ class World:
     def text(self) -> str:
         """Return a string literal."""
         word = self.names.word()
-        shapes = (f'"{word}"', f'"{word}"', f"'{word}'", f'"{word[0]}"', f'"{word} {self.names.word()}"', f'"{word.upper()}"')
+        shapes = (
+            f'"{word}"',
+            f'"{word}"',
+            f"'{word}'",
+            f'"{word[0]}"',
+            f'"{word} {self.names.word()}"',
+            f'"{word.upper()}"',
+        )
         return self.rng.choice(shapes)
 
     def option(self) -> str:
@@ -91,7 +98,11 @@ class World:
         """Return an expression for a positional argument: most often a variable that is bound."""
         if self.variables and self.rng.random() < 0.7:
             name = self.rng.choice(self.variables)
-            return name if self.rng.random() < 0.85 else f"{name}{self.pick('[0]', '[1:]', '[-1]', '.T', f'[{self.text()}]')}"
+            return (
+                name
+                if self.rng.random() < 0.85
+                else f"{name}{self.pick('[0]', '[1:]', '[-1]', '.T', f'[{self.text()}]')}"
+            )
         return self.rng.choice((self.number(), self.text(), self.sequence(2, 4), self.number()))
 
     def arguments(self, low: int = 0, high: int = 2) -> list[str]:

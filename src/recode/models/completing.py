@@ -24,7 +24,9 @@ def render(tokenizer: Any, update: ApiUpdate, code: str) -> str:
     return f"{text}{PREFILL}"
 
 
-def sample_ids(model: Any, tokenizer: Any, prompts: Sequence[list[int]], samples: int, sampling: Sampling) -> list[list[list[int]]]:
+def sample_ids(
+    model: Any, tokenizer: Any, prompts: Sequence[list[int]], samples: int, sampling: Sampling
+) -> list[list[list[int]]]:
     """Return `samples` completions, as token ids with the end token where it was reached, for each prompt's token ids."""
     if llama.supports(model):
         return llama.sample(model, list(prompts), samples, sampling, int(tokenizer.eos_token_id))
@@ -38,12 +40,16 @@ def complete(model: Any, tokenizer: Any, prompts: Sequence[str], samples: int, s
     return [tokenizer.batch_decode(group, skip_special_tokens=True) for group in drawn]
 
 
-def _generate(model: Any, tokenizer: Any, prompts: Sequence[list[int]], samples: int, sampling: Sampling) -> list[list[list[int]]]:
+def _generate(
+    model: Any, tokenizer: Any, prompts: Sequence[list[int]], samples: int, sampling: Sampling
+) -> list[list[list[int]]]:
     """Sample by `transformers`, one group at a time; for every model that the small decoder does not cover."""
     import torch
 
     greedy = sampling.temperature == 0
-    chosen: dict[str, Any] = {"do_sample": False} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+    chosen: dict[str, Any] = (
+        {"do_sample": False} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+    )
     results = []
     with torch.random.fork_rng(), torch.inference_mode():
         torch.manual_seed(sampling.seed)

@@ -30,7 +30,7 @@ class Sampling:
 
 def supports(model: Any) -> bool:
     """Say whether this decoder reproduces the model: a plain Llama on the CPU, without biases, scaled positions or adapters."""
-    config = getattr(model, "config", None)
+    config: Any = getattr(model, "config", None)
     rope = getattr(config, "rope_parameters", None) or {}
     return (
         type(model).__name__ == "LlamaForCausalLM"

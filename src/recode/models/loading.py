@@ -24,7 +24,9 @@ def resolve(name: str | Path) -> str:
         raise RecodeError(f"{name}: no model in this folder (config.json is missing); name a Hugging Face model folder")
     if not folder.exists() and str(name).count("/") != 1:
         known = ", ".join(EMBEDDED)
-        raise RecodeError(f"{name}: no such model folder; use a folder, a hub name like `owner/model`, or one of: {known}")
+        raise RecodeError(
+            f"{name}: no such model folder; use a folder, a hub name like `owner/model`, or one of: {known}"
+        )
     return str(name)
 
 

@@ -32,9 +32,7 @@ _WHEELS_ONLY = ("--only-binary", ":all:")
 
 @dataclass(frozen=True)
 class Lock:
-    """Exact pins of one environment: `name==version`, sorted, one a line, each with the hashes of its files where
-    known.
-    """
+    """Exact pins of one environment: `name==version`, sorted, each with the hashes of its files where known."""
 
     name: str
     pins: tuple[str, ...]
@@ -60,11 +58,10 @@ def recode_home() -> Path:
 
 
 def ensure_lock(folder: Path, library: str, version: str, requires: Sequence[str] = ()) -> Lock:
-    """Read the lock of a library's release, or resolve it (by the network) and write it to
-    `<folder>/<library>-<version>.txt`.
+    """Read the lock of a library's release; resolve and write it first where there is none.
 
     Args:
-        folder: where locks are kept.
+        folder: where locks are kept, as `<library>-<version>.txt`.
         library: the distribution's name.
         version: its exact version.
         requires: further requirements, such as `numpy==1.26.4`; a lock resolved for other ones is resolved anew.

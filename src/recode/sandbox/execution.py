@@ -61,8 +61,8 @@ class Warned(Record):
 class Execution(Record):
     """What a program did.
 
-    `outcome`: it `finished` (also by `sys.exit(0)`), `raised`, ran into the `timeout` (of wall or CPU time), or `crashed`: ended without a
-    report, by a signal or for printing too much; `detail` then says how.
+    `outcome`: it `finished` (also by `sys.exit(0)`), `raised`, ran into the `timeout` (of wall or CPU time), or
+    `crashed`: ended without a report, by a signal or for printing too much; `detail` then says how.
     """
 
     outcome: Literal["finished", "raised", "timeout", "crashed"]
@@ -79,7 +79,8 @@ def run_program(environment: Environment, code: str, *, hash_seed: int = 0, seco
         environment: where it runs.
         code: the program.
         hash_seed: the seed of string hashes, 0 to 4294967295; a program whose output depends on it is not
-        deterministic. seconds: wall time after which the program and its children are killed.
+            deterministic.
+        seconds: wall time after which the program and its children are killed.
 
     Returns:
         what it did; `stdout` has at most `OUTPUT_BYTES` bytes. What a program does is never raised as an exception.
@@ -103,9 +104,7 @@ def _run(
     seconds: float,
     files: tuple[IO[bytes], IO[bytes], IO[bytes]],
 ) -> int | None:
-    """Run the program with stdout, stderr and report going to `files`; return its exit status, or None after a time-
-    out.
-    """
+    """Run the program with stdout, stderr and report going to `files`; return its exit status, None on time-out."""
     out, err, report = files
     limits = (min(CPU_SECONDS, math.ceil(seconds) + 1), MEMORY_BYTES, OUTPUT_BYTES)
     # As `-I`, except that the (cleared) environment is read: `-I` would ignore the hash seed.

@@ -30,12 +30,15 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
     resumed run draws the same rows.
     """
 
-    def __init__(self, *args: Any, recipe: PolicyRecipe, fresh: Callable[[int, int, int], list[dict[str, Any]]], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, recipe: PolicyRecipe, fresh: Callable[[int, int, int], list[dict[str, Any]]], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._recipe = recipe
         self._fresh = fresh
         self._round = 0
         self._ready: tuple[Any, ...] | None = None
+        self.rollout_func: Callable[..., dict[str, Any]] | None
         if self.accelerator.num_processes > 1 and recipe.dynamic_sampling.enabled:
             raise RuntimeError("dynamic sampling runs in one process")
 
@@ -45,7 +48,7 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         if self.model.training and self._recipe.dynamic_sampling.enabled:
             inputs, self._ready = self._fill(inputs)
         try:
-            return super()._generate_and_score_completions(inputs)  # type: ignore[no-any-return]
+            return super()._generate_and_score_completions(inputs)
         finally:
             self._ready = None
 
@@ -55,10 +58,10 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
             return self._ready
         policy = self.accelerator.unwrap_model(self.model)
         if not supports(policy):
-            return super()._generate(prompts)  # type: ignore[no-any-return]
+            return super()._generate(prompts)
         self.rollout_func = self._rollout
         try:
-            return super()._generate(prompts)  # type: ignore[no-any-return]
+            return super()._generate(prompts)
         finally:
             self.rollout_func = None
 
@@ -121,7 +124,11 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
             cleaned = [None if answer is None else clean(answer) for answer in answers]
             exact = [a == clean(row["target"]) for a, row in zip(cleaned, inputs, strict=True)]
             changes = [row for row in inputs if row["old_code"] != row["target"]]
-            copies = [a == clean(row["old_code"]) for a, row in zip(cleaned, inputs, strict=True) if row["old_code"] != row["target"]]
+            copies = [
+                a == clean(row["old_code"])
+                for a, row in zip(cleaned, inputs, strict=True)
+                if row["old_code"] != row["target"]
+            ]
             metrics = self._metrics["train"]
             metrics["exact"].append(sum(exact) / len(exact))
             metrics["copy"].append(sum(copies) / max(1, len(changes)))
@@ -141,14 +148,18 @@ def fresh_rows(rows: list[dict[str, Any]], seed: int) -> Callable[[int, int, int
 def _part(rollouts: tuple[Any, ...], part: slice) -> tuple[Any, ...]:
     """Return one group's part of what TRL's `_generate` returns: lists by sequence, None, or extra columns."""
     return tuple(
-        {key: value[part] for key, value in field.items()} if isinstance(field, dict) else field[part] if field else field
+        {key: value[part] for key, value in field.items()}
+        if isinstance(field, dict)
+        else field[part]
+        if field
+        else field
         for field in rollouts
     )
 
 
 def _joined(parts: list[tuple[Any, ...]]) -> tuple[Any, ...]:
     """Return the groups' parts as one."""
-    joined = []
+    joined: list[Any] = []
     for fields in zip(*parts, strict=True):
         if isinstance(fields[0], dict):
             joined.append({key: [item for field in fields for item in field[key]] for key in fields[0]})

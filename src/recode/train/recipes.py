@@ -192,11 +192,15 @@ class PolicyRecipe(_Table):
             raise ValueError(f"rollout.minibatches must divide the {sequences} sequences of a step")
         at_once = self.rollout.sequences_at_once
         if at_once and (sequences // self.rollout.minibatches) % at_once:
-            raise ValueError(f"rollout.sequences_at_once must divide the {sequences // self.rollout.minibatches} of a minibatch")
+            raise ValueError(
+                f"rollout.sequences_at_once must divide the {sequences // self.rollout.minibatches} of a minibatch"
+            )
         if self.optimization.save_every % self.rollout.minibatches:
             raise ValueError("optimization.save_every must be a multiple of rollout.minibatches")
         if self.method == "dapo" and not self.dynamic_sampling.enabled:
-            raise ValueError("dynamic_sampling.enabled must be true: without it the method is not DAPO (use method = \"grpo\")")
+            raise ValueError(
+                'dynamic_sampling.enabled must be true: without it the method is not DAPO (use method = "grpo")'
+            )
         return self
 
 
@@ -219,7 +223,9 @@ def load_recipe(path: str | Path, overrides: dict[str, Any] | None = None) -> Pr
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror}); name a TOML file, such as those in recipes/") from None
+        raise RecipeError(
+            f"{path}: cannot be read ({error.strerror}); name a TOML file, such as those in recipes/"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not valid TOML: {error}") from None
     try:

@@ -58,7 +58,9 @@ def _claim(folder: Path, recipe: SftRecipe | PolicyRecipe) -> None:
     asked = json.dumps(recipe.model_dump(mode="json"), indent=1)
     path = folder / "recipe.json"
     if path.exists() and path.read_text(encoding="utf-8") != asked:
-        raise RecipeError(f"{folder}: holds a run of another recipe; choose another folder with --out, or delete this one")
+        raise RecipeError(
+            f"{folder}: holds a run of another recipe; choose another folder with --out, or delete this one"
+        )
     write_text(path, asked)
 
 
@@ -168,7 +170,9 @@ def _sft(
         # The plan has its order already.
         train_sampling_strategy="sequential",
     )
-    return SFTTrainer(model=model, args=arguments, train_dataset=dataset, processing_class=tokenizer, callbacks=[watcher])
+    return SFTTrainer(
+        model=model, args=arguments, train_dataset=dataset, processing_class=tokenizer, callbacks=[watcher]
+    )
 
 
 class _Watcher(TrainerCallback):  # type: ignore[misc]
@@ -185,7 +189,9 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
         spent = [entry["seconds"] for entry in state.log_history if "seconds" in entry]
         self._started = time.monotonic() - (spent[-1] if spent else 0.0)
 
-    def on_log(self, args: TrainingArguments, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+    def on_log(
+        self, args: TrainingArguments, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+    ) -> None:
         """Write the log and report."""
         if not logs or "loss" not in logs:
             return

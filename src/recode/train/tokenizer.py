@@ -25,10 +25,10 @@ _CHAT_TEMPLATE = (
 
 def _fixed_phrases() -> list[str]:
     """Return the parts of the prompt template between its fields, and the tags of a response."""
-    marks = {"library": "\0", "new_version": "\0", "update_info": "\0"}
     update = ApiUpdate(
-        family_id="", old_version="", kind="renamed", old_symbol="", new_symbol="", description="", **marks
-    )
+        family_id="", library="\0", old_version="", new_version="\0", kind="renamed", old_symbol="", new_symbol="",
+        description="", update_info="\0",
+    )  # fmt: skip
     parts = prompts.user_message(update, "\0").split("\0")
     tags = ["<think>", "</think>", "<answer>", "</answer>", "```python", "```"]
     return [prompts.SYSTEM, *parts, *tags]
@@ -52,7 +52,11 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in phrases])
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, padding_side="left", clean_up_tokenization_spaces=False
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
     )
     fast.chat_template = _CHAT_TEMPLATE
     return fast
