@@ -94,3 +94,30 @@ def toy_old(toy_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Enviro
 @pytest.fixture(scope="session")
 def toy_new(toy_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return ensure_environment(ensure_lock(tmp_path_factory.mktemp("locks"), "toylib", "2.0"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small random Llama with grouped-query attention; its tokenizer knows a few made-up tasks."""
+    import itertools
+
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from recode.invent import generate
+    from recode.train.tokenizer import train_tokenizer
+
+    entries = itertools.islice(generate(1), 30)
+    tokenizer = train_tokenizer([text for entry in entries for text in (entry.update_info, entry.old_code)], 420)
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, initializer_range=0.1, tie_word_embeddings=True, bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        )
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("tiny")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -72,12 +72,13 @@ def verify(
 def data_build(
     sources: Annotated[Path, typer.Option(help="Folder of update sources, or one TOML file.")] = Path("data/sources"),
     out: Annotated[Path, typer.Option(help="Where the JSON Lines files and the locks go.")] = Path("data"),
+    families: Annotated[int | None, typer.Option(min=1, help="At most so many families of each library.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run everything anew, whatever is remembered.")] = False,
 ) -> None:
     """Compile update sources to verified records, split by family; print what was left out, and why."""
     from recode.collect.build import build
 
-    build(sources, out, fresh=fresh)
+    build(sources, out, families=families, fresh=fresh)
 
 
 @data_app.command("generate", epilog="Example: `recode data generate --out data`")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from recode.collect.cache import CachedRunner
 from recode.collect.checking import Checked, check_entries, environments_of, report
 from recode.collect.duplicates import near_duplicates
 from recode.collect.no_op import make_no_ops
-from recode.collect.sources import read_sources
+from recode.collect.sources import Candidate, read_sources
 from recode.collect.splits import Split, assign
 from recode.collect.verify import Pair, Runner
 from recode.records import Migration, write_records
@@ -29,18 +30,24 @@ Files = dict[str, list[Migration]]
 """The data set: file name → records, in order."""
 
 
-def build(sources: Path, out: Path, *, fresh: bool = False) -> None:
+def build(sources: Path, out: Path, *, families: int | None = None, fresh: bool = False) -> None:
     """Compile update sources to the data set's JSON Lines files, and print what was dropped and what is where.
 
     Writes `train`, `validation`, `test_updates`, `test_libraries`, `no_op` and `no_op_train` (`.jsonl`) and `locks/`
     under `out`. The same sources and locks give the same bytes. A killed build goes on where it was.
+
+    Args:
+        sources: a TOML file, or a folder of them.
+        out: the data folder.
+        families: at most so many update families of each library, chosen by a hash of their names; None: all.
+        fresh: run everything anew, whatever is remembered.
 
     Raises:
         RecordError: a source does not follow the format, or `out` cannot be written.
         EnvironmentBuildError: an environment cannot be built.
     """
     start, console = time.monotonic(), Console()
-    candidates = read_sources([sources])
+    candidates = _some(read_sources([sources]), families)
     run = CachedRunner(fresh=fresh)
     pairs = environments_of(candidates, out / "locks")
     checked = check_entries([(one.entry, pairs[one.entry.library]) for one in candidates], run)
@@ -52,6 +59,19 @@ def build(sources: Path, out: Path, *, fresh: bool = False) -> None:
         console.print(f"dropped {repeat}: near-duplicate of {first}", markup=False)
     console.print(_counts(files))
     console.print(f"built in {time.monotonic() - start:.0f} s")
+
+
+def _some(candidates: Sequence[Candidate], families: int | None) -> list[Candidate]:
+    """Return the candidates of at most `families` families of each library."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for one in candidates:
+        names[one.entry.library].add(one.entry.family_id)
+    chosen = {
+        name
+        for library in names.values()
+        for name in sorted(library, key=lambda name: hashlib.sha256(name.encode()).digest())[:families]
+    }
+    return [one for one in candidates if one.entry.family_id in chosen]
 
 
 def compile_files(checked: Sequence[Checked], pairs: dict[str, Pair], run: Runner) -> tuple[Files, dict[str, str]]:

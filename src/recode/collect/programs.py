@@ -1,6 +1,4 @@
-"""Questions to the text of a pair of programs: how large the edit is, what stands at a line, what remains without
-names and data.
-"""
+"""What the text of a pair of programs says: the size of the edit, the statement at a line, the program's skeleton."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ from recode.source import clean
 
 
 def edited_lines(old_code: str, new_code: str) -> int:
-    """Return how many lines an edit touches, comments and blank lines aside: the larger of those removed and those
-    added.
-    """
+    """Return how many lines are removed or added, whichever are more; comments and blank lines do not count."""
     old, new = clean(old_code).splitlines(), clean(new_code).splitlines()
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     edits = [code[1:] for code in matcher.get_opcodes() if code[0] != "equal"]
@@ -28,10 +24,9 @@ def similarity(old_code: str, new_code: str) -> float:
 
 
 def text_at(code: str, line: int) -> str:
-    """Return the text of the innermost statement that covers a line (from 1): the call's name may stand some lines
-    above.
+    """Return the text of the innermost statement that covers a line (from 1).
 
-    Of a compound statement, only the header counts.
+    A call's name may stand some lines above the one that fails. Of a compound statement, only the header counts.
     """
     lines = code.splitlines()
     covering = [

@@ -52,9 +52,7 @@ def _order(group: list[str], families: Mapping[str, ApiUpdate]) -> tuple[bool, i
 
 
 def _emptiest(libraries: list[str], sizes: Mapping[str, int], filled: Mapping[tuple[str, Split], int]) -> Split:
-    """Return the split that lacks most of its share in these libraries, in families; the earlier one of `SHARES` in a
-    tie.
-    """
+    """Return the split that lacks most families of its share in these libraries; in a tie, the first of `SHARES`."""
 
     def lacking(split: Split) -> float:
         return sum(SHARES[split] * sizes[library] - filled[library, split] for library in libraries) / len(libraries)

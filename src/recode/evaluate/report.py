@@ -110,7 +110,8 @@ def _plot_exact(report: dict[str, Any], path: Path) -> None:
                 axis.errorbar(
                     x,
                     value,
-                    yerr=[[value - (base + low)], [base + high - value]],
+                    # An interval without width may lie a rounding error beside its bar.
+                    yerr=[[max(0.0, value - (base + low))], [max(0.0, base + high - value)]],
                     color="black",
                     linewidth=1,
                     capsize=2,
@@ -226,8 +227,8 @@ def _page(report: dict[str, Any], examples: list[dict[str, Any]], pictures: list
         f'<img alt="{picture.stem}" src="data:image/png;base64,{data}">'
         for picture, data in zip(pictures, images, strict=True)
     )
-    # `</` would end the script element early.
-    payload = json.dumps(examples, ensure_ascii=False).replace("</", "<\\/")
+    # `</script` would end the script element early, `<!--` before `<script` would hide its end.
+    payload = json.dumps(examples, ensure_ascii=False).replace("<", "\\u003c")
     return template.substitute(
         headline=html.escape(_headline(report)), table=_table(report), figures=figures, examples=payload,
         seed=report["seed"], minutes=f"{report['minutes']:.1f}",

@@ -11,7 +11,10 @@ import concurrent.futures
 import itertools
 import json
 import math
+import multiprocessing
+import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +26,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from recode.invent import generate, gold_completion, habit_completion
 from recode.invent.python_text import functions
+from recode.models import resolve
 from recode.prompts import PREFILL, messages
 from recode.records import write_text
 from recode.train.recipes import PretrainRecipe
@@ -69,7 +73,16 @@ _WORKER: dict[str, Any] = {}
 
 def _start_worker(tokenizer_folder: str, recipe: PretrainRecipe) -> None:
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _WORKER.update(tokenizer=PreTrainedTokenizerFast.from_pretrained(tokenizer_folder), recipe=recipe)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent was killed; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(number: int) -> list[Example]:
@@ -221,8 +234,9 @@ def pretrain(
 def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenizerFast, LlamaForCausalLM]:
     """Return tokenizer and model: those of `recipe.start`, or new ones."""
     if recipe.start:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(recipe.start)
-        model = LlamaForCausalLM.from_pretrained(recipe.start, dtype=torch.float32)
+        start = resolve(recipe.start)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
+        model = LlamaForCausalLM.from_pretrained(start, dtype=torch.float32)
     elif (folder / "tokenizer").exists():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
         model = new_model(recipe, tokenizer)

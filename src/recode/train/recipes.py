@@ -110,6 +110,12 @@ class SftOptimization(Optimization):
     examples_at_once: Positive = 16
     """Examples in one forward pass; the rest of a step is accumulated."""
 
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.examples_per_step % self.examples_at_once:
+            raise ValueError(f"examples_at_once must divide the {self.examples_per_step} examples of a step")
+        return self
+
 
 class Rollout(_Table):
     """How a step's completions are sampled."""

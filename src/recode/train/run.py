@@ -7,6 +7,7 @@ A run's folder holds `recipe.json` (what was asked), `checkpoints/`, `log.jsonl`
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import time
@@ -100,6 +101,8 @@ def _arguments(recipe: SftRecipe | PolicyRecipe, folder: Path) -> dict[str, Any]
         "save_steps": settings.save_every,
         "save_total_limit": 2,
         "logging_steps": 1,
+        # The filter logs a loss that is not a number as the mean of earlier ones, and the run would go on.
+        "logging_nan_inf_filter": False,
         "report_to": ["tensorboard"],
         "disable_tqdm": True,
         "seed": recipe.seed,
@@ -199,7 +202,7 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
         state.log_history[-1]["seconds"] = round(self.seconds, 2)
         write_jsonl(self._folder / "log.jsonl", [entry for entry in state.log_history if "loss" in entry])
         loss = logs["loss"]
-        if loss != loss:
+        if not math.isfinite(loss):
             raise RecodeError(f"{self._folder}: the loss is not a number at step {state.global_step}; lower optimization.learning_rate. "
                               "Checkpoints up to here are kept")  # fmt: skip
         if self._on_step:

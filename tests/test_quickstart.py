@@ -1,0 +1,83 @@
+"""The whole quickstart with a random model, a few entries and two steps an arm."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from recode import quickstart as module
+from recode.errors import RecipeError
+from recode.evaluate.migrations import evaluate
+from recode.invent import generate, generate_no_ops
+from recode.models import Sampling
+from recode.quickstart import SPLITS, TRAINED, Settings, quickstart, run_quickstart, table
+from recode.records import write_records
+
+RECIPE = """
+method = "{arm}"
+model = "{model}"
+
+[data]
+migrations = ["{data}/train.jsonl"]
+no_ops = ["{data}/no_op_train.jsonl"]
+
+[optimization]
+steps = 2
+learning_rate = 1e-3
+"""
+TABLES = {
+    "sft": "examples_per_step = 2\nexamples_at_once = 2\n",
+    "grpo": "[rollout]\nprompts_per_step = 2\nsamples_per_prompt = 2\nmax_new_tokens = 6\n",
+}
+TABLES["dapo"] = TABLES["grpo"] + "[dynamic_sampling]\nenabled = true\nmax_batches = 2\n"
+
+
+@pytest.fixture
+def settings(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    data, recipes = tmp_path / "data", tmp_path / "recipes"
+    for number, name in enumerate(("train", "test_generated", "test_updates", "test_libraries")):
+        write_records(data / f"{name}.jsonl", itertools.islice(generate(number), 4))
+    for number, name in enumerate(("no_op_train", "no_op", "no_op_generated")):
+        write_records(data / f"{name}.jsonl", itertools.islice(generate_no_ops(number), 2))
+    recipes.mkdir()
+    for arm, more in TABLES.items():
+        text = RECIPE.format(arm=arm, model=tiny_model, data=data) + more
+        (recipes / f"{arm}.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(module, "ARMS", dict.fromkeys(module.ARMS, str(tiny_model)))
+    monkeypatch.setattr(module, "functions", lambda pool: ("x = 1\n", "def f():\n    return 2\n"))
+    monkeypatch.setattr(module, "evaluate", functools.partial(evaluate, sampling=Sampling(6, 0.0)))
+    return Settings(tmp_path / "out", data, recipes, seed=5)
+
+
+def test_it_runs_writes_its_report_and_does_nothing_twice(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_quickstart(settings.out, settings.data, settings.recipes, settings.seed)
+    report = json.loads((settings.out / "report.json").read_text(encoding="utf-8"))
+    assert report.keys() == {"minutes", "seed", "arms", "delta"}
+    assert report["seed"] == 5
+    assert report["minutes"] > 0
+    assert list(report["arms"]) == ["able", "base", *TRAINED]
+    for arm in report["arms"].values():
+        assert arm.keys() == {*SPLITS, "forgetting"}
+        assert arm["forgetting"]["python_loss"] > 0
+        for split in SPLITS:
+            assert {"exact", "edit", "reward", "copy", "n"} <= arm[split].keys()
+            assert arm[split]["n"] == 4
+    assert report["arms"]["able"] == report["arms"]["base"]
+    assert report["delta"].keys() == set(TRAINED)
+    for delta in report["delta"].values():
+        assert delta.keys() == set(SPLITS)
+        assert all(low <= mean <= high for values in delta.values() for low, mean, high in values.values())
+    assert (settings.out / "report.html").stat().st_size > 10_000
+    assert len(table(report).rows) == len(report["arms"])
+
+    for name in ("evaluate", "load", "python_loss"):
+        monkeypatch.setattr(module, name, None)
+    again = quickstart(settings, Console(quiet=True))
+    assert {**again, "minutes": 0} == {**report, "minutes": 0}
+    with pytest.raises(RecipeError, match="other settings"):
+        quickstart(Settings(settings.out, settings.data, settings.recipes, seed=6), Console(quiet=True))
