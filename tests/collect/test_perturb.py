@@ -46,6 +46,13 @@ def test_beside_a_deletion_the_neighbours_count() -> None:
     assert "y = 2" in changed("y = 1\nf()\nprint(h(y))\n", "y = 1\nprint(h(y))\n")
 
 
+def test_what_is_put_into_an_edited_object_is_its_input() -> None:
+    code = "g = {}()\ng.add(1, 2)\nprint(g.size(3))\n"
+    text = changed(code.format("F"), code.format("G"))
+    assert "g.add(2, 2)" in text
+    assert "size(4)" not in text
+
+
 def test_names_of_columns_are_changed_everywhere() -> None:
     text = changed("d = h()\nprint(f(d['a']), 'a')", "d = h()\nprint(g(d['a']), 'a')")
     assert "print(g(d['aq']), 'aq')" in text

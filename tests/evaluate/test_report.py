@@ -62,7 +62,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "forgetting": {"python_loss": 1.2345, "n": 3},
         }
         write_jsonl(folder / arm / "log.jsonl", [logged(arm, step) for step in range(1, 8)])
-    change = {"exact": [0.1, 1 / 3, 0.5], "reward": [0.2, 0.3, 0.4], "lift": [-0.1, 0.1, 0.3], "copy": [-0.5, -0.3, 0.0]}
+    change = {
+        "exact": [0.1, 1 / 3, 0.5],
+        "reward": [0.2, 0.3, 0.4],
+        "lift": [-0.1, 0.1, 0.3],
+        "copy": [-0.5, -0.3, 0.0],
+    }
     none = dict.fromkeys(change, [0.0, 0.0, 0.0])
     delta = {split: none if split == "no_op" else change for split in SPLITS}
     report = {"minutes": 12.34, "seed": 7, "arms": arms, "delta": dict.fromkeys(ARMS[2:], delta)}

@@ -10,7 +10,7 @@ import copy
 import difflib
 from collections.abc import Iterator
 from itertools import islice, zip_longest
-from typing import Any
+from typing import Any, TypeGuard
 
 MAX_VARIANTS = 16
 """How many changed inputs are tried before an entry is given up."""
@@ -51,7 +51,10 @@ def _feeding_literals(tree: ast.Module, edited: set[int]) -> list[ast.expr]:
     changed = [node for node in statements if _lines(node) & edited]
     moved = {name for node in changed for name in _imported(node)}
     changed += [node for node in statements if _names(node) & moved and node not in changed]
+    made = {node.id for statement in changed for node in _header(statement) if _is_bound(node)}
     feeding = [node for node in changed if not _imported(node)]
+    # Where the edit is in how an object is made, what is then put into the object is its input.
+    feeding += [node for node in statements if _fills(node, made) and node not in feeding]
     for node in feeding:  # grows while it is walked
         needed = _names(node) - imported
         enclosing = {f.name for f in statements if isinstance(f, ast.FunctionDef) and node in ast.walk(f)}
@@ -87,6 +90,16 @@ def _imported(statement: ast.stmt) -> set[str]:
     if not isinstance(statement, ast.Import | ast.ImportFrom):
         return set()
     return {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
+
+
+def _is_bound(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
+def _fills(statement: ast.stmt, names: set[str]) -> bool:
+    """Say whether a statement is a bare call with one of the names, such as `graph.add_edge(1, 2)`."""
+    bare = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
+    return bare and not _is_print(statement) and bool(_names(statement) & names)
 
 
 def _is_print(statement: ast.stmt) -> bool:
