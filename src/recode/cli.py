@@ -52,9 +52,9 @@ data_app = typer.Typer(help="Build the data set.", no_args_is_help=True, rich_ma
 app.add_typer(data_app, name="data")
 
 
-@app.command(epilog="Example: `recode verify data/sources/numpy.toml`")
+@app.command(epilog="Example: `recode verify data/test_updates.jsonl`")
 def verify(
-    files: Annotated[list[Path], typer.Argument(help="Update sources: TOML files, or folders of them.")],
+    files: Annotated[list[Path], typer.Argument(help="Records (.jsonl), update sources (.toml), or folders of these.")],
     locks: Annotated[Path, typer.Option(help="Folder of locks; a missing one is resolved and written.")] = Path(
         "data/locks"
     ),

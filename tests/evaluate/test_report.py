@@ -68,7 +68,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "lift": [-0.1, 0.1, 0.3],
         "copy": [-0.5, -0.3, 0.0],
     }
-    none = dict.fromkeys(change, [0.0, 0.0, 0.0])
+    none = {name: [0.0, 0.0, 0.0] for name in change}
     delta = {split: none if split == "no_op" else change for split in SPLITS}
     report = {"minutes": 12.34, "seed": 7, "arms": arms, "delta": dict.fromkeys(ARMS[2:], delta)}
     write_text(folder / "report.json", json.dumps(report))

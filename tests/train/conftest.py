@@ -76,14 +76,15 @@ def kill() -> Kill:
     def run(recipe: Any, folder: Path, step: int) -> None:
         script = Path(__file__).with_name("killed_run.py")
         arguments = [json.dumps(recipe.model_dump(mode="json")), str(folder), str(step)]
-        errors = folder.with_suffix(".errors")
-        with errors.open("w", encoding="utf-8") as out:
-            process = subprocess.Popen(
-                [sys.executable, str(script), *arguments],
-                stdout=out,
-                stderr=out,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
-            assert process.wait(timeout=600) == -signal.SIGKILL, errors.read_text(encoding="utf-8")
+        # Output ends when the last process that writes to it does, so this waits for workers too: none may be left behind.
+        done = subprocess.run(
+            [sys.executable, str(script), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
 
     return run

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from recode.collect.cache import CachedRunner
+from recode.collect.recorded import read_recorded
 from recode.collect.sources import Candidate, Releases, read_sources
 from recode.collect.verify import Pair, Runner, Verdict, verify
 from recode.records import Migration
@@ -33,7 +34,7 @@ def verify_files(files: Sequence[Path], locks: Path, *, fresh: bool = False, as_
     """Verify the entries of update sources and print those that fail; return whether all hold.
 
     Args:
-        files: TOML files, or folders of them.
+        files: update sources (TOML files, or folders of them) and records (JSON Lines files).
         locks: folder of locks; a missing lock is resolved and written there.
         fresh: run everything anew, whatever is remembered.
         as_json: print one JSON object instead of a table.
@@ -42,7 +43,10 @@ def verify_files(files: Sequence[Path], locks: Path, *, fresh: bool = False, as_
         RecordError: a file does not follow the format.
         EnvironmentBuildError: an environment cannot be built.
     """
-    candidates = read_sources(files)
+    records = [file for file in files if file.suffix == ".jsonl"]
+    sources = [file for file in files if file not in records]
+    candidates = read_sources(sources) if sources else []
+    candidates += [one for file in records for one in read_recorded(file, locks)]
     pairs = environments_of(candidates, locks)
     checked = check_entries([(one.entry, pairs[one.entry.library]) for one in candidates], CachedRunner(fresh=fresh))
     failed = [one for one in checked if not one.verdict.holds]

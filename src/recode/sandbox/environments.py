@@ -82,6 +82,15 @@ def ensure_lock(folder: Path, library: str, version: str, requires: Sequence[str
     return lock
 
 
+def locked_requirements(folder: Path, library: str, version: str) -> tuple[str, ...]:
+    """Return what a release's lock was resolved for besides the release itself; empty where there is no lock."""
+    try:
+        header = (folder / f"{library}-{version}.txt").read_text(encoding="utf-8").partition("\n")[0]
+    except OSError:
+        return ()
+    return tuple(header.partition(": ")[2].split(" ")[1:])
+
+
 def ensure_environment(lock: Lock, home: Path | None = None) -> Environment:
     """Return the environment of a lock; build it if it is not there.
 

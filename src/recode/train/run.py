@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import TrainerCallback, TrainingArguments, set_seed
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 from trl import GRPOConfig, SFTConfig, SFTTrainer
 from trl.rewards import get_soft_overlong_punishment
 
@@ -49,6 +49,8 @@ def train(recipe: SftRecipe | PolicyRecipe, folder: Path, *, on_step: OnStep | N
     watcher = _Watcher(folder, on_step)
     make = _sft if isinstance(recipe, SftRecipe) else _policy
     trainer = make(recipe, folder, model, tokenizer, prompts, watcher)  # type: ignore[arg-type]
+    # It prints every step's numbers; here they are in the log and the progress display.
+    trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=_last_checkpoint(folder / "checkpoints"))
     _finish(trainer, tokenizer, folder, watcher)
     return final
