@@ -53,6 +53,27 @@ def test_what_is_put_into_an_edited_object_is_its_input() -> None:
     assert "size(4)" not in text
 
 
+def test_an_edited_handler_depends_on_what_is_tried() -> None:
+    code = "try:\n    print(h(5))\nexcept {}:\n    print('none')\n"
+    assert "h(6)" in changed(code.format("F"), code.format("G"))
+
+
+def test_an_edited_class_takes_its_inputs_from_where_it_is_made() -> None:
+    code = "class A({}):\n    pass\n\nprint(A([1, 2]).x)\n"
+    assert "A([2, 1])" in changed(code.format("F"), code.format("G"))
+
+
+def test_comprehensions_in_a_print_are_inputs() -> None:
+    code = "def h(y):\n    return {}(y)\n\nprint([h(y) for y in (1, 4)])\n"
+    assert "in (2, 4)" in changed(code.format("f"), code.format("g"))
+
+
+def test_bytes_and_displays_of_names_are_inputs() -> None:
+    text = changed("y = [a, b]\nprint(f(y, b'c1'))\n", "y = [a, b]\nprint(g(y, b'c1'))\n")
+    assert "y = [b, a]" in text
+    assert "b'c2'" in text
+
+
 def test_names_of_columns_are_changed_everywhere() -> None:
     text = changed("d = h()\nprint(f(d['a']), 'a')", "d = h()\nprint(g(d['a']), 'a')")
     assert "print(g(d['aq']), 'aq')" in text

@@ -55,12 +55,16 @@ def _feeding_literals(tree: ast.Module, edited: set[int]) -> list[ast.expr]:
     feeding = [node for node in changed if not _imported(node)]
     # Where the edit is in how an object is made, what is then put into the object is its input.
     feeding += [node for node in statements if _fills(node, made) and node not in feeding]
+    # An edited `except` depends on what is tried.
+    tried = [inner for node in changed if isinstance(node, ast.Try) for inner in node.body]
+    feeding += [node for node in tried if node not in feeding]
     for node in feeding:  # grows while it is walked
         needed = _names(node) - imported
-        enclosing = {f.name for f in statements if isinstance(f, ast.FunctionDef) and node in ast.walk(f)}
+        definitions = [one for one in statements if isinstance(one, ast.FunctionDef | ast.ClassDef)]
+        enclosing = {one.name for one in definitions if node in ast.walk(one)}
         for other in statements:
             gives = other.lineno <= node.lineno and _names(other) & needed and not _is_print(other)
-            # A function gets its values from wherever it is called.
+            # A function or class gets its values from wherever it is called.
             if other not in feeding and (gives or _names(other) & enclosing):
                 feeding.append(other)
     found = [literal for node in feeding for literal in _literals(node)]
@@ -108,7 +112,7 @@ def _is_print(statement: ast.stmt) -> bool:
 
 
 def _literals(statement: ast.stmt) -> list[ast.expr]:
-    """Return the literals and displays of literals in a statement that are data rather than presentation."""
+    """Return the literals and the displays (of more than one item) in a statement that are not mere presentation."""
     dropped: set[int] = set()
     for node in _header(statement):
         for child in _presentation(node):
@@ -137,20 +141,22 @@ def _presentation(node: ast.AST) -> list[ast.AST]:
     return []
 
 
+_COMPUTED = (ast.Call, ast.Attribute, ast.FormattedValue, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
+
+
 def _bare_text(statement: ast.stmt) -> Iterator[ast.AST]:
-    """Yield the literals of a print that are printed as they are: those in no call other than the print."""
+    """Yield the nodes of a print that are printed as they are: those in no other call and in no comprehension."""
     waiting: list[ast.AST] = [statement.value] if isinstance(statement, ast.Expr) else []
     for node in waiting:  # grows while it is walked
         yield node
-        inner = [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.Call | ast.Attribute)]
-        waiting += [child for child in inner if not isinstance(child, ast.FormattedValue)]
+        waiting += [child for child in ast.iter_child_nodes(node) if not isinstance(child, _COMPUTED)]
 
 
 def _is_data(node: ast.expr) -> bool:
     if isinstance(node, ast.Constant):
-        return isinstance(node.value, int | float | complex | str)
+        return isinstance(node.value, int | float | complex | str | bytes)
     if isinstance(node, ast.List | ast.Tuple):
-        return len(node.elts) > 1 and all(_is_data(item) for item in node.elts)
+        return len(node.elts) > 1 and isinstance(node.ctx, ast.Load)
     return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)
 
 
@@ -166,13 +172,13 @@ def _changes(tree: ast.Module, literals: list[ast.expr]) -> Iterator[Replacement
     numbers.sort(key=lambda node: id(node) not in inside)
     spread = [numbers[index] for index in dict.fromkeys([0, len(numbers) // 2, len(numbers) - 1]) if numbers]
     spread += [node for node in numbers if node not in spread]
-    text = [node for node in literals if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    text = [node for node in literals if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)]
     flags = [node for node in literals if isinstance(node, ast.Constant) and isinstance(node.value, bool)]
     kinds: list[list[Replacements]] = [
         [{id(node): _constant(_moved(node.value, 1))} for node in spread if isinstance(node, ast.Constant)],
         [{id(node): _reversed(node)} for node in displays],
-        [_everywhere(tree, node.value, _other_text(node.value)) for node in text if isinstance(node.value, str)],
-        [{id(node): _constant(_other_text(node.value))} for node in text if isinstance(node.value, str)],
+        [_everywhere(tree, node.value, _other_text(node.value)) for node in text],
+        [{id(node): _constant(_other_text(node.value))} for node in text],
         [{id(node): _constant(_moved(node.value, 7))} for node in spread if isinstance(node, ast.Constant)],
         [{id(node): _constant(not node.value)} for node in flags],
     ]
@@ -189,8 +195,11 @@ def _moved(value: object, step: int) -> int | float | complex:
     return value + step if isinstance(value, int) else value * (1 + step / 8) + step
 
 
-def _other_text(text: str) -> str:
+def _other_text(text: object) -> object:
     """Return another text of the same form: the last digit counted on, or a letter more."""
+    if isinstance(text, bytes):
+        return str(_other_text(text.decode("latin-1"))).encode("latin-1")
+    assert isinstance(text, str)
     for index in reversed(range(len(text))):
         if text[index] in "0123456789":
             return text[:index] + str(int(text[index]) % 8 + 1) + text[index + 1 :]
@@ -207,7 +216,7 @@ def _reversed(node: ast.List | ast.Tuple) -> ast.expr:
     return other
 
 
-def _everywhere(tree: ast.Module, text: str, other: str) -> Replacements:
+def _everywhere(tree: ast.Module, text: object, other: object) -> Replacements:
     same = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value == text]
     return {id(node): _constant(other) for node in same}
 

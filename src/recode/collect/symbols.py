@@ -93,27 +93,21 @@ def uses_old(tree: ast.AST, symbol: Symbol, kind: Kind) -> bool:
     if not symbol.parameters:
         values = not symbol.values or any(value in words for value in symbol.values)
         return symbol.owner in words and values
-    named = any(parameter in words for parameter in symbol.parameters)
-    if named and (symbol.owner in words or _is_method(symbol)):
+    # A family may be about the parameter of several functions, so the owner is not asked for beside it.
+    if any(parameter in words for parameter in symbol.parameters):
         return True
     # By position or by default, and for one value of a parameter, only the owner or the value is seen.
     return symbol.owner in words and (kind in POSITIONAL_KINDS or any(value in words for value in symbol.values))
 
 
-def _is_method(symbol: Symbol) -> bool:
-    """Constructors may be reached by another name (`cls(...)`, a factory), special methods always are."""
-    return symbol.owner.startswith("__")
-
-
 def follows(old_tree: ast.AST, new_tree: ast.AST, old: Symbol, new: Symbol) -> bool:
     """Say whether the new program leaves the old symbol or uses the new one.
 
-    Where both symbols go by the same leaf (a module moved, a value or a default changed) the programs have to differ.
+    Where one is a part of the other or both go by the same leaf (a module moved, a value or a default changed, a
+    parameter became required) the programs have to differ.
     """
     before, after = words_of(old_tree), words_of(new_tree)
     left = all(after[leaf] < before[leaf] or leaf not in after for leaf in old.leaves)
-    if new.leaves and not new.leaves & old.leaves:
-        return left or any(after[leaf] > before[leaf] for leaf in new.leaves)
-    if new.leaves:
+    if new.leaves & old.words or old.leaves & new.words:
         return ast.dump(old_tree) != ast.dump(new_tree)
-    return left
+    return left or any(after[leaf] > before[leaf] for leaf in new.leaves)
