@@ -15,8 +15,8 @@ SOURCE = Path(recode.__file__).parent
 LAYERS = [
     {"cli", "quickstart"},
     {"collect", "train", "evaluate", "migrate"},
-    {"rewards", "sandbox", "models", "prompts", "invent"},
-    {"source", "records", "errors"},
+    {"rewards", "sandbox", "models", "invent"},
+    {"prompts", "source", "records", "errors"},
 ]
 HEAVY = {"torch", "transformers", "trl", "vllm"}
 HEAVY_PARTS = {"train", "evaluate", "models"}
@@ -84,7 +84,8 @@ def test_every_module_has_a_layer() -> None:
         ("prompts", "recode.models.complete", False),
         ("sandbox", "recode.cli.main", False),
         ("records", "recode.errors.RecodeError", True),
-        ("records", "recode.prompts.user_message", False),
+        ("invent", "recode.prompts.response", True),
+        ("invent", "recode.models.complete", False),
         ("train", "torch", True),
         ("rewards", "torch.nn", False),
         ("cli", "transformers", False),

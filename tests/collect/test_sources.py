@@ -75,7 +75,7 @@ def test_entries_are_numbered_and_complete(source: Path) -> None:
         ('new = "import', 'news = "import', ["`toylib-area`", "`program.2.new`"]),
         ('id = "toylib-area"\n', "", ["number 1", "`id`"]),
         ('import_name = "toylib"\n', "", ["field `import_name`"]),
-        ("line = 3", "line = ", ["not valid TOML", "line 19"]),
+        ("line = 3", "line = ", ["not valid TOML", "line 20"]),
         (GOOD[:1], 'colour = "red"\n', ["field `colour`"]),
     ],
 )
