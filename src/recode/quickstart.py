@@ -24,7 +24,7 @@ from recode.evaluate.forgetting import python_loss
 from recode.evaluate.migrations import Judged, as_row, evaluate, read_split, summary
 from recode.evaluate.statistics import paired_bootstrap
 from recode.invent.python_text import functions
-from recode.models import load
+from recode.models import load, quiet
 from recode.records import Migration, read_jsonl, write_jsonl, write_text
 
 SPLITS = ("test_generated", "test_updates", "test_libraries", "no_op")
@@ -47,6 +47,7 @@ def run_quickstart(out: Path, data: Path, recipes: Path, seed: int) -> None:
     """Run the quickstart, write the report, print the table and where the page is."""
     from recode.evaluate.report import write_report
 
+    quiet()
     console = Console()
     report = quickstart(Settings(out, data, recipes, seed), console)
     page = write_report(out)
@@ -98,11 +99,10 @@ def _claim(settings: Settings) -> None:
 
 def _train(settings: Settings, arm: str, progress: Progress) -> Path:
     """Train an arm by its recipe; return the model's folder."""
-    from recode.train.launch import note, quiet
+    from recode.train.launch import note
     from recode.train.recipes import PretrainRecipe, load_recipe
     from recode.train.run import train
 
-    quiet()
     folder = settings.out / arm
     recipe = load_recipe(settings.recipes / f"{arm}.toml", {"seed": settings.seed})
     if isinstance(recipe, PretrainRecipe):

@@ -70,7 +70,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     none = {name: [0.0, 0.0, 0.0] for name in change}
     delta = {split: none if split == "no_op" else change for split in SPLITS}
-    report = {"minutes": 12.34, "seed": 7, "arms": arms, "delta": {arm: delta for arm in ARMS[2:]}}
+    report = {"minutes": 12.34, "seed": 7, "arms": arms, "delta": dict.fromkeys(ARMS[2:], delta)}
     write_text(folder / "report.json", json.dumps(report))
     write_text(folder / "settings.json", json.dumps({"seed": 7, "data": str(folder / "data")}))
     write_report(folder)

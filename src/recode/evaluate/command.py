@@ -15,7 +15,7 @@ from rich.table import Table
 from recode.errors import RecodeError
 from recode.evaluate.migrations import SPLITS, Judged, as_row, evaluate, read_split, summary
 from recode.evaluate.statistics import pass_at_k
-from recode.models import Sampling, load
+from recode.models import Sampling, load, quiet
 from recode.records import read_jsonl, write_jsonl, write_text
 
 _MOST_TOKENS = 320
@@ -30,6 +30,7 @@ def run_evaluation(
     Raises:
         RecodeError: `out` holds the evaluation of something else, or a file or the model is missing.
     """
+    quiet()
     chosen = list(splits) if splits else [split for split in SPLITS if split != "validation"]
     entries = {split: read_split(split, data) for split in chosen}
     sampling = Sampling(_MOST_TOKENS, 0.0 if samples == 1 else temperature, seed=seed)

@@ -2,6 +2,6 @@
 
 from recode.models.completing import complete, render, sample_ids
 from recode.models.llama import Sampling
-from recode.models.loading import EMBEDDED, load, resolve
+from recode.models.loading import EMBEDDED, load, quiet, resolve
 
-__all__ = ["EMBEDDED", "Sampling", "complete", "load", "render", "resolve", "sample_ids"]
+__all__ = ["EMBEDDED", "Sampling", "complete", "load", "quiet", "render", "resolve", "sample_ids"]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +51,19 @@ def load(name: str | Path, dtype: str = "float32") -> tuple[Any, Any]:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model.eval(), tokenizer
+
+
+def quiet() -> None:
+    """Silence what the libraries print on their own; errors still come through."""
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    for name in ("datasets", "trl", "accelerate", "torch.distributed"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if find_spec("datasets"):
+        import datasets
+
+        datasets.disable_progress_bars()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from recode.errors import RecipeError
+from recode.models import quiet
 from recode.train.recipes import PretrainRecipe, load_recipe
-
-
-def quiet() -> None:
-    """Silence what the libraries print on their own; errors still come through."""
-    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    for name in ("datasets", "trl", "accelerate", "torch.distributed"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    import datasets
-
-    datasets.disable_progress_bars()
 
 
 def launch(recipe_path: Path, folder: Path, overrides: dict[str, Any], *, allowed: tuple[str, ...]) -> Path:
