@@ -16,8 +16,8 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	@# torch first and by exact version, so that no later step pulls in a CUDA build on a machine without a GPU.
-	$(BIN)/python -m pip install --quiet $(TORCH_FLAGS) "$(TORCH)" || $(BIN)/python -m pip install --quiet "$(TORCH)"
+	@# torch first, alone and by exact version: the CPU build where there is no GPU, and no later step pulls in a CUDA build.
+	$(BIN)/python -m pip install --quiet --no-deps --retries 0 $(TORCH_FLAGS) "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --editable ".[train,report,data,dev]"
 	@touch $@
 

@@ -47,15 +47,34 @@ def test_beside_a_deletion_the_neighbours_count() -> None:
 
 
 def test_what_is_put_into_an_edited_object_is_its_input() -> None:
-    code = "g = {}()\ng.add(1, 2)\nprint(g.size(3))\n"
+    code = "x = [5]\ng = {}()\ng.add(1, 2)\nprint(g.fit(x).size(3), h(4), k(g, 6))\n"
     text = changed(code.format("F"), code.format("G"))
     assert "g.add(2, 2)" in text
-    assert "size(4)" not in text
+    assert "x = [6]" in text
+    assert "size(4)" in text
+    assert "k(g, 7)" in text
+    assert "h(5)" not in text
 
 
 def test_an_edited_handler_depends_on_what_is_tried() -> None:
     code = "try:\n    print(h(5))\nexcept {}:\n    print('none')\n"
     assert "h(6)" in changed(code.format("F"), code.format("G"))
+
+
+def test_what_is_set_for_a_block_depends_on_the_block() -> None:
+    code = "with w():\n    {}('x')\n    y = h(5)\nprint(y)\n"
+    assert "y = h(6)" in changed(code.format("f"), code.format("g"))
+
+
+def test_data_may_change_places() -> None:
+    text = changed("y = [{1, 2}, {3, 4}]\nprint(f(y))\n", "y = [{1, 2}, {3, 4}]\nprint(g(y))\n")
+    assert "y = [{1, 3}, {2, 4}]" in text
+
+
+def test_text_keeps_its_form_where_it_can() -> None:
+    text = changed("print(f('07/04/2023', '#..'))\n", "print(g('07/04/2023', '#..'))\n")
+    assert "07/04/2024" in text
+    assert "..#" in text
 
 
 def test_an_edited_class_takes_its_inputs_from_where_it_is_made() -> None:
@@ -74,9 +93,17 @@ def test_bytes_and_displays_of_names_are_inputs() -> None:
     assert "b'c2'" in text
 
 
-def test_names_of_columns_are_changed_everywhere() -> None:
-    text = changed("d = h()\nprint(f(d['a']), 'a')", "d = h()\nprint(g(d['a']), 'a')")
-    assert "print(g(d['aq']), 'aq')" in text
+def test_names_of_columns_are_changed_along() -> None:
+    text = changed("d = h()\nprint(f(d['a']), k['a'], 'a')", "d = h()\nprint(g(d['a']), k['a'], 'a')")
+    assert "print(g(d['aq']), k['aq'], 'a')" in text
+
+
+def test_equal_text_and_numbers_that_are_only_shown_are_not_changed_along() -> None:
+    code = "d = {'a': 2}\n{}(d)\nlabel = 'a'\nprint(label, 'a', round(0.123, 2))\n"
+    text = changed(code.replace("{}", "f"), code.replace("{}", "g"))
+    assert "d = {'aq': 2}" in text
+    assert "label = 'aq'" not in text
+    assert "print" not in text
 
 
 def test_variants_are_few_and_differ() -> None:

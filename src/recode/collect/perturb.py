@@ -8,14 +8,15 @@ from __future__ import annotations
 import ast
 import copy
 import difflib
-from collections.abc import Iterator
-from itertools import islice, zip_longest
-from typing import Any, TypeGuard
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise, zip_longest
+from typing import Any
 
-MAX_VARIANTS = 16
+MAX_VARIANTS = 32
 """How many changed inputs are tried before an entry is given up."""
 
-Header = list[ast.AST]
+Part = ast.stmt | ast.Call
+"""What feeds an edited call: a statement (without those inside it), or one call of a statement."""
 
 
 def variants(old_code: str, new_code: str) -> Iterator[str]:
@@ -45,22 +46,13 @@ def _edited_lines(old_code: str, new_code: str) -> set[int]:
 
 
 def _feeding_literals(tree: ast.Module, edited: set[int]) -> list[ast.expr]:
-    """Return the literals of the edited statements and of those that they take values from, in order of the program."""
+    """Return the literals of the edited statements and of all that they take values from, in order of the program."""
     statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+    definitions = [node for node in statements if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     imported = {name for node in statements for name in _imported(node)}
-    changed = [node for node in statements if _lines(node) & edited]
-    moved = {name for node in changed for name in _imported(node)}
-    changed += [node for node in statements if _names(node) & moved and node not in changed]
-    made = {node.id for statement in changed for node in _header(statement) if _is_bound(node)}
-    feeding = [node for node in changed if not _imported(node)]
-    # Where the edit is in how an object is made, what is then put into the object is its input.
-    feeding += [node for node in statements if _fills(node, made) and node not in feeding]
-    # An edited `except` depends on what is tried.
-    tried = [inner for node in changed if isinstance(node, ast.Try) for inner in node.body]
-    feeding += [node for node in tried if node not in feeding]
+    feeding: list[Part] = list(_edited_parts(statements, edited))
     for node in feeding:  # grows while it is walked
         needed = _names(node) - imported
-        definitions = [one for one in statements if isinstance(one, ast.FunctionDef | ast.ClassDef)]
         enclosing = {one.name for one in definitions if node in ast.walk(one)}
         for other in statements:
             gives = other.lineno <= node.lineno and _names(other) & needed and not _is_print(other)
@@ -71,9 +63,41 @@ def _feeding_literals(tree: ast.Module, edited: set[int]) -> list[ast.expr]:
     return sorted({id(one): one for one in found}.values(), key=lambda one: (one.lineno, one.col_offset))
 
 
-def _header(statement: ast.stmt) -> Header:
-    """Return the nodes of a statement without those of the statements inside it."""
-    nodes: Header = [statement]
+def _edited_parts(statements: list[ast.stmt], edited: set[int]) -> Iterator[Part]:
+    """Yield the edited statements, and what belongs to them: where an edit has its effect and its inputs elsewhere."""
+    changed = [node for node in statements if _lines(node) & edited]
+    moved = {name for node in changed for name in _imported(node)}
+    changed += [node for node in statements if _names(node) & moved and node not in changed]
+    yield from (node for node in changed if not _imported(node))
+    for node in statements:
+        # An edited `except` depends on what is tried; what is set for a `with` block, on what the block does.
+        if (isinstance(node, ast.Try) and node in changed) or (
+            isinstance(node, ast.With) and any(inner in changed for inner in node.body)
+        ):
+            yield from node.body
+    # Where the edit is in how an object is made, the calls that the object takes part in give it its inputs.
+    made = {node.id for one in changed for node in _header(one) if isinstance(node, ast.Name) and _is_bound(node)}
+    for one in statements:
+        yield from (node for node in _header(one) if isinstance(node, ast.Call) and _takes_part(node, made))
+
+
+def _is_bound(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
+
+
+def _takes_part(call: ast.Call, names: set[str]) -> bool:
+    """Say whether a call (other than a print) is a method call on one of the names, or has one as an argument."""
+    root: ast.expr = call.func
+    while isinstance(root, ast.Attribute | ast.Call | ast.Subscript):
+        root = root.func if isinstance(root, ast.Call) else root.value
+    arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+    own = [node.id for node in (root, *arguments) if isinstance(node, ast.Name)]
+    return bool(names.intersection(own)) and "print" not in own
+
+
+def _header(part: Part) -> list[ast.AST]:
+    """Return the nodes of a statement without those of the statements inside it, or all nodes of a call."""
+    nodes: list[ast.AST] = [part]
     for node in nodes:  # grows while it is walked
         nodes += [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.stmt)]
     return nodes
@@ -86,8 +110,8 @@ def _lines(statement: ast.stmt) -> set[int]:
     return {statement.lineno}.union(*spans)
 
 
-def _names(statement: ast.stmt) -> set[str]:
-    return {node.id for node in _header(statement) if isinstance(node, ast.Name)}
+def _names(part: Part) -> set[str]:
+    return {node.id for node in _header(part) if isinstance(node, ast.Name)}
 
 
 def _imported(statement: ast.stmt) -> set[str]:
@@ -96,30 +120,20 @@ def _imported(statement: ast.stmt) -> set[str]:
     return {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
 
 
-def _is_bound(node: ast.AST) -> TypeGuard[ast.Name]:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-
-
-def _fills(statement: ast.stmt, names: set[str]) -> bool:
-    """Say whether a statement is a bare call with one of the names, such as `graph.add_edge(1, 2)`."""
-    bare = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
-    return bare and not _is_print(statement) and bool(_names(statement) & names)
-
-
-def _is_print(statement: ast.stmt) -> bool:
-    value = statement.value if isinstance(statement, ast.Expr) else None
+def _is_print(part: Part) -> bool:
+    value = part.value if isinstance(part, ast.Expr) else None
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "print"
 
 
-def _literals(statement: ast.stmt) -> list[ast.expr]:
-    """Return the literals and the displays (of more than one item) in a statement that are not mere presentation."""
+def _literals(part: Part) -> list[ast.expr]:
+    """Return the literals and the displays (of more than one item) in a part that are not mere presentation."""
     dropped: set[int] = set()
-    for node in _header(statement):
+    for node in _header(part):
         for child in _presentation(node):
             dropped |= {id(inner) for inner in ast.walk(child)}
-    if _is_print(statement):
-        dropped |= {id(node) for node in _bare_text(statement)}
-    kept = [node for node in _header(statement) if id(node) not in dropped]
+    if _is_print(part):
+        dropped |= {id(node) for node in _bare_text(part)}
+    kept = [node for node in _header(part) if id(node) not in dropped]
     return [
         node for node in kept if isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.UnaryOp) and _is_data(node)
     ]
@@ -144,9 +158,9 @@ def _presentation(node: ast.AST) -> list[ast.AST]:
 _COMPUTED = (ast.Call, ast.Attribute, ast.FormattedValue, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 
 
-def _bare_text(statement: ast.stmt) -> Iterator[ast.AST]:
+def _bare_text(part: Part) -> Iterator[ast.AST]:
     """Yield the nodes of a print that are printed as they are: those in no other call and in no comprehension."""
-    waiting: list[ast.AST] = [statement.value] if isinstance(statement, ast.Expr) else []
+    waiting: list[ast.AST] = [part.value] if isinstance(part, ast.Expr) else []
     for node in waiting:  # grows while it is walked
         yield node
         waiting += [child for child in ast.iter_child_nodes(node) if not isinstance(child, _COMPUTED)]
@@ -165,7 +179,7 @@ Replacements = dict[int, ast.expr]
 
 
 def _changes(tree: ast.Module, literals: list[ast.expr]) -> Iterator[Replacements]:
-    """Yield single changes: by turns from displays reversed, data moved a little, data moved far, and text."""
+    """Yield single changes, by turns of each kind: data moved a little or far, reversed, exchanged, text changed."""
     displays = [node for node in literals if isinstance(node, ast.List | ast.Tuple)]
     inside = {id(item) for node in displays for item in node.elts}
     numbers = [node for node in literals if isinstance(node, ast.Constant) and _is_number(node.value)]
@@ -174,12 +188,16 @@ def _changes(tree: ast.Module, literals: list[ast.expr]) -> Iterator[Replacement
     spread += [node for node in numbers if node not in spread]
     text = [node for node in literals if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)]
     flags = [node for node in literals if isinstance(node, ast.Constant) and isinstance(node.value, bool)]
+    feeding = [node for node in literals if isinstance(node, ast.Constant)]
+    places = list({id(node): node for node in [*feeding, *_keys_and_arguments(tree)]}.values())
     kinds: list[list[Replacements]] = [
-        [{id(node): _constant(_moved(node.value, 1))} for node in spread if isinstance(node, ast.Constant)],
+        [{id(node): _constant(_moved(node.value, 1))} for node in spread],
         [{id(node): _reversed(node)} for node in displays],
-        [_everywhere(tree, node.value, _other_text(node.value)) for node in text],
-        [{id(node): _constant(_other_text(node.value))} for node in text],
-        [{id(node): _constant(_moved(node.value, 7))} for node in spread if isinstance(node, ast.Constant)],
+        [_everywhere(places, node.value, _other_texts(node.value)[0]) for node in text],
+        [{id(node): _constant(other)} for node in text for other in _other_texts(node.value)],
+        [{id(node): _constant(_moved(node.value, 7))} for node in spread],
+        [_everywhere(places, node.value, _moved(node.value, 1)) for node in spread],
+        [*_exchanged(displays), *_exchanged(numbers)],
         [{id(node): _constant(not node.value)} for node in flags],
     ]
     for turn in zip_longest(*kinds):
@@ -191,19 +209,32 @@ def _is_number(value: object) -> bool:
 
 
 def _moved(value: object, step: int) -> int | float | complex:
+    """Return another number: a little or far away; far away, a complex number becomes a real one."""
     assert isinstance(value, int | float | complex)
+    if isinstance(value, complex) and step > 1:
+        return abs(value) + step
     return value + step if isinstance(value, int) else value * (1 + step / 8) + step
 
 
-def _other_text(text: object) -> object:
-    """Return another text of the same form: the last digit counted on, or a letter more."""
+def _other_texts(text: object) -> list[str | bytes]:
+    """Return other texts, the first ones of the same form: a digit counted on, all digits, a letter more, reversed."""
     if isinstance(text, bytes):
-        return str(_other_text(text.decode("latin-1"))).encode("latin-1")
+        others = [str(other).encode("latin-1") for other in _other_texts(text.decode("latin-1"))]
+        return [*others, text[:-1] + bytes([(text[-1] + 1) % 256])] if text else [b"q"]
     assert isinstance(text, str)
-    for index in reversed(range(len(text))):
-        if text[index] in "0123456789":
-            return text[:index] + str(int(text[index]) % 8 + 1) + text[index + 1 :]
-    return text + "q"
+    places = [index for index in range(len(text)) if text[index] in "0123456789"]
+    some = dict.fromkeys(places[index * (len(places) - 1) // 5] for index in (5, 0, 1, 2, 3, 4)) if places else {}
+    counted = [text[:index] + str(int(text[index]) % 8 + 1) + text[index + 1 :] for index in some]
+    everywhere = "".join(str(int(one) % 8 + 1) if index in places else one for index, one in enumerate(text))
+    others = dict.fromkeys([*counted, everywhere, text + "q", text[:1] + text, text[::-1]])
+    return [other for other in others if other != text]
+
+
+def _exchanged(nodes: Sequence[ast.expr]) -> list[Replacements]:
+    """Put two nodes in each other's place: neighbours, and the first and the last."""
+    pairs = [*pairwise(nodes), (nodes[0], nodes[-1])] if len(nodes) > 1 else []
+    apart = [(one, two) for one, two in pairs if two not in ast.walk(one) and one not in ast.walk(two)]
+    return [{id(one): two, id(two): one} for one, two in apart]
 
 
 def _constant(value: object) -> ast.expr:
@@ -216,9 +247,23 @@ def _reversed(node: ast.List | ast.Tuple) -> ast.expr:
     return other
 
 
-def _everywhere(tree: ast.Module, text: object, other: object) -> Replacements:
-    same = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value == text]
+def _everywhere(places: list[ast.Constant], value: object, other: object) -> Replacements:
+    same = [node for node in places if node.value == value and type(node.value) is type(value)]
     return {id(node): _constant(other) for node in same}
+
+
+def _keys_and_arguments(tree: ast.Module) -> Iterator[ast.Constant]:
+    """Yield the literals that have to change along with an equal input: keys in brackets, and arguments of calls."""
+    shown = {id(part) for node in ast.walk(tree) for part in _presentation(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript):
+            found: list[ast.expr] = [node.slice]
+        elif isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id == "print"):
+            found = [*node.args, *(keyword.value for keyword in node.keywords)]
+        else:
+            continue
+        inner = [item for one in found for item in (one.elts if isinstance(one, ast.List | ast.Tuple) else [one])]
+        yield from (item for item in inner if isinstance(item, ast.Constant) and id(item) not in shown)
 
 
 def _replaced(tree: ast.Module, replacements: Replacements) -> ast.Module:
