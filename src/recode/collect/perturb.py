@@ -219,8 +219,8 @@ def _moved(value: object, step: int) -> int | float | complex:
 def _other_texts(text: object) -> list[str | bytes]:
     """Return other texts, the first ones of the same form: a digit counted on, all digits, a letter more, reversed."""
     if isinstance(text, bytes):
-        others = [str(other).encode("latin-1") for other in _other_texts(text.decode("latin-1"))]
-        return [*others, text[:-1] + bytes([(text[-1] + 1) % 256])] if text else [b"q"]
+        as_text = [str(other).encode("latin-1") for other in _other_texts(text.decode("latin-1"))]
+        return [*as_text, text[:-1] + bytes([(text[-1] + 1) % 256])] if text else [b"q"]
     assert isinstance(text, str)
     places = [index for index in range(len(text)) if text[index] in "0123456789"]
     some = dict.fromkeys(places[index * (len(places) - 1) // 5] for index in (5, 0, 1, 2, 3, 4)) if places else {}

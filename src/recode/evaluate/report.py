@@ -244,7 +244,7 @@ def _headline(report: dict[str, Any]) -> str:
         low, mean, high = (100 * value for value in report["delta"][arm]["test_updates"]["exact"])
         parts.append(f"{arm.upper()} {mean:+.1f} points [{low:+.1f}, {high:+.1f}]")
     base, n = report["arms"]["base"]["test_updates"]["exact"], report["arms"]["base"]["test_updates"]["n"]
-    return f"Exact match on {n} programs for updates of real libraries never trained on: base {100 * base:.1f}%, {', '.join(parts)}."
+    return f"Exact match on {n} programs for updates of real libraries that were in no training: base {100 * base:.1f}%, {', '.join(parts)}."
 
 
 def _table(report: dict[str, Any]) -> str:
