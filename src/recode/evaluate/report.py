@@ -78,7 +78,9 @@ def _plot_curves(logs: dict[str, list[dict[str, Any]]], report: dict[str, Any], 
                 axis.plot(minutes, values, color=COLORS[arm], alpha=0.25, linewidth=1)
                 axis.plot(minutes, _smooth(values), color=COLORS[arm], linewidth=2, label=arm.upper())
         if key == "reward":
-            copying = fmean(row["reward_of_copying"] for rows in logs.values() for row in rows if "reward_of_copying" in row)
+            copying = fmean(
+                row["reward_of_copying"] for rows in logs.values() for row in rows if "reward_of_copying" in row
+            )
             axis.axhline(copying, color="#888888", linestyle="--", linewidth=1, label="copying the old code")
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("minutes of training")
