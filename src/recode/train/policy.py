@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from trl import GRPOTrainer
 
+from recode.errors import RecipeError
 from recode.models import Sampling, sample_ids
 from recode.models.llama import supports
 from recode.prompts import parse_response
@@ -40,7 +41,7 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         self._ready: tuple[Any, ...] | None = None
         self.rollout_func: Callable[..., dict[str, Any]] | None
         if self.accelerator.num_processes > 1 and recipe.dynamic_sampling.enabled:
-            raise RuntimeError("dynamic sampling runs in one process")
+            raise RecipeError("dynamic_sampling runs in one process; start the recipe without a launcher for several")
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """Fill the batch with rollouts, then let TRL score it and work out advantages."""
