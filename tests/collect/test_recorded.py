@@ -30,5 +30,5 @@ def test_recorded_entries_get_their_locked_requirements(tmp_path: Path) -> None:
 
 def test_made_up_entries_cannot_be_run(tmp_path: Path) -> None:
     write_records(tmp_path / "data.jsonl", [entry("generator")])
-    with pytest.raises(RecordError, match="lib-f-1.*made up"):
+    with pytest.raises(RecordError, match=r"lib-f-1.*made up"):
         read_recorded(tmp_path / "data.jsonl", tmp_path)
