@@ -100,5 +100,10 @@ def _check_one(job: tuple[Migration, Pair], run: Runner) -> Checked:
     verdict = verify(entry, environments, run)
     if verdict.holds:
         locks = (environments.old.digest, environments.new.digest)
-        entry = entry.model_copy(update={"stdout": verdict.stdout, "old_on_new": verdict.old_on_new, "locks": locks})
+        breaks = verdict.old_on_new
+        if breaks is not None:
+            # Messages name files of the environment; where it lies is this machine's own business.
+            message = breaks.message.replace(f"{environments.new.folder}/", "")
+            breaks = breaks.model_copy(update={"message": message})
+        entry = entry.model_copy(update={"stdout": verdict.stdout, "old_on_new": breaks, "locks": locks})
     return Checked(entry, verdict)
