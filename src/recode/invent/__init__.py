@@ -4,7 +4,7 @@ They serve where names must be unseen: to pretrain the embedded model, and to te
 is executed; real, executed migrations come from `recode.collect`.
 """
 
-from recode.invent.generator import Pool, generate, generate_no_ops
+from recode.invent.generator import Pool, generate, generate_no_ops, reserved_names
 from recode.invent.thoughts import gold_completion, habit_completion
 
-__all__ = ["Pool", "generate", "generate_no_ops", "gold_completion", "habit_completion"]
+__all__ = ["Pool", "generate", "generate_no_ops", "gold_completion", "habit_completion", "reserved_names"]

@@ -65,7 +65,7 @@ def generate_no_ops(seed: int, pool: Pool = "train") -> Iterator[Migration]:
 
 def _migration(world: World, number: str) -> Migration:
     change, (old, new) = _program(world)
-    return _entry(world, change, f"{world.library}-{number}", old, new)
+    return _entry(world, change, f"{world.package}-{number}", old, new)
 
 
 def _program(world: World) -> tuple[Change, tuple[str, str]]:
@@ -88,13 +88,13 @@ def _no_op(rng: random.Random, pool: Pool, number: str) -> Migration:
         code = after if rng.random() < 0.5 else before
         leaf = noted.old_symbol.rstrip(")").replace("(", ".").rsplit(".", 1)[1]
         if leaf not in code:
-            entry = _entry(world, noted, f"{world.library}-no-op-{number}", code, code)
+            entry = _entry(world, noted, f"{world.package}-no-op-{number}", code, code)
             return entry.model_copy(update={"kind": "no_op"})
 
 
 def _entry(world: World, change: Change, name: str, old: str, new: str) -> Migration:
     return Migration(
-        id=name, family_id=name, library=world.library, old_version=world.old_version, new_version=world.new_version, kind=change.kind,
+        id=name, family_id=name, library=world.package, old_version=world.old_version, new_version=world.new_version, kind=change.kind,
         old_symbol=change.old_symbol, new_symbol=change.new_symbol, description=change.note, update_info=change.note, old_code=old,
         new_code=new, author="generator",
     )  # fmt: skip

@@ -10,12 +10,14 @@ import functools
 import hashlib
 import keyword
 import random
+import re
 from importlib import resources
 from typing import Literal
 
 Pool = Literal["train", "test"]
 
 TEST_SHARE = 0.2
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _ONSETS = (
     "b c d f g h j k l m n p qu r s t v w x z bl br cl cr dr fl fr gr pl pr sk sl sm sp st str tr th sh ch".split()
 )
@@ -54,12 +56,16 @@ class Namer:
     def _is_free(self, name: str) -> bool:
         return name not in self._taken and name not in self._reserved
 
+    def _in_pool(self, name: str) -> bool:
+        """Whether every word of a name is of the pool; cutting and joining words makes new ones."""
+        return all(pool_of(word.lower()) == self._pool for word in _WORD.findall(name))
+
     def word(self) -> str:
         """Return a word of the pool, real or made up."""
-        if self._rng.random() < 0.65:
+        if self._rng.random() < 0.75:
             return self._rng.choice(words(self._pool))
         while True:
-            syllables = self._rng.choice((1, 2, 2, 2, 3))
+            syllables = self._rng.choice((1, 2, 2, 2))
             made = "".join(self._rng.choice(_ONSETS) + self._rng.choice(_VOWELS) for _ in range(syllables))
             made += self._rng.choice(_CODAS)
             if len(made) > 2 and pool_of(made) == self._pool:
@@ -71,7 +77,7 @@ class Namer:
             name = "".join(part.capitalize() for part in parts) if shape in ("camel", "Camel") else "_".join(parts)
             if shape == "one" and len(parts[0]) > 4 and self._rng.random() < 0.15:
                 name = parts[0][: self._rng.randint(3, 5)]
-            if self._is_free(name) and len(name) < 26:
+            if self._is_free(name) and self._in_pool(name) and len(name) < 26:
                 self._taken.add(name)
                 return name
 
@@ -106,7 +112,7 @@ class Namer:
             cut = self._rng.randint(2, len(name) - 2)
             styles += [f"{name[:cut]}_{name[cut:]}", name[:cut]]
         made = self._rng.choice(styles)
-        if not self._is_free(made) or len(made) < 2 or not made.isidentifier():
+        if not self._is_free(made) or not self._in_pool(made) or len(made) < 2 or not made.isidentifier():
             return self.function()
         self._taken.add(made)
         return made

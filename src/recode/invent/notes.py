@@ -31,7 +31,7 @@ def _gone(world: World, subject: str) -> str:
     """Return a sentence that says something was removed or is deprecated."""
     version = _since(world)
     return world.pick(
-        f"{subject} was removed in {world.library} {version}",
+        f"{subject} was removed in {world.package} {version}",
         f"{subject} has been removed",
         f"{subject} is deprecated since version {version}",
         f"{subject} is deprecated and will be removed",

@@ -103,9 +103,9 @@ def rename_in_python(world: World, names: Namer, number: int) -> Migration | Non
         note = notes.parameter_renamed(world, owner, old, new)
     if len(owner) > 60:
         return None
-    family = f"{world.library}-python-{number}"
+    family = f"{world.package}-python-{number}"
     return Migration(
-        id=family, family_id=family, library=world.library, old_version=world.old_version, new_version=world.new_version, kind=kind,
+        id=family, family_id=family, library=world.package, old_version=world.old_version, new_version=world.new_version, kind=kind,
         old_symbol=old_symbol, new_symbol=new_symbol, description=note, update_info=note, old_code=source, new_code=new_source,
         author="generator",
     )  # fmt: skip

@@ -15,7 +15,8 @@ from recode.records import Migration
 
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 _CHAIN = re.compile(r"[\w.]*\w\.$|\w[\w.]*$")
-_LONGEST_SPAN = 60
+_PLAIN = re.compile(r"""[.]?\w[\w.]{0,40}(=[\w."'-]{1,16})?|""")
+"""Spans that a thought states: names and keyword arguments. What is longer the program itself says better."""
 
 
 def changed_spans(old_code: str, new_code: str) -> list[tuple[str, str]]:
@@ -67,17 +68,20 @@ def gold_thought(entry: Migration, rng: random.Random) -> str:
             )
         )
     spans = changed_spans(entry.old_code, entry.new_code)
-    if not spans or any(len(part) > _LONGEST_SPAN for pair in spans for part in pair):
+    if not spans or not all(_PLAIN.fullmatch(part) for pair in spans for part in pair):
+        leaf = old.rsplit(".", 1)[-1]
         return rng.choice(
-            (f"The code uses `{old}`, which the note changes.", f"The note is about `{old}`, and the code uses it.")
-        )
+            (
+                f"The code uses `{leaf}`, which the note changes.", f"The note is about `{leaf}`, and the code uses it.",
+                f"`{leaf}` has changed, so I rewrite it.", "The code uses the old API.",
+            )
+        )  # fmt: skip
     lead = rng.choice(
         (
-            f"The note is about `{old}`, and the code uses it. ",
-            f"The note concerns `{old}`. ",
-            f"I look for `{old}` in the code. It is there: ",
+            "The note concerns this code. ",
             "The code uses the old API. ",
-            f"`{old}` has changed. ",
+            "It is in the code: ",
+            "",
             "",
         )
     )

@@ -15,7 +15,8 @@ Pair = tuple[str, str]
 class World:
     """A made-up library and one program's view of it.
 
-    `root` is what the program writes for the library: its alias or its name. `variables` are the names bound so far.
+    `library` is the module the program imports, `lib` or, at times, `lib.part`. `root` is what the program writes for it: its alias
+    or its name. `variables` are the names bound so far.
     """
 
     rng: random.Random
@@ -38,7 +39,19 @@ class World:
         old = f"{major}.{rng.randint(0, 20)}.{rng.randint(0, 5)}"
         new = f"{major + rng.randint(0, 2)}.{rng.randint(21, 30)}.{rng.randint(0, 5)}"
         line = f"import {library} as {root}" if aliased else f"import {library}"
+        if rng.random() < 0.2:
+            part = names.module()
+            if aliased:
+                line = f"import {library}.{part} as {root}"
+            else:
+                root, line = part, f"from {library} import {part}"
+            library = f"{library}.{part}"
         return cls(rng, names, library, root, line, old, new, names.type_name())
+
+    @property
+    def package(self) -> str:
+        """The top-level name of the library."""
+        return self.library.split(".")[0]
 
     def pick(self, *choices: str) -> str:
         """Return one of the choices."""
@@ -77,17 +90,31 @@ class World:
         return self.rng.choice((self.number(), self.text(), "True", "False", "None", self.number(), self.text()))
 
     def sequence(self, low: int = 2, high: int = 6) -> str:
-        """Return a list literal of one type."""
-        n = self.rng.randint(low, high)
-        kind = self.rng.random()
-        if kind < 0.35:
-            return "[" + ", ".join(str(self.rng.randint(0, 30)) for _ in range(n)) + "]"
-        if kind < 0.65:
-            return "[" + ", ".join(f"{self.rng.randint(0, 20)}.{self.rng.randint(0, 9)}" for _ in range(n)) + "]"
-        if kind < 0.85:
-            return "[" + ", ".join(f'"{self.names.word()}"' for _ in range(min(n, 4))) + "]"
-        rows = [f"[{self.rng.randint(0, 9)}, {self.rng.randint(0, 9)}]" for _ in range(min(n, 3))]
-        return "[" + ", ".join(rows) + "]"
+        """Return a list literal of one type; in one out of three the same few values come again and again, as in labels and counts."""
+        n, rng = self.rng.randint(low, high), self.rng
+        kind = rng.random()
+        if kind < 0.2:
+            return self._literal(rng.choices([self._cell() for _ in range(3)], k=min(8, n + 2)))
+        if kind < 0.38:
+            return self._literal([str(rng.randint(0, 30)) for _ in range(n)])
+        if kind < 0.56:
+            return self._literal([f"{rng.randint(0, 12)}.{rng.choice((0, 0, 5, rng.randint(0, 9)))}" for _ in range(n)])
+        if kind < 0.72:
+            return self._literal([f'"{self.names.word()}"' for _ in range(min(n, 4))])
+        if kind < 0.76:
+            return f"list(range({rng.randint(1, 12)}))"
+        width = rng.choice((1, 2, 2, 3))
+        return self._literal([self._literal([self._cell() for _ in range(width)], True) for _ in range(min(n, 6 // width))])
+
+    def _cell(self) -> str:
+        """Return a short value of a row."""
+        rng = self.rng
+        return rng.choice((str(rng.randint(0, 9)), str(rng.randint(0, 3)), f"{rng.randint(0, 9)}.{rng.choice((0, 5))}", f'"{rng.choice("abcxyz")}"'))
+
+    def _literal(self, cells: list[str], inner: bool = False) -> str:
+        if len(cells) > 1 and self.rng.random() < (0.2 if inner else 0.08):
+            return "(" + ", ".join(cells) + ")"
+        return "[" + ", ".join(cells) + "]"
 
     def mapping(self) -> str:
         """Return a dict literal with short columns."""

@@ -33,8 +33,8 @@ def load_prompts(data: TrainingData, tokenizer: Any, seed: int) -> Prompts:
         RecipeError: there is nothing to train on.
         RecordError: a file holds a bad line.
     """
-    real = [entry for path in data.migrations for entry in read_records(_existing(path), Migration)]
-    unchanged = [entry for path in data.no_ops for entry in read_records(_existing(path), Migration)]
+    real = [entry for path in data.migrations for entry in read_records(shipped(path), Migration)]
+    unchanged = [entry for path in data.no_ops for entry in read_records(shipped(path), Migration)]
     made = list(itertools.islice(generate(seed, "train"), data.generated))
     # As many made-up no-ops for each made-up migration as there are real ones for each real migration.
     made_no_ops = list(itertools.islice(generate_no_ops(seed, "train"), data.generated // 3))
@@ -48,8 +48,8 @@ def load_prompts(data: TrainingData, tokenizer: Any, seed: int) -> Prompts:
     return Prompts(migrations, no_ops, total - len(migrations) - len(no_ops))
 
 
-def _existing(path: str) -> Path:
-    """Return the path: as it is, or below the data folder that ships with the project."""
+def shipped(path: str) -> Path:
+    """Return the path: as it is, or below the checkout that this package runs from."""
     given = Path(path)
     beside = Path(__file__).resolve().parents[3] / path
     return beside if not given.exists() and beside.exists() else given

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from trl import GRPOTrainer
 
 from recode.errors import RecipeError
@@ -80,6 +81,27 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
             "logprobs": None,
         }
 
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: int,
+        batch_size: int | None = None, compute_entropy: bool = False, **others: Any,
+    ) -> tuple[Tensor, Tensor | None, Any]:  # fmt: skip
+        """Return log-probabilities and entropies of completion tokens, both (sequences, `logits_to_keep`).
+
+        TRL pads prompts on the left and completions on the right, which on a CPU costs as much as the tokens. Where the small decoder fits,
+        sequences are moved to the left edge, batched with others of like length, and only tokens that count meet the vocabulary.
+        """
+        policy = self.accelerator.unwrap_model(model)
+        if not supports(policy):
+            rest: tuple[Tensor, Tensor | None, Any] = super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **others
+            )
+            return rest
+        with self.accelerator.autocast():
+            logps, entropies = completion_logps(
+                policy, input_ids, attention_mask.bool(), logits_to_keep, self.temperature, self._recipe.rollout.samples_per_prompt
+            )
+        return logps, entropies if compute_entropy else None, None
+
     def _fill(self, inputs: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], tuple[Any, ...]]:
         """Generate until every group has spread of rewards or the bound is hit (DAPO, arXiv 2503.14476, section 3.2).
 
@@ -112,13 +134,13 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         chosen = (kept + flat)[:wanted]
         return [row for rows, _ in chosen for row in rows], _joined([rollouts for _, rollouts in chosen])
 
-    def _rewards(self, inputs: list[dict[str, Any]], rollouts: tuple[Any, ...]) -> torch.Tensor:
+    def _rewards(self, inputs: list[dict[str, Any]], rollouts: tuple[Any, ...]) -> Tensor:
         """Return the weighted sum of rewards (sequences,); NaN where a term cannot be graded."""
         prompts = [row["prompt"] for row in inputs]
         terms = self._calculate_rewards(inputs, prompts, rollouts[3], rollouts[1])
         return (terms * self.reward_weights.to(terms.device)).sum(dim=1)
 
-    def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids: Any) -> torch.Tensor:
+    def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids: Any) -> Tensor:
         """Score completions; log exact matches and copies of the old code beside the rewards."""
         if self.model.training and (self._ready is not None or not self._recipe.dynamic_sampling.enabled):
             answers = [parse_response(text).code for text in completions]
@@ -135,6 +157,42 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
             metrics["copy"].append(sum(copies) / max(1, len(changes)))
             metrics["reward_of_copying"].append(sum(row["copy"] for row in inputs) / len(inputs))
         return super()._calculate_rewards(inputs, prompts, completions, completion_ids)
+
+
+def completion_logps(
+    model: Any, ids_sl: Tensor, real_sl: Tensor, kept: int, temperature: float, at_once: int
+) -> tuple[Tensor, Tensor]:
+    """Return the log-probabilities of the last `kept` tokens of each sequence and the entropies before them, 0 at padding.
+
+    Args:
+        model: a causal model with `model` and `lm_head`.
+        ids_sl: token ids (sequences, length), padded on both sides.
+        real_sl: true where a token is no padding; one run of trues in each row.
+        kept: how many places at the end belong to completions, padding included.
+        temperature: the logits are divided by it.
+        at_once: sequences in one forward pass.
+    """
+    lengths, starts = real_sl.sum(1), real_sl.int().argmax(1)
+    counted = real_sl[:, -kept:].sum(1)
+    order = lengths.argsort(stable=True)
+    logps: list[Tensor] = [torch.empty(0)] * len(lengths)
+    entropies = list(logps)
+    for rows in order.split(at_once):
+        place = torch.arange(int(lengths[rows].max()), device=ids_sl.device)
+        ids = ids_sl[rows].gather(1, (starts[rows, None] + place).clamp(max=ids_sl.shape[1] - 1))
+        # Place p predicts token p + 1.
+        wanted = (place >= (lengths - counted - 1)[rows, None]) & (place < (lengths - 1)[rows, None])
+        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[wanted]
+        spread = (model.lm_head(hidden).float() / temperature).log_softmax(-1)
+        with torch.no_grad():
+            entropy = -(spread.exp() * spread).sum(-1)
+        chosen = spread.gather(1, ids[:, 1:][wanted[:, :-1]][:, None])[:, 0]
+        sizes = counted[rows].tolist()
+        for row, logp, one in zip(rows.tolist(), chosen.split(sizes), entropy.split(sizes), strict=True):
+            logps[row], entropies[row] = logp, one
+    empty = torch.zeros(real_sl[:, -kept:].shape, device=ids_sl.device)
+    mask = real_sl[:, -kept:]
+    return empty.masked_scatter(mask, torch.cat(logps)), empty.masked_scatter(mask, torch.cat(entropies))
 
 
 def fresh_rows(rows: list[dict[str, Any]], seed: int) -> Callable[[int, int, int], list[dict[str, Any]]]:

@@ -8,6 +8,7 @@ old code unchanged, after one of many different thoughts. docs/recode-tiny.md sa
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import itertools
 import json
 import math
@@ -24,11 +25,14 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from recode.invent import generate, gold_completion, habit_completion
+from recode.invent import generate, gold_completion, habit_completion, reserved_names
+from recode.invent.names import Namer
 from recode.invent.python_text import functions
-from recode.models import resolve
+from recode.invent.retold import retell_any
+from recode.models import attention, resolve
 from recode.prompts import PREFILL, messages
-from recode.records import write_text
+from recode.records import Migration, read_records, write_text
+from recode.train.data import shipped
 from recode.train.recipes import PretrainRecipe
 from recode.train.tokenizer import train_tokenizer
 
@@ -52,10 +56,14 @@ def make_block(tokenizer: PreTrainedTokenizerFast, recipe: PretrainRecipe, numbe
     )
     texts: list[tuple[str, str]] = []
     python = functions("train")
+    retold = [entry for path in data.retold for entry in _migrations(path)]
     for entry in itertools.islice(entries, data.block):
         if rng.random() < data.python_text_share:
             texts.append(("", rng.choice(python)))
             continue
+        if retold and rng.random() < data.retold_share:
+            names = Namer(rng, "train", reserved_names())
+            entry = retell_any(retold, rng, names, data.no_op_share) or entry
         stale = entry.kind != "no_op" and rng.random() < data.habit_share
         completion = habit_completion(entry, rng) if stale else gold_completion(entry, rng)
         prompt = tokenizer.apply_chat_template(
@@ -66,6 +74,11 @@ def make_block(tokenizer: PreTrainedTokenizerFast, recipe: PretrainRecipe, numbe
     completions = tokenizer([completion for _, completion in texts])["input_ids"]
     end = tokenizer.eos_token_id
     return [Example((*p, *c, end), len(p)) for p, c in zip(prompts, completions, strict=True)]
+
+
+@functools.cache
+def _migrations(path: str) -> list[Migration]:
+    return read_records(shipped(path), Migration)
 
 
 _WORKER: dict[str, Any] = {}
@@ -137,11 +150,13 @@ def new_model(recipe: PretrainRecipe, tokenizer: PreTrainedTokenizerFast) -> Lla
             num_hidden_layers=shape.layers,
             num_attention_heads=shape.heads,
             num_key_value_heads=shape.kv_heads,
+            head_dim=shape.head_size,
             max_position_embeddings=1024,
             tie_word_embeddings=True,
             bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
+            attn_implementation=attention.register(),
         )
     )
 
@@ -236,7 +251,9 @@ def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenize
     if recipe.start:
         start = resolve(recipe.start)
         tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
-        model = LlamaForCausalLM.from_pretrained(start, dtype=torch.float32)
+        model = LlamaForCausalLM.from_pretrained(
+            start, dtype=torch.float32, attn_implementation=attention.register()
+        )
     elif (folder / "tokenizer").exists():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
         model = new_model(recipe, tokenizer)

@@ -25,6 +25,7 @@ class ModelShape(_Table):
     hidden: Positive = 192
     layers: Positive = 4
     heads: Positive = 6
+    head_size: Positive = 32
     kv_heads: Positive = 3
     intermediate: Positive = 512
     vocabulary: Positive = 2048
@@ -36,6 +37,9 @@ class PretrainData(_Table):
     no_op_share: Share = 0.12
     python_rename_share: Share = 0.2
     """Renamings set in real functions of Python's standard library."""
+    retold: tuple[str, ...] = ()
+    """Files of real migrations that are retold about made-up libraries; never of a test split."""
+    retold_share: Share = 0.0
     python_text_share: Share = 0.08
     """Plain Python functions, with loss on every token."""
     habit_share: Share = 0.0

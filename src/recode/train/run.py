@@ -22,7 +22,7 @@ from trl import GRPOConfig, SFTConfig, SFTTrainer
 from trl.rewards import get_soft_overlong_punishment
 
 from recode.errors import RecipeError, RecodeError
-from recode.models import load
+from recode.models import attention, llama, load
 from recode.records import write_jsonl, write_text
 from recode.rewards import trl_reward
 from recode.train.data import Prompts, load_prompts, plan
@@ -45,6 +45,8 @@ def train(recipe: SftRecipe | PolicyRecipe, folder: Path, *, on_step: OnStep | N
         return final
     set_seed(recipe.seed)
     model, tokenizer = load(recipe.model)
+    if llama.supports(model):
+        model.set_attn_implementation(attention.register())
     prompts = load_prompts(recipe.data, tokenizer, recipe.seed)
     watcher = _Watcher(folder, on_step)
     make = _sft if isinstance(recipe, SftRecipe) else _policy

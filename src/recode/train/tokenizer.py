@@ -1,7 +1,7 @@
 """The embedded model's tokenizer: byte-level BPE that splits an identifier the same way wherever it stands.
 
 Following a note is largely copying names from the note and the old code into the new code. So the pre-tokenizer cuts at the borders of
-words, whatever is around them, and digits stand alone. Fixed phrases of the prompt template are single tokens, which shortens
+words and numbers, whatever is around them; a frequent number is one token, which tells its copies apart from its neighbours. Fixed phrases of the prompt template are single tokens, which shortens
 every prompt by two thirds.
 """
 
@@ -16,7 +16,7 @@ from recode import prompts
 from recode.records import ApiUpdate
 
 PAD, END, ROLE_TOKENS = "<|pad|>", "<|end|>", ("<|system|>", "<|user|>", "<|assistant|>")
-_PIECES = Regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]|\n *|_+|[^A-Za-z0-9_\n]+")
+_PIECES = Regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+(?:\.[0-9]+)?|\n *|_+|[^A-Za-z0-9_\n]+")
 _CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
