@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?= $(if $(HAS_GPU),,https://download.pytorch.org/whl/cpu)
 TORCH_FLAGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: setup quickstart test test-network test-slow lint format benchmark clean
+.PHONY: setup sandbox quickstart test test-network test-slow lint format benchmark clean
 
 setup: $(VENV)/.ready
 
@@ -21,10 +21,18 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[train,report,data,dev]"
 	@touch $@
 
+# What isolates untrusted programs comes from the system's packages; root on Debian or Ubuntu (a container, a CI machine) gets them here.
+sandbox:
+	@if command -v bwrap >/dev/null 2>&1; then true; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		(apt-get install -y -qq bubblewrap libseccomp2 >/dev/null 2>&1 || (apt-get update -qq && apt-get install -y -qq bubblewrap libseccomp2) >/dev/null 2>&1) \
+		|| echo "bubblewrap could not be installed; tests of the isolated sandbox will be skipped"; \
+	else echo "for the isolated sandbox: sudo apt install bubblewrap libseccomp2 (or your system's packages)"; fi
+
 quickstart: setup
 	$(BIN)/recode quickstart
 
-test: setup
+test: setup sandbox
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -43,8 +51,9 @@ lint: setup
 format: setup
 	$(BIN)/ruff format .
 
-benchmark: setup
+benchmark: setup sandbox
 	$(BIN)/python benchmarks/rewards.py
+	$(BIN)/python benchmarks/sandbox.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

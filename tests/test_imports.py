@@ -13,7 +13,7 @@ import recode
 
 SOURCE = Path(recode.__file__).parent
 LAYERS = [
-    {"cli", "quickstart"},
+    {"cli", "quickstart", "doctor"},
     {"collect", "train", "evaluate", "migrate"},
     {"rewards", "sandbox", "models", "invent"},
     {"prompts", "source", "records", "errors"},

@@ -92,6 +92,67 @@ def data_generate(
         typer.echo(f"{out / file}: {count} entries")
 
 
+# --- the sandbox ---
+
+sandbox_app = typer.Typer(help="Run untrusted programs.", no_args_is_help=True, rich_markup_mode="markdown")
+app.add_typer(sandbox_app, name="sandbox")
+env_app = typer.Typer(help="The pinned library environments.", no_args_is_help=True, rich_markup_mode="markdown")
+app.add_typer(env_app, name="env")
+
+
+@sandbox_app.command("run", epilog="Example: `recode sandbox run tasks.jsonl --limit 3 --preload numpy`")
+def sandbox_run(
+    file: Annotated[
+        Path, typer.Argument(help='JSON lines {"id", "program", "entry_point", "calls"} or {"id", "program", "test"}.')
+    ],
+    limit: Annotated[float, typer.Option(min=0.1, help="Wall time of a program in seconds.")] = 3.0,
+    python: Annotated[str | None, typer.Option(help="The Python that runs the programs (default: this one).")] = None,
+    preload: Annotated[
+        list[str] | None, typer.Option(help="A module to load before any program; repeat for more.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Programs at once (default: one a core).")] = None,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="No isolation: only for programs you have read.")] = False,
+) -> None:
+    """Judge programs nobody has read: one JSON line {"id", "outcome", "level", "seconds", "detail"} for each, in order."""
+    from recode.sandbox.command import run_tasks
+
+    for line in run_tasks(
+        file, limit=limit, python=python, preload=preload or [], level="unsafe" if unsafe else None, workers=workers
+    ):
+        typer.echo(json.dumps(line))
+
+
+@env_app.command("list", epilog="Example: `recode env list`")
+def env_list() -> None:
+    """Show the installed environments, their sizes and packages."""
+    from rich.console import Console
+
+    from recode.sandbox.command import environment_table
+
+    Console().print(environment_table())
+
+
+@env_app.command("prune", epilog="Example: `recode env prune --keep data/locks`")
+def env_prune(
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder of locks whose environments stay (default: none stays).")
+    ] = None,
+) -> None:
+    """Delete environments; they are made again when they are needed. Not while programs run in them."""
+    from recode.sandbox.command import prune
+
+    typer.echo(f"{prune(keep)} environments deleted")
+
+
+@app.command(epilog="Example: `recode doctor`")
+def doctor() -> None:
+    """Show what works on this machine, and how to mend what does not (exit code 1 if something needed is missing)."""
+    from recode.doctor import examine
+
+    if not examine():
+        raise typer.Exit(1)
+
+
 # --- training ---
 
 
@@ -151,12 +212,17 @@ def evaluate(
 
 @app.command(epilog="Example: `recode report runs/quickstart`")
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a quickstart.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folder of a quickstart; several: one table over their seeds.")],
 ) -> None:
-    """Write report.md, the curves as PNG and one self-contained report.html for a finished quickstart."""
+    """Write report.md, the curves as PNG and one self-contained report.html for a finished quickstart; compare several seeds."""
+    if len(runs) > 1:
+        from recode.evaluate.seeds import compare_seeds
+
+        typer.echo(compare_seeds(runs))
+        return
     from recode.evaluate.report import write_report
 
-    typer.echo(write_report(run))
+    typer.echo(write_report(runs[0]))
 
 
 @app.command(epilog="Example: `recode quickstart --seed 2 --out runs/quickstart-2`")

@@ -21,3 +21,7 @@ class EnvironmentBuildError(RecodeError):
 
 class MissingExtraError(RecodeError):
     """An optional dependency is not installed; the message names the extra to install."""
+
+
+class SandboxError(RecodeError):
+    """A sandbox of the level asked for cannot be had on this machine; the message says what is missing."""

@@ -43,8 +43,10 @@ def test_names_go_and_the_shape_stays() -> None:
         assert "parts = [[1, " in told.old_code
         assert ":.2f}" in told.old_code
         old_name, new_name = (symbol.split(".")[1] for symbol in (told.old_symbol, told.new_symbol))
-        assert old_name in told.old_code and old_name in told.update_info
-        assert new_name in told.new_code and new_name in told.update_info
+        assert old_name in told.old_code
+        assert old_name in told.update_info
+        assert new_name in told.new_code
+        assert new_name in told.update_info
         assert told.library in told.update_info
 
 

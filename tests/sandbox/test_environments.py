@@ -128,3 +128,19 @@ def test_a_real_release(tmp_path: Path) -> None:
 def _left(home: Path) -> list[str]:
     """What stands in the folder of environments, without lock files."""
     return sorted(path.name for path in (home / "environments").glob("*") if path.suffix != ".lock")
+
+
+def test_pruning_keeps_what_the_locks_name(toy_index: Path, tmp_path: Path) -> None:
+    kept, gone = (ensure_lock(tmp_path / "locks", "toylib", version) for version in ("1.0", "2.0"))
+    environments_made = [ensure_environment(lock, tmp_path) for lock in (kept, gone)]
+    left = tmp_path / "environments" / f".{environments_made[1].folder.name}.half"
+    left.mkdir()
+    assert len(environments.installed_environments(tmp_path)) == 2
+    assert environments.packages_of(environments_made[0]) == ["toylib==1.0"]
+    deleted = environments.prune_environments([kept], tmp_path)
+    assert [one.folder for one in deleted] == [environments_made[1].folder]
+    assert environments_made[0].python.exists()
+    assert not environments_made[1].folder.exists()
+    assert not left.exists()
+    assert ensure_environment(gone, tmp_path).python.exists()
+    assert environments.read_locks(tmp_path / "locks") == [kept, gone]

@@ -29,6 +29,7 @@ def test_each_sequence_counts_as_if_it_were_alone() -> None:
         expected = spread.gather(1, alone[0, before:, None])[:, 0]
         torch.testing.assert_close(logps[row, :after].detach(), expected, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(entropies[row, :after], -(spread.exp() * spread).sum(-1), rtol=1e-4, atol=1e-5)
-        assert not logps[row, after:].any() and not entropies[row, after:].any()
+        assert not logps[row, after:].any()
+        assert not entropies[row, after:].any()
     logps.sum().backward()
     assert model.model.embed_tokens.weight.grad is not None

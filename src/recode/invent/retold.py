@@ -59,7 +59,9 @@ class _Exchange:
             # An alias stays as short as people like them.
             self._words[low] = self._short(made, len(low)) if len(low) < 3 else made
         made = self._words[low]
-        return made.capitalize() if word[0].isupper() and not word.isupper() else made.upper() if word.isupper() else made
+        return (
+            made.capitalize() if word[0].isupper() and not word.isupper() else made.upper() if word.isupper() else made
+        )
 
     def _short(self, word: str, length: int) -> str:
         for stop in range(length, len(word) + 1):

@@ -104,12 +104,21 @@ class World:
         if kind < 0.76:
             return f"list(range({rng.randint(1, 12)}))"
         width = rng.choice((1, 2, 2, 3))
-        return self._literal([self._literal([self._cell() for _ in range(width)], True) for _ in range(min(n, 6 // width))])
+        return self._literal(
+            [self._literal([self._cell() for _ in range(width)], True) for _ in range(min(n, 6 // width))]
+        )
 
     def _cell(self) -> str:
         """Return a short value of a row."""
         rng = self.rng
-        return rng.choice((str(rng.randint(0, 9)), str(rng.randint(0, 3)), f"{rng.randint(0, 9)}.{rng.choice((0, 5))}", f'"{rng.choice("abcxyz")}"'))
+        return rng.choice(
+            (
+                str(rng.randint(0, 9)),
+                str(rng.randint(0, 3)),
+                f"{rng.randint(0, 9)}.{rng.choice((0, 5))}",
+                f'"{rng.choice("abcxyz")}"',
+            )
+        )
 
     def _literal(self, cells: list[str], inner: bool = False) -> str:
         if len(cells) > 1 and self.rng.random() < (0.2 if inner else 0.08):

@@ -15,7 +15,7 @@ from typing import Any
 
 from recode.errors import RecipeError
 from recode.prompts import response
-from recode.rewards import edit, exact, lift, paper
+from recode.rewards import edit, exact, execution, lift, paper
 from recode.rewards import format as well_formed
 from recode.rewards.answer import gradable
 
@@ -115,6 +115,9 @@ def trl_reward(name: str, family: str = "strict") -> Callable[..., list[float | 
     Raises:
         RecipeError: there is no such family or term.
     """
+    if name == "execution":
+        # Alone among the terms it runs the answer, so that it needs more than the programs' text.
+        return execution.trl_reward()
     table = terms(family)
     if name not in table:
         raise RecipeError(f"unknown reward term `{name}`; choose from {', '.join(table)}")

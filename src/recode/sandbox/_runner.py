@@ -1,33 +1,19 @@
-"""Run one program and report what it raised and warned of. Started by `execution.py` in the pinned environment.
-
-usage: python _runner.py PROGRAM REPORT_FD CPU_SECONDS MEMORY_BYTES FILE_BYTES
+"""Run one program as a script and note what it raises and warns of. Part of the process that runs it (`_child.py`).
 
 This file runs in an environment that does not have recode: it imports the standard library only.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import resource
+import linecache
 import sys
 import traceback
 import types
 import warnings
-from pathlib import Path
 from typing import Any, TextIO
 
 _DEPRECATIONS = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)
 _MAX_WARNINGS = 200
-
-
-def limit(cpu_seconds: int, memory_bytes: int, file_bytes: int) -> None:
-    """Set what the program may use; a limit that the system does not have is left out."""
-    wanted = {"CPU": cpu_seconds, "AS": memory_bytes, "FSIZE": file_bytes, "CORE": 0, "NOFILE": 256}
-    for name, value in wanted.items():
-        with contextlib.suppress(AttributeError, ValueError, OSError):
-            resource.setrlimit(getattr(resource, "RLIMIT_" + name), (value, value))
 
 
 def is_deprecation(category: type[Warning]) -> bool:
@@ -69,14 +55,16 @@ def missing_module(error: BaseException) -> str | None:
     return None
 
 
-def run(path: str) -> dict[str, Any] | None:
-    """Run the program as a script would be; return the exception as a dictionary, or None."""
+def run(source: str, path: str) -> dict[str, Any] | None:
+    """Run the program as a script of this name would be; return the exception as a dictionary, or None."""
+    # There is no such file: the program's folder is empty when it begins.
+    linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
     main = types.ModuleType("__main__")
     main.__file__ = path
     sys.modules["__main__"] = main
     sys.argv = [path]
     try:
-        exec(compile(Path(path).read_text(encoding="utf-8"), path, "exec"), main.__dict__)
+        exec(compile(source, path, "exec"), main.__dict__)
     except SystemExit as error:
         if error.code in (None, 0):
             return None
@@ -97,23 +85,3 @@ def describe(error: BaseException, path: str) -> dict[str, Any]:
         "line": lines[-1] if lines else None,
         "missing_module": missing_module(error),
     }
-
-
-def main() -> None:
-    """Limit, run, report."""
-    path, report = sys.argv[1], int(sys.argv[2])
-    limit(*map(int, sys.argv[3:6]))
-    seen: list[dict[str, Any]] = []
-    record_warnings(path, seen)
-    exception = run(path)
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError) as error:
-        exception = exception or describe(error, path)
-    os.write(report, json.dumps({"exception": exception, "warnings": seen}).encode())
-    # A program's threads and exit handlers have no say after the report.
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

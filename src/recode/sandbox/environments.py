@@ -82,6 +82,13 @@ def ensure_lock(folder: Path, library: str, version: str, requires: Sequence[str
     return lock
 
 
+def read_locks(folder: Path) -> list[Lock]:
+    """Return every lock of a folder."""
+    return [
+        Lock(path.stem, _pins(path.read_text(encoding="utf-8").splitlines())) for path in sorted(folder.glob("*.txt"))
+    ]
+
+
 def locked_requirements(folder: Path, library: str, version: str) -> tuple[str, ...]:
     """Return what a release's lock was resolved for besides the release itself; empty where there is no lock."""
     try:
@@ -102,7 +109,7 @@ def ensure_environment(lock: Lock, home: Path | None = None) -> Environment:
         MissingExtraError: uv is not installed.
     """
     root = (home or recode_home()) / "environments"
-    key = hashlib.sha256(f"python {PYTHON}\n{lock.digest}".encode()).hexdigest()[:24]
+    key = _key(lock)
     environment = Environment(root / key, root / key / "bin" / "python", lock.digest)
     if environment.python.exists():
         return environment
@@ -114,6 +121,49 @@ def ensure_environment(lock: Lock, home: Path | None = None) -> Environment:
                 shutil.rmtree(left, ignore_errors=True)
             _build(lock, environment.folder)
     return environment
+
+
+def installed_environments(home: Path | None = None) -> list[Environment]:
+    """Return the environments that are there, complete, by folder name; their digests are not known."""
+    root = (home or recode_home()) / "environments"
+    folders = sorted(path for path in root.iterdir() if not path.name.startswith(".")) if root.exists() else []
+    found = (Environment(folder, folder / "bin" / "python", "") for folder in folders)
+    return [environment for environment in found if environment.python.exists()]
+
+
+def packages_of(environment: Environment) -> list[str]:
+    """Return the packages of an environment as `name==version`."""
+    folders = environment.folder.glob("lib/*/site-packages/*.dist-info")
+    return sorted("==".join(folder.name.removesuffix(".dist-info").rsplit("-", 1)) for folder in folders)
+
+
+def prune_environments(keep: Sequence[Lock] = (), home: Path | None = None) -> list[Environment]:
+    """Delete environments that belong to no lock in `keep`, and what killed builds left; return those deleted.
+
+    An environment that is being built is left alone. One that a program is using loses its files under it: prune when nothing runs.
+    """
+    root = (home or recode_home()) / "environments"
+    kept = {_key(lock) for lock in keep}
+    deleted = []
+    for environment in installed_environments(home):
+        key = environment.folder.name
+        if key in kept:
+            continue
+        with _only_one(root / f"{key}.lock"):
+            # Renamed first: whoever asks for it meanwhile finds nothing, never half of it.
+            doomed = root / f".{key}.doomed"
+            environment.folder.rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+        deleted.append(environment)
+    for left in root.glob(".*"):
+        key = left.name.split(".")[1]
+        with _only_one(root / f"{key}.lock"):
+            shutil.rmtree(left, ignore_errors=True)
+    return deleted
+
+
+def _key(lock: Lock) -> str:
+    return hashlib.sha256(f"python {PYTHON}\n{lock.digest}".encode()).hexdigest()[:24]
 
 
 @contextmanager

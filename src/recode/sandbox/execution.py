@@ -1,38 +1,35 @@
-"""The seam for running a program: everything that runs one goes through `run_program`.
+"""What a script does in a pinned environment: what it prints, raises and warns of, recorded there and judged by others.
 
-**Isolation: `unsafe`.** The program runs as the calling user in a plain subprocess. It has its own folder and home, a
-cleared environment, resource limits, and is killed with its process group on time-out. It is *not* kept from reading
-the user's files, from the network, from leaving its process group, or from forging its report. This is fit for the
-hand-written, reviewed programs of the data set and for nothing else: never run a model's output by it. An isolated
-executor can take the place of this one function.
+Every program runs in a fork of an interpreter that has loaded nothing (unless asked to), so warnings at import are seen, and under the
+strongest isolation that the machine gives. What it printed is only what the program says it printed: compare it with something that the program
+was never told.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import signal
-import subprocess
-import tempfile
-from contextlib import suppress
-from pathlib import Path
-from typing import IO, Literal
+import threading
+from collections import OrderedDict
+from typing import Any, Literal
 
+from pydantic import ValidationError
+
+from recode.errors import SandboxError
 from recode.records import Record
+from recode.sandbox import _wire
 from recode.sandbox.environments import Environment
-
-ISOLATION: Literal["unsafe"] = "unsafe"
-"""How well `run_program` isolates; to be named in every result."""
+from recode.sandbox.levels import best_level
+from recode.sandbox.zygotes import Ended, Fault, Interpreter, Level, Limits, Zygote, kill_signal
 
 SECONDS = 180.0
 """Wall time; generous, because a busy machine must not turn honest programs into time-outs."""
-CPU_SECONDS = 60
-MEMORY_BYTES = 4 << 30
-"""Address space; libraries with thread pools reserve far more than they use."""
-OUTPUT_BYTES = 1 << 20
+LIMITS = Limits(seconds=SECONDS, memory=4 << 30, processes=64)
+"""Generous in the rest too: libraries with thread pools reserve far more than they use."""
 
-_RUNNER = Path(__file__).with_name("_runner.py")
+_KEPT_ZYGOTES = 6
+"""Fork servers a thread keeps; one for each environment and hash seed."""
+_TRIES = 3
 
 
 class Raised(Record):
@@ -59,10 +56,10 @@ class Warned(Record):
 
 
 class Execution(Record):
-    """What a program did.
+    """What a program did, and under which isolation.
 
     `outcome`: it `finished` (also by `sys.exit(0)`), `raised`, ran into the `timeout` (of wall or CPU time), or
-    `crashed`: ended without a report, by a signal or for printing too much; `detail` then says how.
+    `crashed`: ended without a report, by a signal or for printing or using too much; `detail` then says how.
     """
 
     outcome: Literal["finished", "raised", "timeout", "crashed"]
@@ -70,99 +67,109 @@ class Execution(Record):
     exception: Raised | None = None
     warnings: tuple[Warned, ...] = ()
     detail: str = ""
+    level: Level = "unsafe"
 
 
-def run_program(environment: Environment, code: str, *, hash_seed: int = 0, seconds: float = SECONDS) -> Execution:
-    """Run a trusted program in a fresh process of a pinned environment (isolation: `unsafe`, see the module).
+def run_program(
+    environment: Environment, code: str, *, hash_seed: int = 0, limits: Limits = LIMITS, reviewed: bool = True,
+    preload: tuple[str, ...] = (),
+) -> Execution:  # fmt: skip
+    """Run a program in a fresh process of a pinned environment.
 
     Args:
         environment: where it runs.
         code: the program.
         hash_seed: the seed of string hashes, 0 to 4294967295; a program whose output depends on it is not
             deterministic.
-        seconds: wall time after which the program and its children are killed.
+        limits: wall time and the rest, after which the program and its children are killed.
+        reviewed: whether somebody has read the program. Where a machine gives no isolation, reviewed programs run without it, and
+            others not at all.
+        preload: modules loaded once, before any program: much faster, but what they warn of while they are imported is not seen.
 
     Returns:
-        what it did; `stdout` has at most `OUTPUT_BYTES` bytes. What a program does is never raised as an exception.
+        what it did; `stdout` has at most `limits.output` bytes. What a program does is never raised as an exception.
+
+    Raises:
+        SandboxError: there is no isolation and the program was not reviewed, or the sandbox fails again and again.
     """
-    with tempfile.TemporaryDirectory(prefix="recode-run-", ignore_cleanup_errors=True) as scratch:
-        folder = Path(scratch)
-        program, home = folder / "program.py", folder / "home"
-        program.write_text(code, encoding="utf-8", errors="surrogatepass")
-        home.mkdir()
-        # Files rather than pipes: nobody has to read while the program runs, and a file's size can be limited.
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as report:
-            status = _run(environment, program, home, hash_seed, seconds, (out, err, report))
-            return _read(status, out, err, report)
+    zygote = _zygote(Interpreter(str(environment.python), preload, hash_seed), _level(reviewed))
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return _run(zygote, code, limits)
+        except Fault as fault:
+            zygote.stop()
+            if attempt == _TRIES:
+                raise SandboxError(f"{environment.folder}: programs cannot be run there: {fault}") from None
+    raise AssertionError
 
 
-def _run(
-    environment: Environment,
-    program: Path,
-    home: Path,
-    hash_seed: int,
-    seconds: float,
-    files: tuple[IO[bytes], IO[bytes], IO[bytes]],
-) -> int | None:
-    """Run the program with stdout, stderr and report going to `files`; return its exit status, None on time-out."""
-    out, err, report = files
-    limits = (min(CPU_SECONDS, math.ceil(seconds) + 1), MEMORY_BYTES, OUTPUT_BYTES)
-    # As `-I`, except that the (cleared) environment is read: `-I` would ignore the hash seed.
-    command = [environment.python, "-s", "-P", "-B", _RUNNER, program, report.fileno(), *limits]
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        stdin=subprocess.DEVNULL,
-        stdout=out,
-        stderr=err,
-        pass_fds=(report.fileno(),),
-        cwd=home,
-        env=_variables(home, hash_seed),
-        start_new_session=True,
-    )
+def _level(reviewed: bool) -> Level:
     try:
-        return process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        return best_level()
+    except SandboxError:
+        if not reviewed:
+            raise
+        return "unsafe"
 
 
-def _variables(home: Path, hash_seed: int) -> dict[str, str]:
-    one_thread = (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "POLARS_MAX_THREADS",
-    )
-    return {
-        "HOME": str(home),
-        "TMPDIR": str(home),
-        "PATH": "/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "PYTHONUTF8": "1",
-        "PYTHONHASHSEED": str(hash_seed),
-        **dict.fromkeys(one_thread, "1"),
-    }
+class _Kept(threading.local):
+    """The fork servers of one thread; they end with it."""
+
+    def __init__(self) -> None:
+        self.zygotes: OrderedDict[tuple[int, Interpreter, Level], Zygote] = OrderedDict()
 
 
-def _read(status: int | None, out: IO[bytes], err: IO[bytes], report: IO[bytes]) -> Execution:
-    stdout = _text(out, OUTPUT_BYTES)
-    if status in (None, -signal.SIGXCPU):
-        return Execution(outcome="timeout", stdout=stdout)
+_KEPT = _Kept()
+
+
+def _zygote(interpreter: Interpreter, level: Level) -> Zygote:
+    key = (os.getpid(), interpreter, level)
+    kept = _KEPT.zygotes
+    if key not in kept:
+        kept[key] = Zygote(interpreter, level)
+    kept.move_to_end(key)
+    while len(kept) > _KEPT_ZYGOTES:
+        kept.popitem(last=False)[1].stop()
+    return kept[key]
+
+
+def _run(zygote: Zygote, code: str, limits: Limits) -> Execution:
+    with zygote.program("script", limits) as running:
+        first = running.receive()
+        if first is None or _wire.decode(first) != ("confined",):
+            raise Fault("confinement failed" if first is None else str(_wire.decode(first)))
+        running.send(code.encode("utf-8", "surrogatepass"))
+        report = running.receive()
+    return _read(report, running.end(), limits, zygote.level)
+
+
+def _read(report: bytes | None, ended: Ended, limits: Limits, level: Level) -> Execution:
+    if report is None:
+        if ended.killed == "timeout" or ended.status == -signal.SIGXCPU:
+            return Execution(outcome="timeout", stdout="", level=level)
+        how = f"exit status {ended.status}" if ended.status >= 0 else kill_signal(ended.status)
+        return Execution(
+            outcome="crashed", stdout="", detail=f"killed for {ended.killed}" if ended.killed else how, level=level
+        )
     try:
-        said = json.loads(_text(report, OUTPUT_BYTES))
-        warned = tuple(Warned(**warning) for warning in said["warnings"])
-        raised = Raised(**said["exception"]) if said["exception"] else None
-    except (ValueError, TypeError, KeyError):
-        last = _text(err, OUTPUT_BYTES).strip().splitlines()[-1:] or ["no message"]
-        return Execution(outcome="crashed", stdout=stdout, detail=f"exit status {status}: {last[0][:500]}")
-    return Execution(outcome="raised" if raised else "finished", stdout=stdout, exception=raised, warnings=warned)
+        tag, printed, size, exception, warned = _wire.decode(report)
+        if tag != "ran":
+            raise TypeError
+        text: str = printed.decode("utf-8", errors="replace")
+        if size > limits.output:
+            return Execution(
+                outcome="crashed", stdout=text, detail=f"printed {size} bytes, more than {limits.output}", level=level
+            )
+        raised = Raised(**exception) if exception else None
+        warnings = tuple(Warned(**_keyed(warning)) for warning in warned)
+    except (_wire.BadFrame, ValidationError, TypeError, ValueError, AttributeError):
+        return Execution(outcome="crashed", stdout="", detail="a report of the program's own making", level=level)
+    return Execution(
+        outcome="raised" if raised else "finished", stdout=text, exception=raised, warnings=warnings, level=level
+    )
 
 
-def _text(file: IO[bytes], most: int) -> str:
-    file.seek(0)
-    return file.read(most).decode("utf-8", errors="replace")
+def _keyed(value: Any) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise TypeError
+    return value

@@ -68,6 +68,9 @@ def _row(entry: Migration, tokenizer: Any, data: TrainingData, seed: int) -> dic
         "gold": gold_completion(entry, random.Random(f"{seed}-{entry.id}")),
         "copy": baseline.total or 0.0,
         "id": entry.id,
+        "stdout": entry.stdout,
+        "lock": entry.locks[1] if entry.locks else None,
+        "module": entry.old_symbol.split(".")[0],
     }
 
 

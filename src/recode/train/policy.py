@@ -98,7 +98,12 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
             return rest
         with self.accelerator.autocast():
             logps, entropies = completion_logps(
-                policy, input_ids, attention_mask.bool(), logits_to_keep, self.temperature, self._recipe.rollout.samples_per_prompt
+                policy,
+                input_ids,
+                attention_mask.bool(),
+                logits_to_keep,
+                self.temperature,
+                self._recipe.rollout.samples_per_prompt,
             )
         return logps, entropies if compute_entropy else None, None
 

@@ -37,6 +37,8 @@ from recode.train.recipes import PretrainRecipe
 from recode.train.tokenizer import train_tokenizer
 
 _IGNORED = -100
+_ROUND_LENGTH, _ROUND_TOKENS = 16, 256
+"""Batches are padded to multiples of these: kernels are compiled for each new shape, and few shapes are compiled only once."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def batches(block: list[Example], longest: int, tokens: int, seed: int) -> list[
     made: list[list[Example]] = []
     batch: list[Example] = []
     for example in fitting:
-        if batch and len(example.ids) * (len(batch) + 1) > tokens:
+        if batch and _rounded(len(example.ids)) * (len(batch) + 1) > tokens:
             made.append(batch)
             batch = []
         batch.append(example)
@@ -129,13 +131,18 @@ def batches(block: list[Example], longest: int, tokens: int, seed: int) -> list[
 
 def collate(batch: list[Example], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return `input_ids` and `labels`, both (batch, length), padded on the right."""
-    length = max(len(example.ids) for example in batch)
+    length = _rounded(max(len(example.ids) for example in batch))
     ids = torch.full((len(batch), length), pad)
     labels = torch.full((len(batch), length), _IGNORED)
     for row, example in enumerate(batch):
         ids[row, : len(example.ids)] = torch.tensor(example.ids)
         labels[row, example.prompt : len(example.ids)] = torch.tensor(example.ids[example.prompt :])
     return ids, labels
+
+
+def _rounded(length: int) -> int:
+    """Return the length that a sequence is padded to; one more than a multiple, since the last token is no input."""
+    return -(-(length - 1) // _ROUND_LENGTH) * _ROUND_LENGTH + 1
 
 
 def new_model(recipe: PretrainRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
@@ -251,9 +258,7 @@ def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenize
     if recipe.start:
         start = resolve(recipe.start)
         tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
-        model = LlamaForCausalLM.from_pretrained(
-            start, dtype=torch.float32, attn_implementation=attention.register()
-        )
+        model = LlamaForCausalLM.from_pretrained(start, dtype=torch.float32, attn_implementation=attention.register())
     elif (folder / "tokenizer").exists():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
         model = new_model(recipe, tokenizer)
@@ -269,10 +274,14 @@ def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenize
 
 def _loss(model: LlamaForCausalLM, ids: torch.Tensor, labels: torch.Tensor) -> tuple[float, int]:
     """Accumulate the gradients of one batch; return its mean loss per counted token and its size in tokens."""
-    hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
-    wanted = labels[:, 1:] != _IGNORED
-    logits = model.lm_head(hidden[wanted])
-    loss = torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted])
+    hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state.flatten(0, 1)
+    targets = labels[:, 1:].flatten()
+    counted = (targets != _IGNORED).nonzero()[:, 0]
+    # Filled up with places whose target is ignored.
+    filled = torch.nn.functional.pad(counted, (0, -len(counted) % _ROUND_TOKENS))
+    wanted = torch.nn.functional.pad(targets[counted], (0, len(filled) - len(counted)), value=_IGNORED)
+    logits = model.lm_head(hidden[filled])
+    loss = torch.nn.functional.cross_entropy(logits.float(), wanted, ignore_index=_IGNORED)
     loss.backward()
     return loss.item(), ids.numel()
 

@@ -168,7 +168,7 @@ class RewardTerms(_Table):
     """The reward: a family of scores and the weights of its terms."""
 
     family: Literal["strict", "paper"] = "strict"
-    weights: dict[Literal["format", "exact", "edit", "lift"], float] = {"format": 1.0, "edit": 1.0}
+    weights: dict[Literal["format", "exact", "edit", "lift", "execution"], float] = {"format": 1.0, "edit": 1.0}
 
 
 class SftRecipe(_Table):

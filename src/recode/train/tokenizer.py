@@ -1,8 +1,8 @@
 """The embedded model's tokenizer: byte-level BPE that splits an identifier the same way wherever it stands.
 
 Following a note is largely copying names from the note and the old code into the new code. So the pre-tokenizer cuts at the borders of
-words and numbers, whatever is around them; a frequent number is one token, which tells its copies apart from its neighbours. Fixed phrases of the prompt template are single tokens, which shortens
-every prompt by two thirds.
+words and numbers, whatever is around them; a frequent number is one token, which tells its copies apart from its neighbours. Fixed phrases
+of the prompt template are single tokens, which shortens every prompt by two thirds.
 """
 
 from __future__ import annotations

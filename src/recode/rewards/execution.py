@@ -1,0 +1,117 @@
+"""The execution term: does the answer run clean on the new release and print what the old program printed on the old one?
+
+The answer runs in the sandbox and is never told what it should print. It still may print it without doing the task, so an answer that spells
+out a value of the expected output which neither the old code nor the gold program spells out scores 0.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from recode.errors import SandboxError
+from recode.rewards.answer import answer, program
+from recode.sandbox.environments import Environment, ensure_environment, read_locks
+from recode.sandbox.execution import Execution, run_program
+from recode.sandbox.zygotes import Limits
+
+LIMITS = Limits(seconds=20.0, memory=2 << 30, processes=32)
+
+
+def score(
+    completion: str,
+    target: str,
+    old_code: str | None,
+    stdout: str | None,
+    environment: Environment | None,
+    module: str = "",
+) -> float | None:
+    """Return 1 for an answer that does what it should, 0 for any other.
+
+    Args:
+        completion: what the model wrote after `<think>`.
+        target: the gold program.
+        old_code: the program before the update.
+        stdout: what the old program printed on the old release.
+        environment: the new release.
+        module: the library's module, loaded once for many programs.
+
+    Returns:
+        None where it cannot be graded: there is no environment (made-up entries), the gold does not parse, or the sandbox failed.
+    """
+    if program(target) is None or stdout is None or environment is None:
+        return None
+    code = answer(completion)
+    if code is None or spells_out(code, stdout, (target, old_code or "")):
+        return 0.0
+    try:
+        done = run_program(environment, code, limits=LIMITS, reviewed=False, preload=(module,) if module else ())
+    except SandboxError:
+        return None
+    return 1.0 if clean(done) and done.stdout == stdout else 0.0
+
+
+def clean(done: Execution) -> bool:
+    """Say whether a program ran to its end and was warned of no deprecation of its own making."""
+    return done.outcome == "finished" and not any(one.is_deprecation and one.file_is_program for one in done.warnings)
+
+
+def spells_out(code: str, stdout: str, known: Sequence[str]) -> bool:
+    """Say whether a program holds a literal that stands in the expected output, and in none of the known programs."""
+    said = set(stdout.split()) | set(stdout.splitlines())
+    old = {text for other in known for text in _literals(other)}
+    return any(
+        text in said or any(len(line) > 3 and line in said for line in text.splitlines())
+        for text in _literals(code) - old
+    )
+
+
+def _literals(code: str) -> set[str]:
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return {str(value).strip() for value in values if type(value) in (str, int, float, complex)} - {""}
+
+
+def trl_reward(locks: str | Path = "data/locks") -> Callable[..., list[float | None]]:
+    """Return a reward function for TRL's trainers, `execution` in their logs.
+
+    It takes the columns `completions`, `target`, `old_code`, `stdout`, `lock` (digest of the new release's lock) and `module`, one item a
+    completion, and returns one score a completion, None where ungradable. Programs run several at a time.
+
+    Raises:
+        EnvironmentBuildError: an environment cannot be built.
+    """
+
+    def reward(
+        completions: Sequence[Any] = (), target: Sequence[str] = (), old_code: Sequence[str | None] = (),
+        stdout: Sequence[str | None] = (), lock: Sequence[str | None] = (), module: Sequence[str] = (), **columns: object,
+    ) -> list[float | None]:  # fmt: skip
+        texts = [one if isinstance(one, str) else str(one[-1].get("content", "")) for one in completions]
+        environments = [environment_of(digest, Path(locks)) for digest in lock]
+        return list(_pool().map(score, texts, target, old_code, stdout, environments, module))
+
+    reward.__name__ = reward.__qualname__ = "execution"
+    return reward
+
+
+@functools.cache
+def environment_of(digest: str | None, locks: Path) -> Environment | None:
+    """Return the environment of the lock with this digest; None where no lock has it."""
+    for lock in read_locks(locks):
+        if lock.digest == digest:
+            return ensure_environment(lock)
+    return None
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads that stay, each with its fork servers."""
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="execution")

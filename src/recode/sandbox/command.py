@@ -1,0 +1,69 @@
+"""`recode sandbox run`: tasks in, verdicts out, line by line in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from recode.records import read_records
+from recode.sandbox.environments import installed_environments, packages_of, prune_environments, read_locks
+from recode.sandbox.judging import Verdict
+from recode.sandbox.pool import Task, judge_all
+from recode.sandbox.zygotes import Interpreter, Level, Limits
+
+
+def run_tasks(
+    file: Path, *, limit: float, python: str | None, preload: list[str], level: Level | None, workers: int | None
+) -> Iterator[dict[str, Any]]:
+    """Judge the tasks of a file with a progress bar; yield one object a task, in order.
+
+    Raises:
+        RecordError: the file does not follow the format.
+        SandboxError: this machine gives no isolation, and none was not asked for.
+    """
+    tasks = read_records(file, Task)
+    interpreter = Interpreter(python or Interpreter().python, tuple(preload))
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("judging"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    counts: Counter[str] = Counter()
+    with Progress(*columns, console=console, transient=True) as progress:
+        shown = progress.add_task("judging", total=len(tasks), note="")
+
+        def done(verdict: Verdict) -> None:
+            counts[verdict.outcome] += 1
+            progress.update(shown, advance=1, note=", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())))
+
+        verdicts = judge_all(
+            tasks, interpreter=interpreter, limits=Limits(seconds=limit), level=level, workers=workers, on_done=done
+        )
+    for task, verdict in zip(tasks, verdicts, strict=True):
+        if verdict is not None:
+            yield {"id": task.id, **verdict.model_dump(mode="json")}
+    console.print(", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())) or "no tasks")
+
+
+def environment_table() -> Table:
+    """Return the installed environments with their sizes and packages."""
+    table = Table("environment", "MB", "packages")
+    for environment in installed_environments():
+        size = sum(file.lstat().st_size for file in environment.folder.rglob("*") if not file.is_dir())
+        table.add_row(environment.folder.name, f"{size / 1e6:.0f}", ", ".join(packages_of(environment)))
+    return table
+
+
+def prune(locks: Path | None) -> int:
+    """Delete the environments that no lock in a folder names (without a folder: all of them); return how many."""
+    kept = read_locks(locks) if locks else []
+    return len(prune_environments(kept))

@@ -1,0 +1,98 @@
+"""Which isolation this machine gives, found by trying it.
+
+`isolated`: namespaces by bubblewrap and by the kernel, a system call filter, limits. `reduced`: where namespaces are forbidden, Landlock, the
+filter, limits. `unsafe`: limits alone; only ever by an explicit wish. docs/sandbox.md says what each guarantees.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from recode.errors import SandboxError
+from recode.sandbox import _landlock, _wire
+from recode.sandbox.judging import confined_program
+from recode.sandbox.zygotes import Fault, Interpreter, Level, Limits, Zygote
+
+_PROBE = """
+import os, socket
+
+def tried(action):
+    try:
+        action()
+    except OSError:
+        return False
+    return True
+
+def look():
+    status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
+    return {
+        "user": os.getuid(), "pid": os.getpid(), "capabilities": int(status["CapEff"], 16) | int(status["CapPrm"], 16),
+        "no_new_privs": int(status["NoNewPrivs"]), "filter": int(status["Seccomp"]),
+        "network": tried(lambda: socket.socket(socket.AF_INET)), "writes": tried(lambda: open("/usr/recode-probe", "w")),
+        "reads": tried(lambda: os.listdir("/home")) or tried(lambda: os.listdir("/root")) if os.getpid() != 1 else False,
+    }
+"""
+_EXPECTED = {"capabilities": 0, "no_new_privs": 1, "filter": 2, "network": False, "writes": False, "reads": False}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Whether a level holds here, and why not."""
+
+    level: Level
+    holds: bool
+    reason: str = ""
+
+
+def try_level(level: Level) -> Tried:
+    """Start a sandbox of a level and look around in it."""
+    if level == "unsafe":
+        return Tried(level, True)
+    if level == "reduced" and _landlock.version() < _landlock.NEEDED:
+        return Tried(
+            level, False, f"needs Landlock {_landlock.NEEDED} (Linux 6.12), and this kernel has {_landlock.version()}"
+        )
+    zygote = Zygote(Interpreter(), level)
+    try:
+        seen = _look(zygote)
+    except (Fault, SandboxError) as error:
+        return Tried(level, False, str(error))
+    finally:
+        zygote.stop()
+    expected: dict[str, Any] = {**_EXPECTED, **({"pid": 1} if level == "isolated" else {})}
+    wrong = [f"{name} is {seen.get(name)}" for name, value in expected.items() if seen.get(name) != value]
+    if level == "isolated" and seen.get("user") == 0:
+        wrong.append("the program is root")
+    return Tried(level, not wrong, "; ".join(wrong))
+
+
+def _look(zygote: Zygote) -> dict[str, Any]:
+    with zygote.program("calls", Limits(seconds=10.0)) as running:
+        confined_program(running, _PROBE)
+        running.send(_wire.encode(("call", None, "look", (), {})))
+        reply = _wire.decode(running.receive() or b"")
+    if reply[0] != "value":
+        raise Fault(f"the probe failed: {reply}")
+    seen: dict[str, Any] = reply[1]
+    return seen
+
+
+@functools.cache
+def best_level() -> Level:
+    """Return the strongest level that holds on this machine.
+
+    Raises:
+        SandboxError: only `unsafe` is left; names what stands in the way of the others.
+    """
+    tried = []
+    levels: tuple[Level, ...] = ("isolated", "reduced")
+    for level in levels:
+        one = try_level(level)
+        if one.holds:
+            return level
+        tried.append(f"{level}: {one.reason}")
+    raise SandboxError(
+        "this machine gives no sandbox for untrusted programs (" + "; ".join(tried) + "); see `recode doctor`"
+    )

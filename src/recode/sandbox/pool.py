@@ -1,0 +1,130 @@
+"""Many verdicts at once: one worker a core, each with its own fork servers."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Self
+
+from pydantic import model_validator
+
+from recode.records import Record
+from recode.sandbox.judging import Call, Verdict, judge_calls, judge_test
+from recode.sandbox.levels import best_level
+from recode.sandbox.zygotes import Fault, Interpreter, Level, Limits, Zygote
+
+_TRIES = 3
+"""How often a program is tried where the sandbox itself fails."""
+
+
+class Task(Record):
+    """A program to judge: by calls of one of its functions, or by a test of plain asserts."""
+
+    id: str
+    program: str
+    entry_point: str = ""
+    calls: tuple[Call, ...] = ()
+    test: str = ""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.test) == bool(self.entry_point and self.calls):
+            raise ValueError("a task has either `entry_point` and `calls`, or `test`")
+        return self
+
+
+def judge_all(
+    tasks: Sequence[Task], *, interpreter: Interpreter | None = None, limits: Limits | None = None, level: Level | None = None,
+    workers: int | None = None, on_done: Callable[[Verdict], None] | None = None, cancelled: threading.Event | None = None,
+) -> list[Verdict | None]:  # fmt: skip
+    """Judge tasks, several at a time; return verdicts in their order, None for those not begun when `cancelled` was set.
+
+    A sandbox that fails is started anew; a task on which it fails again and again is `ungradable`, never failed.
+
+    Args:
+        tasks: what to judge.
+        interpreter: the Python the programs run in; this one by default.
+        limits: of each program.
+        level: the isolation; by default the strongest that this machine gives, and never `unsafe`.
+        workers: how many at once; as many as there are cores by default.
+        on_done: told each verdict as it comes, by the worker that found it.
+        cancelled: set from outside to stop; programs that run are killed by their limits.
+
+    Raises:
+        SandboxError: the machine gives no isolation.
+    """
+    shared = _Shared(
+        tasks,
+        limits or Limits(),
+        level or best_level(),
+        interpreter or Interpreter(),
+        on_done,
+        cancelled or threading.Event(),
+    )
+    count = max(1, min(workers or len(os.sched_getaffinity(0)), len(tasks)))
+    threads = [threading.Thread(target=shared.work, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        shared.cancelled.set()
+        for thread in threads:
+            thread.join()
+        raise
+    if shared.errors:
+        raise shared.errors[0]
+    return shared.verdicts
+
+
+class _Shared:
+    """What the workers share: the tasks that wait, and the verdicts found."""
+
+    def __init__(
+        self, tasks: Sequence[Task], limits: Limits, level: Level, interpreter: Interpreter,
+        on_done: Callable[[Verdict], None] | None, cancelled: threading.Event,
+    ) -> None:  # fmt: skip
+        self.limits, self.level, self.interpreter = limits, level, interpreter
+        self.on_done, self.cancelled = on_done, cancelled
+        self.tasks = tasks
+        self.verdicts: list[Verdict | None] = [None] * len(tasks)
+        self.errors: list[BaseException] = []
+        self._waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for number in range(len(tasks)):
+            self._waiting.put(number)
+
+    def work(self) -> None:
+        """Judge what waits until nothing does. The fork servers end with this thread."""
+        zygotes = Zygote(self.interpreter, self.level), Zygote(self.interpreter, self.level)
+        try:
+            while not self.cancelled.is_set():
+                try:
+                    number = self._waiting.get_nowait()
+                except queue.Empty:
+                    return
+                verdict = self._judge(self.tasks[number], *zygotes)
+                self.verdicts[number] = verdict
+                if self.on_done:
+                    self.on_done(verdict)
+        except BaseException as error:  # noqa: BLE001 (raised again in the thread that asked)
+            self.errors.append(error)
+            self.cancelled.set()
+        finally:
+            for zygote in zygotes:
+                zygote.stop()
+
+    def _judge(self, task: Task, zygote: Zygote, tester: Zygote) -> Verdict:
+        reason = ""
+        for _ in range(_TRIES):
+            try:
+                if task.test:
+                    return judge_test(zygote, tester, task.program, task.test, self.limits)
+                return judge_calls(zygote, task.program, task.entry_point, task.calls, self.limits)
+            except Fault as fault:
+                reason = str(fault)
+                zygote.stop()
+                tester.stop()
+        return Verdict(outcome="ungradable", level=self.level, seconds=0.0, detail=f"the sandbox failed: {reason}")

@@ -1,0 +1,321 @@
+"""The host's side of one fork server: started under bubblewrap, asked to run programs one at a time, restarted when it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from recode.errors import SandboxError
+from recode.sandbox import _wire
+from recode.sandbox.system_calls import filter_program
+
+Level = Literal["isolated", "reduced", "unsafe"]
+Mode = Literal["calls", "test", "script"]
+
+NOBODY = 65534
+_HERE = Path(__file__).parent
+_START_SECONDS = 120.0
+_END_SECONDS = 10.0
+_MESSAGE_BYTES = 1 << 16
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
+_OTHER_HOME = "/program"
+_ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one program may use, all its processes taken together.
+
+    Wall time in seconds (CPU time of a process: one second more); memory, files in its folder, and what it prints in bytes.
+    """
+
+    seconds: float = 3.0
+    memory: int = 1 << 30
+    processes: int = 16
+    files: int = 32 << 20
+    output: int = 1 << 19
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python and the folders it needs, and what its fork server loads before any program."""
+
+    python: str = sys.executable
+    preload: tuple[str, ...] = ()
+    hash_seed: int = 0
+
+    def folders(self) -> tuple[str, ...]:
+        """Return the folders of the interpreter outside the system's: its own, and for a virtual environment its base.
+
+        Raises:
+            SandboxError: there is no such interpreter.
+        """
+        path = Path(self.python)
+        if not path.exists():
+            raise SandboxError(f"{path}: there is no such Python")
+        folder = path.parent.parent
+        found = [folder, path.resolve().parent.parent]
+        with suppress(OSError):
+            for line in (folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines():
+                name, _, value = line.partition("=")
+                if name.strip() == "home":
+                    found += [Path(value.strip()).parent, Path(value.strip()).resolve().parent]
+        outside = {
+            str(one) for one in found if not str(one).startswith(("/usr/", "/lib", "/bin")) and str(one) != "/usr"
+        }
+        return tuple(sorted(outside))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program's process ended: its exit status, what it was killed for, and its wall time in seconds."""
+
+    status: int
+    killed: str | None
+    seconds: float
+
+
+class Fault(Exception):
+    """The sandbox itself failed; this says nothing about the program."""
+
+
+class Zygote:
+    """One fork server. Not for use by several threads at once; it ends with the thread that started it."""
+
+    def __init__(self, interpreter: Interpreter, level: Level) -> None:
+        self.interpreter, self.level = interpreter, level
+        self.missing: tuple[str, ...] = ()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._folder: str | None = None
+
+    def start(self) -> None:
+        """Start the server and wait until its libraries are loaded.
+
+        Raises:
+            Fault: it did not start.
+        """
+        self.stop()
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                self._command(theirs.fileno()), pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE, env=_variables(self.interpreter.hash_seed), start_new_session=True,
+            )  # fmt: skip
+        self._control = control
+        control.settimeout(_START_SECONDS)
+        seccomp = "" if self.level == "unsafe" else filter_program().hex()
+        readable = [*_SYSTEM, *self.interpreter.folders(), str(_HERE), "/dev/urandom", "/dev/zero"]
+        config = {
+            "level": self.level, "preload": self.interpreter.preload, "seccomp": seccomp, "uid": NOBODY, "readable": readable,
+        }  # fmt: skip
+        try:
+            control.send(json.dumps(config).encode())
+            ready = json.loads(control.recv(_MESSAGE_BYTES) or b'{"fault": "it ended"}')
+        except (OSError, ValueError) as error:
+            ready = {"fault": str(error)}
+        if "fault" in ready:
+            said = self._last_words()
+            self.stop()
+            raise Fault(f"the fork server did not start: {ready['fault']}{said}")
+        self.missing = tuple(ready["missing"])
+        control.settimeout(_END_SECONDS)
+
+    def _last_words(self) -> str:
+        process = self._process
+        if process is None or process.stderr is None:
+            return ""
+        process.kill()
+        lines = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        return f" ({lines[-1][:300]})" if lines else ""
+
+    def stop(self) -> None:
+        """End the server and everything in it."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            # Of the sandbox's pid namespace: the kernel ends every process in it.
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            self._process.wait()
+            if self._process.stderr is not None:
+                self._process.stderr.close()
+            self._process = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    @contextmanager
+    def program(self, mode: Mode, limits: Limits) -> Iterator[Program]:
+        """Start one program's process; it is gone, with all it started, when the block ends.
+
+        Raises:
+            Fault: the server does not answer.
+        """
+        if self._control is None:
+            self.start()
+        control = self._control
+        assert control is not None
+        home = self._home()
+        ours, theirs = socket.socketpair()
+        job = {"mode": mode, "level": self.level, "home": home, **asdict(limits)}
+        with ours:
+            ours.settimeout(limits.seconds + 1.0)
+            try:
+                with theirs:
+                    socket.send_fds(control, [json.dumps(job).encode()], [theirs.fileno()])
+            except OSError as error:
+                self.stop()
+                raise Fault(f"the fork server is gone: {error}") from None
+            program = Program(self, ours)
+            try:
+                yield program
+            finally:
+                program.end()
+                if self.level != "isolated":
+                    shutil.rmtree(home, ignore_errors=True)
+
+    def _home(self) -> str:
+        """Return the program's folder: mounted in the sandbox, or a new one of the host's where there are no mounts."""
+        if self.level == "isolated":
+            # Mounted over, an interpreter below /tmp would be gone.
+            below = any(folder.startswith("/tmp/") for folder in (*self.interpreter.folders(), str(_HERE)))
+            return _OTHER_HOME if below else "/tmp"
+        self._folder = self._folder or tempfile.mkdtemp(prefix="recode-sandbox-")
+        return tempfile.mkdtemp(dir=self._folder)
+
+    def end(self) -> Ended:
+        """Kill what is left of the running program; return how it ended.
+
+        Raises:
+            Fault: the server does not answer; it has been stopped.
+        """
+        control = self._control
+        if control is None:
+            raise Fault("the fork server is gone")
+        try:
+            control.send(b"end")
+            result = json.loads(control.recv(_MESSAGE_BYTES) or b'{"fault": "the fork server ended"}')
+        except (OSError, ValueError) as error:
+            result = {"fault": f"the fork server did not answer: {error}"}
+        if "fault" in result:
+            self.stop()
+            raise Fault(result["fault"])
+        return Ended(**result)
+
+    def _command(self, control: int) -> list[str]:
+        # As `-I`, except that the (cleared) environment is read: `-I` would ignore the hash seed.
+        python = [self.interpreter.python, "-s", "-P", "-B", "-X", "utf8", str(_HERE / "_zygote.py"), str(control)]
+        return [*_bubblewrap(self.interpreter), *python] if self.level == "isolated" else python
+
+
+class Program:
+    """A running program, to talk with frame by frame."""
+
+    def __init__(self, zygote: Zygote, channel: socket.socket) -> None:
+        self._zygote, self._channel = zygote, channel
+        self._ended: Ended | None = None
+
+    def send(self, data: bytes) -> None:
+        """Send a frame; a program that no longer reads is noticed at the next `receive`."""
+        with suppress(OSError):
+            _wire.send(self._channel, data)
+
+    def receive(self) -> bytes | None:
+        """Return the next frame, or None where there will be none: the program ended, was killed, or sent nonsense."""
+        try:
+            return _wire.receive(self._channel)
+        except (OSError, _wire.BadFrame):
+            return None
+
+    def silent(self) -> bool:
+        """Say whether nothing is waiting to be read: a reply to a question that was never asked is no honest reply."""
+        if not select.select([self._channel], [], [], 0)[0]:
+            return True
+        try:
+            # At its end a channel can be read too: what there is to say about that, the next `receive` says.
+            return not self._channel.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
+
+    def end(self) -> Ended:
+        """Kill what is left of it; return how it ended, the same however often it is asked.
+
+        Raises:
+            Fault: the fork server does not answer.
+        """
+        if self._ended is None:
+            self._channel.close()
+            self._ended = self._zygote.end()
+        return self._ended
+
+
+def _bubblewrap(interpreter: Interpreter) -> list[str]:
+    """Return the command that starts a sandbox: read-only system files, the interpreter's folders, no network, no other process.
+
+    Raises:
+        SandboxError: bubblewrap is not installed.
+    """
+    path = shutil.which("bwrap")
+    if path is None:
+        raise SandboxError("bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)")
+    command = [
+        path,
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-uts",
+        "--unshare-ipc",
+        "--unshare-cgroup-try",
+        "--die-with-parent",
+    ]
+    if os.geteuid() == 0:
+        # Root's bubblewrap mounts what only root can read; the server mounts a fresh /proc, then becomes nobody for good.
+        for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SYS_ADMIN"):
+            command += ["--cap-add", capability]
+    else:
+        command += ["--unshare-user"]
+    folders = dict.fromkeys((*_SYSTEM, *interpreter.folders(), str(_HERE)))
+    parents = {str(parent) for folder in folders for parent in Path(folder).parents if str(parent) != "/"}
+    for parent in sorted(parents - folders.keys()):
+        # bubblewrap would make them for its own user alone.
+        command += ["--perms", "0755", "--dir", parent]
+    for folder in folders:
+        command += ["--ro-bind-try", folder, folder]
+    command += ["--dev", "/dev", "--proc", "/proc"]
+    for folder in ("/tmp", _OTHER_HOME):
+        command += ["--perms", "0755", "--dir", folder]
+    return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--"]
+
+
+def _variables(hash_seed: int) -> dict[str, str]:
+    return {
+        "HOME": "/tmp", "TMPDIR": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": str(hash_seed),
+        **dict.fromkeys(_ONE_THREAD, "1"),
+    }  # fmt: skip
+
+
+def kill_signal(status: int) -> str:
+    """Return the name of the signal in a negative exit status."""
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"

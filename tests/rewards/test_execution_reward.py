@@ -1,0 +1,83 @@
+"""The execution reward: one for an answer that runs clean and prints what it should, zero for any other, None where nobody can say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recode.errors import SandboxError
+from recode.prompts import response
+from recode.rewards import execution
+from recode.rewards.execution import score, spells_out, trl_reward
+from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
+from recode.sandbox.levels import best_level
+
+OLD = "import toylib\n\nvalues = [1.5, 2.0]\nprint(toylib.area(values))\n"
+NEW = OLD.replace("area", "surface")
+STDOUT = "7.0\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def isolated() -> None:
+    try:
+        best_level()
+    except SandboxError as error:
+        pytest.skip(str(error))
+
+
+def scored(code: str, environment: Environment | None, stdout: str | None = STDOUT) -> float | None:
+    return score(response("t", code), NEW, OLD, stdout, environment, "toylib")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (NEW, 1.0),
+        (NEW.replace("values", "v"), 1.0),
+        (OLD, 0.0),
+        (NEW.replace("1.5", "1.0"), 0.0),
+        # It prints what it should, and does not do the task.
+        ("print(7.0)\n", 0.0),
+        ("print('7.0')\n", 0.0),
+        ("print('7' + '.0')\n", 0.0),
+        (NEW + "raise SystemExit(1)\n", 0.0),
+        (NEW.replace("print(", "import warnings\nwarnings.warn('old', DeprecationWarning)\nprint("), 0.0),
+        (NEW + "import os\nos._exit(0)\n", 0.0),
+        ("this is no program", 0.0),
+    ],
+)
+def test_scores(toy_new: Environment, code: str, expected: float) -> None:
+    if code == "print('7' + '.0')\n":
+        pytest.xfail("a value that is put together at run time is not seen in the text; docs/rewards.md says so")
+    assert scored(code, toy_new) == expected
+
+
+def test_no_answer_is_zero_and_no_environment_is_none(toy_new: Environment) -> None:
+    assert score("no answer", NEW, OLD, STDOUT, toy_new) == 0.0
+    assert scored(NEW, None) is None
+    assert scored(NEW, toy_new, stdout=None) is None
+    assert score(response("t", NEW), "def (", OLD, STDOUT, toy_new) is None
+
+
+def test_a_sandbox_that_fails_is_no_wrong_answer(toy_new: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise SandboxError("gone")
+
+    monkeypatch.setattr(execution, "run_program", fails)
+    assert scored(NEW, toy_new) is None
+
+
+def test_literals_of_the_known_programs_may_stay() -> None:
+    assert spells_out("print('sum', 7)", "sum 7\n", ("print('sum', f())",))
+    assert not spells_out("print('sum', f())", "sum 7\n", ("print('sum', f())",))
+
+
+def test_as_a_reward_of_trl(toy_index: Path, tmp_path: Path) -> None:
+    lock = ensure_lock(tmp_path, "toylib", "2.0")
+    ensure_environment(lock)
+    reward = trl_reward(tmp_path)
+    completions = [response("t", NEW), response("t", OLD), response("t", NEW)]
+    columns = {"target": [NEW] * 3, "old_code": [OLD] * 3, "stdout": [STDOUT] * 3, "module": ["toylib"] * 3}
+    assert reward(completions=completions, lock=[lock.digest, lock.digest, None], **columns) == [1.0, 0.0, None]
+    assert reward.__name__ == "execution"

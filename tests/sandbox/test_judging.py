@@ -1,0 +1,181 @@
+"""Verdicts by calls and by asserts, and what becomes of a sandbox that fails."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recode.errors import RecordError, SandboxError
+from recode.records import read_records
+from recode.sandbox.judging import Call, Verdict, judge_calls, judge_test
+from recode.sandbox.levels import best_level
+from recode.sandbox.pool import Task, judge_all
+from recode.sandbox.zygotes import Interpreter, Level, Limits, Zygote
+
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "HumanEval.jsonl.gz"
+
+
+def levels() -> list[Level]:
+    """Every level that can be tried here; without isolation the trusted programs of this file still show how verdicts come about."""
+    try:
+        strongest = best_level()
+    except SandboxError:
+        return ["unsafe"]
+    return [strongest, "unsafe"] if strongest != "isolated" else ["isolated", "reduced", "unsafe"]
+
+
+@pytest.fixture(scope="module", params=levels())
+def zygote(request: pytest.FixtureRequest) -> Iterator[Zygote]:
+    made = Zygote(Interpreter(preload=("numpy",)), request.param)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def tester(zygote: Zygote) -> Iterator[Zygote]:
+    made = Zygote(zygote.interpreter, zygote.level)
+    yield made
+    made.stop()
+
+
+def called(zygote: Zygote, program: str, *calls: tuple[tuple[object, ...], object], seconds: float = 5.0) -> Verdict:
+    return judge_calls(
+        zygote, program, "f", [Call(args=args, expected=expected) for args, expected in calls], Limits(seconds=seconds)
+    )
+
+
+def asserted(zygote: Zygote, tester: Zygote, program: str, test: str, seconds: float = 5.0) -> Verdict:
+    return judge_test(zygote, tester, program, test, Limits(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("program", "outcome", "says"),
+    [
+        ("def f(x):\n    return x + 1", "passed", ""),
+        ("def f(x):\n    return x", "failed", "call 1 returned 1, not 2"),
+        ("def f(x):\n    return float(x + 1)", "failed", "call 1 returned 2.0, not 2"),
+        ("def f(x):\n    raise KeyError('no')", "failed", "call 1 raised KeyError: 'no'"),
+        ("def g(x):\n    return x", "failed", "call 1 raised KeyError: 'f'"),
+        ("def f(x)", "failed", "the program raised SyntaxError"),
+        ("def f(x):\n    return object()", "failed", "returned a object, which is no plain value"),
+        ("def f(x):\n    return bytearray(1 << 34)", "out_of_memory", "MemoryError"),
+        ("import os\ndef f(x):\n    os._exit(0)", "crashed", "exit status 0"),
+        ("import os\nos.abort()", "crashed", ""),
+        ("def f(x):\n    while True: pass", "timeout", ""),
+        ("import sys\nsys.exit(0)", "failed", "SystemExit"),
+    ],
+)
+def test_outcomes_of_calls(zygote: Zygote, program: str, outcome: str, says: str) -> None:
+    verdict = called(zygote, program, ((1,), 2), ((5,), 6), seconds=1.0 if outcome == "timeout" else 5.0)
+    assert (verdict.outcome, verdict.level) == (outcome, zygote.level)
+    assert says in verdict.detail
+
+
+def test_state_is_not_shared_between_programs(zygote: Zygote) -> None:
+    leaves = "import builtins, os\nbuiltins.left = 1\nos.environ['LEFT'] = '1'\nopen('left', 'w').close()\ndef f():\n    return 1"
+    looks = "import builtins, os\ndef f():\n    return [hasattr(builtins, 'left'), 'LEFT' in os.environ, os.path.exists('left')]"
+    assert called(zygote, leaves, ((), 1)).outcome == "passed"
+    assert called(zygote, looks, ((), [False, False, False])).outcome == "passed"
+
+
+def test_programs_draw_different_random_numbers(zygote: Zygote) -> None:
+    draws = "import random, numpy\ndef f():\n    return [random.random(), float(numpy.random.random())]"
+    details = {called(zygote, draws, ((), 0)).detail for _ in range(3)}
+    assert len(details) == 3
+
+
+@pytest.mark.parametrize(
+    ("program", "test", "outcome"),
+    [
+        ("def f(x):\n    return x + 1", "assert f(1) == 2", "passed"),
+        ("def f(x):\n    return x", "assert f(1) == 2, 'too small'", "failed"),
+        ("def f(x):\n    raise ValueError('no')", "try:\n    f(1)\n    raise RuntimeError\nexcept ValueError as e:\n    assert 'no' in str(e)", "passed"),
+        ("class A:\n    def __init__(self): self.n = 3\n    def up(self): self.n += 1; return self.n", "a = A()\nassert a.up() == 4\nassert a.n == 4", "passed"),
+        ("def f(n):\n    yield from range(n)", "assert list(f(3)) == [0, 1, 2]\nassert sum(f(4)) == 6", "passed"),
+        ("import numpy as np\ndef f(x):\n    return x * 2", "assert np.allclose(f(np.ones(3)), np.full(3, 2.0))", "passed"),
+        ("import numpy as np\ndef f(x):\n    return x * 3", "assert np.allclose(f(np.ones(3)), np.full(3, 2.0))", "failed"),
+        ("LIMIT = 7", "assert LIMIT == 7", "passed"),
+        # The program's idea of a built-in, or of numpy, is not the test's.
+        ("def len(x):\n    return 3\ndef f():\n    return []", "assert len(f()) == 3", "failed"),
+        ("class np:\n    @staticmethod\n    def allclose(a, b): return True\ndef f(x):\n    return 0 * x", "assert np.allclose(f(np.ones(2)), np.ones(2))", "failed"),
+        ("class A:\n    def __eq__(self, o): return True\n    def __bool__(self): return True\ndef f(x):\n    return A()", "assert f(1) == 2", "failed"),
+        ("class A:\n    pass\ndef f(x):\n    return A()", "assert f(1)", "failed"),
+        ("def f(x):\n    return 1", "assert f(object()) == 1", "ungradable"),
+        ("def f(x):\n    return 1", "assert f(", "ungradable"),
+        ("def f(x):\n    while True: pass", "assert f(1) == 1", "timeout"),
+        ("def f():\n    n = 0\n    while True:\n        yield n", "assert list(f()) == []", "timeout"),
+    ],
+)  # fmt: skip
+def test_outcomes_of_asserts(zygote: Zygote, tester: Zygote, program: str, test: str, outcome: str) -> None:
+    verdict = asserted(zygote, tester, program, test, seconds=1.0 if outcome == "timeout" else 5.0)
+    assert verdict.outcome == outcome, verdict
+
+
+def test_a_sandbox_that_fails_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = [Task(id=str(n), program="def f(): return 1", entry_point="f", calls=(Call(expected=1),)) for n in range(6)]
+    started: list[int] = []
+    start = Zygote.start
+
+    def start_and_note(zygote: Zygote) -> None:
+        start(zygote)
+        assert zygote._process is not None
+        started.append(zygote._process.pid)
+
+    monkeypatch.setattr(Zygote, "start", start_and_note)
+    killed: list[int] = []
+
+    def kill_once(verdict: Verdict) -> None:
+        if not killed:
+            killed.append(started[-1])
+            os.kill(started[-1], 9)
+
+    verdicts = judge_all(tasks, level=levels()[0], workers=1, on_done=kill_once)
+    assert [verdict.outcome for verdict in verdicts if verdict] == ["passed"] * 6
+    assert len(started) == 2
+
+
+def test_a_sandbox_that_never_works_is_no_wrong_answer() -> None:
+    task = Task(id="a", program="def f(): return 1", entry_point="f", calls=(Call(expected=1),))
+    (verdict,) = judge_all([task], level="unsafe", interpreter=Interpreter(python="/bin/false"))
+    assert verdict is not None
+    assert verdict.outcome == "ungradable"
+    assert "the sandbox failed" in verdict.detail
+
+
+def test_cancelled_work_stops() -> None:
+    cancelled = threading.Event()
+    tasks = [
+        Task(id=str(n), program="def f(): return 1", entry_point="f", calls=(Call(expected=1),)) for n in range(50)
+    ]
+    verdicts = judge_all(tasks, level="unsafe", workers=1, on_done=lambda _: cancelled.set(), cancelled=cancelled)
+    assert [verdict is not None for verdict in verdicts] == [True] + [False] * 49
+
+
+def test_a_task_is_either_calls_or_a_test(tmp_path: Path) -> None:
+    (tmp_path / "tasks.jsonl").write_text('{"id": "a", "program": "x = 1"}\n')
+    with pytest.raises(RecordError, match=r"tasks\.jsonl:1: .*either `entry_point` and `calls`, or `test`"):
+        read_records(tmp_path / "tasks.jsonl", Task)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the HumanEval file is not beside the project")
+def test_humaneval_solutions_pass_and_mutants_do_not() -> None:
+    with gzip.open(SHARED, "rt") as file:
+        problems = [json.loads(line) for line in file]
+    assert len(problems) == 164
+    right, wrong = [], []
+    for problem in problems:
+        test = f"{problem['test']}\ncheck({problem['entry_point']})\n"
+        right.append(Task(id=problem["task_id"], program=problem["prompt"] + problem["canonical_solution"], test=test))
+        wrong.append(Task(id=problem["task_id"], program=problem["prompt"] + "    return None\n", test=test))
+    limits = Limits(seconds=15.0)
+    passed = [verdict.outcome for verdict in judge_all(right, level=levels()[0], limits=limits) if verdict]
+    failed = [verdict.outcome for verdict in judge_all(wrong, level=levels()[0], limits=limits) if verdict]
+    assert passed == ["passed"] * 164
+    assert "passed" not in failed
+    assert len(failed) == 164
