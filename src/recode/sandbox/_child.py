@@ -24,7 +24,7 @@ else:
     import _wire
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_MS_NOSUID_NODEV, _MS_NOEXEC = 2 | 4, 8
+_MS_RDONLY, _MS_NOSUID_NODEV, _MS_NOEXEC = 1, 2 | 4, 8
 _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 22, 24, 38, 47
 _CAPABILITIES = 64
 _TALK = 3
@@ -71,11 +71,14 @@ def _only(talk: int, null: int) -> None:
 
 def _confine(job: dict[str, Any], config: dict[str, Any]) -> None:
     level = config["level"]
+    # A signal to the process group would reach the fork server, whatever the namespaces.
+    os.setsid()
+    # The kernel's out-of-memory killer takes this process first.
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
     if level == "isolated":
         _own_identity(job)
         _own_files(job)
-    else:
-        os.setsid()
     os.chdir(job["home"])
     os.environ["HOME"] = os.environ["TMPDIR"] = job["home"]
     _limit(job, own_user=level == "isolated")
@@ -98,9 +101,9 @@ def _own_identity(job: dict[str, Any]) -> None:
 
 
 def _own_files(job: dict[str, Any]) -> None:
-    """Mount a /proc that shows this namespace alone, and an empty folder of limited size; all else is read-only."""
+    """Mount a read-only /proc that shows this namespace alone, and an empty folder of limited size; all else is read-only too."""
     flags = _MS_NOSUID_NODEV
-    _check(_LIBC.mount(b"proc", b"/proc", b"proc", flags | _MS_NOEXEC, None), "mounting /proc")
+    _check(_LIBC.mount(b"proc", b"/proc", b"proc", flags | _MS_NOEXEC | _MS_RDONLY, None), "mounting /proc")
     options = f"size={job['files']},nr_inodes=4096,mode=700".encode()
     _check(_LIBC.mount(b"tmpfs", job["home"].encode(), b"tmpfs", flags, options), "mounting /tmp")
     if job["mode"] == "script":
@@ -124,8 +127,6 @@ def _limit(job: dict[str, Any], own_user: bool) -> None:
         hard = resource.getrlimit(number)[1]
         most = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(number, (most, most))
-    with open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")
 
 
 def _drop_privileges() -> None:
