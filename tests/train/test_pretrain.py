@@ -94,8 +94,9 @@ def test_loss_is_on_the_completion_alone(tokenizer: PreTrainedTokenizerFast) -> 
         completion = tokenizer.decode(example.ids[example.prompt :])
         assert parse_response(completion.removesuffix(tokenizer.eos_token)).well_formed
     ids, labels = collate([Example((5, 6, 7, 8), 2), Example((9,), 0)], 0)
-    assert ids.tolist() == [[5, 6, 7, 8], [9, 0, 0, 0]]
-    assert labels.tolist() == [[-100, -100, 7, 8], [9, -100, -100, -100]]
+    # Padded to one more than a multiple of 16: the last token is no input.
+    assert ids.tolist() == [[5, 6, 7, 8, *[0] * 13], [9, *[0] * 16]]
+    assert labels.tolist() == [[-100, -100, 7, 8, *[-100] * 13], [9, *[-100] * 16]]
 
 
 def copies(tokenizer: PreTrainedTokenizerFast, habit: float) -> int:

@@ -127,6 +127,8 @@ def _limit(job: dict[str, Any], own_user: bool) -> None:
         hard = resource.getrlimit(number)[1]
         most = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(number, (most, most))
+    # A user who gave the whole run a better priority than usual did not mean its programs.
+    os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def _drop_privileges() -> None:
