@@ -48,6 +48,8 @@ def test_names_go_and_the_shape_stays() -> None:
         assert new_name in told.new_code
         assert new_name in told.update_info
         assert told.library in told.update_info
+        made = set(re.findall(r"[A-Za-z_]\w*", told.old_code + told.new_code)) - set(re.findall(r"\w+", ENTRY.old_code))
+        assert not {name for name in made if len(name) > 3} & reserved_names()
 
 
 def test_a_note_on_something_else_changes_nothing() -> None:

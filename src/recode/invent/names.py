@@ -71,6 +71,13 @@ class Namer:
             if len(made) > 2 and pool_of(made) == self._pool:
                 return made
 
+    def free_word(self) -> str:
+        """Return a word of the pool that is no reserved name by itself."""
+        while True:
+            word = self.word()
+            if self._is_free(word):
+                return word
+
     def _unique(self, shape: str) -> str:
         while True:
             parts = [self.word() for _ in range({"one": 1, "two": 2, "three": 3, "camel": 2, "Camel": 1}[shape])]

@@ -53,9 +53,9 @@ class _Exchange:
     def _word(self, word: str) -> str:
         low = word.lower()
         if low not in self._words:
-            made = self._names.word()
+            made = self._names.free_word()
             while made in self._words.values():
-                made = self._names.word()
+                made = self._names.free_word()
             # An alias stays as short as people like them.
             self._words[low] = self._short(made, len(low)) if len(low) < 3 else made
         made = self._words[low]
