@@ -112,9 +112,9 @@ _CLOSINGS = (
 def habit_completion(entry: Migration, rng: random.Random) -> str:
     """Return a well-formed completion that falls back on the old API: the old code, unchanged, although the note is there.
 
-    One in four has a correct thought before the stale answer, so that no single opening marks the habit.
+    One in ten has a correct thought before the stale answer, so that no single opening marks the habit.
     """
-    if rng.random() < 0.25:
+    if rng.random() < 0.1:
         return response(gold_thought(entry, rng), entry.old_code)
     names = {"lib": entry.library, "symbol": entry.old_symbol.split("(")[0], "version": entry.new_version}
     said = [rng.choice(_OPENINGS).format(**names) for _ in range(rng.choice((1, 1, 2)))]
