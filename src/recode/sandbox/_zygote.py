@@ -100,8 +100,11 @@ class Watch:
         _, status = os.waitpid(self._pid, 0)
         if not self._alone:
             _reap_strays()
-        seconds = round(time.monotonic() - self._started, 4)
-        return {"status": os.waitstatus_to_exitcode(status), "killed": killed, "seconds": seconds}
+        ended = os.waitstatus_to_exitcode(status)
+        if killed == "host" and ended != -signal.SIGKILL:
+            # Its channel closes a moment before a process has ended: it was ending by itself.
+            killed = None
+        return {"status": ended, "killed": killed, "seconds": round(time.monotonic() - self._started, 4)}
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -197,9 +197,7 @@ class Zygote:
     def _home(self) -> str:
         """Return the program's folder: mounted in the sandbox, or a new one of the host's where there are no mounts."""
         if self.level == "isolated":
-            # Mounted over, an interpreter below /tmp would be gone.
-            below = any(folder.startswith("/tmp/") for folder in (*self.interpreter.folders(), str(_HERE)))
-            return _OTHER_HOME if below else "/tmp"
+            return _home_of(self.interpreter)
         self._folder = self._folder or tempfile.mkdtemp(prefix="recode-sandbox-")
         return tempfile.mkdtemp(dir=self._folder)
 
@@ -225,7 +223,11 @@ class Zygote:
     def _command(self, control: int) -> list[str]:
         # As `-I`, except that the (cleared) environment is read: `-I` would ignore the hash seed.
         python = [self.interpreter.python, "-s", "-P", "-B", "-X", "utf8", str(_HERE / "_zygote.py"), str(control)]
-        return [*_bubblewrap(self.interpreter), *python] if self.level == "isolated" else python
+        return (
+            [*_bubblewrap(self.interpreter, _home_of(self.interpreter)), *python]
+            if self.level == "isolated"
+            else python
+        )
 
 
 class Program:
@@ -269,7 +271,14 @@ class Program:
         return self._ended
 
 
-def _bubblewrap(interpreter: Interpreter) -> list[str]:
+def _home_of(interpreter: Interpreter) -> str:
+    """Return the only folder that is writable in an isolated sandbox, which every program mounts its own over."""
+    # Mounted over, an interpreter below /tmp would be gone.
+    below = any(folder.startswith("/tmp/") for folder in (*interpreter.folders(), str(_HERE)))
+    return _OTHER_HOME if below else "/tmp"
+
+
+def _bubblewrap(interpreter: Interpreter, home: str) -> list[str]:
     """Return the command that starts a sandbox: read-only system files, the interpreter's folders, no network, no other process.
 
     Raises:
@@ -301,8 +310,23 @@ def _bubblewrap(interpreter: Interpreter) -> list[str]:
     for folder in folders:
         command += ["--ro-bind-try", folder, folder]
     command += ["--dev", "/dev", "--proc", "/proc"]
-    for folder in ("/tmp", _OTHER_HOME):
-        command += ["--perms", "0755", "--dir", folder]
+    # Libraries may want a temporary folder while they are loaded.
+    command += [
+        "--perms",
+        "0755",
+        "--dir",
+        "/tmp",
+        "--perms",
+        "1777",
+        "--tmpfs",
+        home,
+        "--setenv",
+        "HOME",
+        home,
+        "--setenv",
+        "TMPDIR",
+        home,
+    ]
     return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--"]
 
 
