@@ -46,7 +46,8 @@ def test_the_habit_has_many_openings_and_some_right_thoughts(made: list[Migratio
         spans = changed_spans(entry.old_code, entry.new_code)
         right += any(f"`{old}` becomes `{new}`" in thought for old, new in spans)
     assert len(openings) >= 10
-    assert 10 <= right <= 80
+    # One stale answer in ten follows a right thought, and not every right thought states a span.
+    assert 4 <= right <= 40
 
 
 def test_completions_depend_on_the_generator_alone(made: list[Migration]) -> None:
