@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import platform
 import signal
 import statistics
 import subprocess
@@ -36,6 +37,7 @@ KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "torch": (("torch",), "import torch\n\ndef solve(x):\n    return int(torch.tensor([x, x]).sum()) + 1\n"),
 }
 INPUTS = (1, 2, 10, 123)
+CLONE = {"x86_64": 56, "aarch64": 220}
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -111,7 +113,7 @@ def floor(kind: str, count: int) -> float:
         f"for name in {preload!r}: importlib.import_module(name)\n"
         "libc = ctypes.CDLL(None)\n"
         "def once():\n"
-        "    pid = libc.syscall(56, 0x10000000 | 0x20000000 | 0x20000 | 0x8000000 | signal.SIGCHLD, 0, 0, 0, 0)\n"
+        f"    pid = libc.syscall({CLONE[platform.machine()]}, 0x10000000 | 0x20000000 | 0x20000 | 0x8000000 | signal.SIGCHLD, 0, 0, 0, 0)\n"
         "    if pid == 0: libc._exit(0)\n"
         "    os.waitpid(pid, 0)\n"
         "once(); began = time.perf_counter()\n"

@@ -40,7 +40,13 @@ def scored(code: str, environment: Environment | None, stdout: str | None = STDO
         # It prints what it should, and does not do the task.
         ("print(7.0)\n", 0.0),
         ("print('7.0')\n", 0.0),
-        ("print('7' + '.0')\n", 0.0),
+        pytest.param(
+            "print('7' + '.0')\n",
+            0.0,
+            marks=pytest.mark.xfail(
+                strict=True, reason="a value put together at run time is not seen in the text; docs/rewards.md says so"
+            ),
+        ),
         (NEW + "raise SystemExit(1)\n", 0.0),
         (NEW.replace("print(", "import warnings\nwarnings.warn('old', DeprecationWarning)\nprint("), 0.0),
         (NEW + "import os\nos._exit(0)\n", 0.0),
@@ -48,8 +54,6 @@ def scored(code: str, environment: Environment | None, stdout: str | None = STDO
     ],
 )
 def test_scores(toy_new: Environment, code: str, expected: float) -> None:
-    if code == "print('7' + '.0')\n":
-        pytest.xfail("a value that is put together at run time is not seen in the text; docs/rewards.md says so")
     assert scored(code, toy_new) == expected
 
 

@@ -179,3 +179,37 @@ def test_humaneval_solutions_pass_and_mutants_do_not() -> None:
     assert passed == ["passed"] * 164
     assert "passed" not in failed
     assert len(failed) == 164
+
+
+def test_an_interpreter_among_a_users_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python"
+    python.write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(SandboxError, match="holds your files too"):
+        Interpreter(str(python)).folders()
+
+
+def test_a_link_to_the_systems_python_shows_no_folder() -> None:
+    # /bin is a link on many systems; its parent is the root of everything.
+    assert "/" not in Interpreter("/bin/sh").folders()
+
+
+def test_memory_that_processes_hide_counts() -> None:
+    if levels()[0] == "unsafe":
+        pytest.skip("this machine gives no isolation")
+    program = """
+import ctypes, os, time
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+for _ in range(6):
+    if os.fork() == 0:
+        held = b"x" * (100 << 20)
+        time.sleep(30)
+time.sleep(30)
+def f():
+    return 1
+"""
+    zygote = Zygote(Interpreter(), levels()[0])
+    verdict = judge_calls(zygote, program, "f", [Call(expected=1)], Limits(seconds=10, memory=256 << 20))
+    zygote.stop()
+    assert verdict.outcome == "out_of_memory"

@@ -335,7 +335,7 @@ def _run_test(channel: socket.socket, job: dict[str, Any]) -> None:
         module.__dict__[name] = _Remote(ask, None, name) if is_callable else ask("get", None, name, (), {})
     try:
         for name, imported in imports.items():
-            module.__dict__[name] = importlib.import_module(imported)
+            module.__dict__[name] = _imported(imported)
         exec(compile(source, "test.py", "exec"), module.__dict__)
         reply = _wire.encode(("held",))
     except _Weak as error:
@@ -343,6 +343,13 @@ def _run_test(channel: socket.socket, job: dict[str, Any]) -> None:
     except BaseException as error:  # noqa: BLE001
         reply = _raised(error)
     _wire.send(channel, reply)
+
+
+def _imported(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise _Weak(f"ungradable: the test needs {name}: {error}") from None
 
 
 def _away(value: Any) -> Any:

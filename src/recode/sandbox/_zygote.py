@@ -152,6 +152,9 @@ def _memory(pid: int) -> int:
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
+        # A process may hide it; what it cannot hide counts shared pages too.
+        with contextlib.suppress(OSError):
+            return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
         return 0
     for line in text.splitlines():
         if line.startswith("Pss:"):

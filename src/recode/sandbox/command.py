@@ -25,7 +25,7 @@ def run_tasks(
 
     Raises:
         RecordError: the file does not follow the format.
-        SandboxError: this machine gives no isolation, and none was not asked for.
+        SandboxError: this machine gives no isolation, and `unsafe` was not asked for.
     """
     tasks = read_records(file, Task)
     interpreter = Interpreter(python or Interpreter().python, tuple(preload))

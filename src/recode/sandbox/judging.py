@@ -67,7 +67,7 @@ def judge_calls(zygote: Zygote, program: str, entry_point: str, calls: Sequence[
     """
     with zygote.program("calls", limits) as running:
         try:
-            confined_program(running, program)
+            _start(running, program)
             for number, call in enumerate(calls, start=1):
                 _check(running, entry_point, call, number)
             verdict = _Decided("passed")
@@ -104,7 +104,7 @@ def judge_test(zygote: Zygote, tester: Zygote, program: str, test: str, limits: 
     """
     with zygote.program("calls", limits) as running, tester.program("test", limits) as asserting:
         try:
-            names = confined_program(running, program)
+            names = _start(running, program)
             imports, wanted = _names(test)
             known = {name: bool(names[name]) for name in wanted if name in names}
             _confined(asserting)
@@ -154,7 +154,24 @@ def _relay(running: Program, asserting: Program) -> None:
         asserting.send(_wire.encode(_ask(running, data, "a reply")))
 
 
-def confined_program(running: Program, program: str) -> dict[str, Any]:
+def value_of(zygote: Zygote, program: str, entry_point: str, limits: Limits) -> Any:
+    """Return the plain value that a function of a program of our own returns.
+
+    Raises:
+        Fault: it returns none.
+    """
+    with zygote.program("calls", limits) as running:
+        try:
+            _start(running, program)
+            reply = _ask(running, _wire.encode(("call", None, entry_point, (), {})), entry_point)
+        except _Decided as decided:
+            raise Fault(f"{entry_point}: {decided.outcome}: {decided.detail}") from None
+    if reply[0] != "value":
+        raise Fault(f"{entry_point} raised {_line(reply)}")
+    return reply[1]
+
+
+def _start(running: Program, program: str) -> dict[str, Any]:
     """Start the program; return its public names, and whether each can be called."""
     _confined(running)
     running.send(program.encode("utf-8", "surrogatepass"))

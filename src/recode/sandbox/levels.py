@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from recode.errors import SandboxError
-from recode.sandbox import _landlock, _wire
-from recode.sandbox.judging import confined_program
+from recode.sandbox import _landlock
+from recode.sandbox.judging import value_of
 from recode.sandbox.zygotes import Fault, Interpreter, Level, Limits, Zygote
 
 _PROBE = """
@@ -56,7 +56,7 @@ def try_level(level: Level) -> Tried:
         )
     zygote = Zygote(Interpreter(), level)
     try:
-        seen = _look(zygote)
+        seen: dict[str, Any] = value_of(zygote, _PROBE, "look", Limits(seconds=10.0))
     except (Fault, SandboxError) as error:
         return Tried(level, False, str(error))
     finally:
@@ -66,17 +66,6 @@ def try_level(level: Level) -> Tried:
     if level == "isolated" and seen.get("user") == 0:
         wrong.append("the program is root")
     return Tried(level, not wrong, "; ".join(wrong))
-
-
-def _look(zygote: Zygote) -> dict[str, Any]:
-    with zygote.program("calls", Limits(seconds=10.0)) as running:
-        confined_program(running, _PROBE)
-        running.send(_wire.encode(("call", None, "look", (), {})))
-        reply = _wire.decode(running.receive() or b"")
-    if reply[0] != "value":
-        raise Fault(f"the probe failed: {reply}")
-    seen: dict[str, Any] = reply[1]
-    return seen
 
 
 @functools.cache

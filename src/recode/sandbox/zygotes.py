@@ -62,26 +62,35 @@ class Interpreter:
     preload: tuple[str, ...] = ()
     hash_seed: int = 0
 
+    def command(self) -> str:
+        """Return the file to run: of a virtual environment its own link, which finds the environment; else what links lead to."""
+        path = Path(self.python)
+        return str(path if (path.parent.parent / "pyvenv.cfg").exists() else path.resolve())
+
     def folders(self) -> tuple[str, ...]:
         """Return the folders of the interpreter outside the system's: its own, and for a virtual environment its base.
 
         Raises:
-            SandboxError: there is no such interpreter.
+            SandboxError: there is no such interpreter, or its folder holds more than it: a sandbox would show that to every program.
         """
         path = Path(self.python)
         if not path.exists():
             raise SandboxError(f"{path}: there is no such Python")
-        folder = path.parent.parent
-        found = [folder, path.resolve().parent.parent]
+        found = [path.resolve().parent.parent]
+        environment = path.parent.parent
         with suppress(OSError):
-            for line in (folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines():
+            for line in (environment / "pyvenv.cfg").read_text(encoding="utf-8").splitlines():
                 name, _, value = line.partition("=")
                 if name.strip() == "home":
-                    found += [Path(value.strip()).parent, Path(value.strip()).resolve().parent]
-        outside = {
-            str(one) for one in found if not str(one).startswith(("/usr/", "/lib", "/bin")) and str(one) != "/usr"
-        }
-        return tuple(sorted(outside))
+                    base = Path(value.strip())
+                    found += [environment, base.parent, base.resolve().parent]
+        outside = {one for one in found if one != Path("/usr") and not str(one).startswith(("/usr/", "/lib", "/bin"))}
+        for folder in outside:
+            if Path.home().resolve().is_relative_to(folder.resolve()):
+                raise SandboxError(
+                    f"{path}: belongs to {folder}, which holds your files too; use a virtual environment's Python"
+                )
+        return tuple(sorted(map(str, outside)))
 
 
 @dataclass(frozen=True)
@@ -222,7 +231,7 @@ class Zygote:
 
     def _command(self, control: int) -> list[str]:
         # As `-I`, except that the (cleared) environment is read: `-I` would ignore the hash seed.
-        python = [self.interpreter.python, "-s", "-P", "-B", "-X", "utf8", str(_HERE / "_zygote.py"), str(control)]
+        python = [self.interpreter.command(), "-s", "-P", "-B", "-X", "utf8", str(_HERE / "_zygote.py"), str(control)]
         return (
             [*_bubblewrap(self.interpreter, _home_of(self.interpreter)), *python]
             if self.level == "isolated"
