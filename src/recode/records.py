@@ -195,6 +195,13 @@ def write_text(path: str | Path, text: str) -> None:
         raise
 
 
+def shipped(path: str) -> Path:
+    """Return the path: as it is, or below the checkout that this package runs from."""
+    given = Path(path)
+    beside = Path(__file__).resolve().parents[2] / path
+    return beside if not given.exists() and beside.exists() else given
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recode.errors import SandboxError
+from recode.errors import RecipeError, SandboxError
 from recode.prompts import response
 from recode.rewards import execution
 from recode.rewards.execution import score, spells_out, trl_reward
@@ -85,3 +85,8 @@ def test_as_a_reward_of_trl(toy_index: Path, tmp_path: Path) -> None:
     columns = {"target": [NEW] * 3, "old_code": [OLD] * 3, "stdout": [STDOUT] * 3, "module": ["toylib"] * 3}
     assert reward(completions=completions, lock=[lock.digest, lock.digest, None], **columns) == [1.0, 0.0, None]
     assert reward.__name__ == "execution"
+
+
+def test_a_missing_folder_of_locks_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="needs the locks"):
+        trl_reward(tmp_path / "none")

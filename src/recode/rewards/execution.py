@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from recode.errors import SandboxError
+from recode.errors import RecipeError, SandboxError
+from recode.records import shipped
 from recode.rewards.answer import answer, program
 from recode.sandbox.environments import Environment, ensure_environment, read_locks
 from recode.sandbox.execution import Execution, run_program
@@ -87,15 +88,18 @@ def trl_reward(locks: str | Path = "data/locks") -> Callable[..., list[float | N
     completion, and returns one score a completion, None where ungradable. Programs run several at a time.
 
     Raises:
-        EnvironmentBuildError: an environment cannot be built.
+        RecipeError: there is no such folder of locks; without one every answer would be ungradable.
     """
+    folder = shipped(str(locks))
+    if not folder.is_dir():
+        raise RecipeError(f"{locks}: the execution reward needs the locks of the releases; run where data/locks is")
 
     def reward(
         completions: Sequence[Any] = (), target: Sequence[str] = (), old_code: Sequence[str | None] = (),
         stdout: Sequence[str | None] = (), lock: Sequence[str | None] = (), module: Sequence[str] = (), **columns: object,
     ) -> list[float | None]:  # fmt: skip
         texts = [one if isinstance(one, str) else str(one[-1].get("content", "")) for one in completions]
-        environments = [environment_of(digest, Path(locks)) for digest in lock]
+        environments = [environment_of(digest, folder) for digest in lock]
         return list(_pool().map(score, texts, target, old_code, stdout, environments, module))
 
     reward.__name__ = reward.__qualname__ = "execution"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import random
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from recode.errors import RecipeError
 from recode.invent import generate, generate_no_ops, gold_completion
 from recode.models import render
-from recode.records import Migration, read_records
+from recode.records import Migration, read_records, shipped
 from recode.rewards import copy_baseline, gradable
 from recode.train.recipes import TrainingData
 
@@ -46,13 +45,6 @@ def load_prompts(data: TrainingData, tokenizer: Any, seed: int) -> Prompts:
         raise RecipeError("data: no_op_share is above 0 and there is no no-op entry; name files in `data.no_ops`")
     total = len(real) + len(unchanged) + len(made) + len(made_no_ops)
     return Prompts(migrations, no_ops, total - len(migrations) - len(no_ops))
-
-
-def shipped(path: str) -> Path:
-    """Return the path: as it is, or below the checkout that this package runs from."""
-    given = Path(path)
-    beside = Path(__file__).resolve().parents[3] / path
-    return beside if not given.exists() and beside.exists() else given
 
 
 def _row(entry: Migration, tokenizer: Any, data: TrainingData, seed: int) -> dict[str, Any] | None:

@@ -31,8 +31,7 @@ from recode.invent.python_text import functions
 from recode.invent.retold import retell_any
 from recode.models import attention, resolve
 from recode.prompts import PREFILL, messages
-from recode.records import Migration, read_records, write_text
-from recode.train.data import shipped
+from recode.records import Migration, read_records, shipped, write_text
 from recode.train.recipes import PretrainRecipe
 from recode.train.tokenizer import train_tokenizer
 
