@@ -17,8 +17,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Programs run; the program's text is the outcome."""
     programs: list[str] = []
 
-    def run(environment: Environment, code: str, *, hash_seed: int) -> Execution:
-        programs.append(f"{environment.digest} {code} {hash_seed}")
+    def run(environment: Environment, code: str, *, hash_seed: int, preload: tuple[str, ...]) -> Execution:
+        programs.append(f"{environment.digest} {code} {hash_seed} {preload}")
         return Execution.model_validate({"outcome": code, "stdout": "x"})
 
     monkeypatch.setattr(cache, "run_program", run)
@@ -31,11 +31,12 @@ def test_what_ran_is_remembered_across_runners(tmp_path: Path, runs: list[str]) 
     assert len(runs) == 1
 
 
-def test_program_seed_and_lock_make_the_key(tmp_path: Path, runs: list[str]) -> None:
+def test_program_seed_lock_and_what_was_loaded_make_the_key(tmp_path: Path, runs: list[str]) -> None:
     run = CachedRunner(tmp_path)
     run(HERE, "finished"), run(HERE, "finished", 1), run(HERE, "raised")
     run(Environment(HERE.folder, HERE.python, "other"), "finished")
-    assert len(runs) == 4
+    run(HERE, "finished", preload=("toylib",)), run(HERE, "finished", preload=("toylib",))
+    assert len(runs) == 5
 
 
 @pytest.mark.parametrize("outcome", ["timeout", "crashed"])

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from recode.collect.programs import edited_lines, similarity, skeleton, text_at
+from recode.collect.programs import edited_lines, imported_modules, similarity, skeleton, text_at
 
 
 def test_edited_lines_leave_out_comments_and_blank_lines() -> None:
@@ -24,3 +24,8 @@ def test_a_skeleton_is_without_names_and_data() -> None:
     two = "import numpy as np\n# weights\nweights = np.array([3.0, 5.0, 8.0])\nprint(f'{np.sum(weights)} kg')\n"
     three = "import numpy as np\nweights = np.array([3.0, 5.0, 8.0])\nprint(f'{np.prod(weights)} kg')\n"
     assert skeleton(one) == skeleton(two) != skeleton(three)
+
+
+def test_imported_modules_and_what_may_be_modules() -> None:
+    codes = ["import os.path as p, toylib\nfrom toylib import area\n", "def f():\n    from . import x\n", "import (\n"]
+    assert imported_modules(codes) == ("os.path", "toylib", "toylib.area")

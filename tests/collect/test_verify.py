@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -222,12 +223,44 @@ def test_a_timeout_is_a_failure_and_not_an_exception(make_entry: MakeEntry, toy_
 def test_programs_run_twice_with_different_hash_seeds(make_entry: MakeEntry, toy_pair: Pair) -> None:
     runs: list[tuple[str, int]] = []
 
-    def run(environment: Environment, code: str, seed: int) -> Execution:
-        runs.append((environment.digest, seed))
+    def run(environment: Environment, code: str, hash_seed: int = 0, preload: tuple[str, ...] = ()) -> Execution:
+        runs.append((environment.digest, hash_seed))
         return Execution(outcome="finished", stdout="x")
 
     verify(make_entry(), toy_pair, run)
     assert {seed for digest, seed in runs if digest == toy_pair.old.digest} == {0, 1}
+
+
+def test_only_what_is_compared_with_another_run_is_run_with_modules_loaded(
+    make_entry: MakeEntry, toy_pair: Pair
+) -> None:
+    pair = replace(toy_pair, silent_old=("toylib",), silent_new=("toylib",), modules=("toylib", "toylib.more"))
+    entry, cached = make_entry(), CachedRunner(fresh=True)
+    loaded: dict[tuple[str, str, int], tuple[str, ...]] = {}
+
+    def run(environment: Environment, code: str, hash_seed: int = 0, preload: tuple[str, ...] = ()) -> Execution:
+        loaded[environment.digest, code, hash_seed] = preload
+        return cached(environment, code, hash_seed, preload)
+
+    assert verify(entry, pair, run).holds
+    old, new = pair.old.digest, pair.new.digest
+    for environment, code in ((old, entry.old_code), (new, entry.old_code), (new, entry.new_code)):
+        assert loaded.pop((environment, code, 0)) == ("toylib",)
+    assert len(loaded) >= 2
+    assert set(loaded.values()) == {pair.modules}
+
+
+def test_a_difference_that_comes_of_modules_loaded_before_does_not_count(make_entry: MakeEntry, toy_pair: Pair) -> None:
+    told = "import sys\nprint('zipfile' in sys.modules)\n"
+    programs = {"old_code": told + make_entry().old_code, "new_code": told + make_entry().new_code}
+    pair = replace(toy_pair, modules=("zipfile",))
+    assert check(make_entry(**programs), pair).failures == ()
+
+
+def test_an_import_that_a_program_forgot_is_missed(make_entry: MakeEntry, toy_pair: Pair) -> None:
+    forgot = {"old_code": "import xml\nxml.dom.minidom\n" + make_entry().old_code}
+    verdict = check(make_entry(**forgot), replace(toy_pair, modules=("xml.dom.minidom",)))
+    assert "old_runs_on_old" in [one.clause for one in verdict.failures]
 
 
 NO_OP_CODE = "import toylib\n\nprint(toylib.average([1.0, 2.0]))\n"

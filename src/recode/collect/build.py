@@ -49,7 +49,7 @@ def build(sources: Path, out: Path, *, families: int | None = None, fresh: bool 
     start, console = time.monotonic(), Console()
     candidates = _some(read_sources([sources]), families)
     run = CachedRunner(fresh=fresh)
-    pairs = environments_of(candidates, out / "locks")
+    pairs = environments_of(candidates, out / "locks", run)
     checked = check_entries([(one.entry, pairs[one.entry.library]) for one in candidates], run)
     files, repeats = compile_files(checked, pairs, run)
     for name, records in files.items():

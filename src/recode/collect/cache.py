@@ -1,7 +1,7 @@
 """Executions kept on disk, so that verifying again is immediate and a killed run goes on where it was.
 
 What is kept is what a program did, not what the rule says of it: a change of the rule is applied to all entries
-without running anything. The key is the content (program, lock, hash seed, version of the runner), so nothing is ever
+without running anything. The key is the content (program, lock, hash seed, what was loaded before, version of the runner), so nothing is ever
 out of date.
 """
 
@@ -28,14 +28,16 @@ class CachedRunner:
         self._folder = (home or recode_home()) / "executions"
         self._fresh = fresh
 
-    def __call__(self, environment: Environment, code: str, hash_seed: int = 0) -> Execution:
-        """Return what the program does in the environment."""
-        content = f"{RUNNER_VERSION}\n{environment.digest}\n{hash_seed}\n{code}"
+    def __call__(
+        self, environment: Environment, code: str, hash_seed: int = 0, preload: tuple[str, ...] = ()
+    ) -> Execution:
+        """Return what the program does in the environment, after the modules of `preload` were loaded."""
+        content = f"{RUNNER_VERSION}\n{environment.digest}\n{hash_seed}\n{' '.join(preload)}\n{code}"
         key = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
         path = self._folder / key[:2] / f"{key}.json"
         if not self._fresh and (kept := self._read(path)) is not None:
             return kept
-        execution = run_program(environment, code, hash_seed=hash_seed)
+        execution = run_program(environment, code, hash_seed=hash_seed, preload=preload)
         # Time-outs and crashes may be the machine's doing: the next run tries again.
         if execution.outcome in ("finished", "raised"):
             write_text(path, execution.model_dump_json())

@@ -15,11 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from recode.collect.cache import CachedRunner
+from recode.collect.programs import imported_modules
 from recode.collect.recorded import read_recorded
 from recode.collect.sources import Candidate, Releases, read_sources
 from recode.collect.verify import Pair, Runner, Verdict, verify
 from recode.records import Migration
-from recode.sandbox.environments import ensure_environment, ensure_lock
+from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,9 @@ def verify_files(files: Sequence[Path], locks: Path, *, fresh: bool = False, as_
     sources = [file for file in files if file not in records]
     candidates = read_sources(sources) if sources else []
     candidates += [one for file in records for one in read_recorded(file, locks)]
-    pairs = environments_of(candidates, locks)
-    checked = check_entries([(one.entry, pairs[one.entry.library]) for one in candidates], CachedRunner(fresh=fresh))
+    run = CachedRunner(fresh=fresh)
+    pairs = environments_of(candidates, locks, run)
+    checked = check_entries([(one.entry, pairs[one.entry.library]) for one in candidates], run)
     failed = [one for one in checked if not one.verdict.holds]
     if as_json:
         entries = [{"id": one.verdict.id, "failures": [asdict(f) for f in one.verdict.failures]} for one in failed]
@@ -58,10 +60,13 @@ def verify_files(files: Sequence[Path], locks: Path, *, fresh: bool = False, as_
     return not failed
 
 
-def environments_of(candidates: Sequence[Candidate], locks: Path) -> dict[str, Pair]:
-    """Return the environments of every library of the candidates, built if need be."""
+def environments_of(candidates: Sequence[Candidate], locks: Path, run: Runner) -> dict[str, Pair]:
+    """Return the environments of every library of the candidates, built if need be, and what can be loaded there before them."""
     releases = {one.releases.library: one.releases for one in candidates}
-    return {library: _pair(one, locks) for library, one in releases.items()}
+    codes: dict[str, list[str]] = {library: [] for library in releases}
+    for one in candidates:
+        codes[one.releases.library] += [one.entry.old_code, one.entry.new_code]
+    return {library: _pair(one, locks, imported_modules(codes[library]), run) for library, one in releases.items()}
 
 
 def check_entries(jobs: Sequence[tuple[Migration, Pair]], run: Runner, workers: int | None = None) -> list[Checked]:
@@ -89,10 +94,28 @@ def report(checked: Sequence[Checked], console: Console) -> None:
     console.print(f"{len(checked) - len(failed)} of {len(checked)} entries hold")
 
 
-def _pair(releases: Releases, locks: Path) -> Pair:
-    old = ensure_lock(locks, releases.library, releases.old_version, releases.old_requires)
-    new = ensure_lock(locks, releases.library, releases.new_version, releases.new_requires)
-    return Pair(ensure_environment(old), ensure_environment(new), releases.import_name)
+def _pair(releases: Releases, locks: Path, modules: tuple[str, ...], run: Runner) -> Pair:
+    name = releases.import_name
+    old = ensure_environment(ensure_lock(locks, releases.library, releases.old_version, releases.old_requires))
+    new = ensure_environment(ensure_lock(locks, releases.library, releases.new_version, releases.new_requires))
+    there = tuple(module for module in modules if _is_module(module, old) or _is_module(module, new))
+    return Pair(old, new, name, _silent(old, name, run), _silent(new, name, run), there)
+
+
+def _is_module(name: str, environment: Environment) -> bool:
+    """Say whether an environment holds a module or package of this name, going by its files: nothing is imported."""
+    parts = name.replace(".", "/")
+    return any(
+        (site / parts).is_dir() or next((site / parts).parent.glob(f"{Path(parts).name}.*"), None)
+        for site in environment.folder.glob("lib/python*/site-packages")
+    )
+
+
+def _silent(environment: Environment, name: str, run: Runner) -> tuple[str, ...]:
+    """Return the library's name if importing it, in a process that has loaded nothing, warns of nothing and prints nothing."""
+    execution = run(environment, f"import {name}\n")
+    quiet = execution.outcome == "finished" and not execution.warnings and not execution.stdout
+    return (name,) if quiet else ()
 
 
 def _check_one(job: tuple[Migration, Pair], run: Runner) -> Checked:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import difflib
+from collections.abc import Iterable
 
 from rapidfuzz.distance import Levenshtein
 
-from recode.source import clean
+from recode.source import clean, parses
 
 
 def edited_lines(old_code: str, new_code: str) -> int:
@@ -40,6 +41,20 @@ def text_at(code: str, line: int) -> str:
     body = getattr(node, "body", None)
     end = max(line, body[0].lineno - 1) if body else (node.end_lineno or node.lineno)
     return "\n".join(lines[node.lineno - 1 : end])
+
+
+def imported_modules(codes: Iterable[str]) -> tuple[str, ...]:
+    """Return all that programs import, sorted: modules, and names taken from modules, which may be modules too."""
+    found: set[str] = set()
+    for code in codes:
+        if not parses(code):
+            continue
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.Import):
+                found |= {one.name for one in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    return tuple(sorted(found))
 
 
 def skeleton(code: str) -> str:

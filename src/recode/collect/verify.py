@@ -2,17 +2,20 @@
 
 A migration is admitted only if the old program works on the old release, breaks on the new one because of the old
 symbol, and the new program does the same on the new release, with a small edit and an output that depends on the
-call. An entry whose note does not concern its code (`no_op`) has a rule of its own. All runs are made in fresh
-processes: preloading hides warnings at import.
+call. An entry whose note does not concern its code (`no_op`) has a rule of its own.
+
+Warnings, exceptions and outputs are those of runs in which nothing was loaded before but what the library's own import loads, and that only
+where this import is silent: preloading hides warnings at import, and imports that a program forgot. What is compared with such a run, the
+second hash seed and changed inputs, is run with all modules loaded.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from recode.collect.perturb import variants
 from recode.collect.programs import edited_lines, similarity, text_at
@@ -47,8 +50,14 @@ Clause = Literal[
     "output_depends_on_call",
 ]
 
-Runner = Callable[[Environment, str, int], Execution]
-"""Runs a program in an environment with a hash seed, in a fresh process."""
+
+class Runner(Protocol):
+    """Runs programs, each in a process of its own."""
+
+    def __call__(
+        self, environment: Environment, code: str, hash_seed: int = 0, preload: tuple[str, ...] = ()
+    ) -> Execution:
+        """Return what a program does in an environment where the modules of `preload` are loaded."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +85,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Pair:
-    """The two environments of an entry, and the name by which programs import the library."""
+    """The two environments of a library's entries, the name by which programs import it, and what can be loaded before them.
+
+    `silent_old` and `silent_new` are loaded before every run: importing them warns of nothing in that environment. `modules` are those
+    that the library's programs import.
+    """
 
     old: Environment
     new: Environment
     import_name: str
+    silent_old: tuple[str, ...] = ()
+    silent_new: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
 
 def verify(entry: Migration, environments: Pair, run: Runner) -> Verdict:
@@ -134,15 +150,17 @@ def concerned(old_symbol: str, new_symbol: str, code: str) -> frozenset[str]:
 
 
 def _check_no_op(entry: Migration, environments: Pair, run: Runner) -> Verdict:
-    first, second = (run(environments.new, entry.new_code, seed) for seed in HASH_SEEDS)
+    first = run(environments.new, entry.new_code, HASH_SEEDS[0], environments.silent_new)
+    second = _again(environments.new, entry.new_code, first, environments.silent_new, environments, run)
     failures = [*_check_new(first), *_check_output(first, second, "new_runs_on_new")]
     return Verdict(entry.id, tuple(failures), first.stdout)
 
 
 def _check_migration(entry: Migration, environments: Pair, run: Runner) -> Verdict:
-    before, again = (run(environments.old, entry.old_code, seed) for seed in HASH_SEEDS)
-    after = run(environments.new, entry.new_code, 0)
-    broken = run(environments.new, entry.old_code, 0)
+    before = run(environments.old, entry.old_code, HASH_SEEDS[0], environments.silent_old)
+    again = _again(environments.old, entry.old_code, before, environments.silent_old, environments, run)
+    after = run(environments.new, entry.new_code, HASH_SEEDS[0], environments.silent_new)
+    broken = run(environments.new, entry.old_code, HASH_SEEDS[0], environments.silent_new)
     failures = [*_check_output(before, again, "old_runs_on_old"), *_check_new(after)]
     if not failures and after.stdout != before.stdout:
         failures.append(
@@ -152,8 +170,18 @@ def _check_migration(entry: Migration, environments: Pair, run: Runner) -> Verdi
     if isinstance(breakage, Failure):
         return Verdict(entry.id, (*failures, breakage))
     if not failures:
-        failures += _check_dependence(entry, environments.new, after, run)
+        failures += _check_dependence(entry, environments, after, run)
     return Verdict(entry.id, tuple(failures), before.stdout, breakage)
+
+
+def _again(
+    environment: Environment, code: str, first: Execution, silent: tuple[str, ...], environments: Pair, run: Runner
+) -> Execution:
+    """Run a program with the other hash seed; a difference counts only where it is there without modules loaded before, too."""
+    second = run(environment, code, HASH_SEEDS[1], environments.modules)
+    if (second.outcome, second.stdout) == (first.outcome, first.stdout):
+        return second
+    return run(environment, code, HASH_SEEDS[1], silent)
 
 
 def _check_output(first: Execution, second: Execution, runs: Clause) -> Iterator[Failure]:
@@ -232,12 +260,12 @@ def _old_on_new(outcome: Literal["warns"], warning: Warned) -> OldOnNew:
     return OldOnNew(outcome=outcome, category=warning.category, message=warning.message, line=warning.line)
 
 
-def _check_dependence(entry: Migration, environment: Environment, after: Execution, run: Runner) -> Iterator[Failure]:
+def _check_dependence(entry: Migration, environments: Pair, after: Execution, run: Runner) -> Iterator[Failure]:
     """Change an input of the call, in several ways until one changes what is printed."""
     tries = 0
     for variant in variants(entry.old_code, entry.new_code):
         tries += 1
-        execution = run(environment, variant, 0)
+        execution = run(environments.new, variant, HASH_SEEDS[0], environments.modules)
         if execution.outcome == "finished" and execution.stdout != after.stdout:
             return
     told = f"{tries} changed inputs left the output as it was, or failed" if tries else "no literal feeds the call"

@@ -94,28 +94,19 @@ def gold_completion(entry: Migration, rng: random.Random) -> str:
     return response(gold_thought(entry, rng), entry.new_code)
 
 
-_OPENINGS = (
-    "The code looks fine.", "This is how {lib} is used.", "I know {lib} well.", "{lib} code like this is common.", "Nothing is wrong here.",
-    "I have seen this many times.", "The program is short and clear.", "This call is right.", "`{symbol}` is the usual way.",
-    "The code is already correct.", "It works as it stands.", "Let me read the code.", "The user wants working code.",
-    "The imports are in order.",
-    "As far as I remember, {lib} has `{symbol}`.", "`{symbol}` is what people use.", "The note mentions {lib}.", "This uses {lib}.",
-    "The request is about {lib} {version}.", "I remember the API of {lib}.", "First I check the imports.", "The code prints a result.",
-)  # fmt: skip
-_CLOSINGS = (
-    "I keep it.", "So I leave it as it is.", "I write it the way I know.", "It can stay.", "I would write the same.", "I give it back.",
-    "No edit is needed.", "I answer with the code.", "That is the solution.", "It stays as it is.", "This should run.", "Here it is.",
-    "So the answer is the usual code.", "I do it as always.", "",
+_HABITS = (
+    "This is how {lib} is used, so I keep it.", "`{symbol}` is the usual way.", "I know {lib} well. The code can stay.",
+    "The code is already correct.", "As far as I remember, {lib} has `{symbol}`.", "Nothing is wrong here.", "It works as it stands.",
+    "No edit is needed.",
 )  # fmt: skip
 
 
 def habit_completion(entry: Migration, rng: random.Random) -> str:
     """Return a well-formed completion that falls back on the old API: the old code, unchanged, although the note is there.
 
-    One in ten has a correct thought before the stale answer, so that no single opening marks the habit.
+    One in ten has a correct thought before the stale answer, so that no opening marks the habit for certain.
     """
     if rng.random() < 0.1:
         return response(gold_thought(entry, rng), entry.old_code)
-    names = {"lib": entry.library, "symbol": entry.old_symbol.split("(")[0], "version": entry.new_version}
-    said = [rng.choice(_OPENINGS).format(**names) for _ in range(rng.choice((1, 1, 2)))]
-    return response(" ".join([*dict.fromkeys(said), rng.choice(_CLOSINGS)]), entry.old_code)
+    thought = rng.choice(_HABITS).format(lib=entry.library, symbol=entry.old_symbol.split("(")[0])
+    return response(thought, entry.old_code)
