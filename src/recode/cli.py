@@ -52,6 +52,37 @@ data_app = typer.Typer(help="Build the data set.", no_args_is_help=True, rich_ma
 app.add_typer(data_app, name="data")
 
 
+@app.command(epilog="Example: `recode collect numpy --from 1.26.4 --to 2.4.6 --out numpy.jsonl`")
+def collect(
+    libraries: Annotated[list[str], typer.Argument(help="A library as PyPI spells it; several: each as `LIB:A..B`.")],
+    old: Annotated[str | None, typer.Option("--from", help="The older release.")] = None,
+    new: Annotated[str | None, typer.Option("--to", help="The newer release.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the families there, as JSON Lines.")] = None,
+    package: Annotated[
+        str | None, typer.Option(help="The name programs import (default: found in the release).")
+    ] = None,
+    old_requires: Annotated[
+        list[str] | None,
+        typer.Option(help="A further pin for the older environment, such as `numpy<2`; repeat for more."),
+    ] = None,
+    new_requires: Annotated[list[str] | None, typer.Option(help="The same for the newer environment.")] = None,
+    locks: Annotated[
+        Path | None, typer.Option(help="Folder of locks; a missing one is resolved and written (default: a cache).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find the API updates between two releases, with evidence (exit code 1 if a library could not be looked at).
+
+    Both releases are imported and their public names compared; deprecation messages are read in the sources of every minor release in between, and the
+    release notes where the source distribution has them.
+    """
+    from recode.collect.collector import asked_of, collect_and_print
+
+    asked = asked_of(libraries, old, new, package, old_requires or (), new_requires or ())
+    if not collect_and_print(asked, locks, out, as_json=as_json):
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: `recode verify data/test_updates.jsonl`")
 def verify(
     files: Annotated[list[Path], typer.Argument(help="Records (.jsonl), update sources (.toml), or folders of these.")],
