@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recode.collect.deprecations import Notice
+from recode.collect.differences import Difference
 from recode.collect.notes import Item
-from recode.collect.walk import Api, Name
+from recode.collect.walk import Api
 from recode.collect.wording import (
     Verb,
     deprecated_since,
@@ -28,6 +29,7 @@ from recode.collect.wording import (
 from recode.records import Evidence
 
 _TOKEN = re.compile(r"([A-Za-z_][\w.]*)(?:\((.*)\))?", re.DOTALL)
+_HEAD = re.compile(r"-?([A-Za-z_]\w*\.[\w.]*\w)")
 _VALUE = re.compile(r"(\w+)\s*=.*", re.DOTALL)
 _PARAMETER_NOUN = r"(?:keyword[- ]?)?(?:arguments?|args?|parameters?|params?|keywords?|kwargs?|options?|flags?)"
 _PARAMETER_SAID = re.compile(rf"\b{_PARAMETER_NOUN}\b", re.I)
@@ -38,8 +40,9 @@ _HOOKS = frozenset({"__init__", "__new__", "__call__", "__post_init__", "wrapper
 class Claim:
     """What one message or note says of a name (`path`), or of some of its parameters.
 
-    `new_path` and `new_parameters` are what to use instead; `resolved` says whether the new release has it. `present` says whether a message stands in
-    the new release's own sources.
+    `new_path` and `new_parameters` are what to use instead; `resolved` says whether the new release has it. `present`
+    says whether a message stands in the new release's own sources, `older` whether it stood in the old release's too.
+    `tight` is False where a sentence mentions the name without being plainly about it.
     """
 
     verb: Verb
@@ -52,6 +55,8 @@ class Claim:
     deprecated_in: str = ""
     removed_in: str = ""
     present: bool = False
+    older: bool = False
+    tight: bool = True
     source: Literal["message", "note", "probe"] = "message"
 
 
@@ -73,7 +78,7 @@ class Library:
         if match is None:
             return ""
         dotted = match.group(1).strip(".")
-        first, _, rest = dotted.partition(".")
+        _, _, rest = dotted.partition(".")
         # `np.trapz` for `numpy.trapz`: programs import packages under names of their own.
         spellings = [dotted, f"{api.package}.{dotted}", *([f"{api.package}.{rest}"] if rest else [])]
         beside = [f"{path.rsplit('.', up)[0]}.{dotted}" for path in near for up in range(path.count(".") + 1)]
@@ -238,7 +243,9 @@ def _replacement(
     for name in instead:
         if (value := _VALUE.fullmatch(name)) and value.group(1) in after:
             return path, (value.group(1),), True
-        found = library.find(library.new, name, [path])
+        # Of an expression such as `-np.inf` or `np.dtype(obj).type`, what it begins with.
+        head = _HEAD.match(name)
+        found = library.find(library.new, head.group(1) if head and not _TOKEN.fullmatch(name) else name, [path])
         if found and found != path:
             return found, (), True
     for name in instead:
@@ -255,9 +262,7 @@ def note_claims(item: Item, version: str, library: Library) -> Iterator[Claim]:
     """Yield what an item of the release notes claims. `version` is the release whose source distribution holds the notes."""
     text = plain(item.text)
     headings = " / ".join(plain(one) for one in item.headings)
-    evidence = Evidence(
-        source="release notes", package_version=version, file=item.file, line=item.line, quote=item.text[:600]
-    )
+    evidence = _noted(item, version)
     said = list(sentences(text))
     for index, sentence in enumerate(said):
         verb = verb_of(sentence, headings)
@@ -287,6 +292,7 @@ def note_claims(item: Item, version: str, library: Library) -> Iterator[Claim]:
                 verb, path, parameters, evidence, new_path, new_parameters, resolved,
                 item.version if verb == "deprecated" else deprecated_since(sentence),
                 item.version if verb in ("removed", "moved", "renamed") else removed_in(sentence), source="note",
+                tight=_is_about(sentence, path, parameters, verb),
             )  # fmt: skip
 
 
@@ -313,6 +319,81 @@ def _note_subjects(
             yield found
 
 
+_LIST = r"(?:(?:,| and| or|, and|, or|/| &)? ?`[^`]+`(?: \([^()]*\))?)*"
+_NOUNS = r"(?: (?:and|or|the|its|alias(?:es)?|functions?|methods?|class(?:es)?|modules?|attributes?|properties|property|objects?|arguments?|args?|keywords?|parameters?|kwargs?|options?|constructors?|decorators?|submodules?|packages?|types?|constants?|names?|helpers?|also|both))*"
+_STATES = r"(?:(?:is|are|was|were|has|have|had|been|be|now|also|all|both|always|officially|finally|already|since|in|version|v?[\d.]+|,)\s+)*"
+_ACTS = {
+    "removed": r"(?:remov\w+|dropped|deleted|expired|no longer \w+|gone)",
+    "deprecated": r"(?:deprecat\w+|pending deprecation)",
+    "renamed": r"(?:renam\w+)",
+    "moved": r"(?:moved|relocated)",
+    "return_changed": r"(?:now (?:always )?(?:returns?|yields?|gives?|produces?)|returns?)",
+    "default_changed": r"(?:now defaults?|changed|default\w*)",
+    "keyword_only": r"(?:keyword|positional)\w*",
+}
+
+
+def _is_about(sentence: str, path: str, parameters: Sequence[str], verb: Verb) -> bool:
+    """Say whether a sentence's verb is plainly about a name: "`x` was removed", "Removed the `x` and `y` functions", or `x` alone."""
+    leaf = re.escape((parameters or [path.rpartition(".")[2]])[0])
+    name = rf"`[^`]*\b{leaf}(?:\(\)|\([^`]*\)|=[^`]*)?`"
+    act = _ACTS[verb]
+    after = rf"{name}{_LIST}{_NOUNS},? {_STATES}{act}"
+    before = rf"^\W*{act}:?(?: support for)?(?: the| a| all| deprecated| old| unused)*{_NOUNS} ?(?:`[^`]+`(?:,| and| or|, and|, or|/)* ?)*{name}"
+    if verb in ("default_changed", "keyword_only"):
+        return re.search(rf"{act}", sentence, re.I) is not None
+    if verb in ("removed", "deprecated") and re.match(rf"^\W*{_NOUNS} ?{name}", sentence) and verb_of(sentence) is None:
+        return True
+    if verb != "return_changed" and re.search(before, sentence, re.I):
+        return True
+    match = re.search(after, sentence, re.I)
+    if match is None:
+        return False
+    lead = sentence[: match.start()]
+    return re.search(
+        r"\b(?:of|in|to|with|when|using|passing|setting|calling|converting|accessing|for|from|by|if)\s*(?:the\s*)?$",
+        lead,
+        re.I,
+    ) is None or bool(parameters)
+
+
+def mentions(found: Sequence[Difference], recent: Sequence[Item], library: Library) -> Iterator[Claim]:
+    """Yield the items of the notes that name what the walks found changed, whatever their sentences are like.
+
+    A member has to be named with its class, a parameter with its callable.
+    """
+    words: dict[str, list[int]] = {}
+    texts = [plain(" / ".join([*item.headings, item.text])) for item in recent]
+    for index, text in enumerate(texts):
+        for word in {word for name in names_in(text) for word in re.findall(r"\w+", name)}:
+            words.setdefault(word, []).append(index)
+    for difference in found:
+        leaves = difference.parameters or (
+            (difference.new_parameters or ()) if difference.kind == "parameter_added" else ()
+        )
+        owner, _, leaf = difference.path.rpartition(".")
+        wanted = (
+            {leaf, *leaves[:1]}
+            if leaves
+            else {leaf, *([owner.rpartition(".")[2]] if library.old.by_path.get(owner) else [])}
+        )
+        shared = set.intersection(*(set(words.get(word, ())) for word in wanted))
+        for index in sorted(shared)[:2]:
+            item = recent[index]
+            verb = verb_of(plain(item.text), " / ".join(plain(one) for one in item.headings))
+            if verb is None or (not leaves and verb in ("default_changed", "return_changed", "keyword_only")):
+                continue
+            evidence = _noted(item, library.new.version)
+            dates = (item.version, "") if verb == "deprecated" else ("", item.version)
+            yield Claim(verb, difference.path, leaves, evidence, "", (), False, *dates, source="note", tight=False)
+
+
+def _noted(item: Item, version: str) -> Evidence:
+    return Evidence(
+        source="release notes", package_version=version, file=item.file, line=item.line, quote=item.text[:600]
+    )
+
+
 def _is_parameter(name: str, sentence: str) -> bool:
     """Say whether a sentence speaks of a name as of a parameter: "the `x` argument", "parameters `x` and `y`", "`x=`"."""
     if _VALUE.fullmatch(name):
@@ -337,9 +418,7 @@ def _is_context(name: str, sentence: str) -> bool:
     )
 
 
-def probe_claim(
-    path: str, outcome: str, message: str, name: Name | None, version: str, library: Library
-) -> Claim | None:
+def probe_claim(path: str, outcome: str, message: str, library: Library) -> Claim | None:
     """Return what the new release's interpreter says to a program that uses a path of the old one."""
     text = plain(message)
     if outcome == "works" or not (
@@ -347,7 +426,9 @@ def probe_claim(
     ):
         return None
     file = library.new.modules.get(path.rpartition(".")[0]) or library.new.modules[library.new.package]
-    evidence = Evidence(source="deprecation message", package_version=version, file=file, line=1, quote=message)
+    evidence = Evidence(
+        source="deprecation message", package_version=library.new.version, file=file, line=1, quote=message
+    )
     new_path, new_parameters, resolved = _replacement(replacements_in(text), path, (), library)
     verb: Verb = "deprecated" if outcome == "warns" else "removed"
     return Claim(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,11 +18,11 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from recode.collect.claims import Claim, Library, message_claims, note_claims, probe_claim
+from recode.collect.claims import Claim, Library, mentions, message_claims, note_claims, probe_claim
 from recode.collect.deprecations import Notice, notices
 from recode.collect.differences import differences
 from recode.collect.files import note_files, python_sources
-from recode.collect.join import Finding, Pair, join
+from recode.collect.join import ALIKE, Finding, Pair, join
 from recode.collect.notes import Item, is_between, items
 from recode.collect.releases import File, Release, fetch, releases_between
 from recode.collect.walk import Api, import_name, probe, walk
@@ -135,18 +136,15 @@ def collect(asked: Asked, locks: Path | None = None, tell: Callable[[str], None]
         tell("reading the release notes")
         noted = _items(releases[-1])
     tell("joining")
+    recent = [item for item in noted if is_between(item.version, asked.old, asked.new)]
     library = Library(old, new)
     found = differences(old, new)
     gone = sorted({one.path for one in found if one.kind in ("removed", "moved", "renamed")})
     said = [
         *_probed(gone, environment, library),
         *_messages(scanned, library),
-        *(
-            claim
-            for item in noted
-            if is_between(item.version, asked.old, asked.new)
-            for claim in note_claims(item, asked.new, library)
-        ),
+        *(claim for item in recent for claim in note_claims(item, asked.new, library)),
+        *mentions(found, recent, library),
     ]
     findings = join(Pair(asked.library, old, new), found, said)
     remarks = [
@@ -177,15 +175,43 @@ def _failures(old: Api, new: Api) -> Iterator[tuple[str, str, str]]:
 
 
 def _probed(gone: Sequence[str], environment: Environment, library: Library) -> Iterator[Claim]:
-    """Yield what the new release itself says to programs that use what is gone, or that it warned of during the walk."""
-    version = library.new.version
-    for path, (outcome, message) in probe(environment, library.new.package, gone).items():
-        if claim := probe_claim(path, outcome, message, library.old.by_path.get(path), version, library):
+    """Yield what the new release itself says to programs that use what is gone, or that it warned of during the walk.
+
+    What it says of many names alike is about their module.
+    """
+    told = [
+        (path, outcome, message)
+        for path, (outcome, message) in probe(environment, library.new.package, gone).items()
+        if outcome != "works"
+    ]
+    told += [
+        (path, "warns", message)
+        for name in library.new.names
+        for path, message in name.told.items()
+        if path in library.old.by_path and path not in gone
+    ]
+    heard: dict[str, list[str]] = {}
+    for path, _, message in told:
+        heard.setdefault(_wording(path, message), []).append(path)
+    for path, outcome, message in told:
+        alike = heard[_wording(path, message)]
+        module = path.rpartition(".")[0]
+        if len(alike) < ALIKE or module == library.new.package:
+            claim = probe_claim(path, outcome, message, library)
+        else:
+            claim = probe_claim(module, "warns", message, library) if path == alike[0] else None
+        if claim is not None:
             yield claim
-    for name in library.new.names:
-        for path, message in name.told.items():
-            if path in library.old.by_path and (claim := probe_claim(path, "warns", message, name, version, library)):
-                yield claim
+
+
+def _wording(path: str, message: str) -> str:
+    """Return a message without the name that it is about."""
+    return re.sub(rf"\b{re.escape(path.rpartition('.')[2])}\b", "…", message)
+
+
+def series(version: str) -> str:
+    """Return a release's minor series: `2.0` for `2.0.2`, whose last patch stands for all of them."""
+    return ".".join(version.split(".")[:2])
 
 
 def _messages(scanned: Sequence[tuple[str, list[Notice]]], library: Library) -> Iterator[Claim]:
@@ -202,16 +228,15 @@ def _messages(scanned: Sequence[tuple[str, list[Notice]]], library: Library) -> 
     for key, (version, notice) in last.items():
         present = version == newest
         for claim in message_claims(notice, version, library, present=present):
-            seen_first = first[key] if first[key] != library.old.version else ""
-            gone = "" if present or not claim.removed_in == "" else versions[versions.index(version) + 1]
-            yield _dated(claim, seen_first, gone)
+            since = series(first[key]) if first[key] != versions[0] else ""
+            gone = "" if present else series(versions[versions.index(version) + 1])
+            yield replace(_dated(claim, since, gone), older=first[key] == versions[0])
 
 
 def _dated(claim: Claim, seen_first: str, gone: str) -> Claim:
     """Fill in what the message does not say: the release that first had it, and the first without it."""
-    from dataclasses import replace
-
-    return replace(claim, deprecated_in=claim.deprecated_in or seen_first, removed_in=claim.removed_in or gone)
+    since = claim.deprecated_in or (seen_first if claim.verb == "deprecated" else "")
+    return replace(claim, deprecated_in=since, removed_in=claim.removed_in or gone)
 
 
 # --- sources and notes, remembered for each file ---

@@ -10,7 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from recode.collect.walk import Api, Member, Name, Parameter, Place
+from rapidfuzz.distance.Levenshtein import normalized_similarity as ratio
+
+from recode.collect.walk import NOWHERE, Api, Member, Name, Parameter, Place
 from recode.records import Kind
 
 SENTINELS = (
@@ -28,15 +30,17 @@ SENTINELS = (
 )
 """What stands in a default's printed form where the default says only that nothing was given."""
 _KEYWORD_ONLY = 3
+_ALIKE = 0.4
+"""Similarity of two names, from 0 to 1, from which on one may be the other's new spelling."""
 
 
 @dataclass(frozen=True)
 class Difference:
     """One change between the two releases.
 
-    `path` is the old public path; `parameters` are those concerned, empty where the whole name is. `new_path` and `new_parameters` say what stands
-    in its place, where the walks tell. `quote` is the old signature, or what stood there. `certain` is False where the name may have been public
-    by accident, or the new signature hides what it accepts.
+    `path` is the old public path; `parameters` are those concerned, empty where the whole name is. `new_path` and
+    `new_parameters` say what stands in its place, where the walks tell. `quote` is the old signature, or what stood
+    there. `certain` is False where the name may have been public by accident, or the new signature hides what it accepts.
     """
 
     kind: Kind
@@ -46,7 +50,7 @@ class Difference:
     new_parameters: tuple[str, ...] = ()
     detail: str = ""
     quote: str = ""
-    place: Place = Place()
+    place: Place = NOWHERE
     certain: bool = True
 
 
@@ -303,7 +307,9 @@ def _renamed(
             if _neighbours(one, before, after) == _neighbours(other, after, before) or (
                 one.kind == other.kind < _KEYWORD_ONLY and before.index(one) == after.index(other)
             ):
-                if one.kind == other.kind or one.default == other.default:
+                # Keyword-only parameters have no place: two that came and went at once are often strangers.
+                alike = one.kind < _KEYWORD_ONLY or ratio(one.name, other.name) >= _ALIKE
+                if alike and (one.kind == other.kind or one.default == other.default):
                     yield one, other
                     added = [rest for rest in added if rest is not other]
                 break

@@ -147,8 +147,8 @@ def _fits(claim: Claim, family: _Family, pair: Pair) -> bool:
 
 def _from_claims(family: _Family, claims: Sequence[Claim], pair: Pair) -> Finding | None:
     """Put together a family in which the walks do not differ: deprecations, and changes of what a call returns."""
-    deprecated = [claim for claim in claims if claim.verb == "deprecated" and (claim.present or claim.source == "note")]
-    by_note = [claim for claim in claims if claim.source == "note" and claim.verb != "deprecated"]
+    deprecated = [claim for claim in claims if claim.verb == "deprecated" and _is_news(claim, pair)]
+    by_note = [claim for claim in claims if claim.source == "note" and claim.verb != "deprecated" and claim.tight]
     probed = [claim for claim in claims if claim.source == "probe" and claim.verb == "removed"]
     if probed:
         best = _best(probed)
@@ -178,12 +178,31 @@ def _from_claims(family: _Family, claims: Sequence[Claim], pair: Pair) -> Findin
     return _made(family, kind, family.path if kind == "return_changed" else new, by_note, best, "low", pair)
 
 
+def _is_news(claim: Claim, pair: Pair) -> bool:
+    """Say whether a deprecation holds in the new release and is younger than the old one."""
+    if claim.source == "note":
+        return claim.tight
+    return claim.present and not claim.older and not _is_before(claim.deprecated_in, pair.old.version)
+
+
+def _is_before(version: str, other: str) -> bool:
+    try:
+        return Version(version) <= Version(other)
+    except InvalidVersion:
+        return False
+
+
 def _best(claims: Sequence[Claim]) -> Claim | None:
     """Return the claim that says most: one that names what to use instead, found in the new release; messages before notes."""
     order = {"probe": 0, "message": 1, "note": 2}
     return min(
         claims,
-        key=lambda claim: (not (claim.new_path or claim.new_parameters), not claim.resolved, order[claim.source]),
+        key=lambda claim: (
+            not (claim.new_path or claim.new_parameters),
+            not claim.resolved,
+            order[claim.source],
+            not claim.tight,
+        ),
         default=None,
     )
 
@@ -194,6 +213,9 @@ def _kind_and_new(difference: Difference, best: Claim | None, pair: Pair) -> tup
     if difference.kind in ("removed", "moved", "renamed"):
         if told and (difference.kind == "removed" or best.new_path != difference.new_path) and best is not None:
             return _gone(_Family(path, ()), best, pair)
+        if best is not None and best.source == "probe" and not told and difference.kind == "moved":
+            # The library speaks of a removal; that some other module has the same name is chance.
+            return "removed", ""
         return difference.kind, difference.new_path
     if difference.kind == "parameter_removed" and told and best is not None:
         if best.new_parameters and best.new_path == path:

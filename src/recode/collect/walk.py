@@ -55,6 +55,9 @@ class Place:
     qualname: str = ""
 
 
+NOWHERE = Place()
+
+
 @dataclass(frozen=True)
 class Member:
     """A public member of a class. `owner` is `module:qualname` of the class that defines it."""
@@ -70,8 +73,9 @@ class Member:
 class Name:
     """A public object and every public path that leads to it, the best one first.
 
-    `listed` are the paths that their module's `__all__` names, `hidden` those that it leaves out. `told` says what the interpreter warned of when a path was read. `inherited` are
-    the members that come from outside the package; `defined` is a class's `module:qualname`. `parameters` is None where nothing tells them.
+    `listed` are the paths that their module's `__all__` names, `hidden` those that it leaves out. `told` says what the
+    interpreter warned of when a path was read. `inherited` are the members that come from outside the package; `defined`
+    is a class's `module:qualname`. `parameters` is None where nothing tells them.
     """
 
     paths: tuple[str, ...]
