@@ -25,7 +25,7 @@ from recode.collect.files import note_files, python_sources
 from recode.collect.join import ALIKE, Finding, Pair, join
 from recode.collect.notes import Item, is_between, items
 from recode.collect.releases import File, Release, fetch, releases_between
-from recode.collect.walk import Api, import_name, probe, walk
+from recode.collect.walk import Api, import_names, probe, walk
 from recode.errors import RecodeError
 from recode.records import Record, write_records, write_text
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock, recode_home
@@ -131,8 +131,9 @@ def collect(asked: Asked, locks: Path | None = None, tell: Callable[[str], None]
         apis = [pool.submit(_walked, asked, locks, which) for which in ("old", "new")]
         tell("importing and walking both releases")
         (_, old), (environment, new) = (one.result() for one in apis)
+        packages = tuple(sorted({module.partition(".")[0] for module in [*old.modules, *new.modules]}))
         tell(f"reading the sources of {len(releases)} releases")
-        scanned = list(pool.map(lambda release: _notices(release, new.package), releases))
+        scanned = list(pool.map(lambda release: _notices(release, packages), releases))
         tell("reading the release notes")
         noted = _items(releases[-1])
     tell("joining")
@@ -160,7 +161,8 @@ def collect(asked: Asked, locks: Path | None = None, tell: Callable[[str], None]
 def _walked(asked: Asked, locks: Path | None, which: str) -> tuple[Environment, Api]:
     version, requires = (asked.old, asked.old_requires) if which == "old" else (asked.new, asked.new_requires)
     environment = ensure_environment(ensure_lock(locks or recode_home() / "locks", asked.library, version, requires))
-    return environment, walk(environment, asked.package or import_name(environment, asked.library), version)
+    packages = (asked.package,) if asked.package else import_names(environment, asked.library)
+    return environment, walk(environment, packages, version)
 
 
 def _failures(old: Api, new: Api) -> Iterator[tuple[str, str, str]]:
@@ -242,15 +244,16 @@ def _dated(claim: Claim, seen_first: str, gone: str) -> Claim:
 # --- sources and notes, remembered for each file ---
 
 
-def _notices(release: Release, package: str) -> tuple[str, list[Notice]]:
+def _notices(release: Release, packages: Sequence[str]) -> tuple[str, list[Notice]]:
     file = release.smallest
     if file is None:
         return release.version, []
 
     def read() -> list[Notice]:
-        return notices(python_sources(file, fetch(file), package))
+        data = fetch(file)
+        return notices([source for package in packages for source in python_sources(file, data, package)])
 
-    return release.version, _remembered("notices", file, ("deprecations", "files"), Notice, read)
+    return release.version, _remembered("notices", file, packages, ("deprecations", "files"), Notice, read)
 
 
 def _items(release: Release) -> list[Item]:
@@ -261,15 +264,22 @@ def _items(release: Release) -> list[Item]:
     def read() -> list[Item]:
         return [item for path, text in note_files(fetch(file)) for item in items(path, text)]
 
-    return _remembered("items", file, ("notes", "files"), Item, read)
+    return _remembered("items", file, (), ("notes", "files"), Item, read)
 
 
 def _remembered(
-    what: str, file: File, readers: Sequence[str], kind: type[RecordT], read: Callable[[], list[RecordT]]
+    what: str,
+    file: File,
+    packages: Sequence[str],
+    readers: Sequence[str],
+    kind: type[RecordT],
+    read: Callable[[], list[RecordT]],
 ) -> list[RecordT]:
     """Return what reading a file gives; kept under the file's hash and that of the modules that read it."""
     code = b"".join(Path(__file__).with_name(f"{one}.py").read_bytes() for one in readers)
-    key = hashlib.sha256(f"{file.sha256}\n{hashlib.sha256(code).hexdigest()}".encode()).hexdigest()
+    key = hashlib.sha256(
+        f"{file.sha256}\n{' '.join(packages)}\n{hashlib.sha256(code).hexdigest()}".encode()
+    ).hexdigest()
     path = recode_home() / what / f"{key}.json"
     adapter = TypeAdapter(list[kind])  # type: ignore[valid-type]
     try:

@@ -25,6 +25,7 @@ from recode.sandbox.execution import Execution, run_program
 from recode.sandbox.zygotes import Limits
 
 _LIMITS = Limits(seconds=300.0, memory=6 << 30, processes=64, files=64 << 20, output=1 << 20)
+_NOT_API = frozenset({"tests", "test", "docs", "doc", "examples", "benchmarks", "scripts", "setup", "conftest"})
 _PART = 900_000
 """Characters of one part of the answer; what a program prints has to fit in one frame of the sandbox."""
 
@@ -102,7 +103,10 @@ class Name:
 
 @dataclass(frozen=True)
 class Api:
-    """The public API of one release: names by path, modules with their files, and the modules that could not be imported."""
+    """The public API of one release: names by path, modules with their files, and the modules that could not be imported.
+
+    `package` is the one that the library is known by; a distribution may hold more.
+    """
 
     package: str
     version: str
@@ -163,16 +167,29 @@ class Api:
         return found
 
 
-def walk(environment: Environment, package: str, version: str) -> Api:
-    """Return the public API of the package installed in an environment; remembered for the environment.
+def walk(environment: Environment, packages: Sequence[str], version: str) -> Api:
+    """Return the public API of a distribution's packages installed in an environment; remembered for the environment.
 
     Raises:
-        WalkError: it cannot be imported there; the message says why.
+        WalkError: the first package cannot be imported there; the message says why.
     """
-    answer = _kept(environment, f"walk({package!r}, ", f"{package} {version}")
-    if "error" in answer:
-        raise WalkError(f"{package} {version}: cannot be imported in its environment: {answer['error']}")
-    return Api(package, version, tuple(map(_name, answer["names"])), answer["modules"], answer["failures"])
+    names: list[Name] = []
+    modules: dict[str, str] = {}
+    failures: dict[str, str] = {}
+    for package in packages:
+        answer = _kept(environment, f"walk({package!r}, ", f"{package} {version}")
+        if "error" not in answer:
+            names += map(_name, answer["names"])
+            modules |= answer["modules"]
+            failures |= answer["failures"]
+        elif package == packages[0]:
+            raise WalkError(
+                f"{package} {version}: cannot be imported in its environment: {answer['error']}; if a dependency is too "
+                "new for it, pin that with --old-requires or --new-requires"
+            )
+        else:
+            failures[package] = answer["error"]
+    return Api(packages[0], version, tuple(names), modules, failures)
 
 
 def probe(environment: Environment, package: str, paths: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -186,8 +203,8 @@ def probe(environment: Environment, package: str, paths: Sequence[str]) -> dict[
     return {path: (outcome, message) for path, (outcome, message) in zip(paths, answers, strict=True)}
 
 
-def import_name(environment: Environment, library: str) -> str:
-    """Return the name by which programs import a distribution: of its top-level packages the one that is named like it, or the largest.
+def import_names(environment: Environment, library: str) -> tuple[str, ...]:
+    """Return the names by which programs import a distribution, first the one that is named like it, or else the largest.
 
     Raises:
         WalkError: nothing importable is installed under the distribution's name.
@@ -200,13 +217,12 @@ def import_name(environment: Environment, library: str) -> str:
         for line in (folder / "RECORD").read_text(encoding="utf-8").splitlines():
             top, _, rest = line.partition(",")[0].partition("/")
             module = top if rest else top.partition(".")[0]
-            if module.isidentifier() and (rest or top.endswith((".py", ".so"))):
+            if module.isidentifier() and (rest.endswith(".py") or (not rest and top.endswith((".py", ".so")))):
                 counts[module] = counts.get(module, 0) + 1
-    public = {name: count for name, count in counts.items() if not name.startswith("_")} or counts
+    public = {name: count for name, count in counts.items() if not name.startswith("_") and name not in _NOT_API}
     if not public:
         raise WalkError(f"{library}: its release holds no importable module; name one with --package")
-    named = next((name for name in public if name.lower() == wanted), None)
-    return named or max(public, key=lambda name: (public[name], name))
+    return tuple(sorted(public, key=lambda name: (name.lower() != wanted, -public[name], name)))
 
 
 def _kept(environment: Environment, call: str, what: str) -> Any:
