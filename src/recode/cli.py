@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -90,6 +90,22 @@ def data_generate(
 
     for file, count in write_generated(out).items():
         typer.echo(f"{out / file}: {count} entries")
+
+
+@data_app.command("export", epilog="Example: `recode data export --format hf --out runs/data-hf`")
+def data_export(
+    form: Annotated[
+        Literal["recode", "hf", "verl"],
+        typer.Option("--format", help="The published six fields, a folder for `datasets`, or verl's Parquet."),
+    ],
+    out: Annotated[Path, typer.Option(help="Where the files go.")],
+    data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
+) -> None:
+    """Write every split in the form that another tool reads."""
+    from recode.collect.exports import export
+
+    for file, count in export(data, out, form).items():
+        typer.echo(f"{out / file}: {count} rows")
 
 
 # --- the sandbox ---
