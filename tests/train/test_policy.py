@@ -75,8 +75,8 @@ def test_rows_and_their_rollouts_stay_together(
 ) -> None:
     monkeypatch.setattr(run, "trl_reward", lambda name, family: varied)
     tokenizers: list[Any] = []
-    load = run.load
-    monkeypatch.setattr(run, "load", lambda name: tokenizers.append(load(name)) or tokenizers[-1])
+    load = run.load_base
+    monkeypatch.setattr(run, "load_base", lambda recipe: tokenizers.append(load(recipe)) or tokenizers[-1])
     run.train(policy(steps=2), tmp_path)
     tokenizer = tokenizers[0][1]
     for rows, rollouts in watched.batches:

@@ -19,6 +19,7 @@ from recode.models import Sampling, sample_ids
 from recode.models.llama import supports
 from recode.prompts import parse_response
 from recode.source import clean
+from recode.train.adapters import layers_of, with_plain_weights
 from recode.train.recipes import PolicyRecipe
 
 _FLAT = 1e-6
@@ -58,14 +59,22 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         """Return rollouts: those that are ready, those of the small decoder, or those of TRL's own backends."""
         if self._ready is not None:
             return self._ready
-        policy = self.accelerator.unwrap_model(self.model)
-        if not supports(policy):
+        if not self._decodes_here():
             return super()._generate(prompts)
         self.rollout_func = self._rollout
         try:
             return super()._generate(prompts)
         finally:
             self.rollout_func = None
+
+    def _decodes_here(self) -> bool:
+        """Say whether the small decoder samples: it knows the model's layers, and one token ends a completion."""
+        layers = layers_of(self.accelerator.unwrap_model(self.model))
+        return supports(layers) and self.eos_token_ids == [self.processing_class.eos_token_id]
+
+    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        """Return prompts' token ids: the rendered text holds every special token already, and a second BOS would be another prompt."""
+        return self.processing_class(prompts, add_special_tokens=False)["input_ids"], None, {}
 
     def _rollout(self, prompts: Sequence[str], trainer: Any) -> dict[str, Any]:
         """Sample one group for every run of equal prompts."""
@@ -74,7 +83,8 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         ids = tokenizer(list(prompts[::group]), add_special_tokens=False)["input_ids"]
         seed = self._recipe.seed * 1_000_000 + self.state.global_step * 64 + self._round
         sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.top_p, seed)
-        drawn = sample_ids(self.accelerator.unwrap_model(self.model), tokenizer, ids, group, sampling)
+        policy = with_plain_weights(self.accelerator.unwrap_model(self.model))
+        drawn = sample_ids(policy, tokenizer, ids, group, sampling)
         return {
             "prompt_ids": [prompt for prompt in ids for _ in range(group)],
             "completion_ids": [completion for completions in drawn for completion in completions],
@@ -90,7 +100,7 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         TRL pads prompts on the left and completions on the right, which on a CPU costs as much as the tokens. Where the small decoder fits,
         sequences are moved to the left edge, batched with others of like length, and only tokens that count meet the vocabulary.
         """
-        policy = self.accelerator.unwrap_model(model)
+        policy = layers_of(self.accelerator.unwrap_model(model))
         if not supports(policy):
             rest: tuple[Tensor, Tensor | None, Any] = super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **others

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -171,6 +171,20 @@ class RewardTerms(_Table):
     weights: dict[Literal["format", "exact", "edit", "lift", "execution"], float] = {"format": 1.0, "edit": 1.0}
 
 
+class Adapter(_Table):
+    """Low-rank adaptation in place of training every weight (LoRA, arXiv 2106.09685; DoRA, arXiv 2402.09353)."""
+
+    kind: Literal["lora", "dora"] = "lora"
+    rank: Positive = 64
+    alpha: Positive = 64
+    """An update is scaled by alpha / rank."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    targets: tuple[str, ...] = ()
+    """Names of the layers to adapt, such as `q_proj`; none: every linear layer but the head."""
+    four_bit: bool = False
+    """Hold the frozen base in 4-bit NormalFloat (QLoRA, arXiv 2305.14314); needs bitsandbytes."""
+
+
 class SftRecipe(_Table):
     """Supervised fine-tuning on the gold programs."""
 
@@ -178,6 +192,8 @@ class SftRecipe(_Table):
     model: str
     seed: int = 42
     data: TrainingData = TrainingData()
+    adapter: Adapter | None = None
+    """None: every weight is trained."""
     optimization: SftOptimization
 
 
@@ -188,6 +204,8 @@ class PolicyRecipe(_Table):
     model: str
     seed: int = 42
     data: TrainingData = TrainingData()
+    adapter: Adapter | None = None
+    """None: every weight is trained."""
     optimization: Optimization
     rollout: Rollout = Rollout()
     loss: PolicyLoss = PolicyLoss()
@@ -262,5 +280,7 @@ def _known_keys(method: str, tables: list[str]) -> list[str]:
     """Return the keys of the table at this path in the recipe of this method."""
     model: Any = {"pretrain": PretrainRecipe, "sft": SftRecipe}.get(method, PolicyRecipe)
     for table in tables:
-        model = model.model_fields[table].annotation
+        kind = model.model_fields[table].annotation
+        # A table that may be left out is a union with None.
+        model = next(part for part in get_args(kind) or (kind,) if part is not type(None))
     return list(model.model_fields)

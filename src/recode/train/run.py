@@ -1,7 +1,7 @@
 """`recode train`: one folder a run. The same command starts it, goes on after a kill, and does nothing when it is done.
 
-A run's folder holds `recipe.json` (what was asked), `checkpoints/`, `log.jsonl` (one line a step), `tensorboard/`, and, at the end, `model/`
-(a Hugging Face model folder) and `result.json`.
+A run's folder holds `recipe.json` (what was asked), `checkpoints/`, `log.jsonl` (one line a step), `tensorboard/`, and, at the end, `adapter/`
+where the recipe has one, `model/` (a Hugging Face model folder with its card, an adapter merged into it) and `result.json`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from trl import GRPOConfig, SFTConfig, SFTTrainer
 from trl.rewards import get_soft_overlong_punishment
 
 from recode.errors import RecipeError, RecodeError
-from recode.models import attention, llama, load
+from recode.models import attention, llama
 from recode.records import write_jsonl, write_text
 from recode.rewards import trl_reward
+from recode.train.adapters import load_base, peft_config, save_merged
 from recode.train.data import Prompts, load_prompts, plan
+from recode.train.model_card import write_card
 from recode.train.policy import PolicyTrainer, fresh_rows
 from recode.train.recipes import Optimization, PolicyRecipe, SftRecipe
 
@@ -44,7 +46,7 @@ def train(recipe: SftRecipe | PolicyRecipe, folder: Path, *, on_step: OnStep | N
     if (folder / "result.json").exists():
         return final
     set_seed(recipe.seed)
-    model, tokenizer = load(recipe.model)
+    model, tokenizer = load_base(recipe)
     if llama.supports(model):
         model.set_attn_implementation(attention.register())
     prompts = load_prompts(recipe.data, tokenizer, recipe.seed)
@@ -54,7 +56,7 @@ def train(recipe: SftRecipe | PolicyRecipe, folder: Path, *, on_step: OnStep | N
     # It prints every step's numbers; here they are in the log and the progress display.
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=_last_checkpoint(folder / "checkpoints"))
-    _finish(trainer, tokenizer, folder, watcher)
+    _finish(trainer, recipe, prompts, folder, watcher)
     return final
 
 
@@ -157,6 +159,7 @@ def _policy(
         reward_funcs=rewards,
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
+        peft_config=peft_config(recipe.adapter),
         callbacks=[watcher],
     )
 
@@ -167,7 +170,7 @@ def _sft(
     """Return the trainer of an SFT recipe: next-token loss on the gold completion alone."""
     settings = recipe.optimization
     rows = plan(prompts, settings.steps, settings.examples_per_step, recipe.data.no_op_share, recipe.seed)
-    dataset = Dataset.from_list([{"prompt": row["prompt"], "completion": row["gold"]} for row in rows])
+    dataset = Dataset.from_list([_tokens(row, tokenizer) for row in rows])
     arguments = SFTConfig(
         **_arguments(recipe, folder),
         per_device_train_batch_size=settings.examples_at_once,
@@ -178,8 +181,23 @@ def _sft(
         train_sampling_strategy="sequential",
     )
     return SFTTrainer(
-        model=model, args=arguments, train_dataset=dataset, processing_class=tokenizer, callbacks=[watcher]
+        model=model,
+        args=arguments,
+        train_dataset=dataset,
+        processing_class=tokenizer,
+        peft_config=peft_config(recipe.adapter),
+        callbacks=[watcher],
     )
+
+
+def _tokens(row: dict[str, Any], tokenizer: Any) -> dict[str, list[int]]:
+    """Return the tokens of prompt, gold and end, told apart by `completion_mask`.
+
+    Prompt and gold meet as they do when the policy writes: no token spans both, and no special token is put before a prompt that has its own.
+    """
+    prompt, gold = tokenizer([row["prompt"], row["gold"]], add_special_tokens=False)["input_ids"]
+    gold = [*gold, tokenizer.eos_token_id]
+    return {"input_ids": prompt + gold, "completion_mask": [0] * len(prompt) + [1] * len(gold)}
 
 
 class _Watcher(TrainerCallback):  # type: ignore[misc]
@@ -213,12 +231,21 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
             self._on_step({"step": state.global_step, "steps": state.max_steps, "seconds": self.seconds, **logs})
 
 
-def _finish(trainer: Any, tokenizer: Any, folder: Path, watcher: _Watcher) -> None:
-    """Write the model, then `result.json`, whose presence says that the run is done."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    model.save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
+def _finish(
+    trainer: Any, recipe: SftRecipe | PolicyRecipe, prompts: Prompts, folder: Path, watcher: _Watcher
+) -> None:
+    """Write the model and its card, then `result.json`, whose presence says that the run is done."""
+    adapter = folder / "adapter" if recipe.adapter else None
+    # Every process takes part: where weights are sharded, saving gathers them.
+    trainer.save_model(str(adapter or folder / "model"))
+    if not trainer.is_world_process_zero():
+        return
+    if adapter:
+        save_merged(recipe, adapter, folder / "model")
+    for pickled in folder.glob("*/training_args.bin"):
+        pickled.unlink()
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     last = {key: value for key, value in history[-1].items() if isinstance(value, int | float)}
     result = {"steps": trainer.state.global_step, "seconds": round(watcher.seconds, 1), "last": last}
+    write_card(folder / "model", recipe, prompts, result, adapter)
     write_text(folder / "result.json", json.dumps(result, indent=1))
