@@ -11,7 +11,14 @@ import torch
 from killed_run import Kill, MakePolicy, MakeSft, varied
 from peft import PeftModel, get_peft_model
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from recode.errors import MissingExtraError
 from recode.models import Sampling, llama, load
@@ -73,7 +80,9 @@ def test_ten_steps_merged_and_read_back_write_the_same_tokens(
     prompt = tokenizer("import lib\nlib.call(1)", return_tensors="pt")["input_ids"]
 
     def continued(model: Any) -> list[int]:
-        out = model.generate(input_ids=prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=24, do_sample=False)
+        out = model.generate(
+            input_ids=prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=24, do_sample=False
+        )
         return out[0].tolist()
 
     assert continued(merged) == continued(adapted)

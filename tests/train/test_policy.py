@@ -114,7 +114,7 @@ def test_fresh_rows_depend_on_seed_step_and_round_alone() -> None:
     assert draw(3, 1, 5) == fresh_rows(rows, 1)(3, 1, 5)
     assert len({str(draw(*place, 5)) for place in ((3, 1), (3, 2), (4, 1))} | {str(fresh_rows(rows, 2)(3, 1, 5))}) == 4
     assert len({row["id"] for row in draw(0, 1, 50)}) == 50
-    assert len(draw(0, 1, 80)) == 50
+    assert len(draw(0, 1, 80)) == 80
 
 
 def test_a_part_is_one_groups_share_of_every_field() -> None:

@@ -40,7 +40,9 @@ def write_card(
         pipeline_tag="text-generation",
         tags=["recode", recipe.method, *([recipe.adapter.kind] if recipe.adapter else [])],
     )
-    write_text(folder / "README.md", f"---\n{header.to_yaml()}\n---\n\n{_body(recipe, prompts, result, licence, adapter)}")
+    write_text(
+        folder / "README.md", f"---\n{header.to_yaml()}\n---\n\n{_body(recipe, prompts, result, licence, adapter)}"
+    )
 
 
 def base_licence(model: str) -> str | None:
@@ -60,11 +62,16 @@ def base_licence(model: str) -> str | None:
 
 
 def _body(
-    recipe: SftRecipe | PolicyRecipe, prompts: Prompts, result: dict[str, Any], licence: str | None, adapter: Path | None
+    recipe: SftRecipe | PolicyRecipe,
+    prompts: Prompts,
+    result: dict[str, Any],
+    licence: str | None,
+    adapter: Path | None,
 ) -> str:
     trained = "every weight was trained"
     if recipe.adapter:
-        trained = f"a {recipe.adapter.kind.upper().replace('LORA', 'LoRA').replace('DORA', 'DoRA')} adapter was trained and is merged into these weights"
+        name = {"lora": "LoRA", "dora": "DoRA"}[recipe.adapter.kind]
+        trained = f"a {name} adapter was trained and is merged into these weights"
     numbers = "\n".join(f"| {name} | {result['last'][name]:.4g} |" for name in _SHOWN if name in result["last"])
     files = "\n".join(f"- `{path}`" for path in (*recipe.data.migrations, *recipe.data.no_ops)) or "- none"
     terms = (
@@ -85,8 +92,8 @@ model, tokenizer = AutoModelForCausalLM.from_pretrained("."), AutoTokenizer.from
 
 ## Data
 
-{len(prompts.migrations)} migrations and {len(prompts.no_ops)} entries whose note does not concern their code ({prompts.skipped} left out: too long, or
-not gradable). Of these, {recipe.data.generated} migrations are made up; the files:
+{len(prompts.migrations)} migrations and {len(prompts.no_ops)} entries whose note does not concern their code
+({prompts.skipped} left out: too long, or not gradable). Of these, {recipe.data.generated} migrations are made up; the files:
 
 {files}
 

@@ -12,21 +12,24 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 from trl import GRPOConfig, SFTConfig, SFTTrainer
 from trl.rewards import get_soft_overlong_punishment
 
-from recode.errors import RecipeError, RecodeError
+from recode.errors import MissingExtraError, RecipeError, RecodeError
 from recode.models import attention, llama
 from recode.records import write_jsonl, write_text
 from recode.rewards import trl_reward
 from recode.train.adapters import load_base, peft_config, save_merged
 from recode.train.data import Prompts, load_prompts, plan
+from recode.train.failures import check_context, check_server, explained, guarded
 from recode.train.model_card import write_card
 from recode.train.policy import PolicyTrainer, fresh_rows
 from recode.train.recipes import Optimization, PolicyRecipe, SftRecipe
@@ -45,19 +48,27 @@ def train(recipe: SftRecipe | PolicyRecipe, folder: Path, *, on_step: OnStep | N
     final = folder / "model"
     if (folder / "result.json").exists():
         return final
+    with explained(recipe, folder):
+        _train(recipe, folder, on_step)
+    return final
+
+
+def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | None) -> None:
+    check_server(recipe)
     set_seed(recipe.seed)
     model, tokenizer = load_base(recipe)
     if llama.supports(model):
         model.set_attn_implementation(attention.register())
     prompts = load_prompts(recipe.data, tokenizer, recipe.seed)
     watcher = _Watcher(folder, on_step)
+    with PartialState().main_process_first():
+        last = _last_checkpoint(folder / "checkpoints")
     make = _sft if isinstance(recipe, SftRecipe) else _policy
     trainer = make(recipe, folder, model, tokenizer, prompts, watcher)  # type: ignore[arg-type]
     # It prints every step's numbers; here they are in the log and the progress display.
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=_last_checkpoint(folder / "checkpoints"))
+    trainer.train(resume_from_checkpoint=last)
     _finish(trainer, recipe, prompts, folder, watcher)
-    return final
 
 
 def _claim(folder: Path, recipe: SftRecipe | PolicyRecipe) -> None:
@@ -119,14 +130,15 @@ def _arguments(recipe: SftRecipe | PolicyRecipe, folder: Path) -> dict[str, Any]
 def _policy(
     recipe: PolicyRecipe, folder: Path, model: Any, tokenizer: Any, prompts: Prompts, watcher: TrainerCallback
 ) -> PolicyTrainer:
-    """Return the trainer of a GRPO or DAPO recipe."""
+    """Return the trainer of a GRPO or DAPO recipe. Sequences are counted for each process."""
     rollout, loss, steps = recipe.rollout, recipe.loss, recipe.optimization.steps
-    sequences = rollout.prompts_per_step * rollout.samples_per_prompt
+    sequences = _dealt(rollout.prompts_per_step * rollout.samples_per_prompt, "sequences of a step")
     minibatch = sequences // rollout.minibatches
     at_once = rollout.sequences_at_once or minibatch
     batches = -(-steps // rollout.minibatches)
     rows = plan(prompts, batches, rollout.prompts_per_step, recipe.data.no_op_share, recipe.seed)
-    rewards: list[Any] = [trl_reward(name, recipe.reward.family) for name in recipe.reward.weights]
+    check_context(rows, model, tokenizer, rollout.max_new_tokens)
+    rewards: list[Any] = [guarded(trl_reward(name, recipe.reward.family), folder) for name in recipe.reward.weights]
     weights = list(recipe.reward.weights.values())
     if recipe.overlong.buffer:
         rewards.append(get_soft_overlong_punishment(rollout.max_new_tokens, recipe.overlong.buffer))
@@ -145,11 +157,13 @@ def _policy(
         epsilon_high=loss.clip_high,
         delta=loss.dual_clip,
         loss_type=loss.aggregation,
+        importance_sampling_level=loss.importance,
         scale_rewards=loss.scale_rewards,
         mask_truncated_completions=recipe.overlong.mask_truncated,
         reward_weights=weights,
         # The plan has its order already; shuffling again would not survive a resume in a later epoch.
         shuffle_dataset=False,
+        **_vllm(recipe),
     )
     return PolicyTrainer(
         recipe=recipe,
@@ -164,17 +178,52 @@ def _policy(
     )
 
 
+def _dealt(count: int, what: str) -> int:
+    """Return one process's share."""
+    processes = PartialState().num_processes
+    if count % processes:
+        raise RecipeError(
+            f"the {count} {what} cannot be dealt to {processes} processes; change [hardware] or the recipe's numbers"
+        )
+    return count // processes
+
+
+def _vllm(recipe: PolicyRecipe) -> dict[str, Any]:
+    """Return TRL's arguments for sampling by vLLM.
+
+    Raises:
+        MissingExtraError: vLLM is not installed.
+    """
+    if recipe.vllm is None:
+        return {}
+    if find_spec("vllm") is None:
+        raise MissingExtraError(
+            "[vllm] needs vLLM; install it with `pip install 'recode-rl[vllm]'`, or leave the table out"
+        )
+    shared = {"use_vllm": True, "vllm_mode": recipe.vllm.mode}
+    if recipe.vllm.mode == "server":
+        return {**shared, "vllm_server_base_url": recipe.vllm.server, "vllm_server_timeout": recipe.vllm.timeout}
+    return {
+        **shared,
+        "vllm_gpu_memory_utilization": recipe.vllm.memory_share,
+        "vllm_tensor_parallel_size": recipe.vllm.tensor_parallel,
+        "vllm_max_model_length": recipe.data.max_prompt_tokens + recipe.rollout.max_new_tokens,
+        "vllm_enable_sleep_mode": True,
+    }
+
+
 def _sft(
     recipe: SftRecipe, folder: Path, model: Any, tokenizer: Any, prompts: Prompts, watcher: TrainerCallback
 ) -> SFTTrainer:
     """Return the trainer of an SFT recipe: next-token loss on the gold completion alone."""
     settings = recipe.optimization
+    share = _dealt(settings.examples_per_step, "examples of a step")
     rows = plan(prompts, settings.steps, settings.examples_per_step, recipe.data.no_op_share, recipe.seed)
     dataset = Dataset.from_list([_tokens(row, tokenizer) for row in rows])
     arguments = SFTConfig(
         **_arguments(recipe, folder),
         per_device_train_batch_size=settings.examples_at_once,
-        gradient_accumulation_steps=settings.examples_per_step // settings.examples_at_once,
+        gradient_accumulation_steps=share // settings.examples_at_once,
         completion_only_loss=True,
         max_length=None,
         # The plan has its order already.
@@ -222,6 +271,8 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
             return
         self.seconds = time.monotonic() - self._started
         state.log_history[-1]["seconds"] = round(self.seconds, 2)
+        if not state.is_world_process_zero:
+            return
         write_jsonl(self._folder / "log.jsonl", [entry for entry in state.log_history if "loss" in entry])
         loss = logs["loss"]
         if not math.isfinite(loss):
@@ -231,9 +282,7 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
             self._on_step({"step": state.global_step, "steps": state.max_steps, "seconds": self.seconds, **logs})
 
 
-def _finish(
-    trainer: Any, recipe: SftRecipe | PolicyRecipe, prompts: Prompts, folder: Path, watcher: _Watcher
-) -> None:
+def _finish(trainer: Any, recipe: SftRecipe | PolicyRecipe, prompts: Prompts, folder: Path, watcher: _Watcher) -> None:
     """Write the model and its card, then `result.json`, whose presence says that the run is done."""
     adapter = folder / "adapter" if recipe.adapter else None
     # Every process takes part: where weights are sharded, saving gathers them.
