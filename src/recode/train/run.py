@@ -57,8 +57,11 @@ def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | Non
     check_server(recipe)
     set_seed(recipe.seed)
     model, tokenizer = load_base(recipe)
-    if llama.supports(model):
-        model.set_attn_implementation(attention.register())
+    prepare(model)
+    if tokenizer.eos_token_id is None:
+        raise RecipeError(
+            f"{recipe.model}: its tokenizer has no end token (eos_token), so no completion could ever end; add one"
+        )
     prompts = load_prompts(recipe.data, tokenizer, recipe.seed)
     watcher = _Watcher(folder, on_step)
     with PartialState().main_process_first():
@@ -69,6 +72,12 @@ def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | Non
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last)
     _finish(trainer, recipe, prompts, folder, watcher)
+
+
+def prepare(model: Any) -> None:
+    """Choose the attention that is fastest for a small model on a CPU."""
+    if llama.supports(model):
+        model.set_attn_implementation(attention.register())
 
 
 def _claim(folder: Path, recipe: SftRecipe | PolicyRecipe) -> None:
@@ -295,6 +304,9 @@ def _finish(trainer: Any, recipe: SftRecipe | PolicyRecipe, prompts: Prompts, fo
         pickled.unlink()
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     last = {key: value for key, value in history[-1].items() if isinstance(value, int | float)}
-    result = {"steps": trainer.state.global_step, "seconds": round(watcher.seconds, 1), "last": last}
+    counts = {"migrations": len(prompts.migrations), "no_ops": len(prompts.no_ops), "left_out": prompts.skipped}
+    result = {
+        "steps": trainer.state.global_step, "seconds": round(watcher.seconds, 1), "prompts": counts, "last": last,
+    }  # fmt: skip
     write_card(folder / "model", recipe, prompts, result, adapter)
     write_text(folder / "result.json", json.dumps(result, indent=1))

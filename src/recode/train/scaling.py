@@ -152,9 +152,8 @@ def memory(recipe: PolicyRecipe, shape: Shape, card: Card) -> Memory:
     stored = shape.layers * shape.layer_token
     if recipe.optimization.gradient_checkpointing:
         stored = shape.layers * shape.hidden * BF16 + shape.layer_token
-    if recipe.vllm is None:
-        sampling = sequences * _length(recipe) * shape.cache_token
-    else:
+    sampling = float(sequences * _length(recipe) * shape.cache_token)
+    if recipe.vllm is not None:
         sampling = recipe.vllm.memory_share * card.memory if recipe.vllm.mode == "colocate" else 0.0
     return Memory(
         weights=(frozen + trained * FP32) / shards,
