@@ -1,7 +1,8 @@
 """The papers' equations in a few lines of float64, written from the papers alone: what TRL and verl are compared with.
 
 GRPO: arXiv 2402.03300, equations 3 and 4 and section 4.1.2. DAPO: arXiv 2503.14476, equations 8 and 9. Dr. GRPO: arXiv 2503.20783, section 3.1.
-GSPO: arXiv 2507.18071, equations 5 to 7. Dual clip: arXiv 1912.09729, equation 5. All maximise; a loss is the negative.
+GSPO: arXiv 2507.18071, equations 5 to 7. Dual clip: arXiv 1912.09729, equation 5. KL weighed by the ratio:
+arXiv 2512.02556. All maximise; a loss is the negative.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def kl(logp: Tensor, reference: Tensor) -> Tensor:
 
 def loss(
     logp: Tensor, old: Tensor, reference: Tensor, advantage: Tensor, mask: Tensor, *,
-    how: str, low: float, high: float, c: float | None, beta: float, longest: int, sequence: bool,
+    how: str, low: float, high: float, c: float | None, beta: float, longest: int, sequence: bool, weighed: bool,
 ) -> Tensor:  # fmt: skip
     """Return the loss of a batch; tensors are (sequences, tokens), `advantage` (sequences,), sequences right-padded."""
     value = torch.zeros((), dtype=logp.dtype)
@@ -39,7 +40,8 @@ def loss(
         ratio = torch.exp(logp[row, :n] - old[row, :n])
         if sequence:
             ratio = torch.exp((logp[row, :n] - old[row, :n]).sum() / n).expand(n)
-        terms.append(surrogate(ratio, advantage[row], low, high, c) - beta * kl(logp[row, :n], reference[row, :n]))
+        penalty = kl(logp[row, :n], reference[row, :n]) * (ratio if weighed else 1)
+        terms.append(surrogate(ratio, advantage[row], low, high, c) - beta * penalty)
     if how == "grpo":
         value = torch.stack([term.mean() for term in terms]).mean()
     elif how == "dapo":

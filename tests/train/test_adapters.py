@@ -150,6 +150,25 @@ def test_a_killed_run_with_an_adapter_goes_on_to_the_same_weights(
         assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+@pytest.mark.parametrize("method", ["sft", "grpo"])
+def test_an_adapter_over_a_four_bit_base_trains_and_is_merged_into_the_whole_one(
+    method: str, tiny_model: Path, sft: MakeSft, policy: MakePolicy, tmp_path: Path
+) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed (pip install 'recode-rl[qlora]')")
+    recipe = recipe_of(method, "lora", tiny_model, sft, policy)
+    recipe = recipe.model_copy(update={"adapter": Adapter(**TABLE, four_bit=True)})
+    held, _ = adapters.load_base(recipe)
+    assert held.is_loaded_in_4bit
+    assert not llama.supports(held)
+    folder = run.train(recipe, tmp_path)
+    merged, base = load_file(folder / "model.safetensors"), load_file(tiny_model / "model.safetensors")
+    assert merged.keys() == base.keys()
+    assert all(merged[name].shape == base[name].shape for name in base)
+    changed = {name for name in base if not torch.equal(merged[name], base[name])}
+    assert changed
+    assert all("_proj" in name for name in changed)
+
+
 def test_four_bits_without_bitsandbytes_name_the_extra(
     sft: MakeSft, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -19,7 +19,8 @@ from recode.train.recipes import PolicyLoss, PolicyRecipe
 TOKENS = 6
 CASES: dict[str, dict[str, Any]] = {
     "grpo": {"aggregation": "grpo"},
-    "grpo with KL": {"aggregation": "grpo", "kl": 0.3},
+    "grpo with KL": {"aggregation": "grpo", "kl": 0.3, "kl_correction": False},
+    "grpo with corrected KL": {"aggregation": "grpo", "kl": 0.3, "kl_correction": True},
     "dapo": {"aggregation": "dapo", "clip_high": 0.28},
     "dapo with dual clip": {"aggregation": "dapo", "clip_high": 0.28, "dual_clip": 1.5},
     "dr_grpo": {"aggregation": "dr_grpo", "scale_rewards": "none"},
@@ -45,7 +46,7 @@ def of_the_papers(loss: PolicyLoss, fixed: dict[str, torch.Tensor]) -> torch.Ten
     return papers.loss(
         fixed["logp"], fixed["old"], fixed["reference"], fixed["advantage"], fixed["mask"], how=loss.aggregation,
         low=loss.clip_low, high=loss.clip_high, c=loss.dual_clip, beta=loss.kl, longest=TOKENS,
-        sequence=loss.importance == "sequence",
+        sequence=loss.importance == "sequence", weighed=loss.kl_correction,
     )  # fmt: skip
 
 

@@ -147,6 +147,8 @@ class PolicyLoss(_Table):
     importance: Literal["token", "sequence"] = "token"
     """What a ratio is taken of: each token (GRPO, DAPO) or, length-normalised, the whole sequence (GSPO, arXiv 2507.18071)."""
     kl: Annotated[float, Field(ge=0)] = 0.0
+    kl_correction: bool = True
+    """Weigh the KL term by the ratio, so that its gradient is that of the KL (arXiv 2512.02556); GRPO's paper does not."""
     scale_rewards: Literal["group", "batch", "none"] = "group"
 
 

@@ -162,6 +162,7 @@ def _policy(
         temperature=rollout.temperature,
         top_p=rollout.top_p,
         beta=loss.kl,
+        use_bias_correction_kl=loss.kl_correction,
         epsilon=loss.clip_low,
         epsilon_high=loss.clip_high,
         delta=loss.dual_clip,

@@ -42,6 +42,7 @@ def check(recipe: Any) -> PolicyRecipe:
         "adapter.four_bit: verl holds the base in 16 bits": adapter is not None and adapter.four_bit,
         "loss.aggregation: verl has no bnpo": recipe.loss.aggregation not in AGGREGATIONS,
         "loss.scale_rewards: verl has no scaling by the batch": recipe.loss.scale_rewards == "batch",
+        "loss.kl_correction: verl has none; set false": recipe.loss.kl > 0 and recipe.loss.kl_correction,
         "overlong.mask_truncated: verl has no such mask": recipe.overlong.mask_truncated,
         "optimization.schedule: verl has constant and cosine": recipe.optimization.schedule == "linear",
         "reward.weights.execution: it runs with --engine trl": "execution" in recipe.reward.weights,
