@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
-import requests
 import torch
 from killed_run import Kill, MakePolicy, MakeSft, varied
 from safetensors.torch import load_file
@@ -19,6 +20,7 @@ from recode.errors import RecipeError, RecodeError
 from recode.models import load
 from recode.records import read_jsonl
 from recode.train import run
+from recode.train.failures import check_server
 from recode.train.policy import PolicyTrainer
 from recode.train.recipes import PolicyRecipe, Vllm
 
@@ -158,6 +160,25 @@ def test_an_unreachable_vllm_server_is_named_before_a_model_is_loaded(
         run.train(served(policy()), tmp_path)
 
 
+def test_a_server_that_answers_is_waited_for_no_longer(policy: MakePolicy) -> None:
+    asked: list[str] = []
+
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        check_server(served(policy(), f"http://127.0.0.1:{server.server_port}/"))
+        server.shutdown()
+    assert asked == ["/health"]
+
+
 def test_a_server_that_goes_away_while_training_is_named(
     policy: MakePolicy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,7 +189,7 @@ def test_a_server_that_goes_away_while_training_is_named(
 
     def lost(trainer: PolicyTrainer, *args: Any) -> Any:
         if at_step(trainer, FAILS_AT):
-            raise requests.ConnectionError("Connection refused")
+            raise ConnectionError("The server cannot be reached")
         return rollout(trainer, *args)
 
     monkeypatch.setattr(PolicyTrainer, "_rollout", lost)

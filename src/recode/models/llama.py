@@ -29,7 +29,7 @@ class Sampling:
 
 
 def supports(model: Any) -> bool:
-    """Say whether this decoder reproduces the model: a plain Llama on the CPU, without biases, scaled positions, adapters or quantised weights."""
+    """Say whether this decoder reproduces the model: a plain Llama on the CPU; no biases, scaled positions, adapters, quantisation."""
     config: Any = getattr(model, "config", None)
     rope = getattr(config, "rope_parameters", None) or {}
     return (

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import shutil
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +33,8 @@ def explained(recipe: SftRecipe | PolicyRecipe, folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise RecodeError(f"{folder}: the disk is full; make room. {kept}") from None
-        if _server(recipe) and isinstance(error, ConnectionError | _request_errors()):
+        # TRL's client raises Python's own ConnectionError or one of `requests`, which is an OSError too.
+        if _server(recipe) and (isinstance(error, ConnectionError) or type(error).__module__.startswith("requests")):
             raise RecodeError(f"{folder}: {_unreachable(recipe)}. {kept}") from None
         raise
     except Exception as error:
@@ -70,17 +74,16 @@ def check_server(recipe: SftRecipe | PolicyRecipe) -> None:
         return
     assert isinstance(recipe, PolicyRecipe)
     assert recipe.vllm is not None
-    import time
-
-    import requests
-
+    health = f"{recipe.vllm.server.rstrip('/')}/health"
     ends = time.monotonic() + recipe.vllm.timeout
     while True:
         try:
-            if requests.get(f"{recipe.vllm.server.rstrip('/')}/health", timeout=10).ok:
+            with urllib.request.urlopen(health, timeout=10):
                 return
-        except requests.RequestException:
+        except (OSError, http.client.HTTPException):
             pass
+        except ValueError:
+            raise RecipeError(f"vllm.server: `{recipe.vllm.server}` is no address like http://localhost:8000") from None
         if time.monotonic() >= ends:
             raise RecodeError(_unreachable(recipe))
         time.sleep(min(2.0, recipe.vllm.timeout))
@@ -113,12 +116,6 @@ def _unreachable(recipe: SftRecipe | PolicyRecipe) -> str:
     assert isinstance(recipe, PolicyRecipe)
     assert recipe.vllm is not None
     return f"the vLLM server at {recipe.vllm.server} does not answer; start it with: {server_command(recipe)}"
-
-
-def _request_errors() -> type[Exception]:
-    import requests
-
-    return requests.RequestException
 
 
 def _less_memory(recipe: SftRecipe | PolicyRecipe) -> str:
