@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import sys
 from pathlib import Path
@@ -183,19 +184,33 @@ def pretrain(
     typer.echo(launch(recipe, out or Path("runs") / recipe.stem, {}, allowed=("pretrain",)))
 
 
+class Engine(enum.StrEnum):
+    """What runs a training recipe."""
+
+    TRL = "trl"
+    VERL = "verl"
+
+
 @app.command(epilog="Example: `recode train recipes/quickstart/grpo.toml --out runs/grpo`")
 def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe with `method` sft, grpo or dapo.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/ and the recipe's name).")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")] = None,
     model: Annotated[str | None, typer.Option(help="Instead of the recipe's model.")] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="`trl`: one process, or several by accelerate; `verl`: a Ray cluster.")
+    ] = Engine.TRL,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show commands and files; download, write and start nothing.")
+    ] = False,
 ) -> None:
     """Train a model by SFT, GRPO or DAPO; killed, the same command goes on from the last checkpoint."""
-    from recode.train.launch import launch
+    from recode.train.launch import launch_on
 
     asked = {"seed": seed, "model": model}
     overrides = {key: value for key, value in asked.items() if value is not None}
-    typer.echo(launch(recipe, out or Path("runs") / recipe.stem, overrides, allowed=("sft", "grpo", "dapo")))
+    folder = out or Path("runs") / recipe.stem
+    typer.echo(launch_on(engine.value, recipe, folder, overrides, dry_run=dry_run))
 
 
 # --- evaluation ---

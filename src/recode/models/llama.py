@@ -29,7 +29,7 @@ class Sampling:
 
 
 def supports(model: Any) -> bool:
-    """Say whether this decoder reproduces the model: a plain Llama on the CPU, without biases, scaled positions or adapters."""
+    """Say whether this decoder reproduces the model: a plain Llama on the CPU; no biases, scaled positions, adapters, quantisation."""
     config: Any = getattr(model, "config", None)
     rope = getattr(config, "rope_parameters", None) or {}
     return (
@@ -38,6 +38,7 @@ def supports(model: Any) -> bool:
         and not config.attention_bias
         and not config.mlp_bias
         and config.hidden_act == "silu"
+        and getattr(config, "quantization_config", None) is None
         and next(model.parameters()).device.type == "cpu"
     )
 

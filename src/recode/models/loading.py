@@ -34,8 +34,10 @@ def resolve(name: str | Path) -> str:
     return str(name)
 
 
-def load(name: str | Path, dtype: str = "float32") -> tuple[Any, Any]:
+def load(name: str | Path, dtype: str = "float32", **options: Any) -> tuple[Any, Any]:
     """Return a causal language model in evaluation mode and its tokenizer.
+
+    `options` go to `from_pretrained`, such as `quantization_config`.
 
     Raises:
         RecodeError: there is no such model, or it cannot be loaded; says why.
@@ -45,7 +47,7 @@ def load(name: str | Path, dtype: str = "float32") -> tuple[Any, Any]:
     source = resolve(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **options)
     except (OSError, ValueError) as error:
         raise RecodeError(f"{name}: cannot be loaded: {str(error).splitlines()[0]}") from None
     if tokenizer.pad_token_id is None:
