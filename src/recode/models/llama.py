@@ -10,22 +10,13 @@ R query heads per key-value head, D head size, C hidden size, V vocabulary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """How to choose tokens. `temperature` 0 is greedy. `seed` fixes everything that is drawn."""
-
-    max_new_tokens: int = 320
-    temperature: float = 1.0
-    top_p: float = 1.0
-    seed: int = 0
+from recode.models.sampling import Sampling
 
 
 def supports(model: Any) -> bool:
