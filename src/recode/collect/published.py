@@ -117,7 +117,13 @@ def import_name(code: str, library: str) -> str:
             tops += [one.name.partition(".")[0] for one in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             tops.append(node.module.partition(".")[0])
-    known = {"scikit_learn": "sklearn", "scikit_image": "skimage", "pillow": "PIL", "beautifulsoup4": "bs4", "pyyaml": "yaml"}
+    known = {
+        "scikit_learn": "sklearn",
+        "scikit_image": "skimage",
+        "pillow": "PIL",
+        "beautifulsoup4": "bs4",
+        "pyyaml": "yaml",
+    }
     wanted = known.get(plain, plain)
     return next((top for top in tops if top.lower() == wanted.lower()), wanted)
 

@@ -62,7 +62,7 @@ def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | Non
         raise RecipeError(
             f"{recipe.model}: its tokenizer has no end token (eos_token), so no completion could ever end; add one"
         )
-    prompts = load_prompts(recipe.data, tokenizer, recipe.seed)
+    prompts = load_prompts(recipe.data, tokenizer, recipe.seed, getattr(recipe, "reward", None))
     watcher = _Watcher(folder, on_step)
     with PartialState().main_process_first():
         last = _last_checkpoint(folder / "checkpoints")
