@@ -15,7 +15,7 @@ from recode.errors import RecipeError
 from recode.evaluate.migrations import evaluate
 from recode.invent import generate, generate_no_ops
 from recode.models import Sampling
-from recode.quickstart import SPLITS, TRAINED, Settings, quickstart, run_quickstart, table
+from recode.quickstart import SPLITS, TRAINED, Settings, quickstart, run_quickstart, some, table
 from recode.records import write_records
 
 RECIPE = """
@@ -57,7 +57,8 @@ def settings(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_it_runs_writes_its_report_and_does_nothing_twice(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     run_quickstart(settings.out, settings.data, settings.recipes, settings.seed)
     report = json.loads((settings.out / "report.json").read_text(encoding="utf-8"))
-    assert report.keys() == {"minutes", "seed", "arms", "delta"}
+    assert report.keys() == {"minutes", "seed", "reward", "arms", "delta"}
+    assert report["reward"] == {"format": 1.0, "edit": 1.0}
     assert report["seed"] == 5
     assert report["minutes"] > 0
     assert list(report["arms"]) == ["able", "base", *TRAINED]
@@ -81,3 +82,19 @@ def test_it_runs_writes_its_report_and_does_nothing_twice(settings: Settings, mo
     assert {**again, "minutes": 0} == {**report, "minutes": 0}
     with pytest.raises(RecipeError, match="other settings"):
         quickstart(Settings(settings.out, settings.data, settings.recipes, seed=6), Console(quiet=True))
+
+
+def test_real_splits_are_judged_in_part_and_made_up_ones_whole() -> None:
+    made = list(itertools.islice(generate(0), 200))
+    real = [entry.model_copy(update={"author": "somebody", "id": f"real-{i}"}) for i, entry in enumerate(made)]
+    assert some(made) == made
+    chosen = some([*real, *made])
+    assert len(chosen) == 120 + 200
+    assert [one.id for one in some(real[::-1])] == [one.id for one in chosen[:120]][::-1]
+
+
+def test_policies_trained_on_different_rewards_are_not_compared(settings: Settings) -> None:
+    path = settings.recipes / "dapo.toml"
+    path.write_text(path.read_text() + "[reward]\nweights = { format = 1.0, exact = 1.0 }\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match="same"):
+        quickstart(settings, Console(quiet=True))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -123,6 +124,22 @@ def data_generate(
         typer.echo(f"{out / file}: {count} entries")
 
 
+@data_app.command("export", epilog="Example: `recode data export --format hf --out runs/data-hf`")
+def data_export(
+    form: Annotated[
+        Literal["recode", "hf", "verl"],
+        typer.Option("--format", help="The published six fields, a folder for `datasets`, or verl's Parquet."),
+    ],
+    out: Annotated[Path, typer.Option(help="Where the files go.")],
+    data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
+) -> None:
+    """Write every split in the form that another tool reads."""
+    from recode.collect.exports import export
+
+    for file, count in export(data, out, form).items():
+        typer.echo(f"{out / file}: {count} rows")
+
+
 # --- the sandbox ---
 
 sandbox_app = typer.Typer(help="Run untrusted programs.", no_args_is_help=True, rich_markup_mode="markdown")
@@ -198,19 +215,33 @@ def pretrain(
     typer.echo(launch(recipe, out or Path("runs") / recipe.stem, {}, allowed=("pretrain",)))
 
 
+class Engine(enum.StrEnum):
+    """What runs a training recipe."""
+
+    TRL = "trl"
+    VERL = "verl"
+
+
 @app.command(epilog="Example: `recode train recipes/quickstart/grpo.toml --out runs/grpo`")
 def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe with `method` sft, grpo or dapo.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/ and the recipe's name).")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")] = None,
     model: Annotated[str | None, typer.Option(help="Instead of the recipe's model.")] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="`trl`: one process, or several by accelerate; `verl`: a Ray cluster.")
+    ] = Engine.TRL,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show commands and files; download, write and start nothing.")
+    ] = False,
 ) -> None:
     """Train a model by SFT, GRPO or DAPO; killed, the same command goes on from the last checkpoint."""
-    from recode.train.launch import launch
+    from recode.train.launch import launch_on
 
     asked = {"seed": seed, "model": model}
     overrides = {key: value for key, value in asked.items() if value is not None}
-    typer.echo(launch(recipe, out or Path("runs") / recipe.stem, overrides, allowed=("sft", "grpo", "dapo")))
+    folder = out or Path("runs") / recipe.stem
+    typer.echo(launch_on(engine.value, recipe, folder, overrides, dry_run=dry_run))
 
 
 # --- evaluation ---
@@ -218,27 +249,53 @@ def train(
 
 @app.command(epilog="Example: `recode evaluate recode-tiny --on test_updates --samples 8 --out runs/base`")
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A model folder, a hub name, `recode-tiny` or `recode-tiny-able`.")],
-    on: Annotated[list[str] | None, typer.Option(help="A split; repeat for more (default: all test splits).")] = None,
-    samples: Annotated[int, typer.Option(min=1, help="1: greedy. More: sampled, with pass@k.")] = 1,
-    temperature: Annotated[float, typer.Option(min=0.01, help="Of sampling.")] = 1.0,
-    out: Annotated[Path, typer.Option(help="Folder for results.json and the judged completions.")] = Path(
+    model: Annotated[
+        str | None, typer.Argument(help="A model or adapter folder, a hub name, `recode-tiny` or `recode-tiny-able`.")
+    ] = None,
+    on: Annotated[
+        list[str] | None, typer.Option(help="A benchmark; repeat for more (default: the test splits).")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for results.json, samples.jsonl and all completions.")] = Path(
         "runs/evaluation"
     ),
-    data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
+    data: Annotated[
+        list[str] | None, typer.Option(help="A benchmark's files: PATH, or NAME=PATH; repeat for more.")
+    ] = None,
+    completions: Annotated[
+        Path | None, typer.Option(help='Judge these lines {"id", "completion"} instead of a model.')
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="An OpenAI-compatible server, such as http://host:8000/v1.")
+    ] = None,
+    served: Annotated[str | None, typer.Option("--model", help="The model's name at the endpoint.")] = None,
+    backend: Annotated[
+        str, typer.Option(help="`transformers` or `vllm`, for models without an endpoint.")
+    ] = "transformers",
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests to the endpoint at once.")] = 16,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="1: greedy. More: sampled, with pass@k (default: the benchmark's own).")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0.0, help="Of sampling (default: the benchmark's own).")
+    ] = None,
+    top_p: Annotated[float | None, typer.Option(min=0.01, max=1.0, help="Of sampling.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest completion in tokens.")] = None,
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
     thinker: Annotated[
         str | None,
         typer.Option(help="A model whose greedy thought begins each completion (measures a habit of thought)."),
     ] = None,
+    log_samples: Annotated[bool, typer.Option("--log-samples", help="Put the prompts into samples.jsonl too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Judge a model on the project's splits: exact match, edit similarity, reward, copies of the old code, pass@k."""
-    from recode.evaluate.command import run_evaluation
+    """Judge a model, or given completions, on benchmarks: rates with their intervals, n, and a line for every completion."""
+    from recode.evaluate.launch import launch
 
-    run_evaluation(
-        model, on, data, out, samples=samples, temperature=temperature, seed=seed, thinker=thinker, as_json=as_json
-    )
+    launch(
+        model, on, out, data, completions=completions, endpoint=endpoint, served=served, backend=backend, concurrency=concurrency,
+        samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed, thinker=thinker, log_samples=log_samples,
+        as_json=as_json,
+    )  # fmt: skip
 
 
 @app.command(epilog="Example: `recode report runs/quickstart`")

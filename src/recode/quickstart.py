@@ -8,6 +8,7 @@ skipped when the file is there, so a killed run goes on where it stopped.
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -26,11 +27,14 @@ from recode.evaluate.statistics import paired_bootstrap
 from recode.invent.python_text import functions
 from recode.models import load, quiet
 from recode.records import Migration, read_jsonl, write_jsonl, write_text
+from recode.train.recipes import PolicyRecipe, PretrainRecipe, load_recipe
 
 SPLITS = ("test_generated", "test_updates", "test_libraries", "no_op")
 TRAINED = ("sft", "grpo", "dapo")
 ARMS = {"able": "recode-tiny-able", "base": "recode-tiny"}
 _PYTHON_TEXTS = 150
+_ENTRIES = 120
+"""Entries of each real split that are judged, chosen by a hash of their ids; `recode evaluate` judges whole splits."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
     report = {
         "minutes": round(_seconds(settings) / 60, 2),
         "seed": settings.seed,
+        "reward": _reward(settings),
         "arms": arms,
         "delta": {arm: _differences(judged["base"], judged[arm]) for arm in TRAINED},
     }
@@ -100,7 +105,6 @@ def _claim(settings: Settings) -> None:
 def _train(settings: Settings, arm: str, progress: Progress) -> Path:
     """Train an arm by its recipe; return the model's folder."""
     from recode.train.launch import note
-    from recode.train.recipes import PretrainRecipe, load_recipe
     from recode.train.run import train
 
     folder = settings.out / arm
@@ -122,14 +126,16 @@ def _evaluate(
 ) -> tuple[dict[str, list[Judged]], dict[str, Any]]:
     """Judge one greedy completion for every entry of every split, and measure forgetting; read what was judged before."""
     folder = settings.out / arm / "evaluation"
-    entries = {split: read_split(split, settings.data) for split in SPLITS}
+    entries = {split: some(read_split(split, settings.data)) for split in SPLITS}
+    weights = _reward(settings)
     task = progress.add_task(f"evaluate {arm}", total=sum(map(len, entries.values())), note="")
     loaded = functools.cache(lambda: load(model))
     judged: dict[str, list[Judged]] = {}
     for split in SPLITS:
         path = folder / f"{split}.jsonl"
         if not path.exists():
-            judge_split = functools.partial(_judge, loaded, entries[split], functools.partial(progress.advance, task))
+            done = functools.partial(progress.advance, task)
+            judge_split = functools.partial(_judge, loaded, entries[split], weights, done)
             write_jsonl(path, _timed(settings, f"{arm}-{split}", judge_split))
         judged[split] = [Judged(**row) for _, row in read_jsonl(path)]
     progress.update(task, completed=sum(map(len, entries.values())))
@@ -145,11 +151,35 @@ def _evaluate(
     return judged, results
 
 
+def some(entries: list[Migration]) -> list[Migration]:
+    """Return the entries of a split that are judged: all made-up ones, and a fixed choice of the real ones."""
+    real = [entry.id for entry in entries if entry.author != "generator"]
+    chosen = set(sorted(real, key=lambda one: hashlib.sha256(one.encode()).digest())[:_ENTRIES])
+    return [entry for entry in entries if entry.author == "generator" or entry.id in chosen]
+
+
+def _reward(settings: Settings) -> dict[str, float]:
+    """Return the weights of the reward that is reported: those that the policies are trained on.
+
+    Raises:
+        RecipeError: GRPO and DAPO are trained on different ones.
+    """
+    grpo, dapo = (load_recipe(settings.recipes / f"{arm}.toml") for arm in ("grpo", "dapo"))
+    rewards = [recipe.reward for recipe in (grpo, dapo) if isinstance(recipe, PolicyRecipe)]
+    if len(rewards) != 2 or rewards[0] != rewards[1]:
+        raise RecipeError(
+            f"{settings.recipes}: grpo.toml and dapo.toml must have the same [reward]: the report compares them by it"
+        )
+    return {str(name): weight for name, weight in rewards[0].weights.items()}
+
+
 def _judge(
-    loaded: Callable[[], tuple[Any, Any]], entries: list[Migration], done: Callable[[int], None]
-) -> list[dict[str, Any]]:
+    loaded: Callable[[], tuple[Any, Any]], entries: list[Migration], weights: dict[str, float],
+    done: Callable[[int], None],
+) -> list[dict[str, Any]]:  # fmt: skip
     model, tokenizer = loaded()
-    return [as_row(one) for group in evaluate(model, tokenizer, entries, on_done=done) for one in group]
+    judged = evaluate(model, tokenizer, entries, weights=weights, on_done=done)
+    return [as_row(one) for group in judged for one in group]
 
 
 def _differences(base: dict[str, list[Judged]], arm: dict[str, list[Judged]]) -> dict[str, Any]:
@@ -217,5 +247,5 @@ def table(report: dict[str, Any]) -> Table:
             arm, *cells, f"{results['test_updates']['reward']:.2f}", f"{results['forgetting']['python_loss']:.3f}"
         )
     copying = report["arms"]["base"]["test_updates"]["reward_of_copying"]
-    shown.caption = f"Copying the old code unchanged earns a reward of {copying:.2f} on test_updates, out of 3."
+    shown.caption = f"Reward: {' + '.join(report['reward'])}. Copying the old code unchanged earns {copying:.2f} of it on test_updates."
     return shown

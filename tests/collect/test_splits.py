@@ -53,6 +53,14 @@ def test_families_that_share_a_leaf_stay_together(entries: Sequence[Migration]) 
         assert splits[f"numpy-{family}"] == splits[f"pandas-{family}"]
 
 
+def test_pinned_families_are_trained_on_with_all_that_share_a_leaf(entries: Sequence[Migration]) -> None:
+    inside = [entry for entry in entries if entry.library != "polars"]
+    tested = next(name for name, split in sorted(assign(inside).items()) if split == "test_updates")
+    splits = assign(inside, {tested, "numpy-10"})
+    assert splits[tested] == splits["numpy-10"] == splits["pandas-10"] == "train"
+    assert {"validation", "test_updates"} <= set(splits.values())
+
+
 def test_no_leaf_is_in_two_splits(entries: Sequence[Migration]) -> None:
     splits = assign(entries)
     where: dict[str, set[str]] = {}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from recode.errors import RecodeError, RecordError
-from recode.evaluate import command, migrations
+from recode.errors import RecordError
+from recode.evaluate import migrations
 from recode.evaluate.migrations import evaluate, judge, read_split, summary
 from recode.invent import generate, generate_no_ops
 from recode.models import Sampling
@@ -112,17 +112,3 @@ def test_a_split_is_read_from_its_files(data: Path, entries: list[Migration]) ->
         read_split("tests", data)
     with pytest.raises(RecordError, match="cannot be read"):
         read_split("test_updates", data)
-
-
-def test_an_evaluation_is_kept_and_not_done_twice(
-    data: Path, tmp_path: Path, answered: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(command, "load", lambda name: (None, TOKENIZER))
-    settings: dict[str, Any] = {"samples": 2, "temperature": 1.0, "seed": 0, "thinker": None, "as_json": True}
-    first = command.run_evaluation("a", ["test_generated"], data, tmp_path / "out", **settings)
-    assert first["test_generated"]["pass@1"] == 0.5
-    assert first["test_generated"]["pass@2"] == 1.0
-    assert command.run_evaluation("a", ["test_generated"], data, tmp_path / "out", **settings) == first
-    assert answered == [6]
-    with pytest.raises(RecodeError, match="other settings"):
-        command.run_evaluation("b", ["test_generated"], data, tmp_path / "out", **settings)

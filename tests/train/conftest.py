@@ -71,11 +71,11 @@ def policy(tiny_model: Path, data: dict[str, Any]) -> MakePolicy:
 
 @pytest.fixture(scope="session")
 def kill() -> Kill:
-    """Return a function that runs a recipe in a process of its own, which is killed as it reports a step."""
+    """Return a function that runs a recipe in a process of its own, which is killed as it reports a step or while it saves it."""
 
-    def run(recipe: Any, folder: Path, step: int) -> None:
+    def run(recipe: Any, folder: Path, step: int, how: str = "at once") -> None:
         script = Path(__file__).with_name("killed_run.py")
-        arguments = [json.dumps(recipe.model_dump(mode="json")), str(folder), str(step)]
+        arguments = [json.dumps(recipe.model_dump(mode="json")), str(folder), str(step), how]
         # Output ends when the last process that writes to it does, so this waits for workers too: none may be left behind.
         done = subprocess.run(
             [sys.executable, str(script), *arguments],

@@ -1,4 +1,7 @@
-"""Run as a script: train by a recipe and die by SIGKILL at a given step, as a machine that is switched off."""
+"""Run as a script: train by a recipe and die by SIGKILL, as a machine that is switched off.
+
+It dies at a given step or, by the last argument, in the middle of that step's checkpoint (`saving`) or of its first refill (`refilling`).
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,12 @@ import torch
 from pydantic import TypeAdapter
 
 from recode.train import pretrain, run
+from recode.train.policy import PolicyTrainer
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, Recipe, SftRecipe
 
 MakePolicy = Callable[..., PolicyRecipe]
 MakeSft = Callable[..., SftRecipe]
-Kill = Callable[[Any, Path, int], None]
+Kill = Callable[..., None]
 
 
 def varied(completion_ids: list[list[int]], **_: Any) -> list[float]:
@@ -31,14 +35,44 @@ def few_functions(pool: str) -> tuple[str, ...]:
     return tuple(f"def f{n}(x):\n    return x + {n}\n" for n in range(5))
 
 
-def main(recipe_json: str, folder: str, last: str) -> None:
+def die_while_saving(step: str) -> None:
+    """Make the optimiser's file of this step's checkpoint stay half written."""
+    save = torch.save
+
+    def half(value: Any, path: Any, *args: Any, **kwargs: Any) -> None:
+        if f"checkpoint-{step}/optimizer" in str(path):
+            Path(path).write_bytes(b"PK half a file")
+            os.kill(os.getpid(), signal.SIGKILL)
+        save(value, path, *args, **kwargs)
+
+    torch.save = half
+
+
+def die_while_refilling(step: str) -> None:
+    """Die as the first rollouts that replace dropped groups are there."""
+    rollout = PolicyTrainer._rollout
+
+    def last(trainer: PolicyTrainer, *args: Any) -> Any:
+        rollouts = rollout(trainer, *args)
+        if trainer.state.global_step + 1 >= int(step) and trainer._round == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rollouts
+
+    PolicyTrainer._rollout = last
+
+
+def main(recipe_json: str, folder: str, last: str, how: str = "at once") -> None:
     torch.set_num_threads(1)
     recipe: Any = TypeAdapter(Recipe).validate_python(json.loads(recipe_json))
 
     def die(step: dict[str, float]) -> None:
-        if step["step"] == int(last):
+        if step["step"] == int(last) and how == "at once":
             os.kill(os.getpid(), signal.SIGKILL)
 
+    if how == "saving":
+        die_while_saving(last)
+    if how == "refilling":
+        die_while_refilling(last)
     if isinstance(recipe, PretrainRecipe):
         pretrain.functions = few_functions
         pretrain.pretrain(recipe, Path(folder), on_step=die)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from killed_run import MakePolicy, varied
+import torch
+from killed_run import Kill, MakePolicy, varied
+from safetensors.torch import load_file
 
 from recode.records import read_jsonl
 from recode.train import run
@@ -70,13 +72,61 @@ def test_every_kept_group_has_spread_and_full_size(
     assert sum(row["dynamic_sampling/groups_dropped"] for row in log) > 0
 
 
+def test_no_prompt_is_lost(
+    policy: MakePolicy, watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "trl_reward", lambda name, family: varied)
+    planned: list[dict[str, Any]] = []
+    plan = run.plan
+    monkeypatch.setattr(run, "plan", lambda *args: planned.extend(plan(*args)) or planned)
+    run.train(policy(steps=4), tmp_path)
+    for step, (row, generated, (rows, _)) in enumerate(
+        zip(log_of(tmp_path), watched.generated, watched.batches, strict=True)
+    ):
+        # Every prompt of the plan has its turn, in its step.
+        mine = [one["prompt"] for one in planned[step * WANTED : (step + 1) * WANTED]]
+        assert generated[: WANTED * GROUP] == [prompt for prompt in mine for _ in range(GROUP)]
+        # Whatever was generated was trained on or counted.
+        filled_in = row["dynamic_sampling/groups_without_spread"]
+        unused = row["dynamic_sampling/groups_dropped"] - filled_in + row["dynamic_sampling/groups_surplus"]
+        assert row["dynamic_sampling/groups_generated"] == len(generated) / GROUP == len(rows) / GROUP + unused
+        assert row["dynamic_sampling/groups_surplus"] == 0
+
+
+def test_the_batch_is_full_unless_the_bound_is_hit(
+    policy: MakePolicy, watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "trl_reward", lambda name, family: varied)
+    run.train(policy(max_batches=2, steps=6), tmp_path)
+    short = 0
+    for row, generated, (rows, rollouts) in zip(log_of(tmp_path), watched.generated, watched.batches, strict=True):
+        spread = [set(varied(rollouts[1][start : start + GROUP])) == {0.0, 1.0} for start in range(0, len(rows), GROUP)]
+        missing = WANTED - sum(spread)
+        assert row["dynamic_sampling/groups_without_spread"] == missing
+        # Where groups lack spread, the second and last round was taken as well.
+        assert not missing or len(generated) > WANTED * GROUP
+        short += missing > 0
+    assert 0 < short < 6
+
+
+def test_a_run_killed_in_the_middle_of_a_refill_goes_on_to_the_same_weights(
+    policy: MakePolicy, kill: Kill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "trl_reward", lambda name, family: varied)
+    kill(policy(), tmp_path / "killed", 3, "refilling")
+    assert len(log_of(tmp_path / "killed")) < 5
+    models = [run.train(policy(), tmp_path / name) for name in ("killed", "whole")]
+    killed, whole = (load_file(model / "model.safetensors") for model in models)
+    assert all(torch.equal(killed[name], whole[name]) for name in whole)
+
+
 def test_rows_and_their_rollouts_stay_together(
     policy: MakePolicy, watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "trl_reward", lambda name, family: varied)
     tokenizers: list[Any] = []
-    load = run.load
-    monkeypatch.setattr(run, "load", lambda name: tokenizers.append(load(name)) or tokenizers[-1])
+    load = run.load_base
+    monkeypatch.setattr(run, "load_base", lambda recipe: tokenizers.append(load(recipe)) or tokenizers[-1])
     run.train(policy(steps=2), tmp_path)
     tokenizer = tokenizers[0][1]
     for rows, rollouts in watched.batches:
@@ -114,7 +164,7 @@ def test_fresh_rows_depend_on_seed_step_and_round_alone() -> None:
     assert draw(3, 1, 5) == fresh_rows(rows, 1)(3, 1, 5)
     assert len({str(draw(*place, 5)) for place in ((3, 1), (3, 2), (4, 1))} | {str(fresh_rows(rows, 2)(3, 1, 5))}) == 4
     assert len({row["id"] for row in draw(0, 1, 50)}) == 50
-    assert len(draw(0, 1, 80)) == 50
+    assert len(draw(0, 1, 80)) == 80
 
 
 def test_a_part_is_one_groups_share_of_every_field() -> None:

@@ -113,7 +113,7 @@ def test_the_newest_whole_checkpoint_is_the_last(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_returns_at_once(sft: MakeSft, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "load", None)
+    monkeypatch.setattr(run, "load_base", None)
     before = {path: path.stat().st_mtime_ns for path in (finished / "model").iterdir()}
     assert run.train(sft(), finished) == finished / "model"
     assert {path: path.stat().st_mtime_ns for path in (finished / "model").iterdir()} == before

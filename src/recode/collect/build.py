@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -51,7 +51,7 @@ def build(sources: Path, out: Path, *, families: int | None = None, fresh: bool 
     run = CachedRunner(fresh=fresh)
     pairs = environments_of(candidates, out / "locks", run)
     checked = check_entries([(one.entry, pairs[one.entry.library]) for one in candidates], run)
-    files, repeats = compile_files(checked, pairs, run)
+    files, repeats = compile_files(checked, pairs, run, pinned_families(sources))
     for name, records in files.items():
         write_records(out / f"{name}.jsonl", records)
     report(checked, console)
@@ -74,12 +74,23 @@ def _some(candidates: Sequence[Candidate], families: int | None) -> list[Candida
     return [one for one in candidates if one.entry.family_id in chosen]
 
 
-def compile_files(checked: Sequence[Checked], pairs: dict[str, Pair], run: Runner) -> tuple[Files, dict[str, str]]:
+def pinned_families(sources: Path) -> frozenset[str]:
+    """Return the families that stay in `train`: the lines of `pinned.txt` beside the sources, where there is one."""
+    path = (sources if sources.is_dir() else sources.parent) / "pinned.txt"
+    if not path.exists():
+        return frozenset()
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return frozenset(line for line in lines if line)
+
+
+def compile_files(
+    checked: Sequence[Checked], pairs: dict[str, Pair], run: Runner, pinned: Collection[str] = ()
+) -> tuple[Files, dict[str, str]]:
     """Return the data set of checked entries, and the near-duplicates left out (id → id of the entry repeated)."""
     held = [one.entry for one in checked if one.verdict.holds]
     repeats = near_duplicates(held)
     entries = [entry for entry in held if entry.id not in repeats]
-    splits = assign(entries)
+    splits = assign(entries, pinned)
     names: tuple[Split, ...] = ("train", "validation", "test_updates", "test_libraries")
     files: Files = {name: [entry for entry in entries if splits[entry.family_id] == name] for name in names}
     files["no_op"] = _verified(make_no_ops([*files["test_updates"], *files["test_libraries"]], TEST_NO_OPS), pairs, run)

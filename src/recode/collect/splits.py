@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 from recode.collect.symbols import parse_symbol
@@ -21,8 +21,10 @@ SHARES: Mapping[Split, float] = {"train": 0.6, "validation": 0.1, "test_updates"
 SEED = "recode splits 1"
 
 
-def assign(updates: Iterable[ApiUpdate]) -> dict[str, Split]:
+def assign(updates: Iterable[ApiUpdate], pinned: Collection[str] = ()) -> dict[str, Split]:
     """Return the split of every family.
+
+    Families of `pinned`, and those that share a leaf symbol with one of them, are in `train`: a model that is handed out has met them.
 
     Families that share a leaf symbol, old or new (`DataFrame.append` and `Series.append`), stay together; where one
     of them is of a held-out library, the others go to `test_updates`. The order comes from a hash of the families'
@@ -34,19 +36,24 @@ def assign(updates: Iterable[ApiUpdate]) -> dict[str, Split]:
     filled: dict[tuple[str, Split], int] = defaultdict(int)
     for update in families.values():
         sizes[update.library] += 1
-    groups = sorted(_groups(families), key=lambda group: _order(group, families))
+    groups = sorted(_groups(families), key=lambda group: _order(group, families, pinned))
     for group in groups:
         libraries = [families[family].library for family in group]
-        chosen = "test_updates" if HELD_OUT & set(libraries) else _emptiest(libraries, sizes, filled)
+        if not set(pinned).isdisjoint(group):
+            chosen: Split = "train"
+        elif HELD_OUT.isdisjoint(libraries):
+            chosen = _emptiest(libraries, sizes, filled)
+        else:
+            chosen = "test_updates"
         for family, library in zip(group, libraries, strict=True):
             splits[family] = "test_libraries" if library in HELD_OUT else chosen
             filled[library, splits[family]] += 1
     return splits
 
 
-def _order(group: list[str], families: Mapping[str, ApiUpdate]) -> tuple[bool, int, str]:
+def _order(group: list[str], families: Mapping[str, ApiUpdate], pinned: Collection[str]) -> tuple[bool, int, str]:
     """Groups that have no choice come first, then large ones, so that small ones can even out the shares."""
-    forced = any(families[family].library in HELD_OUT for family in group)
+    forced = any(families[family].library in HELD_OUT or family in pinned for family in group)
     size = len(group) if len(group) > 2 else 0
     return not forced, -size, hashlib.sha256(f"{SEED} {' '.join(group)}".encode()).hexdigest()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -12,7 +12,7 @@ from recode.errors import RecordError
 from recode.models import Sampling, complete, render
 from recode.prompts import parse_response
 from recode.records import Migration, read_records
-from recode.rewards import copy_baseline, score
+from recode.rewards import DEFAULT_WEIGHTS, copy_baseline, score
 from recode.source import clean
 
 SPLITS: dict[str, tuple[str, ...]] = {
@@ -29,8 +29,8 @@ SPLITS: dict[str, tuple[str, ...]] = {
 class Judged:
     """One completion and its verdict.
 
-    `edit` is the edit similarity to the gold after cleaning, 0 to 1, and 0 where there is no answer. `reward` is the strict format + edit,
-    `lift` the strict lift. A value that cannot be graded is None.
+    `edit` is the edit similarity to the gold after cleaning, 0 to 1, and 0 where there is no answer. `reward` is the weighted sum asked for
+    (format + edit, unless other weights are given), `lift` the lift, both strict. A value that cannot be graded is None.
     """
 
     id: str
@@ -58,9 +58,9 @@ def read_split(name: str, data: Path) -> list[Migration]:
     return [entry for file in SPLITS[name] for entry in read_records(data / file, Migration)]
 
 
-def judge(entry: Migration, completion: str) -> Judged:
+def judge(entry: Migration, completion: str, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> Judged:
     """Return the verdict on one completion (what follows the pre-filled `<think>`)."""
-    scores = score(completion, entry.new_code, entry.old_code)
+    scores = score(completion, entry.new_code, entry.old_code, weights=weights)
     answer = parse_response(completion)
     code = None if answer.code is None else clean(answer.code)
     edit, exact = scores["edit"], scores["exact"]
@@ -77,13 +77,14 @@ def judge(entry: Migration, completion: str) -> Judged:
         lift=scores["lift"],
         copied=code == clean(entry.old_code),
         well_formed=answer.well_formed,
-        reward_of_copying=copy_baseline(entry.new_code, entry.old_code).total,
+        reward_of_copying=copy_baseline(entry.new_code, entry.old_code, weights=weights).total,
     )
 
 
 def evaluate(
     model: Any, tokenizer: Any, entries: Sequence[Migration], *, samples: int = 1, sampling: Sampling | None = None,
-    together: int = 64, thinker: Any = None, on_done: Callable[[int], None] | None = None,
+    together: int = 128, thinker: Any = None, weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+    on_done: Callable[[int], None] | None = None,
 ) -> list[list[Judged]]:  # fmt: skip
     """Complete and judge every entry, `samples` times each; greedy by default.
 
@@ -101,7 +102,7 @@ def evaluate(
         prompts = [prompt + thought for prompt, thought in zip(prompts, thoughts, strict=True)]
         drawn = complete(model, tokenizer, prompts, samples, sampling)
         for i, thought, completions in zip(chosen, thoughts, drawn, strict=True):
-            judged[i] = [judge(entries[i], thought + completion) for completion in completions]
+            judged[i] = [judge(entries[i], thought + completion, weights) for completion in completions]
         if on_done:
             on_done(len(chosen))
     return judged

@@ -66,7 +66,7 @@ def _plot_curves(logs: dict[str, list[dict[str, Any]]], report: dict[str, Any], 
     plt = _pyplot()
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
     wanted = (
-        ("reward", "reward of rollouts (at most 3)"),
+        ("reward", "reward of rollouts"),
         ("exact", "exact match of rollouts"),
         ("copy", "old code copied, migrations"),
     )

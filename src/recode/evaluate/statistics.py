@@ -82,3 +82,86 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
     if not (0 <= correct <= n and 1 <= k <= n):
         raise ValueError(f"pass@{k} from {correct} of {n} samples is undefined")
     return 1.0 - math.prod(1.0 - k / i for i in range(n - correct + 1, n + 1)) if n - correct >= k else 1.0
+
+
+def bootstrap(
+    values: Sequence[float], *, groups: Sequence[str] | None = None, confidence: float = 0.95, resamples: int = 4000, seed: int = 0
+) -> Interval:  # fmt: skip
+    """Return a mean over items with its percentile bootstrap interval; whole groups are resampled, as in `paired_bootstrap`.
+
+    Raises:
+        ValueError: there are no values, or not a group for each.
+    """
+    return paired_bootstrap(
+        [0.0] * len(values), values, groups=groups, confidence=confidence, resamples=resamples, seed=seed
+    )
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Two models on the same items: how many each alone got right, and the exact two-sided p-value that they are equally good."""
+
+    before_only: int
+    after_only: int
+    p: float
+
+
+def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> McNemar:
+    """Compare two models' right and wrong answers on the same items by the exact (binomial) form of McNemar's test (1947).
+
+    Items are taken to be independent: where several share an update, the interval of `paired_bootstrap` by groups is the safer statement.
+
+    Raises:
+        ValueError: the sequences differ in length or are empty.
+    """
+    if not before or len(before) != len(after):
+        raise ValueError("McNemar's test needs two equally long, non-empty sequences")
+    lost = sum(a and not b for a, b in zip(before, after, strict=True))
+    won = sum(b and not a for a, b in zip(before, after, strict=True))
+    discordant = lost + won
+    # Both tails of Binomial(discordant, 1/2); integers, so that no table is too large.
+    tail = sum(math.comb(discordant, i) for i in range(min(lost, won) + 1))
+    return McNemar(lost, won, min(1.0, 2 * tail / 2**discordant))
+
+
+def seeded_bootstrap(
+    before: Sequence[Sequence[float]], after: Sequence[Sequence[float]], *, groups: Sequence[str] | None = None, confidence: float = 0.95,
+    resamples: int = 4000, seed: int = 0,
+) -> Interval:  # fmt: skip
+    """Return the mean difference between two arms that were each trained or sampled with several seeds, with its bootstrap interval.
+
+    Seeds and items are two sources of chance, and both are resampled: the seeds of each arm by themselves, the same groups of items for
+    both arms. Counting every (seed, item) pair as an item of its own would take the same items for new evidence.
+
+    Args:
+        before, after: for each seed of the arm one value per item, items in the same order everywhere.
+        groups: the cluster of each item; None: every item by itself.
+        confidence: two-sided coverage.
+        resamples: number of bootstrap samples.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: an arm has no seed, or the rows differ in length or are empty.
+    """
+    lengths = {len(row) for row in (*before, *after)}
+    if not before or not after or len(lengths) != 1 or lengths == {0}:
+        raise ValueError("a bootstrap over seeds needs for both arms rows of one length")
+    (count,) = lengths
+    members: dict[str, list[int]] = {}
+    for item, name in enumerate(groups or [str(i) for i in range(count)]):
+        members.setdefault(name, []).append(item)
+    # Sums by seed and group, so that a resample costs as many additions as there are groups.
+    sums = [[[sum(row[i] for i in items) for items in members.values()] for row in arm] for arm in (before, after)]
+    sizes, rng, means = [len(items) for items in members.values()], random.Random(seed), []
+    for _ in range(resamples):
+        drawn = rng.choices(range(len(sizes)), k=len(sizes))
+        total = sum(sizes[group] for group in drawn)
+        arms = []
+        for arm in sums:
+            rows = rng.choices(arm, k=len(arm))
+            arms.append(sum(row[group] for row in rows for group in drawn) / (len(rows) * total))
+        means.append(arms[1] - arms[0])
+    means.sort()
+    tail = (1 - confidence) / 2
+    difference = fmean(fmean(row) for row in after) - fmean(fmean(row) for row in before)
+    return Interval(means[int(tail * resamples)], difference, means[min(resamples - 1, int((1 - tail) * resamples))])

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from recode.models import llama
-from recode.models.llama import Sampling
+from recode.models.prompting import Prompt, render_prompt
+from recode.models.sampling import Sampling
 from recode.prompts import PREFILL, messages
 from recode.records import ApiUpdate
+
+_ROWS = 64
+"""Sequences that `transformers` samples at once."""
+
+
+def migration_prompt(update: ApiUpdate, code: str) -> Prompt:
+    """Return what a model is asked for one migration: the messages, then the pre-filled `<think>`."""
+    return Prompt(tuple((turn["role"], turn["content"]) for turn in messages(update, code)), PREFILL)
 
 
 def render(tokenizer: Any, update: ApiUpdate, code: str) -> str:
@@ -16,18 +24,15 @@ def render(tokenizer: Any, update: ApiUpdate, code: str) -> str:
 
     A tokenizer without a chat template gets the messages as plain paragraphs.
     """
-    turns = messages(update, code)
-    if getattr(tokenizer, "chat_template", None):
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    else:
-        text = "\n\n".join(turn["content"] for turn in turns) + "\n\n"
-    return f"{text}{PREFILL}"
+    return render_prompt(tokenizer, migration_prompt(update, code))
 
 
 def sample_ids(
     model: Any, tokenizer: Any, prompts: Sequence[list[int]], samples: int, sampling: Sampling
 ) -> list[list[list[int]]]:
     """Return `samples` completions, as token ids with the end token where it was reached, for each prompt's token ids."""
+    from recode.models import llama
+
     if llama.supports(model):
         return llama.sample(model, list(prompts), samples, sampling, int(tokenizer.eos_token_id))
     return _generate(model, tokenizer, prompts, samples, sampling)
@@ -43,23 +48,33 @@ def complete(model: Any, tokenizer: Any, prompts: Sequence[str], samples: int, s
 def _generate(
     model: Any, tokenizer: Any, prompts: Sequence[list[int]], samples: int, sampling: Sampling
 ) -> list[list[list[int]]]:
-    """Sample by `transformers`, one group at a time; for every model that the small decoder does not cover."""
+    """Sample by `transformers`, several prompts at a time, padded on the left; for every model that the small decoder does not cover."""
     import torch
+
+    from recode.models.llama import until
 
     greedy = sampling.temperature == 0
     chosen: dict[str, Any] = (
-        {"do_sample": False} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+        {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
     )
-    results = []
+    per_prompt = 1 if greedy else samples
+    together = max(1, _ROWS // per_prompt)
+    results: list[list[list[int]]] = []
     with torch.random.fork_rng(), torch.inference_mode():
         torch.manual_seed(sampling.seed)
-        for prompt in prompts:
-            ids = torch.tensor([prompt], device=model.device)
+        for start in range(0, len(prompts), together):
+            part = prompts[start : start + together]
+            longest = max(map(len, part))
+            pads = [longest - len(prompt) for prompt in part]
+            ids = torch.tensor(
+                [[tokenizer.pad_token_id] * pad + prompt for pad, prompt in zip(pads, part, strict=True)]
+            )
+            mask = torch.tensor([[0] * pad + [1] * (longest - pad) for pad in pads])
             rows = model.generate(
-                ids, attention_mask=torch.ones_like(ids), max_new_tokens=sampling.max_new_tokens,
-                num_return_sequences=1 if greedy else samples, do_sample=not greedy,
-                pad_token_id=tokenizer.pad_token_id, **{k: v for k, v in chosen.items() if k != "do_sample"},
-            )[:, len(prompt) :]  # fmt: skip
-            group = [llama.until(row.tolist(), tokenizer.eos_token_id) for row in rows]
-            results.append(group * samples if greedy else group)
+                ids.to(model.device), attention_mask=mask.to(model.device), max_new_tokens=sampling.max_new_tokens,
+                num_return_sequences=per_prompt, do_sample=not greedy, pad_token_id=tokenizer.pad_token_id, **chosen,
+            )[:, longest:]  # fmt: skip
+            ended = [until(row.tolist(), tokenizer.eos_token_id) for row in rows]
+            for first in range(0, len(ended), per_prompt):
+                results.append(ended[first : first + per_prompt] * (samples if greedy else 1))
     return results

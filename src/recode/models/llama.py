@@ -10,26 +10,17 @@ R query heads per key-value head, D head size, C hidden size, V vocabulary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """How to choose tokens. `temperature` 0 is greedy. `seed` fixes everything that is drawn."""
-
-    max_new_tokens: int = 320
-    temperature: float = 1.0
-    top_p: float = 1.0
-    seed: int = 0
+from recode.models.sampling import Sampling
 
 
 def supports(model: Any) -> bool:
-    """Say whether this decoder reproduces the model: a plain Llama on the CPU, without biases, scaled positions or adapters."""
+    """Say whether this decoder reproduces the model: a plain Llama on the CPU; no biases, scaled positions, adapters, quantisation."""
     config: Any = getattr(model, "config", None)
     rope = getattr(config, "rope_parameters", None) or {}
     return (
@@ -38,6 +29,7 @@ def supports(model: Any) -> bool:
         and not config.attention_bias
         and not config.mlp_bias
         and config.hidden_act == "silu"
+        and getattr(config, "quantization_config", None) is None
         and next(model.parameters()).device.type == "cpu"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import warnings
@@ -9,10 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from recode.errors import RecodeError
+from recode.errors import MissingExtraError, RecodeError
 
 EMBEDDED = {"recode-tiny": "base", "recode-tiny-able": "able"}
 """The embedded models: with the stale habit, and as it was before the habit was made."""
+
+
+_ADAPTER = "adapter_config.json"
 
 
 def resolve(name: str | Path) -> str:
@@ -24,7 +28,7 @@ def resolve(name: str | Path) -> str:
     if str(name) in EMBEDDED:
         return str(Path(__file__).parent / "tiny" / EMBEDDED[str(name)])
     folder = Path(name)
-    if folder.exists() and not (folder / "config.json").exists():
+    if folder.exists() and not any((folder / file).exists() for file in ("config.json", _ADAPTER)):
         raise RecodeError(f"{name}: no model in this folder (config.json is missing); name a Hugging Face model folder")
     if not folder.exists() and str(name).count("/") != 1:
         known = ", ".join(EMBEDDED)
@@ -34,8 +38,10 @@ def resolve(name: str | Path) -> str:
     return str(name)
 
 
-def load(name: str | Path, dtype: str = "float32") -> tuple[Any, Any]:
+def load(name: str | Path, dtype: str = "float32", **options: Any) -> tuple[Any, Any]:
     """Return a causal language model in evaluation mode and its tokenizer.
+
+    `options` go to `from_pretrained`, such as `quantization_config`.
 
     Raises:
         RecodeError: there is no such model, or it cannot be loaded; says why.
@@ -43,14 +49,41 @@ def load(name: str | Path, dtype: str = "float32") -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     source = resolve(name)
+    base = _base_of(Path(source))
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
+        owned = base is None or (Path(source) / "tokenizer_config.json").exists()
+        tokenizer = AutoTokenizer.from_pretrained(source if owned else base)
+        model = AutoModelForCausalLM.from_pretrained(base or source, dtype=dtype, **options)
+        if base is not None:
+            model = _with_adapter(model, source)
     except (OSError, ValueError) as error:
         raise RecodeError(f"{name}: cannot be loaded: {str(error).splitlines()[0]}") from None
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model.eval(), tokenizer
+
+
+def _base_of(folder: Path) -> str | None:
+    """Return the model that an adapter's folder builds on; None where the folder holds a model of its own."""
+    path = folder / _ADAPTER
+    if not path.exists() or (folder / "config.json").exists():
+        return None
+    try:
+        base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (ValueError, KeyError, TypeError):
+        raise RecodeError(
+            f"{path}: names no base model (`base_model_name_or_path`); save the adapter with peft"
+        ) from None
+    return resolve(base)
+
+
+def _with_adapter(model: Any, folder: str) -> Any:
+    """Return the model with an adapter merged into its weights: it then runs as fast as without."""
+    try:
+        from peft import PeftModel
+    except ImportError:
+        raise MissingExtraError(f"{folder}: an adapter needs peft; run: pip install 'recode-rl[train]'") from None
+    return PeftModel.from_pretrained(model, folder).merge_and_unload()
 
 
 def quiet() -> None:

@@ -100,9 +100,15 @@ def terms(family: str) -> Mapping[str, Term]:
     return FAMILIES[family]
 
 
-def copy_baseline(target: str, old_code: str, family: str = "strict") -> Scores:
-    """Return what a well-formed answer that copies the old code unchanged scores. Print it beside every reward."""
-    return score(response("", old_code), target, old_code, family)
+def copy_baseline(
+    target: str, old_code: str, family: str = "strict", weights: Mapping[str, float] = DEFAULT_WEIGHTS
+) -> Scores:
+    """Return what a well-formed answer that copies the old code unchanged scores. Print it beside every reward.
+
+    A weight of `execution` adds nothing: the old code does not do on the new release what it should.
+    """
+    text = {name: weight for name, weight in weights.items() if name != "execution"}
+    return score(response("", old_code), target, old_code, family, text)
 
 
 def trl_reward(name: str, family: str = "strict") -> Callable[..., list[float | None]]:

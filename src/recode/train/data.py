@@ -12,7 +12,7 @@ from recode.invent import generate, generate_no_ops, gold_completion
 from recode.models import render
 from recode.records import Migration, read_records, shipped
 from recode.rewards import copy_baseline, gradable
-from recode.train.recipes import TrainingData
+from recode.train.recipes import RewardTerms, TrainingData
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Prompts:
     """Entries left out: the prompt is too long, or the gold cannot be graded."""
 
 
-def load_prompts(data: TrainingData, tokenizer: Any, seed: int) -> Prompts:
-    """Read, make and render the training entries.
+def load_prompts(data: TrainingData, tokenizer: Any, seed: int, reward: RewardTerms | None = None) -> Prompts:
+    """Read, make and render the training entries; `copy` is what copying the old code earns of this reward.
 
     Raises:
         RecipeError: there is nothing to train on.
@@ -37,8 +37,8 @@ def load_prompts(data: TrainingData, tokenizer: Any, seed: int) -> Prompts:
     made = list(itertools.islice(generate(seed, "train"), data.generated))
     # As many made-up no-ops for each made-up migration as there are real ones for each real migration.
     made_no_ops = list(itertools.islice(generate_no_ops(seed, "train"), data.generated // 3))
-    migrations = [row for entry in [*real, *made] if (row := _row(entry, tokenizer, data, seed))]
-    no_ops = [row for entry in [*unchanged, *made_no_ops] if (row := _row(entry, tokenizer, data, seed))]
+    migrations = [row for entry in [*real, *made] if (row := _row(entry, tokenizer, data, seed, reward))]
+    no_ops = [row for entry in [*unchanged, *made_no_ops] if (row := _row(entry, tokenizer, data, seed, reward))]
     if not migrations:
         raise RecipeError("data: no entry to train on; check `data.migrations` and `data.max_prompt_tokens`")
     if data.no_op_share > 0 and not no_ops:
@@ -47,12 +47,17 @@ def load_prompts(data: TrainingData, tokenizer: Any, seed: int) -> Prompts:
     return Prompts(migrations, no_ops, total - len(migrations) - len(no_ops))
 
 
-def _row(entry: Migration, tokenizer: Any, data: TrainingData, seed: int) -> dict[str, Any] | None:
+def _row(
+    entry: Migration, tokenizer: Any, data: TrainingData, seed: int, reward: RewardTerms | None
+) -> dict[str, Any] | None:
     prompt = render(tokenizer, entry, entry.old_code)
     too_long = len(tokenizer(prompt, add_special_tokens=False)["input_ids"]) > data.max_prompt_tokens
     if too_long or not gradable(entry.new_code):
         return None
-    baseline = copy_baseline(entry.new_code, entry.old_code)
+    reward = reward or RewardTerms()
+    baseline = copy_baseline(
+        entry.new_code, entry.old_code, reward.family, {str(name): weight for name, weight in reward.weights.items()}
+    )
     return {
         "prompt": prompt,
         "target": entry.new_code,

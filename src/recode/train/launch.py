@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from recode.errors import RecipeError
+from recode.errors import RecipeError, RecodeError
 from recode.models import quiet
-from recode.train.recipes import PretrainRecipe, load_recipe
+from recode.records import write_text
+from recode.train import processes, verl_engine
+from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, load_recipe
+
+Loaded = PretrainRecipe | SftRecipe | PolicyRecipe
 
 
 def launch(recipe_path: Path, folder: Path, overrides: dict[str, Any], *, allowed: tuple[str, ...]) -> Path:
-    """Run a recipe with a progress display; return the folder of the trained model.
+    """Run a recipe here with a progress display; return the folder of the trained model.
 
     Raises:
         RecipeError: the recipe is wrong or is for another command.
     """
-    recipe = load_recipe(recipe_path, overrides)
-    if recipe.method not in allowed:
-        command = "pretrain" if recipe.method == "pretrain" else "train"
-        raise RecipeError(f"{recipe_path}: method `{recipe.method}` belongs to `recode {command}`")
+    recipe = _allowed(recipe_path, overrides, allowed)
     quiet()
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    shown = os.environ.get("RANK", "0") == "0"
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as progress:
         steps = recipe.steps if isinstance(recipe, PretrainRecipe) else recipe.optimization.steps
         task = progress.add_task(f"{recipe.method} {folder}", total=steps, note="")
 
@@ -42,6 +47,86 @@ def launch(recipe_path: Path, folder: Path, overrides: dict[str, Any], *, allowe
         from recode.train.run import train
 
         return train(recipe, folder, on_step=show)
+
+
+def launch_on(engine: str, recipe_path: Path, folder: Path, overrides: dict[str, Any], *, dry_run: bool) -> Path | str:
+    """Run a recipe on an engine, in as many processes as it asks for; return the model's folder, or what a dry run shows.
+
+    Raises:
+        RecipeError: the recipe is wrong, is for another command, or the engine cannot run it.
+        RecodeError: the engine's process failed.
+    """
+    recipe = _allowed(recipe_path, overrides, ("sft", "grpo", "dapo"))
+    assert not isinstance(recipe, PretrainRecipe)
+    if engine == "verl":
+        verl_engine.check(recipe)
+    arguments = [str(recipe_path), "--out", str(folder)]
+    for key, value in overrides.items():
+        arguments += [f"--{key}", str(value)]
+    if dry_run:
+        from recode.train.dry_run import describe
+
+        return describe(recipe, engine, folder, arguments)
+    if engine == "verl":
+        return _run_verl(verl_engine.check(recipe), folder)
+    if recipe.hardware.processes == 1 or processes.started_by_launcher():
+        return launch(recipe_path, folder, overrides, allowed=("sft", "grpo", "dapo"))
+    _enough_gpus(recipe.hardware.gpus)
+    _run(processes.with_machine(processes.launch_command(recipe, arguments)), folder)
+    return folder / "model"
+
+
+def _allowed(recipe_path: Path, overrides: dict[str, Any], allowed: tuple[str, ...]) -> Loaded:
+    recipe = load_recipe(recipe_path, overrides)
+    if recipe.method not in allowed:
+        command = "pretrain" if recipe.method == "pretrain" else "train"
+        raise RecipeError(f"{recipe_path}: method `{recipe.method}` belongs to `recode {command}`")
+    return recipe
+
+
+def _enough_gpus(wanted: int) -> None:
+    import torch
+
+    found = torch.cuda.device_count()
+    if found < wanted:
+        raise RecipeError(
+            f"hardware.gpus asks for {wanted} GPUs and this machine has {found}; lower it (see docs/scaling.md for what else has to change)"
+        )
+
+
+def _run_verl(recipe: PolicyRecipe, folder: Path) -> Path:
+    """Write verl's files, train, and merge the last checkpoint; each part is skipped where it is done."""
+    verl_engine.need_verl()
+    asked = json.dumps(recipe.model_dump(mode="json"), indent=1)
+    claimed = folder / "recipe.json"
+    if claimed.exists() and claimed.read_text(encoding="utf-8") != asked:
+        raise RecipeError(
+            f"{folder}: holds a run of another recipe; choose another folder with --out, or delete this one"
+        )
+    write_text(claimed, asked)
+    if (folder / "model" / "config.json").exists():
+        return folder / "model"
+    verl_engine.write_config(recipe, folder)
+    if not (folder / "verl" / "prompts.parquet").exists():
+        verl_engine.write_prompts(recipe, folder)
+    _run(verl_engine.train_command(folder), folder)
+    _run(verl_engine.merge_command(recipe, folder), folder)
+    return folder / "model"
+
+
+def _run(command: list[str], folder: Path) -> None:
+    """Run a command to its end, its output shown.
+
+    Raises:
+        RecodeError: it failed.
+    """
+    environment = {**os.environ, "TENSORBOARD_DIR": str(folder / "tensorboard")}
+    done = subprocess.run(command, check=False, env=environment)
+    if done.returncode:
+        raise RecodeError(
+            f"{folder}: `{' '.join(command[:4])} …` ended with exit code {done.returncode} (its message is above); checkpoints are kept, "
+            "and the same command goes on from the last one"
+        )
 
 
 def note(step: dict[str, float]) -> str:

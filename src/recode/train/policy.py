@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from trl import GRPOTrainer
 
-from recode.errors import RecipeError
 from recode.models import Sampling, sample_ids
 from recode.models.llama import supports
 from recode.prompts import parse_response
 from recode.source import clean
+from recode.train.adapters import layers_of, with_plain_weights
 from recode.train.recipes import PolicyRecipe
 
 _FLAT = 1e-6
@@ -41,8 +41,6 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         self._round = 0
         self._ready: tuple[Any, ...] | None = None
         self.rollout_func: Callable[..., dict[str, Any]] | None
-        if self.accelerator.num_processes > 1 and recipe.dynamic_sampling.enabled:
-            raise RecipeError("dynamic_sampling runs in one process; start the recipe without a launcher for several")
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """Fill the batch with rollouts, then let TRL score it and work out advantages."""
@@ -58,8 +56,7 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         """Return rollouts: those that are ready, those of the small decoder, or those of TRL's own backends."""
         if self._ready is not None:
             return self._ready
-        policy = self.accelerator.unwrap_model(self.model)
-        if not supports(policy):
+        if not self._decodes_here():
             return super()._generate(prompts)
         self.rollout_func = self._rollout
         try:
@@ -67,14 +64,25 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         finally:
             self.rollout_func = None
 
+    def _decodes_here(self) -> bool:
+        """Say whether the small decoder samples: it knows the model's layers, and one token ends a completion."""
+        layers = layers_of(self.accelerator.unwrap_model(self.model))
+        return supports(layers) and self.eos_token_ids == [self.processing_class.eos_token_id]
+
+    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        """Return prompts' token ids: the rendered text holds every special token already, and a second BOS would be another prompt."""
+        return self.processing_class(prompts, add_special_tokens=False)["input_ids"], None, {}
+
     def _rollout(self, prompts: Sequence[str], trainer: Any) -> dict[str, Any]:
         """Sample one group for every run of equal prompts."""
         group = self.num_generations
         tokenizer, settings = self.processing_class, self._recipe.rollout
         ids = tokenizer(list(prompts[::group]), add_special_tokens=False)["input_ids"]
         seed = self._recipe.seed * 1_000_000 + self.state.global_step * 64 + self._round
+        seed += self.accelerator.process_index * 10**11
         sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.top_p, seed)
-        drawn = sample_ids(self.accelerator.unwrap_model(self.model), tokenizer, ids, group, sampling)
+        policy = with_plain_weights(self.accelerator.unwrap_model(self.model))
+        drawn = sample_ids(policy, tokenizer, ids, group, sampling)
         return {
             "prompt_ids": [prompt for prompt in ids for _ in range(group)],
             "completion_ids": [completion for completions in drawn for completion in completions],
@@ -90,7 +98,7 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         TRL pads prompts on the left and completions on the right, which on a CPU costs as much as the tokens. Where the small decoder fits,
         sequences are moved to the left edge, batched with others of like length, and only tokens that count meet the vocabulary.
         """
-        policy = self.accelerator.unwrap_model(model)
+        policy = layers_of(self.accelerator.unwrap_model(model))
         if not supports(policy):
             rest: tuple[Tensor, Tensor | None, Any] = super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **others
@@ -111,39 +119,61 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         """Generate until every group has spread of rewards or the bound is hit (DAPO, arXiv 2503.14476, section 3.2).
 
         Returns the rows, one per sequence, and their rollouts. Where the bound is hit, dropped groups fill the batch: their advantages
-        are zero. Counts are logged.
+        are zero. Every group that was generated is counted in the log: trained on, dropped, or kept by a process that was full already.
+
+        Several processes fill their own shares in step, since generation and rewards wait for all of them: each generates as many
+        groups as the one that lacks most.
         """
         group = self.num_generations
         wanted = len(inputs) // group
         kept: list[tuple[list[dict[str, Any]], tuple[Any, ...]]] = []
         flat: list[tuple[list[dict[str, Any]], tuple[Any, ...]]] = []
-        generated = 0
         for number in range(self._recipe.dynamic_sampling.max_batches):
             self._round = number
             if number:
-                rows = self._fresh(self.state.global_step, number, wanted - len(kept))
-                inputs = [row for row in rows for _ in range(group)]
+                inputs = self._more(number, self._most(wanted - len(kept)))
             rollouts = self._generate([row["prompt"] for row in inputs])
-            generated += len(inputs) // group
             rewards = self._rewards(inputs, rollouts).view(-1, group)
             for place, spread in enumerate((rewards.max(1).values - rewards.min(1).values).tolist()):
                 part = slice(place * group, (place + 1) * group)
                 # A group that cannot be graded has no spread either: comparing with NaN is false.
                 (kept if spread > _FLAT else flat).append((inputs[part], _part(rollouts, part)))
-            if len(kept) >= wanted:
+            if self._most(wanted - len(kept)) <= 0:
                 break
-        metrics = self._metrics["train"]
-        metrics["dynamic_sampling/groups_generated"].append(float(generated))
-        metrics["dynamic_sampling/groups_dropped"].append(float(generated - len(kept)))
-        metrics["dynamic_sampling/groups_without_spread"].append(float(max(0, wanted - len(kept))))
+        self._count("groups_generated", len(kept) + len(flat))
+        self._count("groups_dropped", len(flat))
+        self._count("groups_without_spread", max(0, wanted - len(kept)))
+        self._count("groups_surplus", max(0, len(kept) - wanted))
         chosen = (kept + flat)[:wanted]
         return [row for rows, _ in chosen for row in rows], _joined([rollouts for _, rollouts in chosen])
 
+    def _more(self, number: int, count: int) -> list[dict[str, Any]]:
+        """Return this process's rows, one per sequence, of a round that generates `count` groups in each process."""
+        place = self.accelerator.process_index
+        rows = self._fresh(self.state.global_step, number, count * self.accelerator.num_processes)
+        return [row for row in rows[place * count : (place + 1) * count] for _ in range(self.num_generations)]
+
+    def _most(self, count: int) -> int:
+        """Return the largest of the processes' numbers."""
+        return int(self.accelerator.gather(torch.tensor([count], device=self.accelerator.device)).max())
+
+    def _count(self, name: str, count: int) -> None:
+        """Log the sum of the processes' numbers."""
+        total = self.accelerator.gather(torch.tensor([count], device=self.accelerator.device)).sum()
+        self._metrics["train"][f"dynamic_sampling/{name}"].append(float(total))
+
     def _rewards(self, inputs: list[dict[str, Any]], rollouts: tuple[Any, ...]) -> Tensor:
-        """Return the weighted sum of rewards (sequences,); NaN where a term cannot be graded."""
+        """Return the weighted sum of this process's rewards (sequences,); NaN where a term cannot be graded."""
         prompts = [row["prompt"] for row in inputs]
-        terms = self._calculate_rewards(inputs, prompts, rollouts[3], rollouts[1])
+        start = self.accelerator.process_index * len(inputs)
+        terms = self._calculate_rewards(inputs, prompts, rollouts[3], rollouts[1])[start : start + len(inputs)]
         return (terms * self.reward_weights.to(terms.device)).sum(dim=1)
+
+    def _share(self, name: str, total: float, count: int) -> None:
+        """Log a mean over all processes; 0 where there is nothing to take it of."""
+        both = torch.tensor([[float(total), float(count)]], device=self.accelerator.device)
+        total, count = self.accelerator.gather(both).sum(0).tolist()
+        self._metrics["train"][name].append(total / max(1.0, count))
 
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids: Any) -> Tensor:
         """Score completions; log exact matches and copies of the old code beside the rewards."""
@@ -157,10 +187,9 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
                 for a, row in zip(cleaned, inputs, strict=True)
                 if row["old_code"] != row["target"]
             ]
-            metrics = self._metrics["train"]
-            metrics["exact"].append(sum(exact) / len(exact))
-            metrics["copy"].append(sum(copies) / max(1, len(changes)))
-            metrics["reward_of_copying"].append(sum(row["copy"] for row in inputs) / len(inputs))
+            self._share("exact", sum(exact), len(exact))
+            self._share("copy", sum(copies), len(changes))
+            self._share("reward_of_copying", sum(row["copy"] for row in inputs), len(inputs))
         return super()._calculate_rewards(inputs, prompts, completions, completion_ids)
 
 
@@ -204,7 +233,8 @@ def fresh_rows(rows: list[dict[str, Any]], seed: int) -> Callable[[int, int, int
     """Return the source of rows for dropped groups: drawn by seed, step and round alone."""
 
     def draw(step: int, number: int, count: int) -> list[dict[str, Any]]:
-        return random.Random(f"refill-{seed}-{step}-{number}").sample(rows, min(count, len(rows)))
+        rng = random.Random(f"refill-{seed}-{step}-{number}")
+        return rng.sample(rows, count) if count <= len(rows) else rng.choices(rows, k=count)
 
     return draw
 

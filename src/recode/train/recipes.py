@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -139,12 +139,16 @@ class PolicyLoss(_Table):
     """The surrogate loss: clipping, aggregation, KL penalty and how advantages are scaled."""
 
     aggregation: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = "grpo"
-    """`grpo` averages per sequence, `dapo` per token."""
+    """`grpo` averages per sequence, `dapo` per token; `dr_grpo` (arXiv 2503.20783) sums over tokens, divided by `max_new_tokens`."""
     clip_low: Annotated[float, Field(gt=0)] = 0.2
     clip_high: Annotated[float, Field(gt=0)] = 0.2
     dual_clip: Annotated[float, Field(gt=1)] | None = None
-    """Upper bound on the loss ratio of tokens with negative advantage (dual-clip PPO's c)."""
+    """Upper bound on the loss ratio of tokens with negative advantage (dual-clip PPO's c, arXiv 1912.09729)."""
+    importance: Literal["token", "sequence"] = "token"
+    """What a ratio is taken of: each token (GRPO, DAPO) or, length-normalised, the whole sequence (GSPO, arXiv 2507.18071)."""
     kl: Annotated[float, Field(ge=0)] = 0.0
+    kl_correction: bool = True
+    """Weigh the KL term by the ratio, so that its gradient is that of the KL (arXiv 2512.02556); GRPO's paper does not."""
     scale_rewards: Literal["group", "batch", "none"] = "group"
 
 
@@ -171,6 +175,49 @@ class RewardTerms(_Table):
     weights: dict[Literal["format", "exact", "edit", "lift", "execution"], float] = {"format": 1.0, "edit": 1.0}
 
 
+class Vllm(_Table):
+    """Sampling by vLLM instead of the training process's own generation."""
+
+    mode: Literal["colocate", "server"] = "colocate"
+    """`colocate`: on the training GPUs; `server`: by `vllm serve` on others."""
+    server: str = "http://localhost:8000"
+    timeout: Annotated[float, Field(gt=0)] = 240.0
+    """Seconds to wait for the server to be up."""
+    memory_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Share of a GPU's memory for colocated vLLM: its weights and key-value cache."""
+    tensor_parallel: Positive = 1
+    """GPUs over which one copy of the sampling model is spread."""
+
+
+class Hardware(_Table):
+    """The machines of a run."""
+
+    gpus: Positive = 1
+    """In each machine."""
+    machines: Positive = 1
+    sharding: Literal["none", "full"] = "none"
+    """`full` spreads weights, gradients and optimiser states over all GPUs (FSDP2)."""
+
+    @property
+    def processes(self) -> int:
+        """Return how many processes train together: one for each GPU."""
+        return self.gpus * self.machines
+
+
+class Adapter(_Table):
+    """Low-rank adaptation in place of training every weight (LoRA, arXiv 2106.09685; DoRA, arXiv 2402.09353)."""
+
+    kind: Literal["lora", "dora"] = "lora"
+    rank: Positive = 64
+    alpha: Positive = 64
+    """An update is scaled by alpha / rank."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    targets: tuple[str, ...] = ()
+    """Names of the layers to adapt, such as `q_proj`; none: every linear layer but the head."""
+    four_bit: bool = False
+    """Hold the frozen base in 4-bit NormalFloat (QLoRA, arXiv 2305.14314); needs bitsandbytes."""
+
+
 class SftRecipe(_Table):
     """Supervised fine-tuning on the gold programs."""
 
@@ -178,7 +225,20 @@ class SftRecipe(_Table):
     model: str
     seed: int = 42
     data: TrainingData = TrainingData()
+    adapter: Adapter | None = None
+    """None: every weight is trained."""
     optimization: SftOptimization
+    hardware: Hardware = Hardware()
+
+    @model_validator(mode="after")
+    def _dealt(self) -> Self:
+        settings = self.optimization
+        if settings.examples_per_step % (settings.examples_at_once * self.hardware.processes):
+            raise ValueError(
+                f"the {settings.examples_per_step} examples of a step cannot be dealt to {self.hardware.processes} GPUs, "
+                f"{settings.examples_at_once} at once; change hardware, examples_per_step or examples_at_once"
+            )
+        return self
 
 
 class PolicyRecipe(_Table):
@@ -188,8 +248,13 @@ class PolicyRecipe(_Table):
     model: str
     seed: int = 42
     data: TrainingData = TrainingData()
+    adapter: Adapter | None = None
+    """None: every weight is trained."""
     optimization: Optimization
+    hardware: Hardware = Hardware()
     rollout: Rollout = Rollout()
+    vllm: Vllm | None = None
+    """None: the training process samples by itself."""
     loss: PolicyLoss = PolicyLoss()
     dynamic_sampling: DynamicSampling = DynamicSampling()
     overlong: Overlong = Overlong()
@@ -204,6 +269,17 @@ class PolicyRecipe(_Table):
         if at_once and (sequences // self.rollout.minibatches) % at_once:
             raise ValueError(
                 f"rollout.sequences_at_once must divide the {sequences // self.rollout.minibatches} of a minibatch"
+            )
+        share = sequences // self.rollout.minibatches
+        if share % (self.hardware.processes * (at_once or 1)):
+            raise ValueError(
+                f"the {share} sequences of a minibatch cannot be dealt to {self.hardware.processes} GPUs"
+                + (f", {at_once} at once" if at_once else "")
+                + "; change hardware, rollout.minibatches or rollout.sequences_at_once"
+            )
+        if self.dynamic_sampling.enabled and self.rollout.prompts_per_step % self.hardware.processes:
+            raise ValueError(
+                f"with dynamic_sampling a GPU takes whole groups: the {self.hardware.processes} GPUs must divide prompts_per_step"
             )
         if self.optimization.save_every % self.rollout.minibatches:
             raise ValueError("optimization.save_every must be a multiple of rollout.minibatches")
@@ -262,5 +338,7 @@ def _known_keys(method: str, tables: list[str]) -> list[str]:
     """Return the keys of the table at this path in the recipe of this method."""
     model: Any = {"pretrain": PretrainRecipe, "sft": SftRecipe}.get(method, PolicyRecipe)
     for table in tables:
-        model = model.model_fields[table].annotation
+        kind = model.model_fields[table].annotation
+        # A table that may be left out is a union with None.
+        model = next(part for part in get_args(kind) or (kind,) if part is not type(None))
     return list(model.model_fields)

@@ -1,7 +1,7 @@
 """`recode train`: one folder a run. The same command starts it, goes on after a kill, and does nothing when it is done.
 
-A run's folder holds `recipe.json` (what was asked), `checkpoints/`, `log.jsonl` (one line a step), `tensorboard/`, and, at the end, `model/`
-(a Hugging Face model folder) and `result.json`.
+A run's folder holds `recipe.json` (what was asked), `checkpoints/`, `log.jsonl` (one line a step), `tensorboard/`, and, at the end, `adapter/`
+where the recipe has one, `model/` (a Hugging Face model folder with its card, an adapter merged into it) and `result.json`.
 """
 
 from __future__ import annotations
@@ -12,20 +12,25 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 from trl import GRPOConfig, SFTConfig, SFTTrainer
 from trl.rewards import get_soft_overlong_punishment
 
-from recode.errors import RecipeError, RecodeError
-from recode.models import attention, llama, load
+from recode.errors import MissingExtraError, RecipeError, RecodeError
+from recode.models import attention, llama
 from recode.records import write_jsonl, write_text
 from recode.rewards import trl_reward
+from recode.train.adapters import load_base, peft_config, save_merged
 from recode.train.data import Prompts, load_prompts, plan
+from recode.train.failures import check_context, check_server, explained, guarded
+from recode.train.model_card import write_card
 from recode.train.policy import PolicyTrainer, fresh_rows
 from recode.train.recipes import Optimization, PolicyRecipe, SftRecipe
 
@@ -43,19 +48,36 @@ def train(recipe: SftRecipe | PolicyRecipe, folder: Path, *, on_step: OnStep | N
     final = folder / "model"
     if (folder / "result.json").exists():
         return final
+    with explained(recipe, folder):
+        _train(recipe, folder, on_step)
+    return final
+
+
+def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | None) -> None:
+    check_server(recipe)
     set_seed(recipe.seed)
-    model, tokenizer = load(recipe.model)
-    if llama.supports(model):
-        model.set_attn_implementation(attention.register())
-    prompts = load_prompts(recipe.data, tokenizer, recipe.seed)
+    model, tokenizer = load_base(recipe)
+    prepare(model)
+    if tokenizer.eos_token_id is None:
+        raise RecipeError(
+            f"{recipe.model}: its tokenizer has no end token (eos_token), so no completion could ever end; add one"
+        )
+    prompts = load_prompts(recipe.data, tokenizer, recipe.seed, getattr(recipe, "reward", None))
     watcher = _Watcher(folder, on_step)
+    with PartialState().main_process_first():
+        last = _last_checkpoint(folder / "checkpoints")
     make = _sft if isinstance(recipe, SftRecipe) else _policy
     trainer = make(recipe, folder, model, tokenizer, prompts, watcher)  # type: ignore[arg-type]
     # It prints every step's numbers; here they are in the log and the progress display.
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=_last_checkpoint(folder / "checkpoints"))
-    _finish(trainer, tokenizer, folder, watcher)
-    return final
+    trainer.train(resume_from_checkpoint=last)
+    _finish(trainer, recipe, prompts, folder, watcher)
+
+
+def prepare(model: Any) -> None:
+    """Choose the attention that is fastest for a small model on a CPU."""
+    if llama.supports(model):
+        model.set_attn_implementation(attention.register())
 
 
 def _claim(folder: Path, recipe: SftRecipe | PolicyRecipe) -> None:
@@ -117,14 +139,15 @@ def _arguments(recipe: SftRecipe | PolicyRecipe, folder: Path) -> dict[str, Any]
 def _policy(
     recipe: PolicyRecipe, folder: Path, model: Any, tokenizer: Any, prompts: Prompts, watcher: TrainerCallback
 ) -> PolicyTrainer:
-    """Return the trainer of a GRPO or DAPO recipe."""
+    """Return the trainer of a GRPO or DAPO recipe. Sequences are counted for each process."""
     rollout, loss, steps = recipe.rollout, recipe.loss, recipe.optimization.steps
-    sequences = rollout.prompts_per_step * rollout.samples_per_prompt
+    sequences = _dealt(rollout.prompts_per_step * rollout.samples_per_prompt, "sequences of a step")
     minibatch = sequences // rollout.minibatches
     at_once = rollout.sequences_at_once or minibatch
     batches = -(-steps // rollout.minibatches)
     rows = plan(prompts, batches, rollout.prompts_per_step, recipe.data.no_op_share, recipe.seed)
-    rewards: list[Any] = [trl_reward(name, recipe.reward.family) for name in recipe.reward.weights]
+    check_context(rows, model, tokenizer, rollout.max_new_tokens)
+    rewards: list[Any] = [guarded(trl_reward(name, recipe.reward.family), folder) for name in recipe.reward.weights]
     weights = list(recipe.reward.weights.values())
     if recipe.overlong.buffer:
         rewards.append(get_soft_overlong_punishment(rollout.max_new_tokens, recipe.overlong.buffer))
@@ -139,15 +162,18 @@ def _policy(
         temperature=rollout.temperature,
         top_p=rollout.top_p,
         beta=loss.kl,
+        use_bias_correction_kl=loss.kl_correction,
         epsilon=loss.clip_low,
         epsilon_high=loss.clip_high,
         delta=loss.dual_clip,
         loss_type=loss.aggregation,
+        importance_sampling_level=loss.importance,
         scale_rewards=loss.scale_rewards,
         mask_truncated_completions=recipe.overlong.mask_truncated,
         reward_weights=weights,
         # The plan has its order already; shuffling again would not survive a resume in a later epoch.
         shuffle_dataset=False,
+        **_vllm(recipe),
     )
     return PolicyTrainer(
         recipe=recipe,
@@ -157,8 +183,43 @@ def _policy(
         reward_funcs=rewards,
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
+        peft_config=peft_config(recipe.adapter),
         callbacks=[watcher],
     )
+
+
+def _dealt(count: int, what: str) -> int:
+    """Return one process's share."""
+    processes = PartialState().num_processes
+    if count % processes:
+        raise RecipeError(
+            f"the {count} {what} cannot be dealt to {processes} processes; change [hardware] or the recipe's numbers"
+        )
+    return count // processes
+
+
+def _vllm(recipe: PolicyRecipe) -> dict[str, Any]:
+    """Return TRL's arguments for sampling by vLLM.
+
+    Raises:
+        MissingExtraError: vLLM is not installed.
+    """
+    if recipe.vllm is None:
+        return {}
+    if find_spec("vllm") is None:
+        raise MissingExtraError(
+            "[vllm] needs vLLM; install it with `pip install 'recode-rl[vllm]'`, or leave the table out"
+        )
+    shared = {"use_vllm": True, "vllm_mode": recipe.vllm.mode}
+    if recipe.vllm.mode == "server":
+        return {**shared, "vllm_server_base_url": recipe.vllm.server, "vllm_server_timeout": recipe.vllm.timeout}
+    return {
+        **shared,
+        "vllm_gpu_memory_utilization": recipe.vllm.memory_share,
+        "vllm_tensor_parallel_size": recipe.vllm.tensor_parallel,
+        "vllm_max_model_length": recipe.data.max_prompt_tokens + recipe.rollout.max_new_tokens,
+        "vllm_enable_sleep_mode": True,
+    }
 
 
 def _sft(
@@ -166,20 +227,36 @@ def _sft(
 ) -> SFTTrainer:
     """Return the trainer of an SFT recipe: next-token loss on the gold completion alone."""
     settings = recipe.optimization
+    share = _dealt(settings.examples_per_step, "examples of a step")
     rows = plan(prompts, settings.steps, settings.examples_per_step, recipe.data.no_op_share, recipe.seed)
-    dataset = Dataset.from_list([{"prompt": row["prompt"], "completion": row["gold"]} for row in rows])
+    dataset = Dataset.from_list([_tokens(row, tokenizer) for row in rows])
     arguments = SFTConfig(
         **_arguments(recipe, folder),
         per_device_train_batch_size=settings.examples_at_once,
-        gradient_accumulation_steps=settings.examples_per_step // settings.examples_at_once,
+        gradient_accumulation_steps=share // settings.examples_at_once,
         completion_only_loss=True,
         max_length=None,
         # The plan has its order already.
         train_sampling_strategy="sequential",
     )
     return SFTTrainer(
-        model=model, args=arguments, train_dataset=dataset, processing_class=tokenizer, callbacks=[watcher]
+        model=model,
+        args=arguments,
+        train_dataset=dataset,
+        processing_class=tokenizer,
+        peft_config=peft_config(recipe.adapter),
+        callbacks=[watcher],
     )
+
+
+def _tokens(row: dict[str, Any], tokenizer: Any) -> dict[str, list[int]]:
+    """Return the tokens of prompt, gold and end, told apart by `completion_mask`.
+
+    Prompt and gold meet as they do when the policy writes: no token spans both, and no special token is put before a prompt that has its own.
+    """
+    prompt, gold = tokenizer([row["prompt"], row["gold"]], add_special_tokens=False)["input_ids"]
+    gold = [*gold, tokenizer.eos_token_id]
+    return {"input_ids": prompt + gold, "completion_mask": [0] * len(prompt) + [1] * len(gold)}
 
 
 class _Watcher(TrainerCallback):  # type: ignore[misc]
@@ -204,6 +281,8 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
             return
         self.seconds = time.monotonic() - self._started
         state.log_history[-1]["seconds"] = round(self.seconds, 2)
+        if not state.is_world_process_zero:
+            return
         write_jsonl(self._folder / "log.jsonl", [entry for entry in state.log_history if "loss" in entry])
         loss = logs["loss"]
         if not math.isfinite(loss):
@@ -213,12 +292,22 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
             self._on_step({"step": state.global_step, "steps": state.max_steps, "seconds": self.seconds, **logs})
 
 
-def _finish(trainer: Any, tokenizer: Any, folder: Path, watcher: _Watcher) -> None:
-    """Write the model, then `result.json`, whose presence says that the run is done."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    model.save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
+def _finish(trainer: Any, recipe: SftRecipe | PolicyRecipe, prompts: Prompts, folder: Path, watcher: _Watcher) -> None:
+    """Write the model and its card, then `result.json`, whose presence says that the run is done."""
+    adapter = folder / "adapter" if recipe.adapter else None
+    # Every process takes part: where weights are sharded, saving gathers them.
+    trainer.save_model(str(adapter or folder / "model"))
+    if not trainer.is_world_process_zero():
+        return
+    if adapter:
+        save_merged(recipe, adapter, folder / "model")
+    for pickled in folder.glob("*/training_args.bin"):
+        pickled.unlink()
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     last = {key: value for key, value in history[-1].items() if isinstance(value, int | float)}
-    result = {"steps": trainer.state.global_step, "seconds": round(watcher.seconds, 1), "last": last}
+    counts = {"migrations": len(prompts.migrations), "no_ops": len(prompts.no_ops), "left_out": prompts.skipped}
+    result = {
+        "steps": trainer.state.global_step, "seconds": round(watcher.seconds, 1), "prompts": counts, "last": last,
+    }  # fmt: skip
+    write_card(folder / "model", recipe, prompts, result, adapter)
     write_text(folder / "result.json", json.dumps(result, indent=1))

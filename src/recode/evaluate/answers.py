@@ -1,0 +1,105 @@
+"""The program in a completion: a fenced block of a chat, a whole module, or the body that goes on from a prompt."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+
+_FENCE = re.compile(
+    r"^[ \t]{0,3}(`{3,})[ \t]*([\w+-]*)[^\n`]*\n(.*?)(?:^[ \t]{0,3}\1`*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+)
+_TAGGED = re.compile(r"\[PYTHON\](.*?)(?:\[/PYTHON\]|\Z)", re.DOTALL)
+_PYTHON = {"", "python", "py", "python3"}
+_END_OF_THOUGHT = "</think>"
+
+
+def answer_text(completion: str) -> str:
+    """Return what follows the last thought."""
+    return completion.rpartition(_END_OF_THOUGHT)[2]
+
+
+def written_program(completion: str, name: str) -> str:
+    """Return the program of a chat's reply.
+
+    Of the Python blocks after the thought (fenced, or between [PYTHON] tags) the last that defines `name` counts, of several that do not
+    the first; without any block the reply itself is taken for the program.
+    """
+    text = answer_text(completion)
+    blocks = [body for _, language, body in _FENCE.findall(text) if language.lower() in _PYTHON] or _TAGGED.findall(
+        text
+    )
+    if not blocks:
+        return text
+    defining = [block for block in blocks if defines(block, name)]
+    return str((defining or blocks)[-1 if defining else 0])
+
+
+def defines(code: str, name: str) -> bool:
+    """Say whether a program binds a name at its top level; of one that does not parse, whether it holds its `def`."""
+    tree = parsed(code)
+    if tree is None:
+        return re.search(rf"^(?:async[ \t]+)?(?:def|class)[ \t]+{re.escape(name)}\b", code, re.MULTILINE) is not None
+    return any(name in _bound(node) for node in tree.body)
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def parsed(code: str) -> ast.Module | None:
+    """Return the syntax tree, or None where the text is no program."""
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _compiles(code: str) -> bool:
+    """Say whether the text is a program whose statements stand where they may: a bare `return` parses, too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(code, "answer", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
+    return True
+
+
+def completed_program(prompt: str, completion: str, name: str) -> str:
+    """Return the program that a completion makes of a prompt that ends inside the function `name`.
+
+    A reply that defines the function itself is put behind what stands before the function in the prompt (imports and helpers). Anything
+    else goes on from the prompt, up to the longest run of whole lines that still parses: base models do not stop at a function's end.
+    """
+    reply = written_program(completion, name)
+    if defines(reply, name):
+        return _preamble(prompt, name) + reply
+    if reply != answer_text(completion) and parsed(reply) is not None and not _compiles(prompt + reply):
+        # A chat that fenced the body alone, without its indentation.
+        reply = "".join(f"    {line}" for line in reply.splitlines(keepends=True))
+    return prompt + longest_parsing(prompt, reply)
+
+
+def _preamble(prompt: str, name: str) -> str:
+    found = re.search(rf"^def[ \t]+{re.escape(name)}\b", prompt, re.MULTILINE)
+    return prompt[: found.start()] if found else ""
+
+
+def longest_parsing(before: str, text: str) -> str:
+    """Return the text without the lines at its end that keep `before + text` from parsing; the text where no cut helps.
+
+    Only a tail is cut: lines from one that stands at the margin on, or the last line, which may be broken off.
+    """
+    if parsed(before + text) is not None:
+        return text
+    lines = text.splitlines(keepends=True)
+    margins = [number for number, line in enumerate(lines) if number and line[:1] not in (" ", "\t", "\n", "\r", "")]
+    for cut in sorted({*margins, len(lines) - 1}, reverse=True):
+        kept = "".join(lines[:cut])
+        if kept.strip() and parsed(before + kept) is not None:
+            return kept
+    return text

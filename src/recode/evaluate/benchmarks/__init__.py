@@ -1,0 +1,35 @@
+"""The benchmarks, by name: a new one is its module, a line here, and a test."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from recode.errors import RecodeError
+from recode.evaluate.benchmark import Benchmark
+
+_HERE = "recode.evaluate.benchmarks"
+
+BENCHMARKS: dict[str, str] = {
+    "migrations": "migrations.Migrations",
+    "test_generated": "migrations.Migrations",
+    "test_updates": "migrations.Migrations",
+    "test_libraries": "migrations.Migrations",
+    "no_op": "migrations.Migrations",
+    "validation": "migrations.Migrations",
+    "humaneval": "humaneval.HumanEval",
+}
+"""Each name and the class that opens it, below this package."""
+
+
+def open_benchmark(name: str, data: str | None = None, folder: Path = Path("data")) -> Benchmark:
+    """Return a benchmark with its items.
+
+    Raises:
+        RecodeError: there is no such benchmark, or its files are missing or bad.
+    """
+    if name not in BENCHMARKS:
+        raise RecodeError(f"no benchmark is called `{name}`; choose from {', '.join(BENCHMARKS)}")
+    module, _, kind = BENCHMARKS[name].rpartition(".")
+    opened: Benchmark = getattr(importlib.import_module(f"{_HERE}.{module}"), kind).open(name, data, folder)
+    return opened

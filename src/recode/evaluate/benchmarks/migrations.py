@@ -1,0 +1,109 @@
+"""The project's own splits: exact match, edit similarity, form, and whether the answer does on the new release what it should."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import ClassVar
+
+from recode.errors import EnvironmentBuildError, MissingExtraError
+from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
+from recode.evaluate.migrations import SPLITS, judge, read_split
+from recode.models.completing import migration_prompt
+from recode.prompts import parse_response
+from recode.records import Migration, read_records, shipped
+from recode.rewards import execution
+from recode.sandbox.environments import Environment
+
+_MODULES = {"scikit-learn": "sklearn"}
+_ALL = ("test_generated", "test_updates", "test_libraries", "no_op")
+
+
+class Migrations(Benchmark):
+    """One split, or all test splits (`migrations`); `--data` names the data folder, or one file of records."""
+
+    decoding: ClassVar = Decoding(max_new_tokens=320)
+    counted: ClassVar = {"exact": "exact@{k}", "execution": "execution@{k}"}
+    averaged: ClassVar = (
+        "exact", "edit", "format", "execution", "reward", "reward_of_copying", "lift", "copy",
+    )  # fmt: skip
+
+    def __init__(self, name: str, entries: Sequence[tuple[str, Migration]], locks: Path) -> None:
+        """Take the entries with their splits' names, and the folder of locks."""
+        items = [_item(entry, split) for split, entry in entries]
+        super().__init__(name, unique(items, name))
+        self.entries, self.locks = {entry.id: entry for _, entry in entries}, locks
+        self._environments: dict[str, Environment | str] = {}
+        self._building = threading.Lock()
+
+    @classmethod
+    def open(cls, name: str, data: str | None, folder: Path) -> Migrations:
+        """Read the split's files, or the file of records that the user named."""
+        place = Path(data) if data else folder
+        if place.is_file():
+            return cls(name, [(place.stem, e) for e in read_records(place, Migration)], place.parent / "locks")
+        chosen = _ALL if name == "migrations" else (name,)
+        assert set(chosen) <= SPLITS.keys()
+        return cls(name, [(split, entry) for split in chosen for entry in read_split(split, place)], place / "locks")
+
+    def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
+        """Judge the texts, and run the answers of real entries in the environments they were verified in."""
+
+        def one(pair: tuple[Item, str]) -> Judgement:
+            judgement = self._judge(self.entries[pair[0].id], pair[1])
+            advance(1)
+            return judgement
+
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            return list(pool.map(one, asked))
+
+    def _judge(self, entry: Migration, completion: str) -> Judgement:
+        verdict = judge(entry, completion)
+        ran, why = self._execution(entry, completion, verdict.exact is not None)
+        code = parse_response(completion).code
+        if verdict.exact is None:
+            return Judgement("ungradable", "the gold program does not parse", answer=code)
+        scores = {
+            "exact": float(verdict.exact), "edit": verdict.edit, "format": float(verdict.well_formed), "execution": ran,
+            "reward": verdict.reward, "reward_of_copying": verdict.reward_of_copying, "lift": verdict.lift, "copy": float(verdict.copied),
+        }  # fmt: skip
+        passed = verdict.exact if ran is None else bool(ran)
+        told = "exact" if verdict.exact else "copied" if verdict.copied else "no answer" if code is None else "differs"
+        return Judgement("passed" if passed else "failed", f"{told}; {why}", scores, code)
+
+    def _execution(self, entry: Migration, completion: str, gradable: bool) -> tuple[float | None, str]:
+        """Return whether the answer does what it should, None where that cannot be known, and the words for it."""
+        if entry.locks is None or entry.stdout is None or not gradable:
+            return None, "not run: made-up library"
+        environment = self._environment(entry)
+        if isinstance(environment, str):
+            return None, f"not run: {environment}"
+        module = _MODULES.get(entry.library, entry.library)
+        ran = execution.score(completion, entry.new_code, entry.old_code, entry.stdout, environment, module)
+        words = {None: "not run: the sandbox failed", 1.0: "runs as it should", 0.0: "does not run as it should"}
+        return ran, words[ran]
+
+    def _environment(self, entry: Migration) -> Environment | str:
+        """Return the new release's environment, or why there is none."""
+        assert entry.locks is not None
+        digest = entry.locks[1]
+        with self._building:
+            if digest not in self._environments:
+                try:
+                    found = execution.environment_of(
+                        digest, self.locks if self.locks.is_dir() else shipped("data/locks")
+                    )
+                    self._environments[digest] = found or "no lock has the digest of its environment"
+                except (EnvironmentBuildError, MissingExtraError) as error:
+                    self._environments[digest] = str(error)
+            return self._environments[digest]
+
+
+def _item(entry: Migration, split: str) -> Item:
+    return Item(
+        entry.id, migration_prompt(entry, entry.old_code), entry.library, entry.kind, split, entry.family_id,
+        note=entry.update_info, given=entry.old_code, gold=entry.new_code,
+    )  # fmt: skip

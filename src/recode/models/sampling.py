@@ -1,0 +1,15 @@
+"""How tokens are chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to choose tokens. `temperature` 0 is greedy. `seed` fixes everything that is drawn."""
+
+    max_new_tokens: int = 320
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int = 0

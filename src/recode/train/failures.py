@@ -1,0 +1,131 @@
+"""What stops a run for reasons that a user can mend: each becomes one line that says what to do, and nothing already learnt is lost."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import shutil
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recode.errors import RecipeError, RecodeError
+from recode.train.recipes import PolicyRecipe, SftRecipe
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_ROOM = 4 << 20
+"""Bytes; a disk with less is full. Writers in C report a full disk as they please, so the disk itself is asked."""
+
+
+@contextmanager
+def explained(recipe: SftRecipe | PolicyRecipe, folder: Path) -> Iterator[None]:
+    """Turn what can go wrong with memory, disk and servers while training into a `RecodeError`; let everything else through."""
+    kept = f"{folder / 'checkpoints'} keeps what is learnt up to the last checkpoint, and the same command goes on from there"
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise RecodeError(f"{folder}: the GPU's memory is full; {_less_memory(recipe)}. {kept}") from None
+    except OSError as error:
+        if error.errno in _FULL:
+            raise RecodeError(f"{folder}: the disk is full; make room. {kept}") from None
+        # TRL's client raises Python's own ConnectionError or one of `requests`, which is an OSError too.
+        if _server(recipe) and (isinstance(error, ConnectionError) or type(error).__module__.startswith("requests")):
+            raise RecodeError(f"{folder}: {_unreachable(recipe)}. {kept}") from None
+        raise
+    except Exception as error:
+        # Safetensors and torch.save have exceptions of their own for a disk that is full.
+        if "No space left" in str(error) or shutil.disk_usage(_existing(folder)).free < _ROOM:
+            raise RecodeError(f"{folder}: the disk is full; make room. {kept}") from None
+        if "can't allocate memory" in str(error):
+            raise RecodeError(f"{folder}: the memory is full; {_less_memory(recipe)}. {kept}") from None
+        raise
+
+
+def guarded(reward: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+    """Return the reward function; where it raises, the error names it and says that the run can go on."""
+
+    def call(*args: Any, **columns: Any) -> Any:
+        try:
+            return reward(*args, **columns)
+        except RecodeError:
+            raise
+        except Exception as error:
+            raise RecodeError(
+                f"{folder}: the reward `{reward.__name__}` raised {type(error).__name__}: {error}; mend it or take it out of reward.weights. "
+                "Checkpoints are kept, and the same command goes on from the last one"
+            ) from error
+
+    call.__name__ = call.__qualname__ = reward.__name__
+    return call
+
+
+def check_server(recipe: SftRecipe | PolicyRecipe) -> None:
+    """Make sure, before a model is loaded, that the vLLM server of a recipe answers.
+
+    Raises:
+        RecodeError: it does not; gives the command that starts it.
+    """
+    if not _server(recipe):
+        return
+    assert isinstance(recipe, PolicyRecipe)
+    assert recipe.vllm is not None
+    health = f"{recipe.vllm.server.rstrip('/')}/health"
+    ends = time.monotonic() + recipe.vllm.timeout
+    while True:
+        try:
+            with urllib.request.urlopen(health, timeout=10):
+                return
+        except (OSError, http.client.HTTPException):
+            pass
+        except ValueError:
+            raise RecipeError(f"vllm.server: `{recipe.vllm.server}` is no address like http://localhost:8000") from None
+        if time.monotonic() >= ends:
+            raise RecodeError(_unreachable(recipe))
+        time.sleep(min(2.0, recipe.vllm.timeout))
+
+
+def check_context(rows: list[dict[str, Any]], model: Any, tokenizer: Any, new_tokens: int) -> None:
+    """Make sure that the longest prompt and its completion fit into the model's context.
+
+    Raises:
+        RecipeError: they do not.
+    """
+    context = getattr(model.config, "max_position_embeddings", None)
+    if context is None:
+        return
+    longest = max(len(ids) for ids in tokenizer([row["prompt"] for row in rows], add_special_tokens=False)["input_ids"])
+    if longest + new_tokens > context:
+        raise RecipeError(
+            f"the longest prompt has {longest} tokens; with {new_tokens} new ones that is more than the model's context of {context}: "
+            "lower data.max_prompt_tokens or rollout.max_new_tokens"
+        )
+
+
+def _server(recipe: SftRecipe | PolicyRecipe) -> bool:
+    return isinstance(recipe, PolicyRecipe) and recipe.vllm is not None and recipe.vllm.mode == "server"
+
+
+def _unreachable(recipe: SftRecipe | PolicyRecipe) -> str:
+    from recode.train.processes import server_command
+
+    assert isinstance(recipe, PolicyRecipe)
+    assert recipe.vllm is not None
+    return f"the vLLM server at {recipe.vllm.server} does not answer; start it with: {server_command(recipe)}"
+
+
+def _less_memory(recipe: SftRecipe | PolicyRecipe) -> str:
+    key = "optimization.examples_at_once" if isinstance(recipe, SftRecipe) else "rollout.sequences_at_once"
+    ways = [f"lower {key}"]
+    if not recipe.optimization.gradient_checkpointing:
+        ways.append("set optimization.gradient_checkpointing = true")
+    ways.append("train an [adapter]" if recipe.adapter is None else "set adapter.four_bit = true")
+    return f"{', '.join(ways)} (docs/scaling.md)"
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.resolve().parents) if path.exists())

@@ -1,0 +1,120 @@
+"""The card of a trained model: what it comes from, what it was trained on and how, what came out, whose licence holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCardData, hf_hub_download, metadata_load
+
+import recode
+from recode.models import EMBEDDED
+from recode.records import write_text
+from recode.train.data import Prompts
+from recode.train.recipes import PolicyRecipe, SftRecipe
+
+EMBEDDED_LICENCE = "apache-2.0"
+"""The embedded models are part of this package and have its licence."""
+_SHOWN = ("loss", "reward", "reward_std", "reward_of_copying", "exact", "copy", "kl", "entropy")
+
+
+def write_card(
+    folder: Path, recipe: SftRecipe | PolicyRecipe, prompts: Prompts, result: dict[str, Any], adapter: Path | None
+) -> None:
+    """Write `README.md` into a model's folder, with the front matter that Hugging Face reads.
+
+    Args:
+        folder: the model's folder.
+        recipe: what was asked.
+        prompts: what was trained on.
+        result: steps, seconds and the last step's numbers, as in `result.json`.
+        adapter: the folder of the adapter that is merged into the model; None where every weight was trained.
+    """
+    licence = base_licence(recipe.model)
+    on_hub = recipe.model not in EMBEDDED and not Path(recipe.model).exists()
+    header = ModelCardData(
+        base_model=recipe.model if on_hub else None,
+        license=licence,
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        tags=["recode", recipe.method, *([recipe.adapter.kind] if recipe.adapter else [])],
+    )
+    write_text(
+        folder / "README.md", f"---\n{header.to_yaml()}\n---\n\n{_body(recipe, prompts, result, licence, adapter)}"
+    )
+
+
+def base_licence(model: str) -> str | None:
+    """Return the licence that the base model's card names; None where there is no card or it names none."""
+    if model in EMBEDDED:
+        return EMBEDDED_LICENCE
+    card = Path(model) / "README.md"
+    if not Path(model).is_dir():
+        try:
+            card = Path(hf_hub_download(model, "README.md"))
+        except (OSError, ValueError):
+            return None
+    if not card.exists():
+        return None
+    found = (metadata_load(card) or {}).get("license")
+    return found if isinstance(found, str) else None
+
+
+def _body(
+    recipe: SftRecipe | PolicyRecipe,
+    prompts: Prompts,
+    result: dict[str, Any],
+    licence: str | None,
+    adapter: Path | None,
+) -> str:
+    trained = "every weight was trained"
+    if recipe.adapter:
+        name = {"lora": "LoRA", "dora": "DoRA"}[recipe.adapter.kind]
+        trained = f"a {name} adapter was trained and is merged into these weights"
+    numbers = "\n".join(f"| {name} | {result['last'][name]:.4g} |" for name in _SHOWN if name in result["last"])
+    files = "\n".join(f"- `{path}`" for path in (*recipe.data.migrations, *recipe.data.no_ops)) or "- none"
+    terms = (
+        f"The base model's licence, `{licence}`, holds for this one."
+        if licence
+        else "The base model's card names no licence; look it up before you pass this model on."
+    )
+    kept = f"\nThe adapter alone is in `{adapter.name}/` beside this folder.\n" if adapter else ""
+    return f"""# {Path(recipe.model).name}, trained with ReCode by {recipe.method.upper()}
+
+It rewrites Python code so that it follows a note on a library's update. Base model: `{recipe.model}`; {trained}.
+{kept}
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model, tokenizer = AutoModelForCausalLM.from_pretrained("."), AutoTokenizer.from_pretrained(".")
+```
+
+## Data
+
+{len(prompts.migrations)} migrations and {len(prompts.no_ops)} entries whose note does not concern their code
+({prompts.skipped} left out: too long, or not gradable). Of these, {recipe.data.generated} migrations are made up; the files:
+
+{files}
+
+## Training
+
+{result["steps"]} steps in {result["seconds"]} s with ReCode {recode.__version__}. The last step:
+
+| number | value |
+| --- | --- |
+{numbers}
+
+`reward_of_copying` is what an answer earns that copies the old code unchanged: judge `reward` by its distance from it. These are numbers of
+training; measure the model with `recode evaluate` before you rely on it.
+
+The recipe:
+
+```json
+{json.dumps(recipe.model_dump(mode="json"), indent=1)}
+```
+
+## Licence
+
+{terms}
+"""

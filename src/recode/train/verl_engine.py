@@ -1,0 +1,266 @@
+"""A recipe for verl: its Hydra configuration, its parquet file of prompts, its custom reward function, and the commands.
+
+verl (arXiv 2409.19256) trains on a Ray cluster. What it reads is written into a folder: `recipe.yaml`, composed over verl's own
+`ppo_trainer` configuration, and `prompts.parquet`. Prompts are the same text, and so the same tokens, as on TRL: they are rendered here,
+and verl's chat template is one that passes a message through. Nothing of this module imports verl.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import recode.rewards
+from recode.errors import MissingExtraError, RecipeError
+from recode.models import resolve
+from recode.records import write_text
+from recode.train.recipes import PolicyRecipe
+
+PASS_THROUGH = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+"""A chat template for prompts that hold their whole text already."""
+AGGREGATIONS = {"grpo": "seq-mean-token-mean", "dapo": "token-mean", "dr_grpo": "seq-mean-token-sum-norm"}
+"""What each aggregation of a recipe is called in verl."""
+_NO_DUAL_CLIP = 1e9
+"""verl always clips the loss of tokens with negative advantage; this bound is never reached."""
+
+
+def check(recipe: Any) -> PolicyRecipe:
+    """Return the recipe if verl can run it as it says.
+
+    Raises:
+        RecipeError: a part of it has no counterpart in verl; names the key.
+    """
+    if not isinstance(recipe, PolicyRecipe):
+        raise RecipeError(f"method `{recipe.method}` runs with --engine trl; verl runs grpo and dapo")
+    adapter = recipe.adapter
+    faults = {
+        "adapter.kind: verl trains LoRA and no DoRA": adapter is not None and adapter.kind == "dora",
+        "adapter.dropout: verl's LoRA has none; set 0": adapter is not None and adapter.dropout > 0,
+        "adapter.four_bit: verl holds the base in 16 bits": adapter is not None and adapter.four_bit,
+        "loss.aggregation: verl has no bnpo": recipe.loss.aggregation not in AGGREGATIONS,
+        "loss.scale_rewards: verl has no scaling by the batch": recipe.loss.scale_rewards == "batch",
+        "loss.kl_correction: verl has none; set false": recipe.loss.kl > 0 and recipe.loss.kl_correction,
+        "overlong.mask_truncated: verl has no such mask": recipe.overlong.mask_truncated,
+        "optimization.schedule: verl has constant and cosine": recipe.optimization.schedule == "linear",
+        "reward.weights.execution: it runs with --engine trl": "execution" in recipe.reward.weights,
+        "vllm.mode: verl colocates vLLM by itself": recipe.vllm is not None and recipe.vllm.mode == "server",
+        "rollout.minibatches: verl cuts a step between prompts; it must divide prompts_per_step": bool(
+            recipe.rollout.prompts_per_step % recipe.rollout.minibatches
+        ),
+    }
+    found = next((fault for fault, is_there in faults.items() if is_there), None)
+    if found:
+        raise RecipeError(f"{found} (or use --engine trl)")
+    return recipe
+
+
+def hydra_config(recipe: PolicyRecipe, out: Path) -> dict[str, Any]:
+    """Return the configuration that is composed over verl's `ppo_trainer`.
+
+    A step of verl is one batch of rollouts, however many minibatches it is cut into; a recipe counts optimiser steps.
+    """
+    rollout, settings = recipe.rollout, recipe.optimization
+    prompts = str((out / "verl" / "prompts.parquet").resolve())
+    per_gpu = rollout.prompts_per_step * rollout.samples_per_prompt // (rollout.minibatches * recipe.hardware.processes)
+    return {
+        "hydra": {"searchpath": ["pkg://verl.trainer.config"]},
+        "defaults": ["ppo_trainer", "_self_"],
+        "data": {
+            "train_files": prompts,
+            # verl wants a file here too; nothing is validated on it while training (see `trainer.test_freq`).
+            "val_files": prompts,
+            "train_batch_size": rollout.prompts_per_step,
+            "max_prompt_length": recipe.data.max_prompt_tokens,
+            "max_response_length": rollout.max_new_tokens,
+            # The plan has its order already.
+            "shuffle": False,
+            "seed": recipe.seed,
+        },
+        "algorithm": {
+            "adv_estimator": "grpo",
+            "norm_adv_by_std_in_grpo": recipe.loss.scale_rewards == "group",
+            "use_kl_in_reward": False,
+            "filter_groups": {
+                "enable": recipe.dynamic_sampling.enabled,
+                "metric": "reward",
+                "max_num_gen_batches": recipe.dynamic_sampling.max_batches,
+            },
+        },
+        "actor_rollout_ref": {
+            "model": _model(recipe),
+            "actor": {
+                **_loss(recipe),
+                "ppo_mini_batch_size": rollout.prompts_per_step // rollout.minibatches,
+                "ppo_micro_batch_size_per_gpu": rollout.sequences_at_once or per_gpu,
+                "ppo_epochs": 1,
+                "grad_clip": settings.max_grad_norm,
+                "optim": _optimizer(recipe),
+                "data_loader_seed": recipe.seed,
+            },
+            "ref": {"log_prob_micro_batch_size_per_gpu": rollout.sequences_at_once or per_gpu},
+            "rollout": _rollout(recipe, per_gpu),
+        },
+        "reward": _reward(recipe),
+        "trainer": {
+            "total_training_steps": -(-settings.steps // rollout.minibatches),
+            # The number of steps ends the run, never the number of rounds through the file.
+            "total_epochs": 10**6,
+            "n_gpus_per_node": recipe.hardware.gpus,
+            "nnodes": recipe.hardware.machines,
+            "save_freq": settings.save_every // rollout.minibatches,
+            "max_actor_ckpt_to_keep": 2,
+            "test_freq": -1,
+            "val_before_train": False,
+            "resume_mode": "auto",
+            "default_local_dir": str((out / "checkpoints").resolve()),
+            "project_name": "recode",
+            "experiment_name": out.name,
+            "logger": ["console", "tensorboard"],
+        },
+    }
+
+
+def _model(recipe: PolicyRecipe) -> dict[str, Any]:
+    model: dict[str, Any] = {
+        "path": resolve(recipe.model),
+        "custom_chat_template": PASS_THROUGH,
+        "enable_gradient_checkpointing": recipe.optimization.gradient_checkpointing,
+    }
+    if recipe.adapter:
+        targets = list(recipe.adapter.targets) or "all-linear"
+        model |= {"lora_rank": recipe.adapter.rank, "lora_alpha": recipe.adapter.alpha, "target_modules": targets}
+    return model
+
+
+def _loss(recipe: PolicyRecipe) -> dict[str, Any]:
+    loss = recipe.loss
+    return {
+        "clip_ratio_low": loss.clip_low,
+        "clip_ratio_high": loss.clip_high,
+        "clip_ratio_c": loss.dual_clip or _NO_DUAL_CLIP,
+        "loss_agg_mode": AGGREGATIONS[loss.aggregation],
+        # Without it the length of the longest completion at hand would divide, another one in each batch.
+        "loss_scale_factor": recipe.rollout.max_new_tokens if loss.aggregation == "dr_grpo" else None,
+        "policy_loss": {"loss_mode": "gspo" if loss.importance == "sequence" else "vanilla"},
+        "use_kl_loss": loss.kl > 0,
+        "kl_loss_coef": loss.kl,
+        "kl_loss_type": "low_var_kl",
+        "entropy_coeff": 0,
+    }
+
+
+def _optimizer(recipe: PolicyRecipe) -> dict[str, Any]:
+    settings, minibatches = recipe.optimization, recipe.rollout.minibatches
+    warmup = settings.warmup_steps or int(settings.warmup_share * settings.steps)
+    return {
+        "lr": settings.learning_rate,
+        "lr_warmup_steps": -(-warmup // minibatches),
+        "lr_scheduler_type": settings.schedule,
+        "weight_decay": settings.weight_decay,
+        "betas": [0.9, settings.adam_beta2],
+        "clip_grad": settings.max_grad_norm,
+    }
+
+
+def _rollout(recipe: PolicyRecipe, per_gpu: int) -> dict[str, Any]:
+    rollout, vllm = recipe.rollout, recipe.vllm
+    return {
+        "name": "vllm",
+        "n": rollout.samples_per_prompt,
+        "temperature": rollout.temperature,
+        "top_p": rollout.top_p,
+        "seed": recipe.seed,
+        "max_model_len": recipe.data.max_prompt_tokens + rollout.max_new_tokens,
+        "tensor_model_parallel_size": vllm.tensor_parallel if vllm else 1,
+        "gpu_memory_utilization": vllm.memory_share if vllm else 0.5,
+        "log_prob_micro_batch_size_per_gpu": rollout.sequences_at_once or per_gpu,
+        # vLLM starts from the true weights, of which adapters are a part that is sent apart.
+        "load_format": "safetensors" if recipe.adapter else "dummy",
+    }
+
+
+def _reward(recipe: PolicyRecipe) -> dict[str, Any]:
+    function = {"path": str(Path(recode.rewards.__file__).resolve()), "name": "compute_score"}
+    reward: dict[str, Any] = {"custom_reward_function": function, "reward_manager": {"name": "naive"}}
+    if recipe.overlong.buffer:
+        longest = recipe.rollout.max_new_tokens
+        buffer = {"enable": True, "len": recipe.overlong.buffer, "penalty_factor": 1.0, "log": False}
+        reward["reward_manager"]["name"] = "dapo"
+        reward["reward_kwargs"] = {"overlong_buffer_cfg": buffer, "max_resp_len": longest}
+    return reward
+
+
+def rows(recipe: PolicyRecipe, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return verl's rows for planned prompts: the rendered prompt, the gold, and what `compute_score` needs beside them."""
+    return [
+        {
+            "data_source": "recode",
+            "prompt": [{"role": "user", "content": row["prompt"]}],
+            "ability": "code migration",
+            "reward_model": {"style": "rule", "ground_truth": row["target"]},
+            "extra_info": {
+                "index": index,
+                "old_code": row["old_code"],
+                "family": recipe.reward.family,
+                "weights": dict(recipe.reward.weights),
+            },
+        }
+        for index, row in enumerate(planned)
+    ]
+
+
+def write_config(recipe: PolicyRecipe, out: Path) -> Path:
+    """Write `verl/recipe.yaml`; return its path. JSON is YAML, and never reads a string as something else."""
+    path = out / "verl" / "recipe.yaml"
+    write_text(path, json.dumps(hydra_config(recipe, out), indent=1))
+    return path
+
+
+def write_prompts(recipe: PolicyRecipe, out: Path) -> Path:
+    """Write `verl/prompts.parquet`, the prompts of the whole run in their order; return its path.
+
+    Raises:
+        RecodeError: the data or the model's tokenizer cannot be read.
+    """
+    from datasets import Dataset
+    from transformers import AutoTokenizer
+
+    from recode.train.data import load_prompts, plan
+
+    tokenizer = AutoTokenizer.from_pretrained(resolve(recipe.model))
+    batches = -(-recipe.optimization.steps // recipe.rollout.minibatches)
+    prompts = load_prompts(recipe.data, tokenizer, recipe.seed)
+    planned = plan(prompts, batches, recipe.rollout.prompts_per_step, recipe.data.no_op_share, recipe.seed)
+    path = out / "verl" / "prompts.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    Dataset.from_list(rows(recipe, planned)).to_parquet(str(temporary))
+    temporary.replace(path)
+    return path
+
+
+def train_command(out: Path) -> list[str]:
+    """Return the command that trains; it goes on from the last checkpoint by itself."""
+    folder = str((out / "verl").resolve())
+    return [sys.executable, "-m", "verl.trainer.main_ppo", "--config-path", folder, "--config-name", "recipe"]
+
+
+def merge_command(recipe: PolicyRecipe, out: Path) -> list[str]:
+    """Return the command that makes a Hugging Face folder of the last checkpoint's shards."""
+    steps = -(-recipe.optimization.steps // recipe.rollout.minibatches)
+    actor = out / "checkpoints" / f"global_step_{steps}" / "actor"
+    return [sys.executable, "-m", "verl.model_merger", "merge", "--backend", "fsdp",
+            "--local_dir", str(actor.resolve()), "--target_dir", str((out / "model").resolve())]  # fmt: skip
+
+
+def need_verl() -> None:
+    """Make sure that verl is installed.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    if find_spec("verl") is None:
+        raise MissingExtraError("--engine verl needs verl and vLLM; install them with `pip install 'recode-rl[verl]'`")

@@ -1,0 +1,114 @@
+"""`recode train --dry-run`: every shipped recipe, on each engine, without a download, a file or a process."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from recode.cli import app
+from recode.errors import RecipeError
+from recode.train import launch, processes
+from recode.train.launch import launch_on
+from recode.train.recipes import Hardware, PolicyRecipe, Vllm, load_recipe
+
+ROOT = Path(__file__).parents[2]
+TRAINING = sorted(path for path in (ROOT / "recipes").rglob("*.toml") if not path.stem.startswith("pretrain"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No connection, no process, and an empty folder to run in."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a dry run starts nothing and connects to nothing")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(subprocess, "run", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("path", TRAINING, ids=lambda path: str(path.relative_to(ROOT / "recipes")))
+def test_every_recipe_is_shown_on_every_engine(path: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(path)
+    shown = str(launch_on("trl", path, tmp_path / "run", {}, dry_run=True))
+    assert recipe.model in shown  # type: ignore[operator]
+    assert "recode.cli train" in shown
+    assert "does not fit" not in shown or "24gb" not in str(path) or "24 GB: " in shown
+    if path.parent.name == "24gb":
+        assert "24 GB" not in shown or ", fits" in next(line for line in shown.splitlines() if ", 24 GB" in line)
+    adapted = getattr(recipe, "adapter", None)
+    if recipe.method == "sft" or (adapted and (adapted.kind == "dora" or adapted.four_bit)):
+        with pytest.raises(RecipeError, match="--engine trl"):
+            launch_on("verl", path, tmp_path / "run", {}, dry_run=True)
+    else:
+        shown = str(launch_on("verl", path, tmp_path / "run", {}, dry_run=True))
+        assert "verl.trainer.main_ppo --config-path" in shown
+        assert '"custom_reward_function"' in shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_line_shows_it(tmp_path: Path) -> None:
+    path = ROOT / "recipes" / "paper" / "dapo-qwen2.5-7b-instruct.toml"
+    for engine in ("trl", "verl"):
+        done = CliRunner().invoke(app, ["train", str(path), "--engine", engine, "--dry-run", "--seed", "9"])
+        assert done.exit_code == 0, done.output
+        assert "5,000" not in done.output
+        assert ("--seed 9" in done.output) == (engine == "trl")
+        assert ('"seed": 9' in done.output) == (engine == "verl")
+    assert not list(tmp_path.iterdir())
+
+
+def with_hardware(recipe: object, **hardware: object) -> PolicyRecipe:
+    assert isinstance(recipe, PolicyRecipe)
+    return recipe.model_copy(update={"hardware": Hardware(**hardware)})  # type: ignore[arg-type]
+
+
+def test_the_launch_line_has_every_machine_and_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = load_recipe(ROOT / "recipes" / "paper" / "dapo-qwen2.5-7b-instruct.toml")
+    command = processes.launch_command(with_hardware(recipe, gpus=8, machines=2, sharding="full"), ["r.toml"])
+    text = " ".join(command)
+    assert "--num_processes 16 --num_machines 2" in text
+    assert "--use_fsdp --fsdp_version 2" in text
+    assert "--multi_gpu" not in text
+    with pytest.raises(RecipeError, match="set MACHINE_RANK"):
+        processes.with_machine(command)
+    monkeypatch.setenv("MACHINE_RANK", "1")
+    monkeypatch.setenv("MAIN_ADDRESS", "10.0.0.1")
+    assert "--machine_rank 1 --main_process_ip 10.0.0.1" in " ".join(processes.with_machine(command))
+    assert processes.launch_command(with_hardware(recipe), ["r.toml"])[1:] == ["-m", "recode.cli", "train", "r.toml"]
+
+
+def test_accelerate_itself_takes_the_launch_line() -> None:
+    from accelerate.commands.launch import launch_command_parser
+
+    recipe = load_recipe(ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml")
+    for hardware in ({"gpus": 2}, {"gpus": 8, "sharding": "full"}, {"gpus": 8, "machines": 2}):
+        command = processes.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
+        line = ["0" if part.startswith("$") else part for part in command[3:]]
+        arguments = launch_command_parser().parse_args(line)
+        assert arguments.training_script == "recode.cli"
+        assert arguments.training_script_args == ["train", "r.toml"]
+        assert arguments.num_processes == hardware["gpus"] * hardware.get("machines", 1)
+        assert arguments.use_fsdp == ("sharding" in hardware)
+
+
+def test_a_server_of_vllm_has_its_own_line() -> None:
+    recipe = load_recipe(ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml")
+    assert isinstance(recipe, PolicyRecipe)
+    assert processes.server_command(recipe) is None
+    served = recipe.model_copy(update={"vllm": Vllm(mode="server", server="http://far:9000", tensor_parallel=2)})
+    line = str(processes.server_command(served))
+    assert "vllm serve Qwen/Qwen2.5-7B-Instruct --port 9000 --tensor-parallel-size 2 --max-model-len 3072" in line
+
+
+def test_more_gpus_than_there_are_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with pytest.raises(RecipeError, match="asks for 2 GPUs and this machine has 1"):
+        launch.launch_on(
+            "trl", ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml", tmp_path, {}, dry_run=False
+        )

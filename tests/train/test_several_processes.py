@@ -1,0 +1,44 @@
+"""Two processes on a CPU, started as on two GPUs: dynamic sampling in step, one model, one log."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from killed_run import MakePolicy
+
+from recode.records import read_jsonl
+
+
+@pytest.mark.slow
+def test_two_processes_fill_their_shares_and_write_one_run(policy: MakePolicy, tmp_path: Path) -> None:
+    recipe = policy(6, steps=3, precision="float32")
+    recipe = recipe.model_copy(update={"rollout": recipe.rollout.model_copy(update={"prompts_per_step": 4})})
+    script = Path(__file__).with_name("several_processes.py")
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
+               "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+               str(script), json.dumps(recipe.model_dump(mode="json")), str(tmp_path)]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=900, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    log = [row for _, row in read_jsonl(tmp_path / "log.jsonl")]
+    assert [row["step"] for row in log] == [1, 2, 3]
+    shares = [json.loads((tmp_path / f"batches-{place}.json").read_text()) for place in (0, 1)]
+    for row, first, second in zip(log, *shares, strict=True):
+        flat = 0
+        for ids, parities in (first, second):
+            assert len(ids) == 4
+            for start in (0, 2):
+                assert ids[start] == ids[start + 1]
+                flat += parities[start] == parities[start + 1]
+        assert row["dynamic_sampling/groups_without_spread"] == flat
+        used = 4
+        unused = row["dynamic_sampling/groups_dropped"] - flat + row["dynamic_sampling/groups_surplus"]
+        assert row["dynamic_sampling/groups_generated"] == used + unused
+    assert shares[0] != shares[1]
+    assert (tmp_path / "model" / "config.json").exists()
