@@ -138,7 +138,9 @@ def precision_table(results: dict[str, tuple[dict[str, Any], tuple[Finding, ...]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--to-judge", action="store_true", help="print sampled families without a verdict, as JSON lines")
+    parser.add_argument(
+        "--to-judge", action="store_true", help="print sampled families without a verdict, as JSON lines"
+    )
     arguments = parser.parse_args()
     results, console = collected(), Console()
     if arguments.to_judge:
@@ -152,7 +154,9 @@ def main() -> None:
     for library, (listed, findings, seconds) in results.items():
         sure = sum(one.confidence != "low" for one in findings)
         releases = f"{listed['old_version']} → {listed['new_version']}"
-        console.print(f"{library} {releases}: {len(findings)} families, {sure} of high or medium confidence, {seconds:.0f} s")
+        console.print(
+            f"{library} {releases}: {len(findings)} families, {sure} of high or medium confidence, {seconds:.0f} s"
+        )
     recall_table(results, console)
     precision_table(results, console)
 

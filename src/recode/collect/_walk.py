@@ -244,10 +244,13 @@ def from_docstring(function):
         return None
     plain = arguments.posonlyargs + arguments.args
     defaults = [None] * (len(plain) - len(arguments.defaults)) + [ast.unparse(one) for one in arguments.defaults]
-    found = [[one.arg, 0 if one in arguments.posonlyargs else 1, default] for one, default in zip(plain, defaults)]
+    found = [
+        [one.arg, 0 if one in arguments.posonlyargs else 1, default]
+        for one, default in zip(plain, defaults, strict=True)
+    ]
     if arguments.vararg:
         found.append([arguments.vararg.arg, 2, None])
-    for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults):
+    for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         found.append([one.arg, 3, ast.unparse(default) if default else None])
     if arguments.kwarg:
         found.append([arguments.kwarg.arg, 4, None])
@@ -301,7 +304,7 @@ def reach(path):
             try:
                 value = importlib.import_module(".".join(parts[:end]))
             except ModuleNotFoundError:
-                raise error
+                raise error from None
     return value
 
 

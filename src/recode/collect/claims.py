@@ -320,7 +320,11 @@ def _note_subjects(
 
 
 _LIST = r"(?:(?:,| and| or|, and|, or|/| &)? ?`[^`]+`(?: \([^()]*\))?)*"
-_NOUNS = r"(?: (?:and|or|the|its|alias(?:es)?|functions?|methods?|class(?:es)?|modules?|attributes?|properties|property|objects?|arguments?|args?|keywords?|parameters?|kwargs?|options?|constructors?|decorators?|submodules?|packages?|types?|constants?|names?|helpers?|also|both))*"
+_NOUNS = (
+    r"(?: (?:and|or|the|its|alias(?:es)?|functions?|methods?|class(?:es)?|modules?|attributes?|properties|property|objects?"
+    r"|arguments?|args?|keywords?|parameters?|kwargs?|options?|constructors?|decorators?|submodules?|packages?|types?"
+    r"|constants?|names?|helpers?|also|both))*"
+)
 _STATES = r"(?:(?:is|are|was|were|has|have|had|been|be|now|also|all|both|always|officially|finally|already|since|in|version|v?[\d.]+|,)\s+)*"
 _ACTS = {
     "removed": r"(?:remov\w+|dropped|deleted|expired|no longer \w+|gone)",

@@ -1,8 +1,8 @@
 """What a release's own sources say about its API: deprecation messages, by syntax tree.
 
-Libraries announce in many ways: `warnings.warn` with a category of their own, decorators and helpers of any name, maps of expired attributes that
-a module's `__getattr__` reads, `.. deprecated::` directives in docstrings, and errors that tell what to use instead. All are read alike: the text,
-the place, and the names that the code around it gives. Nothing is run.
+Libraries announce in many ways: `warnings.warn` with a category of their own, decorators and helpers of any name, maps of
+expired attributes that a module's `__getattr__` reads, `.. deprecated::` directives in docstrings, and errors that tell what
+to use instead. All are read alike: the text, the place, and the names that the code around it gives. Nothing is run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from recode.records import Record
 from recode.source import parses
 
 How = Literal["warning", "decorator", "map", "docstring", "error"]
+Effect = Literal["", "removed", "renamed", "keyword_only"]
+"""What happens to parameters, where the code around a message says it."""
 
 BUILT_IN_CATEGORIES = frozenset({"DeprecationWarning", "FutureWarning", "PendingDeprecationWarning"})
 _HINT = re.compile(r"eprecat|FutureWarning|expired|renam|no longer|been removed|was removed|positional_|make_keyword")
@@ -40,10 +42,10 @@ _MESSAGE_LENGTH = 1200
 class Notice(Record):
     """One announcement in the sources.
 
-    `text` is the message, its placeholders as `{expression}`. `owner` is the qualified name of the function or class that holds it, empty at the top
-    of a module. `tested` are the owner's parameters that the code asks about just before it speaks; `parameters` the owner's own. `names` are old
-    names, and `replacements` what stands for them, where the code itself says so (a decorator, a map); `removes` is set where the code says that
-    parameters go or become keyword-only.
+    `text` is the message, its placeholders as `{expression}`. `owner` is the qualified name of the function or class that
+    holds it, empty at the top of a module. `tested` are the owner's parameters that the code asks about just before it
+    speaks; `parameters` the owner's own. `names` are old names, and `replacements` what stands for them, where the code
+    itself says so (a decorator, a map).
     """
 
     how: How
@@ -57,7 +59,7 @@ class Notice(Record):
     tested: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     replacements: tuple[str, ...] = ()
-    effect: Literal["", "removed", "renamed", "keyword_only"] = ""
+    effect: Effect = ""
 
 
 def may_announce(text: str) -> bool:
@@ -183,24 +185,19 @@ class _Reader(ast.NodeVisitor):
         if isinstance(node, ast.Call):
             self._helper("decorator", node, name, self._texts(node))
         else:
-            self._add("decorator", node.lineno, f"@{ast.unparse(node)}", helper=name)
+            self._add("decorator", node.lineno, f"@{ast.unparse(node)}", helper=name, effect=_effect(name, (), ()))
 
     def _helper(self, how: How, node: ast.Call, name: str, texts: list[str]) -> None:
         """Read a call of a library's own helper: names it gives, and its message."""
         names, replacements = _named_arguments(node)
-        lowered = name.lower()
-        effect: Literal["", "removed", "renamed", "keyword_only"] = ""
-        if "keyword_only" in lowered or "positional" in lowered or "nonkeyword" in lowered:
-            effect = "keyword_only"
-        elif names and re.search(r"delete|remove", lowered):
-            effect, replacements = "removed", ()
-        elif names and replacements and re.search(r"rename|arg|param|keyword", lowered):
-            effect = "renamed"
-        elif names and re.search(r"arg|param", lowered):
-            effect = "removed"
+        effect = _effect(name, names, replacements)
+        if effect == "keyword_only" and "make" not in name.lower():
+            # Such helpers name what may still be given by position.
+            names = ()
         said = [text for text in texts if " " in text]
         text = max(said, key=len) if said else ast.unparse(node)
-        self._add(how, node.lineno, text, helper=name, names=names, replacements=replacements, effect=effect)
+        kept = replacements if effect != "removed" else ()
+        self._add(how, node.lineno, text, helper=name, names=names, replacements=kept, effect=effect)
 
     def _map(self, value: ast.expr, helper: str) -> None:
         if not isinstance(value, ast.Dict):
@@ -278,7 +275,7 @@ class _Reader(ast.NodeVisitor):
     def _add(
         self, how: How, line: int, text: str, *, category: str = "", helper: str = "", tested: tuple[str, ...] = (),
         names: tuple[str, ...] = (), replacements: tuple[str, ...] = (),
-        effect: Literal["", "removed", "renamed", "keyword_only"] = "",
+        effect: Effect = "",
     ) -> None:  # fmt: skip
         text = " ".join(text.split())[:_MESSAGE_LENGTH]
         if how in ("warning", "error") and not (_SAID.search(text) or names):
@@ -299,6 +296,18 @@ class _Reader(ast.NodeVisitor):
                 effect=effect,
             )
         )  # fmt: skip
+
+
+def _effect(helper: str, names: tuple[str, ...], replacements: tuple[str, ...]) -> Effect:
+    """Return what a helper's name says that it does to parameters; empty where it is about the whole function."""
+    lowered = helper.lower()
+    if "keyword_only" in lowered or "positional" in lowered or "nonkeyword" in lowered:
+        return "keyword_only"
+    if names and re.search(r"delete|remove", lowered):
+        return "removed"
+    if names and replacements and re.search(r"rename|arg|param|keyword", lowered):
+        return "renamed"
+    return "removed" if names and re.search(r"arg|param", lowered) else ""
 
 
 def _parameters(node: ast.AST) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ SENTINELS = (
     "_missing",
 )
 """What stands in a default's printed form where the default says only that nothing was given."""
-_KEYWORD_ONLY = 3
+KEYWORD_ONLY = 3
 _ALIKE = 0.4
 """Similarity of two names, from 0 to 1, from which on one may be the other's new spelling."""
 
@@ -187,7 +187,7 @@ def written(parameters: Sequence[Parameter]) -> str:
     parts: list[str] = []
     starred = False
     for one in parameters:
-        if one.kind == _KEYWORD_ONLY and not starred:
+        if one.kind == KEYWORD_ONLY and not starred:
             parts.append("*")
             starred = True
         starred = starred or one.kind == 2
@@ -266,7 +266,7 @@ def _changed(
     """Yield what changed about parameters that are in both signatures."""
     now = {one.name: one for one in after}
     both = [(one, now[one.name]) for one in _named(before) if one.name in now and not now[one.name].is_variadic]
-    narrowed = tuple(one.name for one, two in both if one.kind < _KEYWORD_ONLY == two.kind)
+    narrowed = tuple(one.name for one, two in both if one.kind < KEYWORD_ONLY == two.kind)
     if narrowed:
         yield Difference("keyword_only", path, path, narrowed, narrowed, quote=quote, place=place)
     for one, two in both:
@@ -305,10 +305,10 @@ def _renamed(
     for one in gone:
         for other in added:
             if _neighbours(one, before, after) == _neighbours(other, after, before) or (
-                one.kind == other.kind < _KEYWORD_ONLY and before.index(one) == after.index(other)
+                one.kind == other.kind < KEYWORD_ONLY and before.index(one) == after.index(other)
             ):
                 # Keyword-only parameters have no place: two that came and went at once are often strangers.
-                alike = one.kind < _KEYWORD_ONLY or ratio(one.name, other.name) >= _ALIKE
+                alike = one.kind < KEYWORD_ONLY or ratio(one.name, other.name) >= _ALIKE
                 if alike and (one.kind == other.kind or one.default == other.default):
                     yield one, other
                     added = [rest for rest in added if rest is not other]

@@ -1,8 +1,9 @@
 """Differences, messages and notes joined into update families, each with its evidence and how sure it is.
 
-A family is one change of one public name, or of parameters of one. What the walks differ in is certain but mute; what messages and notes claim says
-why, and what to use instead. Joins can be wrong, so each family says how it was found: `high` where the releases differ and a message of the
-library says the same, `medium` where a note does or a message alone, `low` for a difference alone.
+A family is one change of one public name, or of parameters of one. What the walks differ in is certain but mute; what
+messages and notes claim says why, and what to use instead. Joins can be wrong, so each family says how it was found: `high`
+where the releases differ and a message of the library says the same, `medium` where a note does or a message alone, `low`
+for a difference alone, and for a note alone.
 """
 
 from __future__ import annotations
@@ -159,6 +160,8 @@ def _from_claims(family: _Family, claims: Sequence[Claim], pair: Pair) -> Findin
         best = _best(deprecated)
         sure: Confidence = "medium" if any(claim.present for claim in deprecated) else "low"
         return _made(family, "deprecated", _new_symbol(best, family), deprecated, best, sure, pair)
+    if finding := _narrowed(family, claims, pair):
+        return finding
     if not by_note or not pair.new.has(family.path):
         return None
     best = _best(by_note)
@@ -176,6 +179,19 @@ def _from_claims(family: _Family, claims: Sequence[Claim], pair: Pair) -> Findin
         else _new_symbol(best, family)
     )
     return _made(family, kind, family.path if kind == "return_changed" else new, by_note, best, "low", pair)
+
+
+def _narrowed(family: _Family, claims: Sequence[Claim], pair: Pair) -> Finding | None:
+    """Return the family of a callable that no longer warns of arguments given by position, because it no longer takes them so."""
+    spoken = [
+        claim for claim in claims if claim.verb == "keyword_only" and claim.source == "message" and not claim.present
+    ]
+    found = pair.new.find(family.path)
+    only = tuple(one.name for one in (found.parameters if found else None) or () if one.kind == KEYWORD_ONLY)
+    if not spoken or not only:
+        return None
+    told = _Family(family.path, only)
+    return _made(told, "keyword_only", _written(family.path, only), spoken, _best(spoken), "medium", pair)
 
 
 def _is_news(claim: Claim, pair: Pair) -> bool:

@@ -19,7 +19,9 @@ _HEADING_LENGTH = 100
 
 
 class Item(Record):
-    """A paragraph or list entry. `version` is the release it belongs to, `headings` what stands above it (outermost first, introductions of lists
+    """A paragraph or list entry.
+
+    `version` is the release it belongs to, `headings` what stands above it (outermost first, introductions of lists
     included), `line` where it begins, from 1.
     """
 

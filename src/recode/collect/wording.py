@@ -19,7 +19,11 @@ _CODE = re.compile(r"`([^`]+)`")
 _QUOTED = re.compile(r"(?<![\w])['\"]([A-Za-z_][\w.]*(?:\(\))?)['\"]")
 _BARE = r"[A-Za-z_][\w.]*\w(?:\([^()]*\))?"
 _TOKEN = rf"(?:`[^`]+`|'[A-Za-z_][\w.]*(?:\(\))?'|\"[A-Za-z_][\w.]*(?:\(\))?\"|{_BARE})"
-_NOUN = r"(?:(?:the|a|an|its|new|keyword|named|top-level|built-in|builtin|equivalent|underlying)\s+)*(?:(?:function|method|methods|functions|class|classes|parameter|parameters|argument|arguments|keyword|attribute|property|module|option|alias|kwarg|context manager|constructor)\s+)?"
+_ARTICLES = r"(?:(?:the|a|an|its|new|keyword|named|top-level|built-?in|equivalent|underlying)\s+)*"
+_NOUN = _ARTICLES + (
+    r"(?:(?:functions?|methods?|class(?:es)?|parameters?|arguments?|keyword|attribute|property|module|option|alias|kwarg"
+    r"|context manager|constructor)\s+)?"
+)
 
 _INSTEAD = [
     rf"(?:replaced|superseded)\s+(?:by|with)\s+{_NOUN}({_TOKEN})",
@@ -46,22 +50,31 @@ _WORDS = frozenset(
     "value values not at if when set name numpy python".split()
 )
 _FUTURE = re.compile(
-    r"will\s+be\s+(?:removed|renamed|changed|made|replaced|dropped)|to\s+be\s+removed|scheduled|in\s+(?:a|some)\s+future|will\s+(?:raise|become|change|default)|pending",
+    r"will\s+be\s+(?:removed|renamed|changed|made|replaced|dropped)|to\s+be\s+removed|scheduled|in\s+(?:a|some)\s+future"
+    r"|will\s+(?:raise|become|change|default)|pending",
     re.I,
 )
-_VERBS: list[tuple[Verb, re.Pattern[str]]] = [
-    ("renamed", re.compile(r"\brenam(?:e|ed|es|ing)\b", re.I)),
-    ("keyword_only", re.compile(r"keyword[- ]only|(?:as|by)\s+(?:a\s+)?keywords?\b|positional(?:ly)?\b(?!.*positional-only)", re.I)),
-    ("default_changed", re.compile(r"\bdefaults?\b.*\b(?:chang|now|instead|will)|\bchang\w*\b.*\bdefault|now\s+defaults?", re.I)),
-    ("removed", re.compile(r"\bremov(?:e|ed|es|al|als|ing)\b|no\s+longer\s+(?:exists?|available|supports?|supported|accepts?|provided|takes?|has|part)|\bdropp?(?:ed|s)?\b|\bdeleted\b|\bexpired?\b|\bdiscontinued\b", re.I)),
-    ("moved", re.compile(r"\bmoved\b|\brelocated\b", re.I)),
-    ("deprecated", re.compile(r"deprecat|discouraged|legacy", re.I)),
-    ("return_changed", re.compile(r"\bnow\s+(?:always\s+)?(?:returns?|yields?|gives?|produces?)\b|\breturns?\b.*\binstead\s+of\b|\breturn\s+(?:type|value)\b.*\bchang|\bchang\w*\b.*\breturn", re.I)),
-]  # fmt: skip
 _DONE = re.compile(
-    r"(?:has|have|had|was|were|been|is|are)\s+(?:\w+\s+)?(?:removed|dropped|deleted|expired)|^\W*(?:removed?|drop(?:ped)?|removes)\b|\bno\s+longer\b",
+    r"(?:has|have|had|was|were|been|is|are)\s+(?:\w+\s+)?(?:removed|dropped|deleted|expired)"
+    r"|^\W*(?:removed?|drop(?:ped)?|removes)\b|\bno\s+longer\b",
     re.I,
 )
+_VERBS: dict[Verb, str] = {
+    "renamed": r"\brenam(?:e|ed|es|ing)\b",
+    "keyword_only": r"keyword[- ]only|(?:as|by)\s+(?:a\s+)?keywords?\b|positional(?:ly)?\b(?!.*positional-only)",
+    "default_changed": r"\bdefaults?\b.*\b(?:chang|now|instead|will)|\bchang\w*\b.*\bdefault|now\s+defaults?",
+    "removed": (
+        r"\bremov(?:e|ed|es|al|als|ing)\b|\bdropp?(?:ed|s)?\b|\bdeleted\b|\bexpired?\b|\bdiscontinued\b"
+        r"|no\s+longer\s+(?:exists?|available|supports?|supported|accepts?|provided|takes?|has|part)"
+    ),
+    "moved": r"\bmoved\b|\brelocated\b",
+    "deprecated": r"deprecat|discouraged|legacy",
+    "return_changed": (
+        r"\bnow\s+(?:always\s+)?(?:returns?|yields?|gives?|produces?)\b|\breturns?\b.*\binstead\s+of\b"
+        r"|\breturn\s+(?:type|value)\b.*\bchang|\bchang\w*\b.*\breturn"
+    ),
+}
+"""What words say that something happened; the first that a sentence holds counts."""
 
 
 def plain(text: str) -> str:
@@ -142,7 +155,7 @@ def subject_part(sentence: str) -> str:
 def verb_of(sentence: str, context: str = "") -> Verb | None:
     """Return what a sentence says happened; where it has no verb of its own, its heading's."""
     for text in (sentence, context):
-        verb = next((verb for verb, pattern in _VERBS if pattern.search(text)), None)
+        verb = next((verb for verb, pattern in _VERBS.items() if re.search(pattern, text, re.I)), None)
         if verb is None:
             continue
         if verb != "deprecated" and _FUTURE.search(text) and not _DONE.search(text):
