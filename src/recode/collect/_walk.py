@@ -129,6 +129,7 @@ class Walk:
 
     def describe(self, value):
         record = {"paths": [], "listed": [], "hidden": [], "told": {}, **place(value)}
+        record["module"] = str(getattr(value, "__module__", None) or "")
         if inspect.isclass(value):
             record["kind"] = "class"
             record["defined"] = value.__module__ + ":" + value.__qualname__

@@ -57,7 +57,7 @@ class Difference:
 def differences(old: Api, new: Api) -> list[Difference]:
     """Return all differences, sorted by path."""
     found = list(_modules(old, new))
-    gone_modules = {difference.path for difference in found}
+    gone_modules = {difference.path: difference.new_path for difference in found}
     for name in old.names:
         found += _name(name, old, new, gone_modules)
     found += _members(old, new)
@@ -113,14 +113,17 @@ def _module_target(module: str, old: Api, new: Api) -> str:
 # --- names ---
 
 
-def _name(name: Name, old: Api, new: Api, gone_modules: set[str]) -> Iterator[Difference]:
+def _name(name: Name, old: Api, new: Api, gone_modules: dict[str, str]) -> Iterator[Difference]:
     """Yield what became of one public object: its paths, then its parameters."""
     kept = [path for path in name.paths if path in new.by_path]
     for path in _lost(name, kept, new):
         target, certain = _target(path, name, kept, old, new)
-        if not target and _below(path, gone_modules):
+        if module := _below(path, gone_modules):
+            if (followed := gone_modules[module]) and f"{followed}{path[len(module) :]}" in new.by_path:
+                # It went with its module, which is a family of its own.
+                continue
             # One family for the whole module, unless a message or a note says more: `join` looks there.
-            certain = False
+            certain = certain and bool(target)
         kind = _gone_kind(path, target)
         yield Difference(
             kind, path, target, quote=described(path, name), place=name.place, certain=certain and not name.is_hidden
@@ -144,9 +147,10 @@ def _lost(name: Name, kept: Sequence[str], new: Api) -> list[str]:
     return list(told.values())
 
 
-def _below(path: str, modules: set[str]) -> bool:
+def _below(path: str, modules: dict[str, str]) -> str:
+    """Return the one of the modules that a path lies in, or an empty text."""
     parts = path.split(".")
-    return any(".".join(parts[:end]) in modules for end in range(1, len(parts)))
+    return next((module for end in range(1, len(parts)) if (module := ".".join(parts[:end])) in modules), "")
 
 
 def _target(path: str, name: Name, kept: Sequence[str], old: Api, new: Api) -> tuple[str, bool]:

@@ -17,7 +17,7 @@ from typing import Literal
 from packaging.version import InvalidVersion, Version
 
 from recode.collect.claims import Claim, parameters_of
-from recode.collect.differences import Difference
+from recode.collect.differences import KEYWORD_ONLY, Difference
 from recode.collect.walk import Api
 from recode.records import ApiUpdate, Evidence, Kind, Record
 

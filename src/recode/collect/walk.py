@@ -265,7 +265,7 @@ def _told(done: Execution) -> str:
 
 
 def _name(record: dict[str, Any]) -> Name:
-    own, hidden = record.get("qualname", ""), frozenset(record["hidden"])
+    own, hidden = f"{record['module']}.{record.get('qualname', '')}", frozenset(record["hidden"])
     return Name(
         tuple(sorted(record["paths"], key=lambda path: _rank(path, own, hidden))),
         record["kind"],
@@ -283,9 +283,10 @@ def _name(record: dict[str, Any]) -> Name:
     )
 
 
-def _rank(path: str, own: str, hidden: frozenset[str]) -> tuple[bool, int, bool, int, str]:
-    """Order paths: public ones first, then short ones, then those that go by the object's own name."""
-    return path in hidden, path.count("."), path.rpartition(".")[2] != own, len(path), path
+def _rank(path: str, own: str, hidden: frozenset[str]) -> tuple[bool, int, bool, bool, int, str]:
+    """Order paths: public ones first, then short ones, then those that go by the object's own name, where it is defined."""
+    other_name = path.rpartition(".")[2] != own.rpartition(".")[2]
+    return path in hidden, path.count("."), other_name, path != own, len(path), path
 
 
 def _place(record: dict[str, Any]) -> Place:
