@@ -64,6 +64,8 @@ def matches(kind: str, symbol: str, finding: Finding) -> bool:
 def names_replacement(new: str, finding: Finding) -> bool:
     path, parameters = parts(new)
     found, found_parameters = parts(finding.update.new_symbol)
+    if parameters and finding.also:
+        return parameters <= found_parameters
     return bool(found) and found.rpartition(".")[2] == path.rpartition(".")[2] and parameters <= found_parameters
 
 

@@ -306,10 +306,13 @@ def _note_subjects(
     seen: set[tuple[str, tuple[str, ...]]] = set()
     parametric = [name for name in named if _is_parameter(name, sentence)]
     for name in parametric or named:
-        if name in parametric or (verb == "default_changed" and name.isidentifier()):
+        if found := _attribute_as_parameter(name, library):
+            pass
+        elif name in parametric or (verb == "default_changed" and name.isidentifier()):
             word = match.group(1) if (match := _VALUE.fullmatch(name)) else name
             path = library.callable_with([one for one in everywhere if one != name], word, near)
             path = path or next((one for one in near if word in parameters_of(library.old, one)), "")
+            path = path or _open_callable(sentence, library)
             found = (path, (word,)) if path else None
         else:
             path = library.find(library.old, name, near)
@@ -396,6 +399,23 @@ def _noted(item: Item, version: str) -> Evidence:
     return Evidence(
         source="release notes", package_version=version, file=item.file, line=item.line, quote=item.text[:600]
     )
+
+
+def _attribute_as_parameter(name: str, library: Library) -> tuple[str, tuple[str, ...]] | None:
+    """Return (class, parameter) where notes write `Class.option` of an option that the class takes but does not show."""
+    owner, _, leaf = name.rpartition(".")
+    path = library.find(library.old, owner) if owner and not library.find(library.old, name) else ""
+    return (path, (leaf,)) if leaf in parameters_of(library.old, path) else None
+
+
+def _open_callable(sentence: str, library: Library) -> str:
+    """Return the callable that a sentence says a parameter belongs to ("to `f`", "of `f`"), if it takes parameters of any name."""
+    for name in re.findall(r"\b(?:to|of|for|in|from|on) (?:the )?`([^`]+)`", sentence):
+        path = library.find(library.old, name)
+        found = library.old.find(path) if path else None
+        if found is not None and any(one.kind == 4 for one in found.parameters or ()):
+            return path
+    return ""
 
 
 def _is_parameter(name: str, sentence: str) -> bool:

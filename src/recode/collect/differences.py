@@ -305,17 +305,21 @@ def _same(one: str, two: str) -> bool:
 def _renamed(
     gone: Sequence[Parameter], added: Sequence[Parameter], before: list[Parameter], after: list[Parameter]
 ) -> Iterator[tuple[Parameter, Parameter]]:
-    """Pair parameters that are gone with new ones at their place: between the same neighbours, or at the same position."""
+    """Pair parameters that are gone with new ones at their place: between the same neighbours, or at the same position.
+
+    Two strangers may stand at one place, so they have to share their default, or something of their name. Where many are
+    gone and few are new, the callable was made anew and nothing was renamed.
+    """
+    if len(gone) > 2 * len(added) + 1:
+        return
     for one in gone:
         for other in added:
-            if _neighbours(one, before, after) == _neighbours(other, after, before) or (
-                one.kind == other.kind < KEYWORD_ONLY and before.index(one) == after.index(other)
-            ):
-                # Keyword-only parameters have no place: two that came and went at once are often strangers.
-                alike = one.kind < KEYWORD_ONLY or ratio(one.name, other.name) >= _ALIKE
-                if alike and (one.kind == other.kind or one.default == other.default):
-                    yield one, other
-                    added = [rest for rest in added if rest is not other]
+            near = _neighbours(one, before, after) == _neighbours(other, after, before)
+            place = one.kind < KEYWORD_ONLY and before.index(one) == after.index(other)
+            same_default = one.kind < KEYWORD_ONLY and one.default == other.default
+            if (near or place) and (same_default or ratio(one.name, other.name) >= _ALIKE):
+                yield one, other
+                added = [rest for rest in added if rest is not other]
                 break
 
 

@@ -389,7 +389,7 @@ def _information(kind: Kind, old: str, new: str, difference: Difference | None, 
 def _gathered(findings: Sequence[Finding]) -> list[Finding]:
     """Make one family of a change that many callables of one module share and that no message or note tells apart."""
     groups: dict[tuple[str, ...], list[Finding]] = defaultdict(list)
-    for one in findings:
+    for one in _per_callable(findings):
         groups[_shared(one)].append(one)
     result: list[Finding] = []
     for key, group in groups.items():
@@ -399,16 +399,38 @@ def _gathered(findings: Sequence[Finding]) -> list[Finding]:
         first = min(group, key=lambda one: one.update.old_symbol)
         others = tuple(sorted(one.update.old_symbol for one in group if one is not first))
         told = f"{first.update.update_info} The same holds for {len(others)} more, such as {', '.join(others[:3])}."
-        result.append(
-            first.model_copy(update={"also": others, "update": first.update.model_copy(update={"update_info": told})})
-        )
+        update = first.update.model_copy(update={"update_info": told})
+        result.append(first.model_copy(update={"also": others, "update": update}))
     return result
+
+
+def _per_callable(findings: Sequence[Finding]) -> list[Finding]:
+    """Tell parameters that one callable lost together, and of which nothing more is known, as one family."""
+    groups: dict[str, list[Finding]] = defaultdict(list)
+    result = []
+    for one in findings:
+        if one.update.kind == "parameter_removed" and not one.update.new_symbol and _is_mute(one):
+            groups[one.update.old_symbol.partition("(")[0]].append(one)
+        else:
+            result.append(one)
+    for path, group in groups.items():
+        names = [one.update.old_symbol.partition("(")[2].rstrip(")") for one in group]
+        old = _written(path, names)
+        told = _description("parameter_removed", old, "", None)
+        update = group[0].update.model_copy(update={"old_symbol": old, "description": told, "update_info": told})
+        result.append(group[0].model_copy(update={"update": update}))
+    return result
+
+
+def _is_mute(finding: Finding) -> bool:
+    """Say whether nothing but the walks tells of a family."""
+    return all(one.source == "signature" for one in finding.update.evidence)
 
 
 def _shared(finding: Finding) -> tuple[str, ...]:
     """Return what families must share to be one; empty where a family stands for itself."""
     update = finding.update
-    if update.kind not in _PARAMETER_KINDS or any(one.source != "signature" for one in update.evidence):
+    if update.kind not in _PARAMETER_KINDS or not _is_mute(finding):
         return ()
     path, _, parameters = (update.old_symbol if update.kind != "parameter_added" else update.new_symbol).partition("(")
     changed = (
