@@ -105,7 +105,8 @@ class Name:
 class Api:
     """The public API of one release: names by path, modules with their files, and the modules that could not be imported.
 
-    `package` is the one that the library is known by; a distribution may hold more.
+    `package` is the one that the library is known by; a distribution may hold more. `reached` are further paths that
+    lead somewhere, though no module lists them.
     """
 
     package: str
@@ -113,6 +114,7 @@ class Api:
     names: tuple[Name, ...]
     modules: dict[str, str]
     failures: dict[str, str]
+    reached: frozenset[str] = frozenset()
 
     @functools.cached_property
     def by_path(self) -> dict[str, Name]:
@@ -153,7 +155,8 @@ class Api:
         """Say whether a dotted path leads anywhere: to a name, a module, or any member of a class, inherited ones too."""
         owner, _, leaf = path.rpartition(".")
         holder = self.by_path.get(owner)
-        return self.find(path) is not None or path in self.modules or bool(holder and leaf in holder.inherited)
+        inherited = bool(holder and leaf in holder.inherited)
+        return self.find(path) is not None or path in self.modules or path in self.reached or inherited
 
     @functools.cached_property
     def by_leaf(self) -> dict[str, list[str]]:
