@@ -125,7 +125,7 @@ class Api:
     def by_place(self) -> dict[tuple[str, str], str]:
         """(file, qualified name) → the best public path, of functions, classes and their members."""
         found: dict[tuple[str, str], str] = {}
-        for name in sorted(self.names, key=lambda name: _rank(name.path, "", name.hidden)):
+        for name in sorted(self.names, key=lambda name: (name.is_hidden, name.path.count("."), name.path)):
             places = [(name.place, name.path)]
             places += [(member.place, f"{name.path}.{member.name}") for member in name.members.values()]
             for place, path in places:
@@ -182,7 +182,7 @@ def walk(environment: Environment, packages: Sequence[str], version: str) -> Api
     for package in packages:
         answer = _kept(environment, f"walk({package!r}, ", f"{package} {version}")
         if "error" not in answer:
-            names += map(_name, answer["names"])
+            names += (_name(record, answer["modules"]) for record in answer["names"])
             modules |= answer["modules"]
             failures |= answer["failures"]
         elif package == packages[0]:
@@ -267,10 +267,10 @@ def _told(done: Execution) -> str:
     return f"{done.outcome} {done.detail}".strip()
 
 
-def _name(record: dict[str, Any]) -> Name:
+def _name(record: dict[str, Any], modules: dict[str, str]) -> Name:
     own, hidden = f"{record['module']}.{record.get('qualname', '')}", frozenset(record["hidden"])
     return Name(
-        tuple(sorted(record["paths"], key=lambda path: _rank(path, own, hidden))),
+        tuple(sorted(record["paths"], key=lambda path: _rank(path, own, hidden, modules))),
         record["kind"],
         _place(record),
         frozenset(record["listed"]),
@@ -286,10 +286,17 @@ def _name(record: dict[str, Any]) -> Name:
     )
 
 
-def _rank(path: str, own: str, hidden: frozenset[str]) -> tuple[bool, int, bool, bool, int, str]:
-    """Order paths: public ones first, then short ones, then those that go by the object's own name, where it is defined."""
-    other_name = path.rpartition(".")[2] != own.rpartition(".")[2]
-    return path in hidden, path.count("."), other_name, path != own, len(path), path
+def _rank(
+    path: str, own: str, hidden: frozenset[str], modules: dict[str, str]
+) -> tuple[bool, bool, int, bool, bool, int, str]:
+    """Order paths: public ones first, then short ones, then those that go by the object's own name, where it is defined.
+
+    That a public module's class also stands in another module, which is no package, is how modules import from each other.
+    """
+    parent, _, leaf = path.rpartition(".")
+    home, _, name = own.rpartition(".")
+    is_import = home in modules and parent != home and not modules.get(parent, "").endswith("__init__.py")
+    return path in hidden, is_import, path.count("."), leaf != name, path != own, len(path), path
 
 
 def _place(record: dict[str, Any]) -> Place:
