@@ -220,8 +220,12 @@ def _members(old: Api, new: Api) -> Iterator[Difference]:
     for (owner, leaf), holders in groups.items():
         defining = old.by_qualname.get(owner)
         public = defining.path if defining else ""
-        ordered = sorted(holders, key=lambda pair, public=public: (pair[1] != public, pair[1].count("."), pair[1]))
-        yield from _member(leaf, ordered, new)
+        # The class that defines a member comes first: its path is the member's.
+        by_path = {path: name for name, path in holders}
+        ordered = sorted(set(by_path) - {public}, key=lambda path: (path.count("."), path))
+        if public in by_path:
+            ordered.insert(0, public)
+        yield from _member(leaf, [(by_path[path], path) for path in ordered], new)
 
 
 def _member(leaf: str, holders: Sequence[tuple[Name, str]], new: Api) -> Iterator[Difference]:
