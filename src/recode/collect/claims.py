@@ -178,7 +178,8 @@ def _subjects(notice: Notice, text: str, library: Library) -> Iterator[tuple[str
         yield owner, parameters, instead
         return
     if owner and (_is_of(owner, named) or not named or notice.how in ("decorator", "docstring")):
-        if notice.how != "error" or _is_of(owner, named):
+        # Some use of it is deprecated where a message does not name it and speaks under a condition.
+        if _is_of(owner, named) or (notice.how != "error" and not notice.guarded):
             yield owner, (), instead
         return
     near = [owner or f"{_module(notice.file)}.x"]
