@@ -31,7 +31,8 @@ SENTINELS = (
 """What stands in a default's printed form where the default says only that nothing was given."""
 KEYWORD_ONLY = 3
 _ALIKE = 0.4
-"""Similarity of two names, from 0 to 1, from which on one may be the other's new spelling."""
+_MUCH_ALIKE = 0.55
+"""Similarities of two names, from 0 to 1: one may be the other's new spelling where they stand at one place, or wherever they stand."""
 
 
 @dataclass(frozen=True)
@@ -320,14 +321,19 @@ def _renamed(
     Two strangers may stand at one place, so they have to share their default, or something of their name. Where many are
     gone and few are new, the callable was made anew and nothing was renamed.
     """
-    if len(gone) > 2 * len(added) + 1:
+    count = len(added)
+    if len(gone) > 2 * count + 1:
         return
     for one in gone:
         for other in added:
             near = _neighbours(one, before, after) == _neighbours(other, after, before)
             place = one.kind < KEYWORD_ONLY and before.index(one) == after.index(other)
-            same_default = one.kind < KEYWORD_ONLY and one.default == other.default
-            if (near or place) and (same_default or ratio(one.name, other.name) >= _ALIKE):
+            alone = len(gone) == count == 1
+            same_default = (
+                one.kind < KEYWORD_ONLY and one.default == other.default and (alone or one.default is not None)
+            )
+            alike = ratio(one.name, other.name)
+            if alike >= _MUCH_ALIKE or ((near or place) and (same_default or alike >= _ALIKE)):
                 yield one, other
                 added = [rest for rest in added if rest is not other]
                 break
