@@ -183,7 +183,12 @@ def _narrowed(family: _Family, claims: Sequence[Claim], pair: Pair) -> Finding |
         claim for claim in claims if claim.verb == "keyword_only" and claim.source == "message" and not claim.present
     ]
     found = pair.new.find(family.path)
-    only = tuple(one.name for one in (found.parameters if found else None) or () if one.kind == KEYWORD_ONLY)
+    before = parameters_of(pair.old, family.path)
+    only = tuple(
+        one.name
+        for one in (found.parameters if found else None) or ()
+        if one.kind == KEYWORD_ONLY and one.name in before
+    )
     if not spoken or not only:
         return None
     told = _Family(family.path, only)
