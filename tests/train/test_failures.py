@@ -164,7 +164,7 @@ def test_a_server_that_answers_is_waited_for_no_longer(policy: MakePolicy) -> No
     asked: list[str] = []
 
     class Healthy(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             asked.append(self.path)
             self.send_response(200)
             self.end_headers()

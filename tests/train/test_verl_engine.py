@@ -77,7 +77,7 @@ def test_verls_loss_under_our_configuration_is_the_papers(case: str, policy: Mak
     fixed = fixed_tensors()
     rule = get_policy_loss_fn(actor.policy_loss.loss_mode)
     # The trainer passes these with every minibatch.
-    actor.global_batch_info |= {"loss_scale_factor": actor.loss_scale_factor} if actor.loss_scale_factor else {}
+    actor.global_batch_info["loss_scale_factor"] = actor.loss_scale_factor
     ours, _ = rule(
         old_log_prob=fixed["old"], log_prob=fixed["logp"], advantages=fixed["advantage"][:, None].expand(-1, TOKENS),
         response_mask=fixed["mask"], loss_agg_mode=actor.loss_agg_mode, config=actor,
