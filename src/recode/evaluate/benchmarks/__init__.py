@@ -18,6 +18,8 @@ BENCHMARKS: dict[str, str] = {
     "no_op": "migrations.Migrations",
     "validation": "migrations.Migrations",
     "humaneval": "humaneval.HumanEval",
+    "codeupdatearena": "codeupdatearena.CodeUpdateArena",
+    "codeupdatearena_without_note": "codeupdatearena.CodeUpdateArena",
 }
 """Each name and the class that opens it, below this package."""
 
