@@ -22,10 +22,10 @@ _NAMES = frozenset(
     "open quit setattr vars".split()
 )
 _ATTRIBUTES = frozenset(
-    "addaudithook atexit attrgetter builtins cr_frame ctypes ctypeslib eval exec f2py f_back f_builtins f_globals f_locals faulthandler format "
-    "format_map from_file fromfile gc genfromtxt gi_frame importlib inspect ipc linecache load load_module loads loadtxt marshal memmap "
-    "methodcaller mock modules os parse_expr pathlib pickle query read_pickle run_module runpy setattr shutil signal site subprocess sympify sys tb_frame "
-    "tempfile threading traceback types unittest".split()
+    "addaudithook atexit attrgetter builtins cr_frame ctypes ctypeslib eval exec f2py f_back f_builtins f_globals f_locals "
+    "faulthandler format format_map from_file fromfile gc genfromtxt gi_frame importlib inspect ipc linecache load load_module loads "
+    "loadtxt marshal memmap methodcaller mock modules os parse_expr pathlib pickle query read_pickle run_module runpy setattr shutil "
+    "signal site subprocess sympify sys tb_frame tempfile threading traceback types unittest ".split()
 )
 _NAMED_BY_TEXT = ("__", "/proc", "import")
 

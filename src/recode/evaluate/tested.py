@@ -19,7 +19,7 @@ def judge_tasks(
 ) -> list[Verdict]:  # fmt: skip
     """Judge tasks in the strongest isolation this machine gives; return their verdicts in order.
 
-    Where more runs on the machine than it has cores for, running out of wall time says little: such tasks are tried once more, alone, with more of it.
+    On a machine with too much to do, running out of wall time says little: such tasks are tried once more, one at a time, with more of it.
 
     Raises:
         SandboxError: it gives none.

@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, str] = {
     "humaneval": "humaneval.HumanEval",
     "codeupdatearena": "codeupdatearena.CodeUpdateArena",
     "codeupdatearena_without_note": "codeupdatearena.CodeUpdateArena",
+    "gitchameleon": "gitchameleon.GitChameleon",
 }
 """Each name and the class that opens it, below this package."""
 

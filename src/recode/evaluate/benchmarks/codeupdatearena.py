@@ -1,7 +1,7 @@
 """CodeUpdateArena (arXiv 2407.06249): programs that need a fictitious update of a real package, patched in while their tests run.
 
-Every answer meets every unit test with the update and without. `pass@k` counts answers that pass all tests with it, `UPass@k` those that do and do not pass
-without: they use the update.
+Every answer meets every unit test with the update and without. `pass@k` counts answers that pass all tests with it, `UPass@k` those that do
+and do not pass without: they use the update.
 """
 
 from __future__ import annotations
