@@ -267,19 +267,18 @@ def evaluate(
     )  # fmt: skip
 
 
-@app.command(epilog="Example: `recode report runs/quickstart`")
+@app.command(epilog="Example: `recode report base=runs/base grpo=runs/grpo-1 grpo=runs/grpo-2`")
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Folder of a quickstart; several: one table over their seeds.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(help="Evaluations, as FOLDER or NAME=FOLDER (one name: seeds); or a quickstart, or several."),
+    ],
+    out: Annotated[Path, typer.Option(help="Where the report on evaluations goes.")] = Path("runs/report"),
 ) -> None:
-    """Write report.md, the curves as PNG and one self-contained report.html for a finished quickstart; compare several seeds."""
-    if len(runs) > 1:
-        from recode.evaluate.seeds import compare_seeds
+    """Write one self-contained report.html and report.md: evaluations side by side, or a quickstart; several quickstarts: their seeds."""
+    from recode.evaluate.reporting import report_on
 
-        typer.echo(compare_seeds(runs))
-        return
-    from recode.evaluate.report import write_report
-
-    typer.echo(write_report(runs[0]))
+    typer.echo(report_on(runs, out))
 
 
 @app.command(epilog="Example: `recode quickstart --seed 2 --out runs/quickstart-2`")
