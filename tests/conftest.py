@@ -6,7 +6,7 @@ import base64
 import hashlib
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,12 +49,15 @@ def slow(values):
 """
 
 
-def write_wheel(folder: Path, name: str, version: str, source: str, requires: str = "") -> Path:
-    """Write a wheel of one module."""
+def write_wheel(
+    folder: Path, name: str, version: str, source: str, requires: str = "", modules: dict[str, str] | None = None
+) -> Path:
+    """Write a wheel of one package: its `__init__.py`, and further modules by file name."""
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     files = {
         f"{name}/__init__.py": source,
+        **{f"{name}/{file}": text for file, text in (modules or {}).items()},
         f"{info}/METADATA": metadata + (f"Requires-Dist: {requires}\n" if requires else ""),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
@@ -68,6 +71,12 @@ def write_wheel(folder: Path, name: str, version: str, source: str, requires: st
         for path, text in files.items():
             archive.writestr(path, text)
     return wheel
+
+
+@pytest.fixture(scope="session")
+def make_wheel() -> Callable[..., Path]:
+    """Return `write_wheel`, for tests that need a library of their own."""
+    return write_wheel
 
 
 @pytest.fixture(scope="session")

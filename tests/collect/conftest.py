@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from toy_releases import BROKEN, NOTES, RELEASES, Index, add_wheel, sdist, serving
 
 from recode.collect.verify import Pair
 from recode.records import Migration
@@ -37,3 +39,18 @@ def make_entry() -> MakeEntry:
 @pytest.fixture(scope="session")
 def toy_pair(toy_old: Environment, toy_new: Environment) -> Pair:
     return Pair(toy_old, toy_new, "toylib")
+
+
+@pytest.fixture(scope="session")
+def toy_releases(toy_index: Path, make_wheel: Callable[..., Path]) -> Iterator[Index]:
+    """An index that knows `toymath` (four releases) and `toybroken` (which cannot be imported); uv finds their wheels too."""
+    index = Index()
+    for version, (source, modules) in RELEASES.items():
+        add_wheel(index, make_wheel(toy_index, "toymath", version, source, modules=modules), "toymath", version)
+    index.add("toymath", "2.0", "toymath-2.0.tar.gz", sdist("toymath", "2.0", NOTES))
+    add_wheel(index, make_wheel(toy_index, "toymath", "1.2", "raise SystemExit\n"), "toymath", "1.2", yanked=True)
+    for version in ("1.0", "2.0"):
+        add_wheel(index, make_wheel(toy_index, "toybroken", version, BROKEN), "toybroken", version)
+    with serving(index), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECODE_INDEX", index.url)
+        yield index

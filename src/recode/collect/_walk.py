@@ -1,0 +1,345 @@
+"""Lists a library's public names, from within its own environment.
+
+This file is the program that `walk.py` runs there, so it uses the standard library of the oldest Python only. The last statement is added by
+the host: a call of `walk` or `print_probe`. What it prints is compressed, because what a program prints is bounded, and cut into parts.
+"""
+
+import ast
+import base64
+import contextlib
+import importlib
+import inspect
+import io
+import json
+import os
+import pkgutil
+import re
+import sys
+import types
+import warnings
+import zlib
+
+SKIPPED = {
+    "tests",
+    "test",
+    "conftest",
+    "setup",
+    "benchmarks",
+    "examples",
+    "__main__",
+    "_pytest",
+    "pytest_plugin",
+}
+VALUES = (int, str, bytes, bool, type(None), tuple, frozenset, complex)
+"""Types of constants that are equal rather than identical wherever they are imported."""
+NOISE = {"TYPE_CHECKING", "annotations", "absolute_import", "division", "print_function", "unicode_literals"}
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+| object>")
+SIGNATURE = re.compile(r"^\s*(?:[\w.]+)?(\((?:[^()]|\([^()]*\))*\))")
+
+
+class Walk:
+    """The public names of one package, grouped by the object that they lead to."""
+
+    def __init__(self, package):
+        self.package = package
+        self.modules = {}
+        self.failures = {}
+        self.found = {}
+        self.classes = {}
+        self.keep = []  # Objects whose `id` is remembered must stay alive.
+
+    def load(self):
+        root = importlib.import_module(self.package)
+        self.modules[self.package] = root
+        self.load_below(root)
+        for name, module in sorted(sys.modules.items()):
+            if self.is_inside(name) and is_public(name) and isinstance(module, types.ModuleType):
+                self.modules.setdefault(name, module)
+        # A module that the package's root shows under another name, as numpy 1 shows `numpy.core.defchararray` as `numpy.char`.
+        for name, module in sorted(vars(root).items()):
+            if isinstance(module, types.ModuleType) and not name.startswith("_") and self.is_inside(module.__name__):
+                self.modules.setdefault(self.package + "." + name, module)
+
+    def is_inside(self, name):
+        return name.startswith(self.package + ".")
+
+    def load_below(self, module):
+        for info in pkgutil.iter_modules(getattr(module, "__path__", [])):
+            name = module.__name__ + "." + info.name
+            if not is_public(name) or name in self.modules:
+                continue
+            try:
+                child = importlib.import_module(name)
+            except BaseException as error:  # a module may do anything at import, and the others are still wanted
+                self.failures[name] = (type(error).__name__ + ": " + str(error))[:200]
+                continue
+            if isinstance(child, types.ModuleType) and child.__name__ == name:
+                self.modules[name] = child
+                self.load_below(child)
+
+    def owns(self, value):
+        module = getattr(value, "__module__", None)
+        return isinstance(module, str) and module.partition(".")[0] in (self.package, "_" + self.package)
+
+    def list_module(self, name, module):
+        listed = getattr(module, "__all__", None)
+        listed = {one for one in listed if isinstance(one, str)} if isinstance(listed, (list, tuple, set)) else None
+        names = set(module_names(module)) | (listed or set())
+        for leaf in sorted(names):
+            if leaf.startswith("_") or leaf in NOISE:
+                continue
+            with warnings.catch_warnings(record=True) as seen:
+                warnings.simplefilter("always")
+                try:
+                    value = getattr(module, leaf)
+                except BaseException:
+                    continue
+            told = [str(one.message) for one in seen if issubclass(one.category, (DeprecationWarning, FutureWarning))]
+            if self.wanted(name, leaf, value, listed):
+                self.add(name + "." + leaf, value, listed, told[:1])
+
+    def wanted(self, module, leaf, value, listed):
+        if isinstance(value, types.ModuleType):
+            return False
+        if listed is not None and leaf in listed:
+            return True
+        if type(value).__module__ in ("typing", "__future__", "logging", "typing_extensions"):
+            return False
+        if inspect.isclass(value) or inspect.isroutine(value):
+            return self.owns(value) or (
+                getattr(value, "__module__", None) in (None, "builtins") and module == self.package
+            )
+        # A value of the package's own (a ufunc, a singleton) or a plain constant; where there is a list of public names, only these.
+        return listed is None and (self.owns(value) or self.owns(type(value)) or isinstance(value, (*VALUES, float)))
+
+    def add(self, path, value, listed, told):
+        key = id(value)
+        if isinstance(value, VALUES):
+            key = path.rpartition(".")[2] + "=" + repr(value)[:200]
+        if key not in self.found:
+            self.keep.append(value)
+            self.found[key] = self.describe(value)
+        record = self.found[key]
+        record["paths"].append(path)
+        # Where a module lists its public names, the others are hidden.
+        if listed is not None:
+            record["listed" if path.rpartition(".")[2] in listed else "hidden"].append(path)
+        if told:
+            record["told"][path] = told[0][:500]
+
+    def describe(self, value):
+        record = {"paths": [], "listed": [], "hidden": [], "told": {}, **place(value)}
+        record["module"] = str(getattr(value, "__module__", None) or "")
+        if inspect.isclass(value):
+            record["kind"] = "class"
+            record["defined"] = value.__module__ + ":" + value.__qualname__
+            record["parameters"] = None if is_enum(value) else parameters(value)
+            record["members"], record["inherited"] = self.members(value)
+        elif inspect.isroutine(value) or callable(value):
+            record["kind"] = "function"
+            record["parameters"] = parameters(value)
+        else:
+            record["kind"] = "constant"
+        return record
+
+    def members(self, cls):
+        members, inherited = {}, []
+        for name in sorted(set(dir(cls))):
+            if name.startswith("_"):
+                continue
+            owner = next((base for base in inspect.getmro(cls) if name in vars(base)), None)
+            if owner is None or not self.owns(owner):
+                inherited.append(name)
+                continue
+            value = vars(owner)[name]
+            members[name] = {"owner": owner.__module__ + ":" + owner.__qualname__, **self.member(name, value, owner)}
+        return members, inherited
+
+    def member(self, name, value, owner):
+        key = (id(owner), name)
+        if key not in self.classes:
+            function = getattr(value, "__func__", value)
+            kind = "attribute"
+            if isinstance(value, property) or type(value).__name__ in ("cached_property", "getset_descriptor"):
+                kind, function = "property", getattr(value, "fget", None) or getattr(value, "func", None)
+            elif inspect.isroutine(value) or isinstance(value, (staticmethod, classmethod)):
+                kind = "method"
+            elif inspect.isclass(value):
+                kind, function = "attribute", None
+            described = {"kind": kind, **(place(function) if function is not None else {})}
+            if kind == "method":
+                described["parameters"] = parameters(function, bound=not isinstance(value, staticmethod))
+            self.classes[key] = described
+        return self.classes[key]
+
+
+def is_public(name):
+    return not any(part.startswith("_") or part in SKIPPED or part.startswith("test_") for part in name.split("."))
+
+
+def module_names(module):
+    try:
+        return [name for name in dir(module) if isinstance(name, str)]
+    except BaseException:
+        return list(vars(module))
+
+
+def is_enum(cls):
+    return any(base.__module__ == "enum" for base in inspect.getmro(cls))
+
+
+def place(value):
+    """Where an object is defined: file below site-packages, line, qualified name; what is not known is left out."""
+    told = {}
+    try:
+        inner = inspect.unwrap(value) if callable(value) and not inspect.isclass(value) else value
+    except BaseException:
+        inner = value
+    qualname = getattr(inner, "__qualname__", None)
+    if isinstance(qualname, str) and "<" not in qualname:
+        told["qualname"] = qualname
+    code = getattr(inner, "__code__", None)
+    if inspect.isclass(inner):
+        codes = [getattr(one, "__code__", None) for one in vars(inner).values()]
+        own = (
+            [one for one in codes if one is not None and one.co_qualname.startswith(str(qualname) + ".")]
+            if codes
+            else []
+        )
+        code = min(own, key=lambda one: one.co_firstlineno, default=None)
+        if code is None:
+            file = getattr(sys.modules.get(inner.__module__), "__file__", None)
+            return {**told, **({"file": below(file)} if file else {})}
+    if code is not None:
+        told["file"], told["line"] = below(code.co_filename), code.co_firstlineno
+    return told
+
+
+def below(file):
+    return file.replace(os.sep, "/").rpartition("site-packages/")[2]
+
+
+def parameters(function, bound=False):
+    """Parameters as [name, kind (0 to 4 as in `inspect`), default or None]; None where nothing tells them."""
+    try:
+        found = list(inspect.signature(function).parameters.values())
+    except BaseException:
+        return from_docstring(function)
+    if bound and found and found[0].kind in (0, 1):
+        found = found[1:]
+    return [[one.name, int(one.kind), None if one.default is one.empty else cleaned(one.default)] for one in found]
+
+
+def from_docstring(function):
+    """Parameters as the first line of a docstring tells them, which is where C functions have them."""
+    doc = getattr(function, "__doc__", None)
+    match = SIGNATURE.match(doc) if isinstance(doc, str) else None
+    if not match:
+        return None
+    text = match.group(1).replace("[", "").replace("]", "")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            arguments = ast.parse("def f" + text + ": pass").body[0].args
+    except (SyntaxError, ValueError):
+        return None
+    plain = arguments.posonlyargs + arguments.args
+    defaults = [None] * (len(plain) - len(arguments.defaults)) + [ast.unparse(one) for one in arguments.defaults]
+    found = [
+        [one.arg, 0 if one in arguments.posonlyargs else 1, default]
+        for one, default in zip(plain, defaults, strict=True)
+    ]
+    if arguments.vararg:
+        found.append([arguments.vararg.arg, 2, None])
+    for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        found.append([one.arg, 3, ast.unparse(default) if default else None])
+    if arguments.kwarg:
+        found.append([arguments.kwarg.arg, 4, None])
+    return [one for one in found if one[0] != "self"]
+
+
+def cleaned(value):
+    """The printed form of a value, the same in every process: no addresses, and functions by their names."""
+    if inspect.isroutine(value) or inspect.isclass(value):
+        return getattr(value, "__qualname__", None) or type(value).__name__
+    try:
+        text = repr(value)
+    except BaseException:
+        return "<" + type(value).__name__ + ">"
+    if isinstance(value, (set, frozenset)):
+        text = "{" + ", ".join(sorted(map(repr, value))) + "}"
+    for folder in (sys.prefix, sys.base_prefix):
+        text = text.replace(folder, "…")
+    return ADDRESS.sub("", text)[:120]
+
+
+def probe(paths):
+    """Try every path, as a program would; return [outcome, message] for each: works, warns, raises or is missing."""
+    answers = []
+    for path in paths:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            try:
+                reach(path)
+            except (AttributeError, ImportError) as error:
+                answers.append(["raises", str(error)[:500]])
+                continue
+            except BaseException as error:
+                answers.append(["raises", (type(error).__name__ + ": " + str(error))[:500]])
+                continue
+        told = [str(one.message)[:500] for one in seen if issubclass(one.category, (DeprecationWarning, FutureWarning))]
+        answers.append(["warns", told[0]] if told else ["works", ""])
+    return answers
+
+
+def reach(path):
+    """Return what a dotted path leads to, importing modules on the way."""
+    parts = path.split(".")
+    value = importlib.import_module(parts[0])
+    for end, part in enumerate(parts[1:], start=2):
+        try:
+            value = getattr(value, part)
+        except AttributeError as error:
+            if not isinstance(value, types.ModuleType):
+                raise
+            try:
+                value = importlib.import_module(".".join(parts[:end]))
+            except ModuleNotFoundError:
+                raise error from None
+    return value
+
+
+def print_probe(paths, part, size):
+    """Print what `probe` says, as `walk` prints its answer."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        answer = probe(paths)
+    print_part(answer, part, size)
+
+
+def walk(package, part, size):
+    """Print the package's public names, as far as they are the wanted part of the answer."""
+    warnings.simplefilter("ignore")
+    found = Walk(package)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            found.load()
+        except BaseException as error:  # whatever the library does, the host is told in one line
+            answer = {"error": (type(error).__name__ + ": " + " ".join(str(error).split()))[:300]}
+        else:
+            for name, module in sorted(found.modules.items()):
+                found.list_module(name, module)
+            root = found.modules[package]
+            answer = {
+                "version": str(getattr(root, "__version__", "")),
+                "modules": {name: below(getattr(one, "__file__", None) or "") for name, one in found.modules.items()},
+                "failures": found.failures,
+                "names": sorted(found.found.values(), key=lambda record: record["paths"]),
+            }
+    print_part(answer, part, size)
+
+
+def print_part(answer, part, size):
+    """Print `number of parts`, a space, and one part of the compressed answer in base 85."""
+    text = base64.b85encode(zlib.compress(json.dumps(answer, sort_keys=True).encode(), 6)).decode()
+    parts = [text[start : start + size] for start in range(0, len(text), size)]
+    print(len(parts), parts[part])
