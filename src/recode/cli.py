@@ -127,8 +127,20 @@ def verify(
     ),
     fresh: Annotated[bool, typer.Option("--fresh", help="Run everything anew, whatever is remembered.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    infer: Annotated[
+        bool, typer.Option("--infer", help="The file has the published six fields: look for the old release.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="With --infer: where the verified records go.")] = None,
 ) -> None:
     """Run every entry in both pinned environments and show which do not hold, and why (exit code 1 if any)."""
+    if infer:
+        from recode.collect.inferring import infer_file
+
+        if out is None or len(files) != 1:
+            raise typer.BadParameter("--infer takes one file and --out")
+        if not infer_file(files[0], out, locks, fresh=fresh):
+            raise typer.Exit(1)
+        return
     from recode.collect.checking import verify_files
 
     if not verify_files(files, locks, fresh=fresh, as_json=as_json):
