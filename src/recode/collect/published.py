@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -88,8 +89,7 @@ def symbols_of(old_code: str, new_code: str, note: str, library: str) -> tuple[K
     if not (parses(old_code) and parses(new_code)):
         return "replaced", package, ""
     old, new = ast.parse(old_code), ast.parse(new_code)
-    gone = _ordered(words_of(old) - words_of(new), note)
-    come = _ordered(words_of(new) - words_of(old), note)
+    gone, come = _ordered(words_of(old), words_of(new), note), _ordered(words_of(new), words_of(old), note)
     before, after = _keywords(old), _keywords(new)
     lost, gained = ([word for word in words if word in keywords] for words, keywords in ((gone, before), (come, after)))
     if lost:
@@ -128,10 +128,10 @@ def import_name(code: str, library: str) -> str:
     return next((top for top in tops if top.lower() == wanted.lower()), wanted)
 
 
-def _ordered(words: Iterable[str], note: str) -> list[str]:
-    """Return the words that are names, those that the note mentions first, then in alphabetical order."""
-    names = [word for word in words if word.isidentifier()]
-    return sorted(names, key=lambda word: (word not in note, word))
+def _ordered(mine: Counter[str], other: Counter[str], note: str) -> list[str]:
+    """Return the names that one program has more of: those that the note mentions first, then those that the other has none of."""
+    names = [word for word in mine - other if word.isidentifier()]
+    return sorted(names, key=lambda word: (word not in note, word in other, word))
 
 
 def _keywords(tree: ast.AST) -> dict[str, str]:
