@@ -109,7 +109,8 @@ def test_the_page_works_in_a_browser(folders: list[str], tmp_path: Path) -> None
     by("arm").value = by("outcome").value = ""; by("text").value = "z999";
     const t = performance.now(); filter(); tell(); told.push(performance.now() - t < 5000);
     show(0);
-    told.push(by("detail").querySelectorAll(".plus").length, by("gain").hidden, by("heat").hidden, document.querySelectorAll("svg").length, document.title);
+    told.push(by("detail").querySelectorAll(".plus").length, by("gain").hidden, by("heat").hidden,
+        document.querySelectorAll("svg").length, document.title);
     document.body.replaceChildren(document.createTextNode("TOLD" + JSON.stringify(told) + "END"));
     </script></body>"""
     driven = tmp_path / "driven.html"
