@@ -6,6 +6,7 @@ loaded libraries was found in its place. See `recode.evaluate.guard` for what an
 
 from __future__ import annotations
 
+import ast
 import json
 import secrets
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import sched_getaffinity
 
+from recode.evaluate.answers import parsed
 from recode.evaluate.benchmark import Advance, Judgement
 from recode.evaluate.guard import refusal
 from recode.sandbox.environments import Environment
@@ -87,8 +89,23 @@ def _read(run: Execution, word: str) -> tuple[str, str]:
 def _script(work: Beside, word: str) -> str:
     """Return the program that runs the tests: its parts are text, so that nothing of the answer is compiled with it."""
     runner: Callable[[], str] = {"calls": lambda: _CALLS, "pytest": lambda: _PYTEST}[work.runner]
-    parts = {"before": work.before, "answer": work.answer, "tests": work.tests, "name": work.name or "solution"}
+    parts = {
+        "before": work.before, "answer": work.answer, "tests": work.tests, "name": work.name or "solution",
+        "modules": sorted({"typing_extensions", *_imported(work.own), *_imported(work.tests)}),
+    }  # fmt: skip
     return f"{_COMMON}\n{runner()}\n_main({json.dumps(word)}, {json.dumps(parts)})\n"
+
+
+def _imported(code: str) -> set[str]:
+    """Return the modules that a program imports by name."""
+    tree = parsed(code)
+    found: set[str] = set()
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return found
 
 
 _COMMON = '''
@@ -97,6 +114,16 @@ import ctypes, json, linecache, os, sys, types
 linecache.cache.clear()
 # Whoever shares the process could otherwise read its memory as a file.
 ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+
+def _load(names):
+    """Load what the tests and the item use, so that its places are known before the answer is."""
+    import importlib
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except BaseException:
+            # The answer's own module, or one that a test expects to be missing.
+            pass
 
 def _places():
     """The functions and classes that libraries and built-ins hold, by where they are."""
@@ -125,6 +152,7 @@ def _main(word, parts):
     sys.modules[parts["name"]] = module
     exec(compile(parts["before"], "before.py", "exec"), module.__dict__)
     tests = compile(parts["tests"], "tests.py", "exec")
+    _load(parts["modules"])
     before, passed, failed = _places(), 0, ""
     names = [name for name in tests.co_names if name.startswith("test")]
     try:
@@ -145,8 +173,9 @@ def _main(word, parts):
 
 _PYTEST = """
 def _main(word, parts):
-    import warnings
     import pytest
+    # A plugin of the environment would be loaded after the places were noted.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     say, dumps = os.write, json.dumps
     class Recorder:
         def __init__(self):
@@ -165,6 +194,7 @@ def _main(word, parts):
             file.write(text)
     sys.path[:0] = [os.getcwd()]
     recorder = Recorder()
+    _load(parts["modules"])
     before = _places()
     out = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

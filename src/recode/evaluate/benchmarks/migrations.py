@@ -105,7 +105,8 @@ class Migrations(Benchmark):
 
 
 def _item(entry: Migration, split: str) -> Item:
+    library = _MADE_UP if entry.author == "generator" else entry.library
     return Item(
-        entry.id, migration_prompt(entry, entry.old_code), _MADE_UP if entry.author == "generator" else entry.library, entry.kind, split, entry.family_id,
+        entry.id, migration_prompt(entry, entry.old_code), library, entry.kind, split, entry.family_id,
         note=entry.update_info, given=entry.old_code, gold=entry.new_code,
     )  # fmt: skip
