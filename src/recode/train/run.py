@@ -65,7 +65,7 @@ def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | Non
         )
     prompts = load_prompts(recipe.data, tokenizer, recipe.seed, getattr(recipe, "reward", None))
     watcher = _Watcher(folder, on_step)
-    with PartialState().main_process_first():
+    with _processes().main_process_first():
         last = _last_checkpoint(folder / "checkpoints")
     make = _sft if isinstance(recipe, SftRecipe) else _policy
     trainer = make(recipe, folder, model, tokenizer, prompts, watcher)  # type: ignore[arg-type]
@@ -178,9 +178,14 @@ def _policy(
     )
 
 
+def _processes() -> PartialState:
+    """Return the processes of this run. Without GPUs they find each other only if they are told to use CPUs."""
+    return PartialState(cpu=not torch.cuda.is_available())
+
+
 def _dealt(count: int, what: str) -> int:
     """Return one process's share."""
-    processes = PartialState().num_processes
+    processes = _processes().num_processes
     if count % processes:
         raise RecipeError(
             f"the {count} {what} cannot be dealt to {processes} processes; change [hardware] or the recipe's numbers"
