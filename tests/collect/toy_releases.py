@@ -168,7 +168,7 @@ class Index:
 @contextmanager
 def serving(index: Index) -> Iterator[Index]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             index.asked.append(self.path)
             first, _, last = self.path.strip("/").partition("/")
             if last == "json" and first in index.listing:

@@ -6,6 +6,7 @@ the host: a call of `walk` or `print_probe`. What it prints is compressed, becau
 
 import ast
 import base64
+import builtins
 import contextlib
 import importlib
 import inspect
@@ -32,6 +33,8 @@ SKIPPED = {
 }
 VALUES = (int, str, bytes, bool, type(None), tuple, frozenset, complex)
 """Types of constants that are equal rather than identical wherever they are imported."""
+NOT_API = {"typing", "typing_extensions", "__future__", "logging"}
+"""Where the types of type variables, loggers and the like are defined: tools of a module, not names of its API."""
 NOISE = {"TYPE_CHECKING", "annotations", "absolute_import", "division", "print_function", "unicode_literals"}
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+| object>")
 SIGNATURE = re.compile(r"^\s*(?:[\w.]+)?(\((?:[^()]|\([^()]*\))*\))")
@@ -51,7 +54,7 @@ class Walk:
     def load(self):
         root = importlib.import_module(self.package)
         self.modules[self.package] = root
-        self.load_below(root)
+        self.load_below(self.package, root)
         for name, module in sorted(sys.modules.items()):
             if self.is_inside(name) and is_public(name) and isinstance(module, types.ModuleType):
                 self.modules.setdefault(name, module)
@@ -63,9 +66,9 @@ class Walk:
     def is_inside(self, name):
         return name.startswith(self.package + ".")
 
-    def load_below(self, module):
+    def load_below(self, parent, module):
         for info in pkgutil.iter_modules(getattr(module, "__path__", [])):
-            name = module.__name__ + "." + info.name
+            name = parent + "." + info.name
             if not is_public(name) or name in self.modules:
                 continue
             try:
@@ -73,9 +76,9 @@ class Walk:
             except BaseException as error:  # a module may do anything at import, and the others are still wanted
                 self.failures[name] = (type(error).__name__ + ": " + str(error))[:200]
                 continue
-            if isinstance(child, types.ModuleType) and child.__name__ == name:
+            if isinstance(child, types.ModuleType):
                 self.modules[name] = child
-                self.load_below(child)
+                self.load_below(name, child)
 
     def owns(self, value):
         module = getattr(value, "__module__", None)
@@ -94,7 +97,7 @@ class Walk:
                     value = getattr(module, leaf)
                 except BaseException:
                     continue
-            told = [str(one.message) for one in seen if issubclass(one.category, (DeprecationWarning, FutureWarning))]
+            told = [str(one.message) for one in seen if is_deprecation(one.category)]
             if self.wanted(name, leaf, value, listed):
                 self.add(name + "." + leaf, value, listed, told[:1])
 
@@ -103,12 +106,10 @@ class Walk:
             return False
         if listed is not None and leaf in listed:
             return True
-        if type(value).__module__ in ("typing", "__future__", "logging", "typing_extensions"):
+        if not inspect.isclass(value) and type(value).__module__ in NOT_API:
             return False
         if inspect.isclass(value) or inspect.isroutine(value):
-            return self.owns(value) or (
-                getattr(value, "__module__", None) in (None, "builtins") and module == self.package
-            )
+            return self.owns(value) or (is_homeless(value) and not hasattr(builtins, leaf))
         # A value of the package's own (a ufunc, a singleton) or a plain constant; where there is a list of public names, only these.
         return listed is None and (self.owns(value) or self.owns(type(value)) or isinstance(value, (*VALUES, float)))
 
@@ -175,6 +176,17 @@ class Walk:
 
 def is_public(name):
     return not any(part.startswith("_") or part in SKIPPED or part.startswith("test_") for part in name.split("."))
+
+
+def is_homeless(value):
+    """Functions and classes of extension modules may not say where they belong, or name what cannot be imported."""
+    module = getattr(value, "__module__", None)
+    return not isinstance(module, str) or module == "builtins" or module.partition(".")[0] not in sys.modules
+
+
+def is_deprecation(category):
+    """Some libraries derive their own category from UserWarning, to be seen; its name still tells."""
+    return issubclass(category, (DeprecationWarning, FutureWarning)) or "deprecat" in category.__name__.lower()
 
 
 def module_names(module):
@@ -287,7 +299,7 @@ def probe(paths):
             except BaseException as error:
                 answers.append(["raises", (type(error).__name__ + ": " + str(error))[:500]])
                 continue
-        told = [str(one.message)[:500] for one in seen if issubclass(one.category, (DeprecationWarning, FutureWarning))]
+        told = [str(one.message)[:500] for one in seen if is_deprecation(one.category)]
         answers.append(["warns", told[0]] if told else ["works", ""])
     return answers
 

@@ -6,6 +6,7 @@ new release and kept as written where it is not found there.
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -167,6 +168,11 @@ def _subjects(notice: Notice, text: str, library: Library) -> Iterator[tuple[str
     if owner and notice.effect == "keyword_only":
         yield owner, (), ()
         return
+    if not owner and notice.names and not notice.effect:
+        for name in notice.names:
+            if path := library.find(library.old, name, [f"{_module(notice.file)}.x"]):
+                yield path, (), instead
+        return
     named = [name for name in names_in(subject_part(text)) if name]
     if owner and (parameters := _parameters_meant(notice, text, named, owner)):
         yield owner, parameters, instead
@@ -248,10 +254,20 @@ def _replacement(
         found = library.find(library.new, head.group(1) if head and not _TOKEN.fullmatch(name) else name, [path])
         if found and found != path:
             return found, (), True
+    owner = path.rpartition(".")[0]
+    for name in instead:
+        # An instance's attribute: `img.affine` for `Image.get_affine`.
+        holder, _, leaf = name.rpartition(".")
+        if holder.isidentifier() and not parameters and (found := library.find(library.new, f"{owner}.{leaf}")):
+            return found, (), True
     for name in instead:
         match = _TOKEN.fullmatch(name)
         if match and ("." in match.group(1) or match.group(2) is not None) and not parameters:
             return match.group(1), (), False
+        if match and not parameters and callable(getattr(builtins, name, None)):
+            return name, (), False
+        if match and not parameters and callable(getattr(builtins, name, None)):
+            return name, (), False
     return "", (), False
 
 
@@ -346,12 +362,12 @@ def _is_about(sentence: str, path: str, parameters: Sequence[str], verb: Verb) -
     name = rf"`[^`]*\b{leaf}(?:\(\)|\([^`]*\)|=[^`]*)?`"
     act = _ACTS[verb]
     after = rf"{name}{_LIST}{_NOUNS},? {_STATES}{act}"
-    before = rf"^\W*{act}:?(?: support for)?(?: the| a| all| deprecated| old| unused)*{_NOUNS} ?(?:`[^`]+`(?:,| and| or|, and|, or|/)* ?)*{name}"
     if verb in ("default_changed", "keyword_only"):
         return re.search(rf"{act}", sentence, re.I) is not None
+    if verb != "return_changed" and re.match(rf"^\W*{act}\b", sentence, re.I):
+        # "Deprecated the following methods of `C`: `a`, `b`": what stands after a preposition is only where.
+        return not _is_context(next((one for one in names_in(sentence) if re.search(name, f"`{one}`")), ""), sentence)
     if verb in ("removed", "deprecated") and re.match(rf"^\W*{_NOUNS} ?{name}", sentence) and verb_of(sentence) is None:
-        return True
-    if verb != "return_changed" and re.search(before, sentence, re.I):
         return True
     match = re.search(after, sentence, re.I)
     if match is None:
@@ -382,7 +398,7 @@ def mentions(found: Sequence[Difference], recent: Sequence[Item], library: Libra
         wanted = (
             {leaf, *leaves[:1]}
             if leaves
-            else {leaf, *([owner.rpartition(".")[2]] if library.old.by_path.get(owner) else [])}
+            else {leaf, *([owner.rpartition(".")[2]] if _needs_owner(difference.path, library) else [])}
         )
         shared = set.intersection(*(set(words.get(word, ())) for word in wanted))
         for index in sorted(shared)[:2]:
@@ -393,6 +409,12 @@ def mentions(found: Sequence[Difference], recent: Sequence[Item], library: Libra
             evidence = _noted(item, library.new.version)
             dates = (item.version, "") if verb == "deprecated" else ("", item.version)
             yield Claim(verb, difference.path, leaves, evidence, "", (), False, *dates, source="note", tight=False)
+
+
+def _needs_owner(path: str, library: Library) -> bool:
+    """Say whether a name is told apart by what it belongs to: a member by its class, a module by the module around it."""
+    owner = path.rpartition(".")[0]
+    return owner in library.old.by_path or (path in library.old.modules and owner in library.old.modules)
 
 
 def _noted(item: Item, version: str) -> Evidence:
@@ -445,9 +467,7 @@ def _is_context(name: str, sentence: str) -> bool:
 def probe_claim(path: str, outcome: str, message: str, library: Library) -> Claim | None:
     """Return what the new release's interpreter says to a program that uses a path of the old one."""
     text = plain(message)
-    if outcome == "works" or not (
-        outcome == "warns" or replacements_in(text) or re.search(r"remov|deprecat|renam", text)
-    ):
+    if outcome != "warns" and not (replacements_in(text) or re.search(r"remov|deprecat|renam|moved", text)):
         return None
     file = library.new.modules.get(path.rpartition(".")[0]) or library.new.modules[library.new.package]
     evidence = Evidence(
@@ -459,3 +479,8 @@ def probe_claim(path: str, outcome: str, message: str, library: Library) -> Clai
         verb, path, (), evidence, new_path, new_parameters, resolved, deprecated_since(text),
         removed_in(text) if outcome == "raises" else "", present=outcome == "warns", source="probe",
     )  # fmt: skip
+
+
+def is_mute(message: str) -> bool:
+    """Say whether a message is the interpreter's own, which says nothing but that a name is gone."""
+    return re.fullmatch(r"\S.* has no attribute '\w+'(?:\. Did you mean.*)?|No module named .*", message) is not None

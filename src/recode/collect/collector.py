@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from recode.collect.claims import Claim, Library, mentions, message_claims, note_claims, probe_claim
+from recode.collect.claims import Claim, Library, is_mute, mentions, message_claims, note_claims, probe_claim
 from recode.collect.deprecations import Notice, notices
 from recode.collect.differences import differences
 from recode.collect.files import note_files, python_sources
@@ -138,11 +138,16 @@ def collect(asked: Asked, locks: Path | None = None, tell: Callable[[str], None]
         noted = _items(releases[-1])
     tell("joining")
     recent = [item for item in noted if is_between(item.version, asked.old, asked.new)]
-    library = Library(old, new)
     found = differences(old, new)
     gone = sorted({one.path for one in found if one.kind in ("removed", "moved", "renamed")})
+    probed = probe(environment, new.package, gone)
+    # What a program still reaches is not gone, though no module lists it.
+    reached = frozenset(path for path, (outcome, _) in probed.items() if outcome != "raises")
+    found = [one for one in found if one.path not in reached]
+    new = replace(new, reached=reached)
+    library = Library(old, new)
     said = [
-        *_probed(gone, environment, library),
+        *_probed(probed, library),
         *_messages(scanned, library),
         *(claim for item in recent for claim in note_claims(item, asked.new, library)),
         *mentions(found, recent, library),
@@ -176,21 +181,21 @@ def _failures(old: Api, new: Api) -> Iterator[tuple[str, str, str]]:
 # --- claims ---
 
 
-def _probed(gone: Sequence[str], environment: Environment, library: Library) -> Iterator[Claim]:
+def _probed(probed: dict[str, tuple[str, str]], library: Library) -> Iterator[Claim]:
     """Yield what the new release itself says to programs that use what is gone, or that it warned of during the walk.
 
     What it says of many names alike is about their module.
     """
     told = [
         (path, outcome, message)
-        for path, (outcome, message) in probe(environment, library.new.package, gone).items()
-        if outcome != "works"
+        for path, (outcome, message) in probed.items()
+        if outcome != "works" and not is_mute(message)
     ]
     told += [
         (path, "warns", message)
         for name in library.new.names
         for path, message in name.told.items()
-        if path in library.old.by_path and path not in gone
+        if path in library.old.by_path and path not in probed
     ]
     heard: dict[str, list[str]] = {}
     for path, _, message in told:

@@ -20,7 +20,9 @@ Effect = Literal["", "removed", "renamed", "keyword_only"]
 """What happens to parameters, where the code around a message says it."""
 
 BUILT_IN_CATEGORIES = frozenset({"DeprecationWarning", "FutureWarning", "PendingDeprecationWarning"})
-_HINT = re.compile(r"eprecat|FutureWarning|expired|renam|no longer|been removed|was removed|positional_|make_keyword")
+_HINT = re.compile(
+    r"eprecat|FutureWarning|expired|renam|no longer|been removed|was removed|positional_|make_keyword|delete_param|remove_param"
+)
 """What a file with any announcement holds; others are not parsed."""
 _HELPER = re.compile(
     r"deprecat|rename_?(?:parameter|param|arg|kwarg)|(?:delete|remove)_?(?:parameter|param|arg|kwarg)|make_keyword_only",
@@ -86,7 +88,11 @@ def _categories(trees: Iterator[ast.Module]) -> frozenset[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 bases.setdefault(node.name, set()).update(leaf_of(base) for base in node.bases)
-    known = set(BUILT_IN_CATEGORIES)
+            elif isinstance(node, ast.Assign) and leaf_of(node.value):
+                # Another name for a category.
+                for target in node.targets:
+                    bases.setdefault(leaf_of(target), set()).add(leaf_of(node.value))
+    known = set(BUILT_IN_CATEGORIES) | {name for name in bases if "DeprecationWarning" in name}
     grown = True
     while grown:
         more = {name for name, parents in bases.items() if parents & known} - known
@@ -193,7 +199,7 @@ class _Reader(ast.NodeVisitor):
         effect = _effect(name, names, replacements)
         if effect == "keyword_only" and "make" not in name.lower():
             # Such helpers name what may still be given by position.
-            names = ()
+            names, replacements = (), ()
         said = [text for text in texts if " " in text]
         text = max(said, key=len) if said else ast.unparse(node)
         kept = replacements if effect != "removed" else ()
@@ -206,7 +212,7 @@ class _Reader(ast.NodeVisitor):
             if not (isinstance(key, ast.Constant) and isinstance(key.value, str)):
                 continue
             texts = [self._text(one) for one in (item.elts if isinstance(item, ast.Tuple | ast.List) else [item])]
-            text = next((one for one in texts if one), "")
+            text = max(texts, key=len)
             if text and re.fullmatch(r"[\w.]+", text) and not _VERSION.fullmatch(text):
                 self._add(
                     "map", key.lineno, f"{key.value}: {text}", helper=helper, names=(key.value,), replacements=(text,)

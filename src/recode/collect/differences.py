@@ -99,7 +99,13 @@ def _is_entry(module: str, old: Api) -> bool:
 
 def _module_target(module: str, old: Api, new: Api) -> str:
     """Return the module where most names of a module that is gone are found now; empty where there is none."""
-    leaves = {path.rpartition(".")[2] for name in old.names for path in name.paths if path.rpartition(".")[0] == module}
+    file = old.modules[module]
+    leaves = {
+        path.rpartition(".")[2]
+        for name in old.names
+        for path in name.paths
+        if path.rpartition(".")[0] == module and (path in name.listed or name.place.file == file)
+    }
     if not leaves:
         return ""
     counts: dict[str, int] = defaultdict(int)

@@ -115,12 +115,8 @@ def _finding(family: _Family, pair: Pair) -> Finding | None:
         return _from_claims(family, claims, pair) if claims else None
     if not claims and (not difference.certain or _is_harmless(difference)):
         return None
-    if (
-        difference.kind == "default_changed"
-        and not difference.certain
-        and all(claim.verb == "deprecated" for claim in claims)
-    ):
-        # The default became, or was, a mark for "not given": the parameter is deprecated, its default is no news.
+    if difference.kind == "default_changed" and claims and all(claim.verb == "deprecated" for claim in claims):
+        # The default became a mark for "not given": the parameter is deprecated, its default is no news.
         return _from_claims(family, claims, pair)
     best = _best(claims)
     kind, new = _kind_and_new(difference, best, pair)

@@ -52,7 +52,7 @@ class _State:
 def items(path: str, text: str) -> Iterator[Item]:
     """Cut one file of notes into items; those that belong to no release are left out."""
     state = _State(version=version_of_path(path))
-    for line, block in _blocks(text, state):
+    for line, block in _blocks(text, state, fences=("```", "~~~") if path.lower().endswith(".md") else ()):
         match = _BULLET.match(block[0])
         said = " ".join(" ".join(block).split())
         if match:
@@ -88,13 +88,13 @@ def is_between(version: str, old: str, new: str) -> bool:
         return False
 
 
-def _blocks(text: str, state: _State) -> Iterator[tuple[int, list[str]]]:
+def _blocks(text: str, state: _State, fences: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
     """Yield (line, lines) of each paragraph and list entry; headings go to the state, code blocks nowhere."""
     lines = text.expandtabs().splitlines()
     block: list[str] = []
     start, skip, fenced = 0, -1, False
     for index, line in enumerate([*lines, ""]):
-        if line.lstrip().startswith(("```", "~~~")):
+        if fences and line.lstrip().startswith(fences):
             fenced = not fenced
             continue
         indent = len(line) - len(line.lstrip())

@@ -105,7 +105,8 @@ class Name:
 class Api:
     """The public API of one release: names by path, modules with their files, and the modules that could not be imported.
 
-    `package` is the one that the library is known by; a distribution may hold more.
+    `package` is the one that the library is known by; a distribution may hold more. `reached` are further paths that
+    lead somewhere, though no module lists them.
     """
 
     package: str
@@ -113,6 +114,7 @@ class Api:
     names: tuple[Name, ...]
     modules: dict[str, str]
     failures: dict[str, str]
+    reached: frozenset[str] = frozenset()
 
     @functools.cached_property
     def by_path(self) -> dict[str, Name]:
@@ -123,7 +125,7 @@ class Api:
     def by_place(self) -> dict[tuple[str, str], str]:
         """(file, qualified name) → the best public path, of functions, classes and their members."""
         found: dict[tuple[str, str], str] = {}
-        for name in sorted(self.names, key=lambda name: _rank(name.path, "", name.hidden)):
+        for name in sorted(self.names, key=lambda name: (name.is_hidden, name.path.count("."), name.path)):
             places = [(name.place, name.path)]
             places += [(member.place, f"{name.path}.{member.name}") for member in name.members.values()]
             for place, path in places:
@@ -153,7 +155,8 @@ class Api:
         """Say whether a dotted path leads anywhere: to a name, a module, or any member of a class, inherited ones too."""
         owner, _, leaf = path.rpartition(".")
         holder = self.by_path.get(owner)
-        return self.find(path) is not None or path in self.modules or bool(holder and leaf in holder.inherited)
+        inherited = bool(holder and leaf in holder.inherited)
+        return self.find(path) is not None or path in self.modules or path in self.reached or inherited
 
     @functools.cached_property
     def by_leaf(self) -> dict[str, list[str]]:
@@ -179,7 +182,7 @@ def walk(environment: Environment, packages: Sequence[str], version: str) -> Api
     for package in packages:
         answer = _kept(environment, f"walk({package!r}, ", f"{package} {version}")
         if "error" not in answer:
-            names += map(_name, answer["names"])
+            names += (_name(record, answer["modules"]) for record in answer["names"])
             modules |= answer["modules"]
             failures |= answer["failures"]
         elif package == packages[0]:
@@ -264,10 +267,10 @@ def _told(done: Execution) -> str:
     return f"{done.outcome} {done.detail}".strip()
 
 
-def _name(record: dict[str, Any]) -> Name:
+def _name(record: dict[str, Any], modules: dict[str, str]) -> Name:
     own, hidden = f"{record['module']}.{record.get('qualname', '')}", frozenset(record["hidden"])
     return Name(
-        tuple(sorted(record["paths"], key=lambda path: _rank(path, own, hidden))),
+        tuple(sorted(record["paths"], key=lambda path: _rank(path, own, hidden, modules))),
         record["kind"],
         _place(record),
         frozenset(record["listed"]),
@@ -283,10 +286,17 @@ def _name(record: dict[str, Any]) -> Name:
     )
 
 
-def _rank(path: str, own: str, hidden: frozenset[str]) -> tuple[bool, int, bool, bool, int, str]:
-    """Order paths: public ones first, then short ones, then those that go by the object's own name, where it is defined."""
-    other_name = path.rpartition(".")[2] != own.rpartition(".")[2]
-    return path in hidden, path.count("."), other_name, path != own, len(path), path
+def _rank(
+    path: str, own: str, hidden: frozenset[str], modules: dict[str, str]
+) -> tuple[bool, bool, int, bool, bool, int, str]:
+    """Order paths: public ones first, then short ones, then those that go by the object's own name, where it is defined.
+
+    That a public module's class also stands in another module, which is no package, is how modules import from each other.
+    """
+    parent, _, leaf = path.rpartition(".")
+    home, _, name = own.rpartition(".")
+    is_import = home in modules and parent != home and not modules.get(parent, "").endswith("__init__.py")
+    return path in hidden, is_import, path.count("."), leaf != name, path != own, len(path), path
 
 
 def _place(record: dict[str, Any]) -> Place:

@@ -31,6 +31,7 @@ _INSTEAD = [
     rf"renamed\s+(?:to\s+|as\s+|into\s+|from\s+`[^`]+`\s+to\s+)?{_NOUN}({_TOKEN})",
     rf"moved\s+(?:in)?to\s+{_NOUN}({_TOKEN})",
     rf"(?:please\s+)?\b(?:use|call|using|switch\s+to|prefer|import|migrate\s+to|pass|try|specify|set|consider\s+using|move\s+to|change\s+to)\s+{_NOUN}({_TOKEN})",
+    r"\b(?:use|using|call|see)\s+(?:the\s+)?(?:new\s+)?(?:\w+\.)?(?P<plain>\w+)\s+(?:property|method|function|attribute|class|constructor)\b",
     rf"available\s+(?:as|from|in|under|at|via|through)\s+{_NOUN}({_TOKEN})",
     rf"({_TOKEN})\s+(?:should|can|may|must|has to)\s+be\s+used\s+instead",
     rf"({_TOKEN})\s+instead\b(?!\s+of)",
@@ -83,7 +84,7 @@ def plain(text: str) -> str:
     text = _ROLE.sub(lambda match: f"`{_target(match.group(1))}`", text)
     text = re.sub(r"`{2,}", "`", text)
     text = re.sub(r"`([^`<>]+?)\s*<[^<>`]+>`_{0,2}", r"`\1`", text)
-    return re.sub(r"`[~.@!]+", "`", " ".join(text.split()))
+    return re.sub(r"(?<![\w)\]])`[~.@!]+(?=\w)", "`", " ".join(text.split()))
 
 
 def _target(text: str) -> str:
@@ -99,7 +100,7 @@ def sentences(text: str) -> Iterator[str]:
         if letter == "`":
             inside = not inside
         ends = letter in ".;!" and not inside and (index + 1 == len(text) or text[index + 1] == " ")
-        if ends and not re.search(r"\b(?:e\.g|i\.e|etc|vs|cf|v?\d+)$", text[max(0, index - 5) : index]):
+        if ends and not re.search(r"\b(?:e\.g|i\.e|vs|cf)$", text[max(0, index - 5) : index]):
             yield text[start : index + 1].strip()
             start = index + 1
     if text[start:].strip():
@@ -135,7 +136,8 @@ def replacements_in(text: str) -> list[str]:
             token = match.group(1)
             bare = token.strip("`'\"")
             marked = token[:1] in "`'\""
-            if marked or _looks_like_code(bare):
+            named = "plain" in match.groupdict() and bare.lower() not in _WORDS
+            if marked or named or _looks_like_code(bare):
                 found += [name for name in _expanded(bare) if name not in found]
     return found
 
