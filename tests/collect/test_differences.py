@@ -30,6 +30,8 @@ MADE_ANEW = {f"parameter_removed {name}>" for name in ("method", "url", "headers
         ("x, *, interpolation=None", "x, *, weights=None", {"parameter_removed interpolation>", "parameter_added >weights?"}),
         ("x, a, b, c, d", "x", {f"parameter_removed {name}>" for name in "abcd"}),
         ("method, url, headers, body", "request", MADE_ANEW),
+        ("a, b", "c, d", {"parameter_removed a>", "parameter_removed b>", "parameter_added >c", "parameter_added >d"}),
+        ("*, proxies=None, cert=None", "*, cert=None, proxy=None", {"parameter_renamed proxies>proxy"}),
         ("x, verbose=False", "x", {"parameter_removed verbose>"}),
         ("x, verbose=False", "x, **options", {"parameter_removed verbose>?"}),
         ("x, y=1", "*args, **kwargs", set()),

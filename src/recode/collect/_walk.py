@@ -4,6 +4,8 @@ This file is the program that `walk.py` runs there, so it uses the standard libr
 the host: a call of `walk` or `print_probe`. What it prints is compressed, because what a program prints is bounded, and cut into parts.
 """
 
+from __future__ import annotations
+
 import ast
 import base64
 import builtins
@@ -19,6 +21,8 @@ import sys
 import types
 import warnings
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 SKIPPED = {
     "tests",
@@ -43,15 +47,15 @@ SIGNATURE = re.compile(r"^\s*(?:[\w.]+)?(\((?:[^()]|\([^()]*\))*\))")
 class Walk:
     """The public names of one package, grouped by the object that they lead to."""
 
-    def __init__(self, package):
+    def __init__(self, package: str) -> None:
         self.package = package
-        self.modules = {}
-        self.failures = {}
-        self.found = {}
-        self.classes = {}
-        self.keep = []  # Objects whose `id` is remembered must stay alive.
+        self.modules: dict[str, types.ModuleType] = {}
+        self.failures: dict[str, str] = {}
+        self.found: dict[object, dict[str, Any]] = {}
+        self.classes: dict[tuple[int, str], dict[str, Any]] = {}
+        self.keep: list[object] = []  # Objects whose `id` is remembered must stay alive.
 
-    def load(self):
+    def load(self) -> None:
         root = importlib.import_module(self.package)
         self.modules[self.package] = root
         self.load_below(self.package, root)
@@ -63,10 +67,10 @@ class Walk:
             if isinstance(module, types.ModuleType) and not name.startswith("_") and self.is_inside(module.__name__):
                 self.modules.setdefault(self.package + "." + name, module)
 
-    def is_inside(self, name):
+    def is_inside(self, name: str) -> bool:
         return name.startswith(self.package + ".")
 
-    def load_below(self, parent, module):
+    def load_below(self, parent: str, module: types.ModuleType) -> None:
         for info in pkgutil.iter_modules(getattr(module, "__path__", [])):
             name = parent + "." + info.name
             if not is_public(name) or name in self.modules:
@@ -80,11 +84,11 @@ class Walk:
                 self.modules[name] = child
                 self.load_below(name, child)
 
-    def owns(self, value):
+    def owns(self, value: object) -> bool:
         module = getattr(value, "__module__", None)
         return isinstance(module, str) and module.partition(".")[0] in (self.package, "_" + self.package)
 
-    def list_module(self, name, module):
+    def list_module(self, name: str, module: types.ModuleType) -> None:
         listed = getattr(module, "__all__", None)
         listed = {one for one in listed if isinstance(one, str)} if isinstance(listed, (list, tuple, set)) else None
         names = set(module_names(module)) | (listed or set())
@@ -98,10 +102,10 @@ class Walk:
                 except BaseException:
                     continue
             told = [str(one.message) for one in seen if is_deprecation(one.category)]
-            if self.wanted(name, leaf, value, listed):
+            if self.wanted(leaf, value, listed):
                 self.add(name + "." + leaf, value, listed, told[:1])
 
-    def wanted(self, module, leaf, value, listed):
+    def wanted(self, leaf: str, value: object, listed: set[str] | None) -> bool:
         if isinstance(value, types.ModuleType):
             return False
         if listed is not None and leaf in listed:
@@ -113,8 +117,8 @@ class Walk:
         # A value of the package's own (a ufunc, a singleton) or a plain constant; where there is a list of public names, only these.
         return listed is None and (self.owns(value) or self.owns(type(value)) or isinstance(value, (*VALUES, float)))
 
-    def add(self, path, value, listed, told):
-        key = id(value)
+    def add(self, path: str, value: object, listed: set[str] | None, told: list[str]) -> None:
+        key: object = id(value)
         if isinstance(value, VALUES):
             key = path.rpartition(".")[2] + "=" + repr(value)[:200]
         if key not in self.found:
@@ -128,7 +132,7 @@ class Walk:
         if told:
             record["told"][path] = told[0][:500]
 
-    def describe(self, value):
+    def describe(self, value: Any) -> dict[str, Any]:
         record = {"paths": [], "listed": [], "hidden": [], "told": {}, **place(value)}
         record["module"] = str(getattr(value, "__module__", None) or "")
         if inspect.isclass(value):
@@ -143,7 +147,7 @@ class Walk:
             record["kind"] = "constant"
         return record
 
-    def members(self, cls):
+    def members(self, cls: type) -> tuple[dict[str, Any], list[str]]:
         members, inherited = {}, []
         for name in sorted(set(dir(cls))):
             if name.startswith("_"):
@@ -156,7 +160,7 @@ class Walk:
             members[name] = {"owner": owner.__module__ + ":" + owner.__qualname__, **self.member(name, value, owner)}
         return members, inherited
 
-    def member(self, name, value, owner):
+    def member(self, name: str, value: Any, owner: type) -> dict[str, Any]:
         key = (id(owner), name)
         if key not in self.classes:
             function = getattr(value, "__func__", value)
@@ -174,35 +178,35 @@ class Walk:
         return self.classes[key]
 
 
-def is_public(name):
+def is_public(name: str) -> bool:
     return not any(part.startswith("_") or part in SKIPPED or part.startswith("test_") for part in name.split("."))
 
 
-def is_homeless(value):
+def is_homeless(value: object) -> bool:
     """Functions and classes of extension modules may not say where they belong, or name what cannot be imported."""
     module = getattr(value, "__module__", None)
     return not isinstance(module, str) or module == "builtins" or module.partition(".")[0] not in sys.modules
 
 
-def is_deprecation(category):
+def is_deprecation(category: type) -> bool:
     """Some libraries derive their own category from UserWarning, to be seen; its name still tells."""
     return issubclass(category, (DeprecationWarning, FutureWarning)) or "deprecat" in category.__name__.lower()
 
 
-def module_names(module):
+def module_names(module: types.ModuleType) -> list[str]:
     try:
         return [name for name in dir(module) if isinstance(name, str)]
     except BaseException:
         return list(vars(module))
 
 
-def is_enum(cls):
+def is_enum(cls: type) -> bool:
     return any(base.__module__ == "enum" for base in inspect.getmro(cls))
 
 
-def place(value):
+def place(value: Any) -> dict[str, Any]:
     """Where an object is defined: file below site-packages, line, qualified name; what is not known is left out."""
-    told = {}
+    told: dict[str, Any] = {}
     try:
         inner = inspect.unwrap(value) if callable(value) and not inspect.isclass(value) else value
     except BaseException:
@@ -227,11 +231,11 @@ def place(value):
     return told
 
 
-def below(file):
+def below(file: str) -> str:
     return file.replace(os.sep, "/").rpartition("site-packages/")[2]
 
 
-def parameters(function, bound=False):
+def parameters(function: Callable[..., Any], bound: bool = False) -> list[list[Any]] | None:
     """Parameters as [name, kind (0 to 4 as in `inspect`), default or None]; None where nothing tells them."""
     try:
         found = list(inspect.signature(function).parameters.values())
@@ -242,7 +246,7 @@ def parameters(function, bound=False):
     return [[one.name, int(one.kind), None if one.default is one.empty else cleaned(one.default)] for one in found]
 
 
-def from_docstring(function):
+def from_docstring(function: object) -> list[list[Any]] | None:
     """Parameters as the first line of a docstring tells them, which is where C functions have them."""
     doc = getattr(function, "__doc__", None)
     match = SIGNATURE.match(doc) if isinstance(doc, str) else None
@@ -252,9 +256,12 @@ def from_docstring(function):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            arguments = ast.parse("def f" + text + ": pass").body[0].args
+            [function_def] = ast.parse("def f" + text + ": pass").body
     except (SyntaxError, ValueError):
         return None
+    if not isinstance(function_def, ast.FunctionDef):
+        return None
+    arguments = function_def.args
     plain = arguments.posonlyargs + arguments.args
     defaults = [None] * (len(plain) - len(arguments.defaults)) + [ast.unparse(one) for one in arguments.defaults]
     found = [
@@ -270,10 +277,10 @@ def from_docstring(function):
     return [one for one in found if one[0] != "self"]
 
 
-def cleaned(value):
+def cleaned(value: object) -> str:
     """The printed form of a value, the same in every process: no addresses, and functions by their names."""
     if inspect.isroutine(value) or inspect.isclass(value):
-        return getattr(value, "__qualname__", None) or type(value).__name__
+        return str(getattr(value, "__qualname__", None) or type(value).__name__)
     try:
         text = repr(value)
     except BaseException:
@@ -285,7 +292,7 @@ def cleaned(value):
     return ADDRESS.sub("", text)[:120]
 
 
-def probe(paths):
+def probe(paths: list[str]) -> list[list[str]]:
     """Try every path, as a program would; return [outcome, message] for each: works, warns, raises or is missing."""
     answers = []
     for path in paths:
@@ -304,10 +311,10 @@ def probe(paths):
     return answers
 
 
-def reach(path):
+def reach(path: str) -> object:
     """Return what a dotted path leads to, importing modules on the way."""
     parts = path.split(".")
-    value = importlib.import_module(parts[0])
+    value: object = importlib.import_module(parts[0])
     for end, part in enumerate(parts[1:], start=2):
         try:
             value = getattr(value, part)
@@ -321,14 +328,14 @@ def reach(path):
     return value
 
 
-def print_probe(paths, part, size):
+def print_probe(paths: list[str], part: int, size: int) -> None:
     """Print what `probe` says, as `walk` prints its answer."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         answer = probe(paths)
     print_part(answer, part, size)
 
 
-def walk(package, part, size):
+def walk(package: str, part: int, size: int) -> None:
     """Print the package's public names, as far as they are the wanted part of the answer."""
     warnings.simplefilter("ignore")
     found = Walk(package)
@@ -336,7 +343,7 @@ def walk(package, part, size):
         try:
             found.load()
         except BaseException as error:  # whatever the library does, the host is told in one line
-            answer = {"error": (type(error).__name__ + ": " + " ".join(str(error).split()))[:300]}
+            answer: dict[str, Any] = {"error": (type(error).__name__ + ": " + " ".join(str(error).split()))[:300]}
         else:
             for name, module in sorted(found.modules.items()):
                 found.list_module(name, module)
@@ -350,7 +357,7 @@ def walk(package, part, size):
     print_part(answer, part, size)
 
 
-def print_part(answer, part, size):
+def print_part(answer: object, part: int, size: int) -> None:
     """Print `number of parts`, a space, and one part of the compressed answer in base 85."""
     text = base64.b85encode(zlib.compress(json.dumps(answer, sort_keys=True).encode(), 6)).decode()
     parts = [text[start : start + size] for start in range(0, len(text), size)]

@@ -67,13 +67,14 @@ class Library:
     def __init__(self, old: Api, new: Api) -> None:
         self.old, self.new = old, new
 
-    def find(self, api: Api, token: str, near: Sequence[str] = ()) -> str:
+    def find(self, api: Api, token: str, near: Sequence[str] = (), *, by_owner: bool = True) -> str:
         """Return the public path that a name in a text means, or an empty text.
 
         Args:
             api: the release.
             token: the name as written: `np.trapz`, `DataFrame.append()`, `trapz`.
             near: paths that the text is about; a bare name is looked for beside and below them first.
+            by_owner: tell a member by the class that defines it, whichever class the text names.
         """
         match = _TOKEN.fullmatch(token.strip().strip("@."))
         if match is None:
@@ -85,7 +86,7 @@ class Library:
         beside = [f"{path.rsplit('.', up)[0]}.{dotted}" for path in near for up in range(path.count(".") + 1)]
         for path in [*beside, *spellings] if near else spellings:
             if api.find(path) is not None or path in api.modules:
-                return canonical(api, path)
+                return canonical(api, path, by_owner=by_owner)
         return self._by_suffix(api, dotted) or (self._by_suffix(api, rest) if "." in rest else "")
 
     def _by_suffix(self, api: Api, dotted: str) -> str:
@@ -108,7 +109,7 @@ class Library:
         return ""
 
 
-def canonical(api: Api, path: str) -> str:
+def canonical(api: Api, path: str, *, by_owner: bool = True) -> str:
     """Return the best path of what a path leads to; a member goes by the class that defines it, if that is public."""
     if path in api.by_path:
         return api.by_path[path].path
@@ -116,7 +117,7 @@ def canonical(api: Api, path: str) -> str:
     holder = api.by_path.get(owner)
     if holder is None or leaf not in holder.members:
         return path
-    defining = api.by_qualname.get(holder.members[leaf].owner)
+    defining = api.by_qualname.get(holder.members[leaf].owner) if by_owner else None
     return f"{(defining or holder).path}.{leaf}"
 
 
@@ -178,7 +179,8 @@ def _subjects(notice: Notice, text: str, library: Library) -> Iterator[tuple[str
         yield owner, parameters, instead
         return
     if owner and (_is_of(owner, named) or not named or notice.how in ("decorator", "docstring")):
-        if notice.how != "error" or _is_of(owner, named):
+        # Some use of it is deprecated where a message does not name it and speaks under a condition.
+        if _is_of(owner, named) or (notice.how != "error" and not notice.guarded):
             yield owner, (), instead
         return
     near = [owner or f"{_module(notice.file)}.x"]
@@ -251,7 +253,8 @@ def _replacement(
             return path, (value.group(1),), True
         # Of an expression such as `-np.inf` or `np.dtype(obj).type`, what it begins with.
         head = _HEAD.match(name)
-        found = library.find(library.new, head.group(1) if head and not _TOKEN.fullmatch(name) else name, [path])
+        written = head.group(1) if head and not _TOKEN.fullmatch(name) else name
+        found = library.find(library.new, written, [path], by_owner=False)
         if found and found != path:
             return found, (), True
     owner = path.rpartition(".")[0]

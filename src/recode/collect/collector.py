@@ -96,17 +96,17 @@ def collect_and_print(asked: Sequence[Asked], locks: Path | None, out: Path | No
     for one in asked:
         try:
             with Status(one.library, console=errors) as status:
-                done.append(collect(one, locks, tell=lambda text, one=one: status.update(f"{one.library}: {text}")))
+                done.append(collect(one, locks, tell=status.update))
         except RecodeError as error:
             errors.print(f"{one.library}: {error}", style="red", markup=False, soft_wrap=True)
-    findings = [finding for one in done for finding in one.findings]
+    findings = [finding for each in done for finding in each.findings]
     if out is not None:
         write_records(out, findings)
     if as_json:
-        print(json.dumps([_as_json(one) for one in done], ensure_ascii=False))
+        print(json.dumps([_as_json(each) for each in done], ensure_ascii=False))
     else:
-        for one in done:
-            _print(one, console)
+        for each in done:
+            _print(each, console)
     return len(done) == len(asked)
 
 
@@ -124,7 +124,7 @@ def collect(asked: Asked, locks: Path | None = None, tell: Callable[[str], None]
         WalkError: the library cannot be imported in one of them.
     """
     start = time.monotonic()
-    tell("looking for its releases")
+    tell(f"{asked.library}: looking for its releases")
     releases = releases_between(asked.library, asked.old, asked.new)
     with ThreadPoolExecutor(_DOWNLOADS) as pool:
         # Downloads and the walks, which are processes of their own, go on side by side.

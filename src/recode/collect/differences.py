@@ -31,7 +31,8 @@ SENTINELS = (
 """What stands in a default's printed form where the default says only that nothing was given."""
 KEYWORD_ONLY = 3
 _ALIKE = 0.4
-"""Similarity of two names, from 0 to 1, from which on one may be the other's new spelling."""
+_MUCH_ALIKE = 0.55
+"""Similarities of two names, from 0 to 1: one may be the other's new spelling where they stand at one place, or wherever they stand."""
 
 
 @dataclass(frozen=True)
@@ -220,8 +221,12 @@ def _members(old: Api, new: Api) -> Iterator[Difference]:
     for (owner, leaf), holders in groups.items():
         defining = old.by_qualname.get(owner)
         public = defining.path if defining else ""
-        ordered = sorted(holders, key=lambda pair, public=public: (pair[1] != public, pair[1].count("."), pair[1]))
-        yield from _member(leaf, ordered, new)
+        # The class that defines a member comes first: its path is the member's.
+        by_path = {path: name for name, path in holders}
+        ordered = sorted(set(by_path) - {public}, key=lambda path: (path.count("."), path))
+        if public in by_path:
+            ordered.insert(0, public)
+        yield from _member(leaf, [(by_path[path], path) for path in ordered], new)
 
 
 def _member(leaf: str, holders: Sequence[tuple[Name, str]], new: Api) -> Iterator[Difference]:
@@ -316,14 +321,19 @@ def _renamed(
     Two strangers may stand at one place, so they have to share their default, or something of their name. Where many are
     gone and few are new, the callable was made anew and nothing was renamed.
     """
-    if len(gone) > 2 * len(added) + 1:
+    count = len(added)
+    if len(gone) > 2 * count + 1:
         return
     for one in gone:
         for other in added:
             near = _neighbours(one, before, after) == _neighbours(other, after, before)
             place = one.kind < KEYWORD_ONLY and before.index(one) == after.index(other)
-            same_default = one.kind < KEYWORD_ONLY and one.default == other.default
-            if (near or place) and (same_default or ratio(one.name, other.name) >= _ALIKE):
+            alone = len(gone) == count == 1
+            same_default = (
+                one.kind < KEYWORD_ONLY and one.default == other.default and (alone or one.default is not None)
+            )
+            alike = ratio(one.name, other.name)
+            if alike >= _MUCH_ALIKE or ((near or place) and (same_default or alike >= _ALIKE)):
                 yield one, other
                 added = [rest for rest in added if rest is not other]
                 break

@@ -221,9 +221,10 @@ def _best(claims: Sequence[Claim]) -> Claim | None:
 
 def _kind_and_new(difference: Difference, best: Claim | None, pair: Pair) -> tuple[Kind, str]:
     """Return the kind of a difference and what takes the old name's place, after what the best claim says."""
-    path, told = difference.path, best is not None and bool(best.new_path or best.new_parameters)
+    path = difference.path
+    told = best is not None and bool(best.new_path or best.new_parameters)
     if difference.kind in ("removed", "moved", "renamed"):
-        if told and (difference.kind == "removed" or best.new_path != difference.new_path) and best is not None:
+        if best is not None and told and (difference.kind == "removed" or best.new_path != difference.new_path):
             return _gone(_Family(path, ()), best, pair)
         if best is not None and best.source == "probe" and not told and difference.kind == "moved":
             # The library speaks of a removal; that some other module has the same name is chance.

@@ -117,7 +117,7 @@ def run_synthesis(
     """  # fmt: skip
     if confidence not in _ORDER:
         raise RecodeError(f"no confidence is called `{confidence}`; choose high, medium or low")
-    found = read_updates(updates, _ORDER[_ORDER.index(confidence)])  # type: ignore[arg-type]
+    found = read_updates(updates, _ORDER[_ORDER.index(confidence)])
     if not found:
         raise RecodeError(f"{updates}: no update of this confidence; try --confidence low")
     backend = EndpointBackend(endpoint, model, concurrency=concurrency) if endpoint else LocalBackend(model)

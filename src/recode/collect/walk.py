@@ -24,7 +24,7 @@ from recode.sandbox.environments import Environment, recode_home
 from recode.sandbox.execution import Execution, run_program
 from recode.sandbox.zygotes import Limits
 
-_LIMITS = Limits(seconds=300.0, memory=6 << 30, processes=64, files=64 << 20, output=1 << 20)
+_LIMITS = Limits(seconds=900.0, memory=6 << 30, processes=64, files=64 << 20, output=1 << 20)
 _NOT_API = frozenset({"tests", "test", "docs", "doc", "examples", "benchmarks", "scripts", "setup", "conftest"})
 _PART = 900_000
 """Characters of one part of the answer; what a program prints has to fit in one frame of the sandbox."""
