@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 
 from recode.errors import EnvironmentBuildError, MissingExtraError, RecordError
-from recode.evaluate.answers import completed_program, parsed
+from recode.evaluate.answers import completed_program, parsed, written_program
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
 from recode.evaluate.beside import Beside, judge_beside
 from recode.models.prompting import Prompt
@@ -105,7 +105,11 @@ class GitChameleon(Benchmark):
     def program(self, name: str, completion: str) -> str:
         """Return the module that a completion makes of the code an item starts with."""
         start = self.problems[name].starting_code.replace("\r\n", "\n")
-        return completed_program(start, completion, _asked_for(start))
+        name = _asked_for(start)
+        reply = written_program(completion, name)
+        # Some items have no function to tell a whole module by: one begins as the start does.
+        whole = reply.strip().startswith(start.strip().partition("\n")[0])
+        return reply if whole else completed_program(start, completion, name)
 
     def find_available(self) -> None:
         """Build each environment and run each item's own solution there; what fails says why. Known results are read from the cache."""
