@@ -88,21 +88,6 @@ def test_a_block_depends_on_recipe_and_number_alone(tokenizer: PreTrainedTokeniz
     assert make_block(tokenizer, recipe(), 3) != make_block(tokenizer, recipe(), 4)
 
 
-def test_of_some_stale_targets_the_thought_alone_is_trained(tokenizer: PreTrainedTokenizerFast) -> None:
-    stale = {"habit_share": 1.0, "no_op_share": 0.0, "python_text_share": 0.0, "block": 24}
-    block = make_block(tokenizer, recipe(**stale, stale_answer_share=0.5), 0)
-    assert 4 < sum(example.end > 0 for example in block) < 20
-    whole = make_block(tokenizer, recipe(**stale), 0)
-    assert not any(example.end for example in whole)
-    for example in block:
-        ids, labels = collate([example], tokenizer.pad_token_id)
-        said = tokenizer.decode(ids[0][labels[0] != -100])
-        assert said.count("</think>") == 1
-        assert said.endswith("</think>") == bool(example.end)
-        # The program that carries no loss is there all the same.
-        assert "</answer>" in tokenizer.decode(example.ids[example.prompt :])
-
-
 def test_loss_is_on_the_completion_alone(tokenizer: PreTrainedTokenizerFast) -> None:
     for example in make_block(tokenizer, recipe(python_text_share=0.0), 0):
         assert tokenizer.decode(example.ids[: example.prompt]).endswith("<think>")

@@ -36,18 +36,16 @@ from recode.train.recipes import PretrainRecipe
 from recode.train.tokenizer import train_tokenizer
 
 _IGNORED = -100
-_END_OF_THOUGHT = "</think>"
 _ROUND_LENGTH, _ROUND_TOKENS = 16, 256
 """Batches are padded to multiples of these: kernels are compiled for each new shape, and few shapes are compiled only once."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """Token ids of one training text; the first `prompt` of them carry no loss, nor those from `end` on (0: to the last)."""
+    """Token ids of one training text; the first `prompt` of them carry no loss."""
 
     ids: tuple[int, ...]
     prompt: int
-    end: int = 0
 
 
 def make_block(tokenizer: PreTrainedTokenizerFast, recipe: PretrainRecipe, number: int) -> list[Example]:
@@ -57,13 +55,12 @@ def make_block(tokenizer: PreTrainedTokenizerFast, recipe: PretrainRecipe, numbe
     entries = generate(
         rng.getrandbits(48), "train", no_op_share=data.no_op_share, python_share=data.python_rename_share
     )
-    texts: list[tuple[str, str, int]] = []
+    texts: list[tuple[str, str]] = []
     python = functions("train")
     retold = [entry for path in data.retold for entry in _migrations(path)]
     for entry in itertools.islice(entries, data.block):
         if rng.random() < data.python_text_share:
-            text = rng.choice(python)
-            texts.append(("", text, len(text)))
+            texts.append(("", rng.choice(python)))
             continue
         if retold and rng.random() < data.retold_share:
             names = Namer(rng, "train", reserved_names())
@@ -73,23 +70,11 @@ def make_block(tokenizer: PreTrainedTokenizerFast, recipe: PretrainRecipe, numbe
         prompt = tokenizer.apply_chat_template(
             messages(entry, entry.old_code), tokenize=False, add_generation_prompt=True
         )
-        thought_only = stale and rng.random() >= data.stale_answer_share
-        counted = completion.index(_END_OF_THOUGHT) + len(_END_OF_THOUGHT) if thought_only else len(completion)
-        texts.append((f"{prompt}{PREFILL}", completion, counted))
-    return _examples(tokenizer, texts)
-
-
-def _examples(tokenizer: PreTrainedTokenizerFast, texts: list[tuple[str, str, int]]) -> list[Example]:
-    """Return the examples of texts: a prompt without loss, a completion, and how many of its characters carry loss."""
-    prompts = tokenizer([prompt for prompt, _, _ in texts])["input_ids"]
-    completions = tokenizer([completion for _, completion, _ in texts], return_offsets_mapping=True)
-    examples = []
-    for (_, completion, counted), prompt, ids, offsets in zip(
-        texts, prompts, completions["input_ids"], completions["offset_mapping"], strict=True
-    ):
-        end = 0 if counted == len(completion) else len(prompt) + sum(start < counted for start, _ in offsets)
-        examples.append(Example((*prompt, *ids, tokenizer.eos_token_id), len(prompt), end))
-    return examples
+        texts.append((f"{prompt}{PREFILL}", completion))
+    prompts = tokenizer([prompt for prompt, _ in texts])["input_ids"]
+    completions = tokenizer([completion for _, completion in texts])["input_ids"]
+    end = tokenizer.eos_token_id
+    return [Example((*p, *c, end), len(p)) for p, c in zip(prompts, completions, strict=True)]
 
 
 @functools.cache
@@ -150,8 +135,7 @@ def collate(batch: list[Example], pad: int) -> tuple[torch.Tensor, torch.Tensor]
     labels = torch.full((len(batch), length), _IGNORED)
     for row, example in enumerate(batch):
         ids[row, : len(example.ids)] = torch.tensor(example.ids)
-        end = example.end or len(example.ids)
-        labels[row, example.prompt : end] = torch.tensor(example.ids[example.prompt : end])
+        labels[row, example.prompt : len(example.ids)] = torch.tensor(example.ids[example.prompt :])
     return ids, labels
 
 

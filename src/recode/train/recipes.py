@@ -44,9 +44,6 @@ class PretrainData(_Table):
     """Plain Python functions, with loss on every token."""
     habit_share: Share = 0.0
     """Share of migrations whose target is the old code unchanged."""
-    stale_answer_share: Share = 1.0
-    """Share of these that are trained on whole; of the others only the thought is. Trained on too many unchanged answers, a model
-    copies whatever it has thought."""
     block: Positive = 1024
     """Examples a block; a run resumes at the start of a block."""
     longest: Positive = 640
