@@ -74,7 +74,7 @@ def evalplus(python: str, benchmark: HumanEval, made: list[tuple[str, str]], fol
         for name, p in benchmark.problems.items():
             row = {
                 "task_id": name, "prompt": p.prompt, "entry_point": p.entry_point, "canonical_solution": p.canonical_solution, "contract": "",
-                "base_input": recorded(p), "plus_input": [], "atol": 1e-6 if name == "HumanEval/32" else 0,
+                "base_input": recorded(p), "plus_input": [], "atol": 1e-4 if name == "HumanEval/32" else 0,
             }  # fmt: skip
             file.write(json.dumps(row) + "\n")
     with samples.open("w") as file:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from os import sched_getaffinity
 
 from recode.evaluate.answers import parsed
-from recode.evaluate.benchmark import Advance, Judgement
+from recode.evaluate.benchmark import Advance, Judgement, Outcome
 from recode.evaluate.guard import refusal
 from recode.sandbox.environments import Environment
 from recode.sandbox.execution import Execution, run_program
@@ -68,7 +68,7 @@ def _judge(work: Beside, limits: Limits) -> Judgement:
     return Judgement(outcome, f"{MARK}: {detail}", {"pass": float(outcome == "passed")}, work.answer)
 
 
-def _read(run: Execution, word: str) -> tuple[str, str]:
+def _read(run: Execution, word: str) -> tuple[Outcome, str]:
     """Return outcome and detail from what a run printed: only a line that begins with the run's word is the harness's."""
     if run.outcome == "timeout":
         return "timeout", "the tests took too long"
