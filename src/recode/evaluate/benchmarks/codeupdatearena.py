@@ -11,6 +11,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -100,6 +101,15 @@ def _last_function(code: str) -> str:
     return names[-1] if names else "missing"
 
 
+@dataclass(frozen=True)
+class _Run:
+    """One answer and whether its tests run with the update."""
+
+    line: Arena
+    answer: str
+    updated: bool
+
+
 class CodeUpdateArena(Benchmark):
     """The released file, or without `--data` the project's own items in its format."""
 
@@ -121,72 +131,75 @@ class CodeUpdateArena(Benchmark):
         return cls(name, read_arena(path), _example(path.parent / _EXAMPLE_FILE))
 
     def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
-        """Run every answer's tests with the update, and of those that pass without it."""
+        """Run every answer's tests with the update and without.
+
+        They run in a second sandbox where an item's reference passes there: its values can leave the process. Otherwise they run beside the answer.
+        """
         pairs = [(self.lines[item.id], written_program(text, self.lines[item.id].name)) for item, text in asked]
-        self._look(sorted({line.prog_syn_id for line, _ in pairs}))
-        first = self._run(pairs, updated=True, advance=advance)
-        passed = [n for n, judgement in enumerate(first) if judgement.outcome == "passed"]
-        again = dict(zip(passed, self._run([pairs[n] for n in passed], updated=False), strict=True))
-        return [_joined(judgement, again.get(n)) for n, judgement in enumerate(first)]
+        # Everything in one go: starting fork servers costs more than running programs in them.
+        new = [self.lines[name] for name in sorted({line.prog_syn_id for line, _ in pairs} - self._beside.keys())]
+        runs = [_Run(line, line.ref_solution, True) for line in new]
+        runs += [_Run(line, answer, updated) for line, answer in pairs for updated in (True, False)]
+        apart = self._apart(runs)
+        for line, found in zip(new, apart, strict=False):
+            self._beside[line.prog_syn_id] = found.outcome != "passed"
+        answers, verdicts = runs[len(new) :], apart[len(new) :]
+        beside = [
+            number
+            for number, run in enumerate(answers)
+            if self._needs_beside(run, verdicts[number - (not run.updated)])
+        ]
+        works = [self._work(answers[number]) for number in beside]
+        for number, judgement in zip(beside, judge_beside(works, LIMITS, lambda n: None), strict=True):
+            verdicts[number] = judgement
+        advance(len(asked))
+        return [_verdict(verdicts[2 * number], verdicts[2 * number + 1]) for number in range(len(pairs))]
 
-    def _look(self, names: Sequence[str]) -> None:
-        """Find out, by its reference, whether an item's values can leave the process: only then do its tests run in another one."""
-        new = [name for name in names if name not in self._beside]
-        verdicts = self._apart(
-            [(self.lines[name], self.lines[name].ref_solution) for name in new], True, lambda n: None
-        )
-        for name, verdict in zip(new, verdicts, strict=True):
-            self._beside[name] = verdict.outcome != "passed"
-
-    def _run(
-        self, pairs: Sequence[tuple[Arena, str]], updated: bool, advance: Advance = lambda n: None
-    ) -> list[Judgement]:
-        """Judge answers, each in the way that its item takes."""
-        together = [n for n, (line, _) in enumerate(pairs) if self._beside[line.prog_syn_id]]
-        apart = [n for n in range(len(pairs)) if n not in set(together)]
-        found = dict(zip(apart, self._apart([pairs[n] for n in apart], updated, advance), strict=True))
+    def _needs_beside(self, run: _Run, updated: Judgement) -> bool:
+        """Say whether a run has to be judged beside its answer, given what came of the run with the update apart from it."""
         # An answer may return what the reference does not, and what cannot leave the process.
-        together += [n for n in apart if found[n].outcome == "ungradable"]
-        works = [self._work(*pairs[n], updated) for n in together]
-        found.update(zip(together, judge_beside(works, LIMITS, advance), strict=True))
-        return [found[n] for n in range(len(pairs))]
+        return self._beside[run.line.prog_syn_id] or updated.outcome == "ungradable"
 
-    def _apart(self, pairs: Sequence[tuple[Arena, str]], updated: bool, advance: Advance) -> list[Judgement]:
+    def _apart(self, runs: Sequence[_Run]) -> list[Judgement]:
         """Judge answers by tests in a second sandbox, package by package: its fork servers have the package loaded."""
         found: dict[int, Judgement] = {}
-        for package in sorted({line.update.package for line, _ in pairs}):
-            chosen = [n for n, (line, _) in enumerate(pairs) if line.update.package == package]
-            tasks = [_task(*pairs[n], updated) for n in chosen]
-            verdicts = judge_tasks(tasks, LIMITS, advance, preload=_PRELOAD.get(package, ()))
-            for n, verdict in zip(chosen, verdicts, strict=True):
-                found[n] = Judgement(verdict.outcome, verdict.detail, answer=pairs[n][1])
-        return [found[n] for n in range(len(pairs))]
+        for number, run in enumerate(runs):
+            if self._beside.get(run.line.prog_syn_id):
+                found[number] = Judgement("ungradable", "its values cannot leave the process", answer=run.answer)
+        for package in sorted({run.line.update.package for run in runs}):
+            chosen = [n for n, run in enumerate(runs) if run.line.update.package == package and n not in found]
+            verdicts = judge_tasks(
+                [_task(runs[n]) for n in chosen], LIMITS, lambda n: None, preload=_PRELOAD.get(package, ())
+            )
+            for number, verdict in zip(chosen, verdicts, strict=True):
+                found[number] = Judgement(verdict.outcome, verdict.detail, answer=runs[number].answer)
+        return [found[number] for number in range(len(runs))]
 
-    def _work(self, line: Arena, answer: str, updated: bool) -> Beside:
+    def _work(self, run: _Run) -> Beside:
+        line = run.line
         own = "\n".join((line.update.imports, line.imports, line.ref_solution, f"import {line.update.package}"))
         here = Environment(Path(sys.prefix), Path(sys.executable), "")
         preload = _PRELOAD.get(line.update.package, ())
-        return Beside(answer, line.unit_tests, own, here, before=line.before(updated), preload=preload)
+        return Beside(run.answer, line.unit_tests, own, here, before=line.before(run.updated), preload=preload)
 
 
-def _task(line: Arena, answer: str, updated: bool) -> Task:
-    before = line.before(updated)
-    calls = "\n".join(f"{name}()" for name in line.tests())
-    return Task(id=line.prog_syn_id, program=f"{before}\n{answer}", test=f"{before}\n{line.unit_tests}\n{calls}\n")
+def _task(run: _Run) -> Task:
+    before = run.line.before(run.updated)
+    calls = "\n".join(f"{name}()" for name in run.line.tests())
+    test = f"{before}\n{run.line.unit_tests}\n{calls}\n"
+    return Task(id=run.line.prog_syn_id, program=f"{before}\n{run.answer}", test=test)
 
 
-def _joined(updated: Judgement, plain: Judgement | None) -> Judgement:
-    """Return the verdict on one answer from its runs with and without the update; `plain` is None where the first was not passed."""
+def _verdict(updated: Judgement, plain: Judgement) -> Judgement:
+    """Return the verdict on one answer from its runs with and without the update."""
     if updated.outcome == "ungradable":
         return Judgement("ungradable", updated.detail, {"pass": None, "update": None}, updated.answer)
-    if plain is None:
+    if updated.outcome != "passed":
         return Judgement(updated.outcome, updated.detail, {"pass": 0.0, "update": 0.0}, updated.answer)
     uses = None if plain.outcome == "ungradable" else float(plain.outcome != "passed")
     words = {
-        None: f"without the update ungradable: {plain.detail}",
-        1.0: f"only with the update ({plain.detail})",
-        0.0: "without the update too",
-    }
+        None: f"without the update ungradable: {plain.detail}", 1.0: f"only with the update ({plain.detail})", 0.0: "without the update too",
+    }  # fmt: skip
     return Judgement("passed", f"{words[uses]} {updated.detail}".strip(), {"pass": 1.0, "update": uses}, updated.answer)
 
 
