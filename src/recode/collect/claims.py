@@ -10,6 +10,7 @@ import builtins
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Literal
 
 from recode.collect.deprecations import Notice
@@ -86,8 +87,16 @@ class Library:
         beside = [f"{path.rsplit('.', up)[0]}.{dotted}" for path in near for up in range(path.count(".") + 1)]
         for path in [*beside, *spellings] if near else spellings:
             if api.find(path) is not None or path in api.modules:
-                return canonical(api, path, by_owner=by_owner)
+                return self.familiar(api, canonical(api, path, by_owner=by_owner))
         return self._by_suffix(api, dotted) or (self._by_suffix(api, rest) if "." in rest else "")
+
+    def familiar(self, api: Api, path: str) -> str:
+        """Return a path of the new release as the old one has it, where it leads to the same thing."""
+        name = api.by_path.get(path)
+        if name is None:
+            owner, _, leaf = path.rpartition(".")
+            return f"{self.familiar(api, owner)}.{leaf}" if owner in api.by_path else path
+        return path if path in self.old.by_path else next((one for one in name.paths if one in self.old.by_path), path)
 
     def _by_suffix(self, api: Api, dotted: str) -> str:
         """Return the path that ends so, if it is the only one or much the shortest; members are found by their class only."""
@@ -184,7 +193,8 @@ def _subjects(notice: Notice, text: str, library: Library) -> Iterator[tuple[str
             yield owner, (), instead
         return
     near = [owner or f"{_module(notice.file)}.x"]
-    for name in named[:3]:
+    # Within a public function, a bare word is more likely one of its values than another name of the library.
+    for name in [one for one in named[:3] if not owner or "." in one or one.endswith(")")]:
         path = library.find(library.old, name, near)
         if path and path not in library.old.modules:
             yield path, (), [one for one in instead if one != name]
@@ -201,7 +211,7 @@ def _owner(notice: Notice, library: Library) -> str:
     qualname = ".".join(parts)
     for api in (library.old, library.new):
         if path := api.by_place.get((notice.file, qualname)):
-            return canonical(api, path)
+            return library.familiar(api, canonical(api, path))
     for api in (library.old, library.new):
         path = library.find(api, f"{_module(notice.file)}.{qualname}")
         if path:
@@ -327,7 +337,7 @@ def _note_subjects(
     for name in parametric or named:
         if found := _attribute_as_parameter(name, library):
             pass
-        elif name in parametric or (verb == "default_changed" and name.isidentifier()):
+        elif name in parametric or (verb == "default_changed" and name.isidentifier() and not iskeyword(name)):
             word = match.group(1) if (match := _VALUE.fullmatch(name)) else name
             path = library.callable_with([one for one in everywhere if one != name], word, near)
             path = path or next((one for one in near if word in parameters_of(library.old, one)), "")

@@ -33,6 +33,8 @@ from recode.sandbox.environments import Environment, ensure_environment, ensure_
 _DOWNLOADS = 4
 _LINES = 40
 """Families of low confidence that the table shows; all are in the file."""
+_SAME = 150
+"""Characters at their beginning by which messages are one."""
 RecordT = TypeVar("RecordT", bound=Record)
 
 
@@ -212,8 +214,8 @@ def _probed(probed: dict[str, tuple[str, str]], library: Library) -> Iterator[Cl
 
 
 def _wording(path: str, message: str) -> str:
-    """Return a message without the name that it is about."""
-    return re.sub(rf"\b{re.escape(path.rpartition('.')[2])}\b", "…", message)
+    """Return how a message begins, without the name that it is about: long ones are cut off at different places."""
+    return re.sub(rf"\b{re.escape(path.rpartition('.')[2])}\b", "…", message)[:_SAME]
 
 
 def series(version: str) -> str:

@@ -25,7 +25,7 @@ _HINT = re.compile(
 )
 """What a file with any announcement holds; others are not parsed."""
 _HELPER = re.compile(
-    r"deprecat|rename_?(?:parameter|param|arg|kwarg)|(?:delete|remove)_?(?:parameter|param|arg|kwarg)|make_keyword_only",
+    r"deprecat|rename_?(?:parameter|param|arg|kw)|(?:delete|remove)_?(?:parameter|param|arg|kw)|make_keyword_only",
     re.I,
 )
 _MAP = re.compile(r"deprecat|expired|renamed|removed|moved|former", re.I)

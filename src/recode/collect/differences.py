@@ -30,7 +30,7 @@ SENTINELS = (
 )
 """What stands in a default's printed form where the default says only that nothing was given."""
 KEYWORD_ONLY = 3
-_ALIKE = 0.4
+_ALIKE = 0.5
 _MUCH_ALIKE = 0.55
 """Similarities of two names, from 0 to 1: one may be the other's new spelling where they stand at one place, or wherever they stand."""
 
