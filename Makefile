@@ -55,6 +55,7 @@ benchmark: setup sandbox
 	$(BIN)/python benchmarks/rewards.py
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/evaluation.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

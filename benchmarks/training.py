@@ -139,7 +139,7 @@ def compared_losses(recipe: PolicyRecipe, folder: Path) -> dict[str, float]:
         gradient = torch.cat(
             [weight.grad.flatten() for weight in trainer.model.parameters() if weight.grad is not None]
         )
-        found[name] = (float(loss), gradient.double())
+        found[name] = (float(loss.detach()), gradient.double())
     (loss, gradient), (theirs, expected) = found["ours"], found["stock"]
     return {
         "loss, ours": loss,

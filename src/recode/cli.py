@@ -127,8 +127,20 @@ def verify(
     ),
     fresh: Annotated[bool, typer.Option("--fresh", help="Run everything anew, whatever is remembered.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    infer: Annotated[
+        bool, typer.Option("--infer", help="The file has the published six fields: look for the old release.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="With --infer: where the verified records go.")] = None,
 ) -> None:
     """Run every entry in both pinned environments and show which do not hold, and why (exit code 1 if any)."""
+    if infer:
+        from recode.collect.inferring import infer_file
+
+        if out is None or len(files) != 1:
+            raise typer.BadParameter("--infer takes one file and --out")
+        if not infer_file(files[0], out, locks, fresh=fresh):
+            raise typer.Exit(1)
+        return
     from recode.collect.checking import verify_files
 
     if not verify_files(files, locks, fresh=fresh, as_json=as_json):
@@ -333,19 +345,18 @@ def evaluate(
     )  # fmt: skip
 
 
-@app.command(epilog="Example: `recode report runs/quickstart`")
+@app.command(epilog="Example: `recode report base=runs/base grpo=runs/grpo-1 grpo=runs/grpo-2`")
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Folder of a quickstart; several: one table over their seeds.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(help="Evaluations, as FOLDER or NAME=FOLDER (one name: seeds); or a quickstart, or several."),
+    ],
+    out: Annotated[Path, typer.Option(help="Where the report on evaluations goes.")] = Path("runs/report"),
 ) -> None:
-    """Write report.md, the curves as PNG and one self-contained report.html for a finished quickstart; compare several seeds."""
-    if len(runs) > 1:
-        from recode.evaluate.seeds import compare_seeds
+    """Write one self-contained report.html and report.md: evaluations side by side, or a quickstart; several quickstarts: their seeds."""
+    from recode.evaluate.reporting import report_on
 
-        typer.echo(compare_seeds(runs))
-        return
-    from recode.evaluate.report import write_report
-
-    typer.echo(write_report(runs[0]))
+    typer.echo(report_on(runs, out))
 
 
 @app.command(epilog="Example: `recode quickstart --seed 2 --out runs/quickstart-2`")

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from recode.evaluate.statistics import paired_bootstrap, pass_at_k, wilson
+from recode.evaluate.statistics import bootstrap, mcnemar, paired_bootstrap, pass_at_k, seeded_bootstrap, wilson
 
 
 def test_pass_at_k_is_one_minus_the_chance_of_drawing_only_failures() -> None:
@@ -92,3 +92,61 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 def test_unpaired_values_are_an_error(before: list[float], after: list[float], groups: list[str] | None) -> None:
     with pytest.raises(ValueError, match="equally long"):
         paired_bootstrap(before, after, groups=groups)
+
+
+def test_mcnemar_is_the_exact_binomial_test() -> None:
+    # 1 lost, 8 won: 2 * (1 + 9) / 2**9.
+    before = [True] + [False] * 8 + [True] * 5 + [False] * 3
+    after = [False] + [True] * 8 + [True] * 5 + [False] * 3
+    found = mcnemar(before, after)
+    assert (found.before_only, found.after_only) == (1, 8)
+    assert found.p == pytest.approx(20 / 512)
+
+
+def test_mcnemar_without_a_difference_is_one() -> None:
+    assert mcnemar([True, False], [True, False]).p == 1.0
+    assert mcnemar([True, False], [False, True]).p == 1.0
+    assert mcnemar([True] * 4000, [False] * 4000).p < 1e-300
+    with pytest.raises(ValueError, match="equally long"):
+        mcnemar([], [])
+
+
+def test_one_seed_an_arm_is_the_paired_bootstrap() -> None:
+    before, after = [0.0, 1.0, 0.0, 1.0, 0.0] * 6, [1.0, 1.0, 0.0, 0.0, 1.0] * 6
+    one, other = seeded_bootstrap([before], [after]), paired_bootstrap(before, after)
+    assert one.mean == pytest.approx(other.mean)
+    assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=0.07)
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    base = [[0.0] * 40]
+    agreeing = seeded_bootstrap(base, [[0.0, 1.0] * 20, [1.0, 0.0] * 20])
+    disagreeing = seeded_bootstrap(base, [[0.0] * 40, [1.0] * 40])
+    assert agreeing.mean == disagreeing.mean == 0.5
+    assert agreeing.low > 0.3
+    # One seed gained everything and one nothing: nothing is certain.
+    assert (disagreeing.low, disagreeing.high) == (0.0, 1.0)
+
+
+def test_more_seeds_of_the_same_items_are_not_more_items() -> None:
+    rng = random.Random(3)
+    items = [float(rng.random() < 0.5) for _ in range(30)]
+    once, often = seeded_bootstrap([[0.0] * 30], [items]), seeded_bootstrap([[0.0] * 30], [items] * 8)
+    assert often.high - often.low == pytest.approx(once.high - once.low, abs=0.05)
+
+
+def test_seeds_keep_groups_together() -> None:
+    grouped = seeded_bootstrap([[0.0] * 20], [[1.0] * 10 + [0.0] * 10], groups=["a"] * 10 + ["b"] * 10)
+    assert (grouped.low, grouped.high) == (0.0, 1.0)
+    with pytest.raises(ValueError, match="rows of one length"):
+        seeded_bootstrap([[0.0]], [[0.0, 1.0]])
+
+
+def test_the_bootstrap_of_a_mean_covers_it() -> None:
+    hits = 0
+    for seed in range(60):
+        rng = random.Random(seed)
+        values = [float(rng.random() < 0.3) for _ in range(80)]
+        interval = bootstrap(values, resamples=300, seed=seed)
+        hits += interval.low <= 0.3 <= interval.high
+    assert hits >= 51

@@ -52,7 +52,7 @@ def sft(tiny_model: Path, data: dict[str, Any]) -> MakeSft:
 def policy(tiny_model: Path, data: dict[str, Any]) -> MakePolicy:
     """Return a maker of tiny DAPO recipes; `max_batches` 0 makes it GRPO without dynamic sampling."""
 
-    def make(max_batches: int = 10, **optimization: Any) -> PolicyRecipe:
+    def make(max_batches: int = 10, prompts_per_batch: int | None = None, **optimization: Any) -> PolicyRecipe:
         settings = {"steps": 5, "learning_rate": 1e-2, "save_every": 2}
         return PolicyRecipe(
             method="dapo" if max_batches else "grpo",
@@ -62,7 +62,11 @@ def policy(tiny_model: Path, data: dict[str, Any]) -> MakePolicy:
             optimization={**settings, **optimization},
             rollout={"prompts_per_step": 3, "samples_per_prompt": 2, "max_new_tokens": 6},
             loss={"aggregation": "dapo", "clip_high": 0.28},
-            dynamic_sampling={"enabled": max_batches > 0, "max_batches": max_batches or 1},
+            dynamic_sampling={
+                "enabled": max_batches > 0,
+                "max_batches": max_batches or 1,
+                "prompts_per_batch": prompts_per_batch,
+            },
             reward={"weights": {"edit": 1.0}},
         )
 

@@ -1,4 +1,4 @@
-"""Run by `accelerate launch`: train a DAPO recipe with a reward that has spread; each process writes what it trained on."""
+"""Run by a launcher: train a DAPO recipe with a reward that has spread; each process writes what it trained on."""
 
 from __future__ import annotations
 

@@ -93,6 +93,20 @@ def test_no_prompt_is_lost(
         assert row["dynamic_sampling/groups_surplus"] == 0
 
 
+def test_generation_batches_larger_than_the_training_batch_fill_it_in_fewer(
+    policy: MakePolicy, watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "trl_reward", lambda name, family: varied)
+    run.train(policy(steps=4, max_batches=1, prompts_per_batch=4 * WANTED), tmp_path)
+    for row, generated, (rows, _) in zip(log_of(tmp_path), watched.generated, watched.batches, strict=True):
+        assert len(generated) == 4 * WANTED * GROUP
+        assert row["dynamic_sampling/groups_generated"] == 4 * WANTED
+        assert row["dynamic_sampling/groups_without_spread"] == 0
+        assert row["dynamic_sampling/groups_surplus"] == 3 * WANTED - row["dynamic_sampling/groups_dropped"]
+        assert len(rows) == WANTED * GROUP
+    assert sum(row["dynamic_sampling/groups_dropped"] for row in log_of(tmp_path)) > 0
+
+
 def test_the_batch_is_full_unless_the_bound_is_hit(
     policy: MakePolicy, watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

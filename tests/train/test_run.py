@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from recode.prompts import parse_response
 from recode.records import read_jsonl
 from recode.train import run
 from recode.train.data import load_prompts
+from recode.train.folder import holds
 
 CLOCK = frozenset({"seconds", "step_time"})
 
@@ -122,6 +124,14 @@ def test_a_finished_run_returns_at_once(sft: MakeSft, finished: Path, monkeypatc
 def test_another_recipe_in_the_same_folder_is_refused(sft: MakeSft, finished: Path) -> None:
     with pytest.raises(RecipeError, match="holds a run of another recipe"):
         run.train(sft(steps=6), finished)
+
+
+def test_keys_that_came_later_do_not_make_another_recipe(sft: MakeSft, finished: Path) -> None:
+    asked = json.loads((finished / "recipe.json").read_text())
+    del asked["adapter"], asked["hardware"]
+    assert holds(sft(), json.dumps(asked))
+    assert not holds(sft(), json.dumps({**asked, "seed": 4}))
+    assert not holds(sft(), "{}")
 
 
 def test_the_trained_model_loads_and_knows_its_steps(finished: Path) -> None:

@@ -19,8 +19,8 @@ def test_two_processes_fill_their_shares_and_write_one_run(policy: MakePolicy, t
     recipe = policy(6, steps=3, precision="float32")
     recipe = recipe.model_copy(update={"rollout": recipe.rollout.model_copy(update={"prompts_per_step": 4})})
     script = Path(__file__).with_name("several_processes.py")
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
-               "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+    # On a CPU `accelerate launch` leaves starting several processes to MPI; torchrun sets the same variables.
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
                str(script), json.dumps(recipe.model_dump(mode="json")), str(tmp_path)]  # fmt: skip
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=900, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def test_verls_loss_under_our_configuration_is_the_papers(case: str, policy: Mak
     fixed = fixed_tensors()
     rule = get_policy_loss_fn(actor.policy_loss.loss_mode)
     # The trainer passes these with every minibatch.
-    actor.global_batch_info |= {"loss_scale_factor": actor.loss_scale_factor} if actor.loss_scale_factor else {}
+    actor.global_batch_info["loss_scale_factor"] = actor.loss_scale_factor
     ours, _ = rule(
         old_log_prob=fixed["old"], log_prob=fixed["logp"], advantages=fixed["advantage"][:, None].expand(-1, TOKENS),
         response_mask=fixed["mask"], loss_agg_mode=actor.loss_agg_mode, config=actor,
@@ -111,7 +112,7 @@ def test_verls_advantages_are_those_of_the_papers(divide: bool, policy: MakePoli
 def test_verl_reads_our_prompts_as_the_same_tokens(policy: MakePolicy, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
     from verl.utils.dataset.rl_dataset import RLHFDataset
-    from verl.utils.tokenizer.continuous_token import create_continuous_token_builder
+    from verl.utils.tokenizer.continuous_token_wiring import create_continuous_token_builder
 
     recipe = policy(3)
     config = validated(recipe, tmp_path)
@@ -146,7 +147,7 @@ def test_verls_reward_loop_scores_by_our_function(buffer: int, policy: MakePolic
     recipe = policy(3).model_copy(update={"overlong": Overlong(buffer=buffer)})
     entry = read_records(recipe.data.migrations[0], Migration)[0]
     tokenizer = AutoTokenizer.from_pretrained(recipe.model)
-    ids = tokenizer(gold_completion(entry), add_special_tokens=False)["input_ids"]
+    ids = tokenizer(gold_completion(entry, random.Random(1)), add_special_tokens=False)["input_ids"]
     # The gold takes all the room there is, so that a punishment is at its full.
     recipe = recipe.model_copy(update={"rollout": recipe.rollout.model_copy(update={"max_new_tokens": len(ids)})})
     config = validated(recipe, tmp_path)

@@ -16,9 +16,11 @@ from rich.table import Table
 
 from recode.collect.cache import CachedRunner
 from recode.collect.programs import imported_modules
+from recode.collect.published import is_published
 from recode.collect.recorded import read_recorded
 from recode.collect.sources import Candidate, Releases, read_sources
 from recode.collect.verify import Pair, Runner, Verdict, verify
+from recode.errors import RecordError
 from recode.records import Migration
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
 
@@ -45,6 +47,11 @@ def verify_files(files: Sequence[Path], locks: Path, *, fresh: bool = False, as_
         EnvironmentBuildError: an environment cannot be built.
     """
     records = [file for file in files if file.suffix == ".jsonl"]
+    for file in records:
+        if is_published(file):
+            raise RecordError(
+                f"{file}: entries of the published form name no old release; add --infer to look for it, with --out for the result"
+            )
     sources = [file for file in files if file not in records]
     candidates = read_sources(sources) if sources else []
     candidates += [one for file in records for one in read_recorded(file, locks)]
@@ -119,7 +126,11 @@ def _silent(environment: Environment, name: str, run: Runner) -> tuple[str, ...]
 
 
 def _check_one(job: tuple[Migration, Pair], run: Runner) -> Checked:
-    entry, environments = job
+    return verified(*job, run)
+
+
+def verified(entry: Migration, environments: Pair, run: Runner) -> Checked:
+    """Apply the rule to an entry; where it holds, the entry returned carries what was observed."""
     verdict = verify(entry, environments, run)
     if verdict.holds:
         locks = (environments.old.digest, environments.new.digest)

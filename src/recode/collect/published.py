@@ -1,14 +1,14 @@
-"""The published six-field records (arXiv 2506.20495): read as unverified entries, and verified once their releases are found.
+"""The published six-field records (arXiv 2506.20495), read as unverified entries.
 
 A published record names the new release only and was never run. What else an entry needs, symbols and kind, is read off the
-difference of its two programs; the old release is sought among those before the new one, by the verify rule itself.
+difference of its two programs; `recode.collect.inferring` looks for the old release.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -88,8 +88,7 @@ def symbols_of(old_code: str, new_code: str, note: str, library: str) -> tuple[K
     if not (parses(old_code) and parses(new_code)):
         return "replaced", package, ""
     old, new = ast.parse(old_code), ast.parse(new_code)
-    gone = _ordered(words_of(old) - words_of(new), note)
-    come = _ordered(words_of(new) - words_of(old), note)
+    gone, come = _ordered(words_of(old), words_of(new), note), _ordered(words_of(new), words_of(old), note)
     before, after = _keywords(old), _keywords(new)
     lost, gained = ([word for word in words if word in keywords] for words, keywords in ((gone, before), (come, after)))
     if lost:
@@ -128,23 +127,10 @@ def import_name(code: str, library: str) -> str:
     return next((top for top in tops if top.lower() == wanted.lower()), wanted)
 
 
-def infer(
-    entry: Migration, old_versions: Iterable[str], holds: Callable[[Migration], Migration | None]
-) -> Migration | None:
-    """Return the entry verified with the first of these old releases with which the rule holds, or None where there is none.
-
-    `holds` verifies an entry with given releases; it returns the admitted entry, or None.
-    """
-    for version in old_versions:
-        if (verified := holds(entry.model_copy(update={"old_version": version}))) is not None:
-            return verified
-    return None
-
-
-def _ordered(words: Iterable[str], note: str) -> list[str]:
-    """Return the words that are names, those that the note mentions first, then in alphabetical order."""
-    names = [word for word in words if word.isidentifier()]
-    return sorted(names, key=lambda word: (word not in note, word))
+def _ordered(mine: Counter[str], other: Counter[str], note: str) -> list[str]:
+    """Return the names that one program has more of: those that the note mentions first, then those that the other has none of."""
+    names = [word for word in mine - other if word.isidentifier()]
+    return sorted(names, key=lambda word: (word not in note, word in other, word))
 
 
 def _keywords(tree: ast.AST) -> dict[str, str]:
@@ -155,8 +141,3 @@ def _keywords(tree: ast.AST) -> dict[str, str]:
             owner = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             found.update({one.arg: owner for one in node.keywords if one.arg and owner})
     return found
-
-
-def unverified(entries: Sequence[Migration]) -> str:
-    """Return what to tell somebody who asked to verify imported entries as they are."""
-    return f"{len(entries)} entries of the published form name no old release; add --infer to look for it"

@@ -81,6 +81,23 @@ def releases_between(library: str, old: str, new: str) -> list[Release]:
     return [Release(library, str(version), known[version]) for version in (first, *newest.values(), last)]
 
 
+def releases_before(library: str, version: str) -> list[str]:
+    """Return the last final release of every minor series before a version, newest first; its own series too, where it has an earlier one.
+
+    Raises:
+        ReleaseError: the index cannot be reached, or the text is no version.
+    """
+    try:
+        last = Version(version)
+    except InvalidVersion:
+        raise ReleaseError(f"{version!r} is not a version; give one such as 1.26.4") from None
+    newest: dict[tuple[int, ...], Version] = {}
+    for known in sorted(Version(one) for one, _ in _listing(library)):
+        if known < last and not known.is_prerelease:
+            newest[known.release[:2]] = known
+    return [str(one) for one in sorted(newest.values(), reverse=True)]
+
+
 def fetch(file: File) -> bytes:
     """Download a file and check its hash.
 

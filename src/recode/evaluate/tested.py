@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from recode.evaluate.benchmark import Advance, Judgement
 from recode.sandbox.judging import Verdict
 from recode.sandbox.pool import Task, judge_all
 from recode.sandbox.zygotes import Interpreter, Limits
+
+_PATIENCE = 4.0
 
 
 def judge_tasks(
@@ -15,14 +19,27 @@ def judge_tasks(
 ) -> list[Verdict]:  # fmt: skip
     """Judge tasks in the strongest isolation this machine gives; return their verdicts in order.
 
+    On a machine with too much to do, running out of wall time says little: such tasks are tried once more, one at a time, with more of it.
+
     Raises:
         SandboxError: it gives none.
     """
-    verdicts = judge_all(
-        tasks, interpreter=interpreter or Interpreter(preload=tuple(preload)), limits=limits, on_done=lambda _: advance(1)
-    )  # fmt: skip
+    chosen = interpreter or Interpreter(preload=tuple(preload))
+    verdicts = judge_all(tasks, interpreter=chosen, limits=limits, on_done=lambda _: advance(1))
     # None stands for what was not begun because of an interrupt, which is raised instead.
-    return [verdict for verdict in verdicts if verdict is not None]
+    found = [verdict for verdict in verdicts if verdict is not None]
+    late = [number for number, verdict in enumerate(found) if verdict.outcome == "timeout"]
+    if late and overloaded():
+        patient = replace(limits, seconds=_PATIENCE * limits.seconds)
+        again = judge_all([tasks[number] for number in late], interpreter=chosen, limits=patient, workers=1)
+        for number, verdict in zip(late, again, strict=True):
+            found[number] = verdict or found[number]
+    return found
+
+
+def overloaded() -> bool:
+    """Say whether twice as many processes want to run as there are cores."""
+    return os.getloadavg()[0] > 2 * len(os.sched_getaffinity(0))
 
 
 def as_judgement(verdict: Verdict, answer: str) -> Judgement:

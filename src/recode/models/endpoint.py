@@ -43,17 +43,17 @@ class Patience:
 
     reply: float = 300.0
     outage: float = 900.0
-    tries: int = 20
+    tries: int = 30
     first: float = 0.5
     longest: float = 30.0
 
 
 class _Passing(Exception):
-    """A failure that may pass: the request is sent again, after `after` seconds if the server said so."""
+    """A failure that may pass: the request is sent again, after `after` seconds if the server said so; `busy` if it only asked for patience."""
 
-    def __init__(self, reason: str, after: float | None = None) -> None:
+    def __init__(self, reason: str, after: float | None = None, busy: bool = False) -> None:
         super().__init__(reason)
-        self.after = after
+        self.after, self.busy = after, busy
 
 
 class EndpointBackend:
@@ -135,17 +135,19 @@ class _Requests:
     def _patiently(self, number: int, sample: int) -> str | None:
         """Return the completion, however often the request has to be sent; None where the run was stopped meanwhile."""
         body = self._body(number, sample)
-        pause, failures_beside_successes, began = self.patience.first, 0, time.monotonic()
+        pause, failures, began = self.patience.first, 0, time.monotonic()
+        failed = began
         while not self.stop.is_set():
             try:
                 text = _completion(_post(self.backend.url, body, self.patience.reply), self.prompts[number])
                 self.last_good = time.monotonic()
                 return text
             except _Passing as failure:
-                # Of an outage all requests fail; one that fails while others succeed is itself the problem.
-                failures_beside_successes = failures_beside_successes + 1 if self.last_good > began else 0
-                silent = time.monotonic() - max(self.last_good, began)
-                if failures_beside_successes >= self.patience.tries or silent > self.patience.outage:
+                # A request that fails again although another was answered meanwhile may itself be the problem; in an outage all fail.
+                failures += self.last_good > failed and not failure.busy
+                failed = time.monotonic()
+                silent = failed - max(self.last_good, began)
+                if failures >= self.patience.tries or silent > self.patience.outage:
                     raise RecodeError(
                         f"{self.backend.url}: no usable reply ({failure}); "
                         "what was finished is kept: run the same command again when the endpoint is well"
@@ -184,7 +186,9 @@ def _post(url: str, body: bytes, timeout: float) -> bytes:
             return data
     except HTTPError as error:
         if error.code in _LATER or error.code >= 500:
-            raise _Passing(f"status {error.code}", _retry_after(error.headers.get("Retry-After"))) from None
+            raise _Passing(
+                f"status {error.code}", _retry_after(error.headers.get("Retry-After")), error.code == 429
+            ) from None
         raise RecodeError(f"{url}: refused with status {error.code}: {_said(error)}") from None
     except (URLError, http.client.HTTPException, OSError) as error:
         reason = error.reason if isinstance(error, URLError) else error

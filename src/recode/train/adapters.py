@@ -59,7 +59,7 @@ def load_base(recipe: SftRecipe | PolicyRecipe) -> tuple[Any, Any]:
         recipe.model,
         recipe.optimization.precision,
         quantization_config=quantization,
-        device_map={"": PartialState().device},
+        device_map={"": PartialState(cpu=not torch.cuda.is_available()).device},
     )
 
 

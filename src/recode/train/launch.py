@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -13,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from recode.errors import RecipeError, RecodeError
 from recode.models import quiet
-from recode.records import write_text
 from recode.train import processes, verl_engine
+from recode.train.folder import claim
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, load_recipe
 
 Loaded = PretrainRecipe | SftRecipe | PolicyRecipe
@@ -97,13 +96,7 @@ def _enough_gpus(wanted: int) -> None:
 def _run_verl(recipe: PolicyRecipe, folder: Path) -> Path:
     """Write verl's files, train, and merge the last checkpoint; each part is skipped where it is done."""
     verl_engine.need_verl()
-    asked = json.dumps(recipe.model_dump(mode="json"), indent=1)
-    claimed = folder / "recipe.json"
-    if claimed.exists() and claimed.read_text(encoding="utf-8") != asked:
-        raise RecipeError(
-            f"{folder}: holds a run of another recipe; choose another folder with --out, or delete this one"
-        )
-    write_text(claimed, asked)
+    claim(folder, recipe)
     if (folder / "model" / "config.json").exists():
         return folder / "model"
     verl_engine.write_config(recipe, folder)

@@ -126,12 +126,14 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         """
         group = self.num_generations
         wanted = len(inputs) // group
+        at_once = (self._recipe.dynamic_sampling.prompts_per_batch or 0) // self.accelerator.num_processes
+        inputs = inputs + self._more(0, max(0, at_once - wanted))
         kept: list[tuple[list[dict[str, Any]], tuple[Any, ...]]] = []
         flat: list[tuple[list[dict[str, Any]], tuple[Any, ...]]] = []
         for number in range(self._recipe.dynamic_sampling.max_batches):
             self._round = number
             if number:
-                inputs = self._more(number, self._most(wanted - len(kept)))
+                inputs = self._more(number, max(at_once, self._most(wanted - len(kept))))
             rollouts = self._generate([row["prompt"] for row in inputs])
             rewards = self._rewards(inputs, rollouts).view(-1, group)
             for place, spread in enumerate((rewards.max(1).values - rewards.min(1).values).tolist()):

@@ -158,6 +158,9 @@ class DynamicSampling(_Table):
     enabled: bool = False
     max_batches: Positive = 10
     """Generation batches a step may take in all."""
+    prompts_per_batch: Positive | None = None
+    """Prompts of a generation batch, of all processes together; None: as many as are still missing. More than a step trains on
+    fill it in fewer batches, which is faster where a batch costs the same whatever its size."""
 
 
 class Overlong(_Table):

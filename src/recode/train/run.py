@@ -30,6 +30,7 @@ from recode.rewards import trl_reward
 from recode.train.adapters import load_base, peft_config, save_merged
 from recode.train.data import Prompts, load_prompts, plan
 from recode.train.failures import check_context, check_server, explained, guarded
+from recode.train.folder import claim
 from recode.train.model_card import write_card
 from recode.train.policy import PolicyTrainer, fresh_rows
 from recode.train.recipes import Optimization, PolicyRecipe, SftRecipe
@@ -44,7 +45,7 @@ def train(recipe: SftRecipe | PolicyRecipe, folder: Path, *, on_step: OnStep | N
         RecipeError: the folder holds a run of another recipe, or the recipe does not fit the data.
         RecodeError: the model cannot be loaded, or the loss is no longer finite.
     """
-    _claim(folder, recipe)
+    claim(folder, recipe)
     final = folder / "model"
     if (folder / "result.json").exists():
         return final
@@ -64,7 +65,7 @@ def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | Non
         )
     prompts = load_prompts(recipe.data, tokenizer, recipe.seed, getattr(recipe, "reward", None))
     watcher = _Watcher(folder, on_step)
-    with PartialState().main_process_first():
+    with _processes().main_process_first():
         last = _last_checkpoint(folder / "checkpoints")
     make = _sft if isinstance(recipe, SftRecipe) else _policy
     trainer = make(recipe, folder, model, tokenizer, prompts, watcher)  # type: ignore[arg-type]
@@ -78,17 +79,6 @@ def prepare(model: Any) -> None:
     """Choose the attention that is fastest for a small model on a CPU."""
     if llama.supports(model):
         model.set_attn_implementation(attention.register())
-
-
-def _claim(folder: Path, recipe: SftRecipe | PolicyRecipe) -> None:
-    """Write the recipe into the folder, or make sure that it is the one already there."""
-    asked = json.dumps(recipe.model_dump(mode="json"), indent=1)
-    path = folder / "recipe.json"
-    if path.exists() and path.read_text(encoding="utf-8") != asked:
-        raise RecipeError(
-            f"{folder}: holds a run of another recipe; choose another folder with --out, or delete this one"
-        )
-    write_text(path, asked)
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -188,9 +178,14 @@ def _policy(
     )
 
 
+def _processes() -> PartialState:
+    """Return the processes of this run. Without GPUs they find each other only if they are told to use CPUs."""
+    return PartialState(cpu=not torch.cuda.is_available())
+
+
 def _dealt(count: int, what: str) -> int:
     """Return one process's share."""
-    processes = PartialState().num_processes
+    processes = _processes().num_processes
     if count % processes:
         raise RecipeError(
             f"the {count} {what} cannot be dealt to {processes} processes; change [hardware] or the recipe's numbers"

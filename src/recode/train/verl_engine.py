@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import recode.rewards
 from recode.errors import MissingExtraError, RecipeError
 from recode.models import resolve
 from recode.records import write_text
@@ -183,7 +182,8 @@ def _rollout(recipe: PolicyRecipe, per_gpu: int) -> dict[str, Any]:
 
 
 def _reward(recipe: PolicyRecipe) -> dict[str, Any]:
-    function = {"path": str(Path(recode.rewards.__file__).resolve()), "name": "compute_score"}
+    # By package name: a file's path would be loaded outside its package, where its dataclasses cannot be made.
+    function = {"path": "pkg://recode.rewards", "name": "compute_score"}
     reward: dict[str, Any] = {"custom_reward_function": function, "reward_manager": {"name": "naive"}}
     if recipe.overlong.buffer:
         longest = recipe.rollout.max_new_tokens

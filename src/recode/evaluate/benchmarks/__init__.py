@@ -18,6 +18,10 @@ BENCHMARKS: dict[str, str] = {
     "no_op": "migrations.Migrations",
     "validation": "migrations.Migrations",
     "humaneval": "humaneval.HumanEval",
+    "humanevalplus": "humanevalplus.HumanEvalPlus",
+    "codeupdatearena": "codeupdatearena.CodeUpdateArena",
+    "codeupdatearena_without_note": "codeupdatearena.CodeUpdateArena",
+    "gitchameleon": "gitchameleon.GitChameleon",
 }
 """Each name and the class that opens it, below this package."""
 

@@ -73,12 +73,14 @@ class HumanEval(Benchmark):
         return f"{problem.test}\n\ncheck({problem.entry_point})\n"
 
 
+def chat_prompt(prompt: str) -> Prompt:
+    """Return the question for a function; a model without a chat template goes on from its beginning."""
+    return Prompt((("user", _ASKED.format(prompt=prompt)),), plain=prompt)
+
+
 def _item(problem: Problem) -> Item:
-    asked = (("user", _ASKED.format(prompt=problem.prompt)),)
-    return Item(
-        problem.task_id, Prompt(asked, plain=problem.prompt), note="", given=problem.prompt,
-        gold=problem.prompt + problem.canonical_solution,
-    )  # fmt: skip
+    gold = problem.prompt + problem.canonical_solution
+    return Item(problem.task_id, chat_prompt(problem.prompt), given=problem.prompt, gold=gold)
 
 
 def read_problems(path: Path) -> Iterator[Problem]:

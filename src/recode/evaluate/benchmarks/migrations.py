@@ -19,6 +19,8 @@ from recode.rewards import execution
 from recode.sandbox.environments import Environment
 
 _MODULES = {"scikit-learn": "sklearn"}
+_MADE_UP = "(made up)"
+"""Stands for all invented libraries in tables: each has a handful of entries."""
 _ALL = ("test_generated", "test_updates", "test_libraries", "no_op")
 
 
@@ -103,7 +105,8 @@ class Migrations(Benchmark):
 
 
 def _item(entry: Migration, split: str) -> Item:
+    library = _MADE_UP if entry.author == "generator" else entry.library
     return Item(
-        entry.id, migration_prompt(entry, entry.old_code), entry.library, entry.kind, split, entry.family_id,
+        entry.id, migration_prompt(entry, entry.old_code), library, entry.kind, split, entry.family_id,
         note=entry.update_info, given=entry.old_code, gold=entry.new_code,
     )  # fmt: skip

@@ -1,0 +1,295 @@
+"""CodeUpdateArena (arXiv 2407.06249): programs that need a fictitious update of a real package, patched in while their tests run.
+
+Every answer meets every unit test with the update and without. `pass@k` counts answers that pass all tests with it, `UPass@k` those that do
+and do not pass without: they use the update.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from recode.errors import RecordError
+from recode.evaluate.answers import parsed, written_program
+from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
+from recode.evaluate.beside import Beside, judge_beside
+from recode.evaluate.tested import judge_tasks
+from recode.models.prompting import Prompt
+from recode.records import read_jsonl, shipped
+from recode.sandbox.environments import Environment
+from recode.sandbox.pool import Task
+from recode.sandbox.zygotes import Limits
+
+LIMITS = Limits(seconds=15.0, memory=4 << 30, processes=64)
+OWN_FILE = "codeupdatearena.jsonl"
+_EXAMPLE_FILE = "codeupdatearena_example.json"
+_PRELOAD = {"numpy": ("numpy",), "pandas": ("numpy", "pandas"), "torch": ("numpy", "torch"), "sympy": ("sympy",)}
+
+
+class _Text(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @field_validator("imports", "unit_tests", mode="before", check_fields=False)
+    @classmethod
+    def _joined(cls, value: Any) -> Any:
+        # Intermediate files of the benchmark's authors hold lists where the released one holds text.
+        return "\n\n".join(value) if isinstance(value, list) else value
+
+
+class Update(_Text):
+    """The update of one function."""
+
+    description: str
+    rationale: str = ""
+    docstring: str
+    signature: str
+    imports: str
+    implementation: str
+    unit_tests: str = ""
+    update_type: str
+    function_path: str
+    package: str
+    update_id: str = ""
+
+
+class Arena(_Text):
+    """A line of the released file."""
+
+    update: Update
+    scenario: str
+    problem: str
+    solution_signature: str
+    unit_tests: str
+    imports: str = ""
+    ref_solution: str
+    prog_syn_id: str
+
+    @property
+    def name(self) -> str:
+        """The function that is asked for."""
+        return (
+            self.solution_signature.partition("def ")[2].partition("(")[0].strip()
+            or self.solution_signature.partition("(")[0].strip()
+        )
+
+    def before(self, updated: bool) -> str:
+        """Return what runs before an answer: imports, the new implementation, and with the update its place in the package."""
+        parts = [self.update.imports, self.imports, self.update.implementation]
+        if updated:
+            owner = self.update.function_path.rpartition(".")[0]
+            new = _last_function(self.update.implementation)
+            parts += [f"import {self.update.package}", f"setattr({owner}, {new!r}, {new})"]
+        return "\n".join(part for part in parts if part)
+
+    def tests(self) -> list[str]:
+        """Return the names of the unit tests."""
+        tree = parsed(self.unit_tests)
+        return [] if tree is None else [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+
+
+def _last_function(code: str) -> str:
+    tree = parsed(code)
+    names = [] if tree is None else [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return names[-1] if names else "missing"
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One answer and whether its tests run with the update."""
+
+    line: Arena
+    answer: str
+    updated: bool
+
+
+class CodeUpdateArena(Benchmark):
+    """The released file, or without `--data` the project's own items in its format."""
+
+    decoding: ClassVar = Decoding(samples=5, temperature=0.8, top_p=0.7, max_new_tokens=512)
+    counted: ClassVar = {"pass": "pass@{k}", "update": "UPass@{k}"}
+
+    def __init__(self, name: str, lines: Sequence[Arena], example: str) -> None:
+        """Take the items and the solved example of the one-shot prompt."""
+        note = not name.endswith("_without_note")
+        super().__init__(name, unique([_item(line, example, note) for line in lines], name))
+        self.lines = {line.prog_syn_id: line for line in lines}
+        self._beside: dict[str, bool] = {}
+
+    @classmethod
+    def open(cls, name: str, data: str | None, folder: Path) -> CodeUpdateArena:
+        """Read the file; the authors' example is taken from beside it."""
+        path = Path(data) if data else folder / OWN_FILE
+        path = path if data or path.exists() else shipped(f"data/{OWN_FILE}")
+        return cls(name, read_arena(path), _example(path.parent / _EXAMPLE_FILE))
+
+    def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
+        """Run every answer's tests with the update and without.
+
+        They run in a second sandbox where an item's reference passes there: its values can leave the process. Otherwise they run beside the answer.
+        """
+        pairs = [(self.lines[item.id], written_program(text, self.lines[item.id].name)) for item, text in asked]
+        # Everything in one go: starting fork servers costs more than running programs in them.
+        new = [self.lines[name] for name in sorted({line.prog_syn_id for line, _ in pairs} - self._beside.keys())]
+        runs = [_Run(line, line.ref_solution, True) for line in new]
+        runs += [_Run(line, answer, updated) for line, answer in pairs for updated in (True, False)]
+        apart = self._apart(runs)
+        for line, found in zip(new, apart, strict=False):
+            self._beside[line.prog_syn_id] = found.outcome != "passed"
+        answers, verdicts = runs[len(new) :], apart[len(new) :]
+        beside = [
+            number
+            for number, run in enumerate(answers)
+            if self._needs_beside(run, verdicts[number - (not run.updated)])
+        ]
+        works = [self._work(answers[number]) for number in beside]
+        for number, judgement in zip(beside, judge_beside(works, LIMITS, lambda n: None), strict=True):
+            verdicts[number] = judgement
+        advance(len(asked))
+        return [_verdict(verdicts[2 * number], verdicts[2 * number + 1]) for number in range(len(pairs))]
+
+    def _needs_beside(self, run: _Run, updated: Judgement) -> bool:
+        """Say whether a run has to be judged beside its answer, given what came of the run with the update apart from it."""
+        # An answer may return what the reference does not, and what cannot leave the process.
+        return self._beside[run.line.prog_syn_id] or updated.outcome == "ungradable"
+
+    def _apart(self, runs: Sequence[_Run]) -> list[Judgement]:
+        """Judge answers by tests in a second sandbox, package by package: its fork servers have the package loaded."""
+        found: dict[int, Judgement] = {}
+        for number, run in enumerate(runs):
+            if self._beside.get(run.line.prog_syn_id):
+                found[number] = Judgement("ungradable", "its values cannot leave the process", answer=run.answer)
+        for package in sorted({run.line.update.package for run in runs}):
+            chosen = [n for n, run in enumerate(runs) if run.line.update.package == package and n not in found]
+            verdicts = judge_tasks(
+                [_task(runs[n]) for n in chosen], LIMITS, lambda n: None, preload=_PRELOAD.get(package, ())
+            )
+            for number, verdict in zip(chosen, verdicts, strict=True):
+                found[number] = Judgement(verdict.outcome, verdict.detail, answer=runs[number].answer)
+        return [found[number] for number in range(len(runs))]
+
+    def _work(self, run: _Run) -> Beside:
+        line = run.line
+        own = "\n".join((line.update.imports, line.imports, line.ref_solution, f"import {line.update.package}"))
+        here = Environment(Path(sys.prefix), Path(sys.executable), "")
+        preload = _PRELOAD.get(line.update.package, ())
+        return Beside(run.answer, line.unit_tests, own, here, before=line.before(run.updated), preload=preload)
+
+
+def _task(run: _Run) -> Task:
+    before = run.line.before(run.updated)
+    calls = "\n".join(f"{name}()" for name in run.line.tests())
+    test = f"{before}\n{run.line.unit_tests}\n{calls}\n"
+    return Task(id=run.line.prog_syn_id, program=f"{before}\n{run.answer}", test=test)
+
+
+def _verdict(updated: Judgement, plain: Judgement) -> Judgement:
+    """Return the verdict on one answer from its runs with and without the update."""
+    if updated.outcome == "ungradable":
+        return Judgement("ungradable", updated.detail, {"pass": None, "update": None}, updated.answer)
+    if updated.outcome != "passed":
+        return Judgement(updated.outcome, updated.detail, {"pass": 0.0, "update": 0.0}, updated.answer)
+    uses = None if plain.outcome == "ungradable" else float(plain.outcome != "passed")
+    words = {
+        None: f"without the update ungradable: {plain.detail}", 1.0: f"only with the update ({plain.detail})", 0.0: "without the update too",
+    }  # fmt: skip
+    return Judgement("passed", f"{words[uses]} {updated.detail}".strip(), {"pass": 1.0, "update": uses}, updated.answer)
+
+
+def read_arena(path: Path) -> list[Arena]:
+    """Read the released format.
+
+    Raises:
+        RecordError: a line is bad; names file, line and field.
+    """
+    lines = []
+    for number, value in read_jsonl(path):
+        try:
+            line = Arena(**value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            raise RecordError(
+                f"{path}:{number}: field `{field}`: {first['msg']}; expected the format of arena-ungrouped.jsonl"
+            ) from None
+        for name, missing in (("unit_tests", not line.tests()), ("solution_signature", not line.name)):
+            if missing:
+                raise RecordError(f"{path}:{number}: field `{name}`: no function is defined there")
+        if _last_function(line.update.implementation) == "missing":
+            raise RecordError(f"{path}:{number}: field `update.implementation`: no function is defined there")
+        lines.append(line)
+    return lines
+
+
+_TASK = """Scenario: {scenario}
+Problem: {problem}
+Solution signature: {signature}
+[TEST]
+# Unit Test 0
+{test}
+[/TEST]"""
+_NOTE = """A function was updated: `{path}`. {description} Its signature is now `{signature}`. The documentation of the update:
+[DOC]
+{docstring}
+[/DOC]
+
+"""
+_ASKED = "Write a Python function that solves the problem below. Put the code between [PYTHON] and [/PYTHON].\n\n"
+_OWN_EXAMPLE = (
+    _TASK.format(
+        scenario="A shop keeps the prices of its goods in a list.",
+        problem="Write a function that returns the sum of the prices which are not above a limit.",
+        signature="def affordable_total(prices: list, limit: float) -> float",
+        test="def test_some_are_too_dear():\n    assert affordable_total([1.0, 9.0, 3.0], 5.0) == 4.0",
+    ),
+    "def affordable_total(prices: list, limit: float) -> float:\n    return sum(price for price in prices if price <= limit)",
+)
+
+
+def _example(path: Path) -> str:
+    """Return the solved example of the one-shot prompt: the authors' from its file, or the project's own.
+
+    Raises:
+        RecordError: the file is there and not in the authors' format.
+    """
+    asked, solved = _OWN_EXAMPLE
+    if path.exists():
+        try:
+            task = json.loads(path.read_text(encoding="utf-8"))["prog_syn"]
+            asked = _TASK.format(
+                scenario=task["scenario"],
+                problem=task["problem"],
+                signature=task["solution_signature"],
+                test=task["unit_tests"][0],
+            )
+            solved = task["ref_solution"].strip()
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise RecordError(f"{path}: not an example in the benchmark's format; mend it or take it away") from None
+    return f"{asked}\n\n[PYTHON]\n{solved}\n[/PYTHON]\n\n"
+
+
+def _item(line: Arena, example: str, with_note: bool) -> Item:
+    update = line.update
+    note = _NOTE.format(
+        path=update.function_path,
+        description=update.description,
+        signature=update.signature,
+        docstring=update.docstring,
+    )
+    tree = parsed(line.unit_tests)
+    first = ast.get_source_segment(line.unit_tests, tree.body[0]) if tree and tree.body else ""
+    task = _TASK.format(scenario=line.scenario, problem=line.problem, signature=line.solution_signature, test=first)
+    asked = (note if with_note else "") + _ASKED + example + task
+    missing = "" if importlib.util.find_spec(update.package) else f"the package {update.package} is not installed here"
+    return Item(
+        line.prog_syn_id, Prompt((("user", asked),), plain=f"{asked}\n\n[PYTHON]\n"), update.package, update.update_type,
+        group=update.update_id or update.function_path, unavailable=missing, note=f"{update.description}\n{update.signature}",
+        given=line.problem, gold=line.ref_solution,
+    )  # fmt: skip

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from toy_releases import Index
+
+from recode.collect.checking import verify_files
+from recode.collect.inferring import infer_file
+from recode.collect.releases import releases_before
+from recode.errors import RecordError
+from recode.records import Migration, read_records
+
+OLD = "import toymath\n\nvalues = [1.5, 2.0, 4.5]\nprint(toymath.total(values, scale=3))\n"
+RECORD = {
+    "dependency": "toymath",
+    "new_version": "==2.0",
+    "description": "A parameter has a new name.",
+    "update_info": "The parameter `scale` of `toymath.total` is now `factor`.",
+    "old_code": OLD,
+    "new_code": OLD.replace("scale=", "factor="),
+}
+
+
+def test_the_release_before_is_found_and_the_entry_verified(toy_releases: Index, tmp_path: Path) -> None:
+    wrong = {**RECORD, "new_code": OLD.replace("scale=3", "factor=4")}
+    unknown = {**RECORD, "dependency": "nowhere"}
+    path = tmp_path / "set.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in (RECORD, wrong, unknown)), encoding="utf-8")
+    assert not infer_file(path, tmp_path / "out.jsonl", tmp_path / "locks")
+    (entry,) = read_records(tmp_path / "out.jsonl", Migration)
+    assert entry.old_version == releases_before("toymath", "2.0")[0]
+    assert entry.stdout == "24.0\n"
+    assert entry.locks is not None
+    assert entry.old_on_new is not None
+    assert entry.old_on_new.outcome == "raises"
+    assert verify_files([tmp_path / "out.jsonl"], tmp_path / "locks")
+
+
+def test_without_infer_the_published_form_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    path.write_text(json.dumps(RECORD) + "\n", encoding="utf-8")
+    with pytest.raises(RecordError, match="add --infer"):
+        verify_files([path], tmp_path)

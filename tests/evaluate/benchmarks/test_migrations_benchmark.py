@@ -1,0 +1,70 @@
+"""The project's splits as a benchmark: what is judged by text, what by running, and what cannot be."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from recode.evaluate.benchmark import Item
+from recode.evaluate.benchmarks.migrations import Migrations
+from recode.evaluate.results import summarize
+from recode.invent import generate
+from recode.prompts import response
+from recode.records import Migration
+from recode.rewards import execution
+from recode.sandbox.environments import Environment
+
+
+@pytest.fixture(scope="module")
+def made_up() -> list[Migration]:
+    return list(itertools.islice(generate(5, "test"), 4))
+
+
+def test_made_up_entries_are_judged_by_text(made_up: list[Migration]) -> None:
+    benchmark = Migrations("test_generated", [("test_generated", entry) for entry in made_up], Path("data/locks"))
+    texts = [response("t", made_up[0].new_code), response("t", made_up[1].old_code), "nothing", response("t", "x = 1")]
+    judged = benchmark.judge(list(zip(benchmark.items, texts, strict=True)), lambda n: None)
+    assert [one.outcome for one in judged] == ["passed", "failed", "failed", "failed"]
+    assert [one.detail.split(";")[0] for one in judged] == ["exact", "copied", "no answer", "differs"]
+    assert all(one.scores["execution"] is None and "made-up library" in one.detail for one in judged)
+    rows = [
+        {"id": item.id, "outcome": one.outcome, "scores": one.scores}
+        for item, one in zip(benchmark.items, judged, strict=True)
+    ]
+    values = summarize(rows, benchmark.counted, benchmark.averaged)
+    assert (values["exact"], values["format"], values["copy"], values["n"]) == (0.25, 0.75, 0.25, 4)
+    assert "execution" not in values
+
+
+@pytest.mark.usefixtures("isolated")
+def test_real_entries_run_on_the_new_release(toy_new: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = Migration(
+        family_id="toy-area", library="toylib", old_version="1.0", new_version="2.0", kind="renamed", old_symbol="area", new_symbol="surface",
+        description="d", update_info="area is now surface", id="toy-area-1", old_code="import toylib\nprint(toylib.area([1, 2]))\n",
+        new_code="import toylib\nprint(toylib.surface([1, 2]))\n", stdout="6.0\n", locks=("old", toy_new.digest), author="tests",
+    )  # fmt: skip
+    monkeypatch.setattr(
+        execution, "environment_of", lambda digest, locks: toy_new if digest == toy_new.digest else None
+    )
+    benchmark = Migrations("test_updates", [("test_updates", entry)], Path("data/locks"))
+    other_way = "import toylib\nanswer = toylib.surface([1, 2])\nprint(answer)\n"
+    item: Item = benchmark.items[0]
+    judged = benchmark.judge(
+        [(item, response("t", code)) for code in (entry.new_code, other_way, entry.old_code)], lambda n: None
+    )
+    assert [(one.outcome, one.scores["exact"], one.scores["execution"]) for one in judged] == [
+        ("passed", 1.0, 1.0),
+        ("passed", 0.0, 1.0),
+        ("failed", 0.0, 0.0),
+    ]
+
+
+def test_an_environment_that_cannot_be_had_is_said(made_up: list[Migration], monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = made_up[0].model_copy(update={"locks": ("a", "b"), "stdout": "1\n", "author": "tests"})
+    monkeypatch.setattr(execution, "environment_of", lambda digest, locks: None)
+    benchmark = Migrations("test_updates", [("test_updates", entry)], Path("data/locks"))
+    (one,) = benchmark.judge([(benchmark.items[0], response("t", entry.new_code))], lambda n: None)
+    assert (one.outcome, one.scores["execution"]) == ("passed", None)
+    assert "no lock has the digest" in one.detail
