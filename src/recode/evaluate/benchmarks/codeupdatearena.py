@@ -133,7 +133,7 @@ class CodeUpdateArena(Benchmark):
     def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
         """Run every answer's tests with the update and without.
 
-        They run in a second sandbox where an item's reference passes there: its values can leave the process. Otherwise they run beside the answer.
+        They run in a second sandbox where an item's reference passes there: its values can leave the process. Else they run beside the answer.
         """
         pairs = [(self.lines[item.id], written_program(text, self.lines[item.id].name)) for item, text in asked]
         # Everything in one go: starting fork servers costs more than running programs in them.

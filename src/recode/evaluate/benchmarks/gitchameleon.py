@@ -36,6 +36,8 @@ _DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
     "bs4": "beautifulsoup4",
 }
+_ALWAYS = ("pytest<8.2", "setuptools<81")
+"""What Python 3.10's environments had of themselves (with `pkg_resources`), and the last pytest that takes the test cases of that time."""
 _ASKED = """{problem}
 The library is {library} {version}. Complete this code for exactly that release. Reply with the whole module in one Python code block.
 
@@ -140,9 +142,9 @@ class GitChameleon(Benchmark):
         """Return what an item's environment holds: its pins, pytest, and what its tests import besides."""
         problem = self.problems[name]
         pins = [f"{problem.library}=={problem.version}", *problem.additional_dependencies.split()]
-        pinned = {re.split(r"[=<>!~\[]", pin)[0].lower() for pin in pins}
+        pinned = {_distribution(pin) for pin in pins}
         wanted = {_DISTRIBUTIONS.get(module, module) for module in _third_party(self.tests[name], self.golds[name])}
-        return (*pins, *sorted(one for one in {*wanted, "pytest"} if one.lower() not in pinned))
+        return (*pins, *sorted(one for one in {*wanted, *_ALWAYS} if _distribution(one) not in pinned))
 
     def environment(self, name: str) -> Environment:
         """Return an item's environment; build it if it is not there.
@@ -189,6 +191,10 @@ class GitChameleon(Benchmark):
         )  # fmt: skip
 
 
+def _distribution(requirement: str) -> str:
+    return re.split(r"[=<>!~\[]", requirement)[0].lower()
+
+
 def _root(place: Path) -> Path:
     for folder in (place, place / "dataset"):
         if (folder / "dataset.jsonl").exists():
@@ -229,4 +235,9 @@ def _third_party(*programs: str) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.split(".")[0])
     own = {name for name in found if name.startswith("sample_")}
-    return found - own - sys.stdlib_module_names - {"mpl_toolkits", "chart_studio", "rtree"}
+    return (
+        found
+        - own
+        - sys.stdlib_module_names
+        - {"pytest", "setuptools", "pkg_resources", "mpl_toolkits", "chart_studio", "rtree"}
+    )
