@@ -126,7 +126,7 @@ def _load(names):
             pass
 
 def _places():
-    """The functions and classes that libraries and built-ins hold, by where they are; how warnings look decides no test, and some libraries change it."""
+    """The functions and classes that libraries and built-ins hold, by where they are; how warnings look decides no test."""
     found = {}
     for name, module in list(sys.modules.items()):
         if not isinstance(module, types.ModuleType) or name in ("__main__", "solution", "warnings"):
