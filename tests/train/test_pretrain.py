@@ -88,6 +88,22 @@ def test_a_block_depends_on_recipe_and_number_alone(tokenizer: PreTrainedTokeniz
     assert make_block(tokenizer, recipe(), 3) != make_block(tokenizer, recipe(), 4)
 
 
+def test_of_some_right_thoughts_the_answer_alone_is_trained(tokenizer: PreTrainedTokenizerFast) -> None:
+    right = {"habit_share": 0.0, "no_op_share": 0.0, "python_text_share": 0.0, "block": 24}
+    given = 0
+    for example in make_block(tokenizer, recipe(**right, right_thought_share=0.5), 0):
+        said = tokenizer.decode(example.ids[example.prompt :])
+        assert said.count("</answer>") == 1
+        given += "</think>" not in said
+        # The thought is there all the same, after the tag in the instructions: it is what the answer follows.
+        assert tokenizer.decode(example.ids).count("</think>") == 2
+    assert 4 < given < 20
+    assert all(
+        "</think>" in tokenizer.decode(example.ids[example.prompt :])
+        for example in make_block(tokenizer, recipe(**right), 0)
+    )
+
+
 def test_loss_is_on_the_completion_alone(tokenizer: PreTrainedTokenizerFast) -> None:
     for example in make_block(tokenizer, recipe(python_text_share=0.0), 0):
         assert tokenizer.decode(example.ids[: example.prompt]).endswith("<think>")

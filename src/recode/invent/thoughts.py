@@ -104,9 +104,9 @@ _HABITS = (
 def habit_completion(entry: Migration, rng: random.Random) -> str:
     """Return a well-formed completion that falls back on the old API: the old code, unchanged, although the note is there.
 
-    One in ten has a correct thought before the stale answer, so that no opening marks the habit for certain.
+    One in thirty has a correct thought before the stale answer, so that no opening marks the habit for certain.
     """
-    if rng.random() < 0.1:
+    if rng.random() < 1 / 30:
         return response(gold_thought(entry, rng), entry.old_code)
     thought = rng.choice(_HABITS).format(lib=entry.library, symbol=entry.old_symbol.split("(")[0])
     return response(thought, entry.old_code)

@@ -36,6 +36,7 @@ from recode.train.recipes import PretrainRecipe
 from recode.train.tokenizer import train_tokenizer
 
 _IGNORED = -100
+_END_OF_THOUGHT = "</think>"
 _ROUND_LENGTH, _ROUND_TOKENS = 16, 256
 """Batches are padded to multiples of these: kernels are compiled for each new shape, and few shapes are compiled only once."""
 
@@ -55,12 +56,12 @@ def make_block(tokenizer: PreTrainedTokenizerFast, recipe: PretrainRecipe, numbe
     entries = generate(
         rng.getrandbits(48), "train", no_op_share=data.no_op_share, python_share=data.python_rename_share
     )
-    texts: list[tuple[str, str]] = []
+    texts: list[tuple[str, str, int]] = []
     python = functions("train")
     retold = [entry for path in data.retold for entry in _migrations(path)]
     for entry in itertools.islice(entries, data.block):
         if rng.random() < data.python_text_share:
-            texts.append(("", rng.choice(python)))
+            texts.append(("", rng.choice(python), 0))
             continue
         if retold and rng.random() < data.retold_share:
             names = Namer(rng, "train", reserved_names())
@@ -70,11 +71,23 @@ def make_block(tokenizer: PreTrainedTokenizerFast, recipe: PretrainRecipe, numbe
         prompt = tokenizer.apply_chat_template(
             messages(entry, entry.old_code), tokenize=False, add_generation_prompt=True
         )
-        texts.append((f"{prompt}{PREFILL}", completion))
-    prompts = tokenizer([prompt for prompt, _ in texts])["input_ids"]
-    completions = tokenizer([completion for _, completion in texts])["input_ids"]
-    end = tokenizer.eos_token_id
-    return [Example((*p, *c, end), len(p)) for p, c in zip(prompts, completions, strict=True)]
+        given = not stale and entry.kind != "no_op" and rng.random() >= data.right_thought_share
+        start = completion.index(_END_OF_THOUGHT) + len(_END_OF_THOUGHT) if given else 0
+        texts.append((f"{prompt}{PREFILL}", completion, start))
+    return _examples(tokenizer, texts)
+
+
+def _examples(tokenizer: PreTrainedTokenizerFast, texts: list[tuple[str, str, int]]) -> list[Example]:
+    """Return the examples of texts: a prompt without loss, a completion, and the character of it from which loss counts."""
+    prompts = tokenizer([prompt for prompt, _, _ in texts])["input_ids"]
+    completions = tokenizer([completion for _, completion, _ in texts], return_offsets_mapping=True)
+    examples = []
+    for (_, _, start), prompt, ids, offsets in zip(
+        texts, prompts, completions["input_ids"], completions["offset_mapping"], strict=True
+    ):
+        given = sum(end <= start for _, end in offsets)
+        examples.append(Example((*prompt, *ids, tokenizer.eos_token_id), len(prompt) + given))
+    return examples
 
 
 @functools.cache

@@ -44,6 +44,9 @@ class PretrainData(_Table):
     """Plain Python functions, with loss on every token."""
     habit_share: Share = 0.0
     """Share of migrations whose target is the old code unchanged."""
+    right_thought_share: Share = 1.0
+    """Share of the other migrations whose thought is trained too; of the rest the answer alone is, given the thought. Below 1, a model
+    learns to think stale thoughts and still to do what its thought says."""
     block: Positive = 1024
     """Examples a block; a run resumes at the start of a block."""
     longest: Positive = 640
