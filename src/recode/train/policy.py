@@ -40,6 +40,7 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         self._fresh = fresh
         self._round = 0
         self._ready: tuple[Any, ...] | None = None
+        self._idle_s: Tensor | None = None
         self.rollout_func: Callable[..., dict[str, Any]] | None
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -89,6 +90,15 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
             "logprobs": None,
         }
 
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        """Return TRL's loss; sequences whose advantage is zero have no gradient, so none is computed for them."""
+        self._idle_s = inputs["advantages"].abs() < _FLAT if self.beta == 0 and inputs["advantages"].dim() == 1 else None
+        try:
+            loss: Tensor = super()._compute_loss(model, inputs)
+        finally:
+            self._idle_s = None
+        return loss
+
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: int,
         batch_size: int | None = None, compute_entropy: bool = False, **others: Any,
@@ -112,6 +122,7 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
                 logits_to_keep,
                 self.temperature,
                 self._recipe.rollout.samples_per_prompt,
+                self._idle_s,
             )
         return logps, entropies if compute_entropy else None, None
 
@@ -196,7 +207,13 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
 
 
 def completion_logps(
-    model: Any, ids_sl: Tensor, real_sl: Tensor, kept: int, temperature: float, at_once: int
+    model: Any,
+    ids_sl: Tensor,
+    real_sl: Tensor,
+    kept: int,
+    temperature: float,
+    at_once: int,
+    idle_s: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the log-probabilities of the last `kept` tokens of each sequence and the entropies before them, 0 at padding.
 
@@ -207,19 +224,21 @@ def completion_logps(
         kept: how many places at the end belong to completions, padding included.
         temperature: the logits are divided by it.
         at_once: sequences in one forward pass.
+        idle_s: true for sequences (sequences,) of which no gradient is wanted; none: of all it is.
     """
     lengths, starts = real_sl.sum(1), real_sl.int().argmax(1)
     counted = real_sl[:, -kept:].sum(1)
     order = lengths.argsort(stable=True)
     logps: list[Tensor] = [torch.empty(0)] * len(lengths)
     entropies = list(logps)
-    for rows in order.split(at_once):
+    for rows, has_gradient in _batches(order, idle_s, at_once):
         place = torch.arange(int(lengths[rows].max()), device=ids_sl.device)
         ids = ids_sl[rows].gather(1, (starts[rows, None] + place).clamp(max=ids_sl.shape[1] - 1))
         # Place p predicts token p + 1.
         wanted = (place >= (lengths - counted - 1)[rows, None]) & (place < (lengths - 1)[rows, None])
-        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[wanted]
-        spread = (model.lm_head(hidden).float() / temperature).log_softmax(-1)
+        with torch.set_grad_enabled(has_gradient and torch.is_grad_enabled()):
+            hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[wanted]
+            spread = (model.lm_head(hidden).float() / temperature).log_softmax(-1)
         with torch.no_grad():
             entropy = -(spread.exp() * spread).sum(-1)
         chosen = spread.gather(1, ids[:, 1:][wanted[:, :-1]][:, None])[:, 0]
@@ -229,6 +248,18 @@ def completion_logps(
     empty = torch.zeros(real_sl[:, -kept:].shape, device=ids_sl.device)
     mask = real_sl[:, -kept:]
     return empty.masked_scatter(mask, torch.cat(logps)), empty.masked_scatter(mask, torch.cat(entropies))
+
+
+def _batches(order: Tensor, idle_s: Tensor | None, at_once: int) -> list[tuple[Tensor, bool]]:
+    """Return the sequences in batches of at most `at_once`, each batch with whether a gradient is wanted of it.
+
+    Where none is wanted of any, one is taken of all: a loss without any cannot be gone back from.
+    """
+    if idle_s is None or bool(idle_s.all()):
+        return [(rows, True) for rows in order.split(at_once)]
+    idle = idle_s[order]
+    parts = ((order[~idle], True), (order[idle], False))
+    return [(rows, has_gradient) for part, has_gradient in parts for rows in part.split(at_once) if len(rows)]
 
 
 def fresh_rows(rows: list[dict[str, Any]], seed: int) -> Callable[[int, int, int], list[dict[str, Any]]]:
