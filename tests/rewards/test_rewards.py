@@ -54,5 +54,6 @@ def test_verl_score() -> None:
         "exact": -2.0,
         "edit": -2.0,
         "lift": -1.0,
+        "progress": 0.0,
     }
     assert compute_score("recode", RIGHT, GOLD, {"family": "paper"})["score"] == 3.0

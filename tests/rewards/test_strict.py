@@ -16,8 +16,8 @@ from recode.rewards.lift import lift
 GOLD = "import lib\n\nvalue = lib.new(1)\nprint(value)\n"
 OLD = "import lib\n\nvalue = lib.old(1)\nprint(value)\n"
 WRONG = "print('no')\n"
-BEST = {"format": 1.0, "exact": 2.0, "edit": 2.0, "lift": 1.0}
-WORST = {"format": -1.0, "exact": -2.0, "edit": -2.0, "lift": -1.0}
+BEST = {"format": 1.0, "exact": 2.0, "edit": 2.0, "lift": 1.0, "progress": 1.0}
+WORST = {"format": -1.0, "exact": -2.0, "edit": -2.0, "lift": -1.0, "progress": 0.0}
 TRAPS = [
     "```",
     "\n",
@@ -56,7 +56,8 @@ def test_bounded_and_never_raises(completion: str, target: str, old_code: str | 
 @given(SOUP | st.text(), SOUP)
 def test_the_gold_scores_the_maximum_or_is_ungradable(gold: str, old_code: str) -> None:
     scores = score(response("thought", gold), gold, old_code)
-    assert scores.terms == (BEST if gradable(gold) else {"format": 1.0, "exact": None, "edit": None, "lift": None})
+    ungradable = dict.fromkeys(BEST) | {"format": 1.0}
+    assert scores.terms == (BEST if gradable(gold) else ungradable)
 
 
 @pytest.mark.parametrize(
@@ -80,13 +81,13 @@ def test_ungradable_is_none_never_zero() -> None:
     for gold in ("x =", "x\x00", "x = 1\n" * MAX_CHARACTERS):
         assert not gradable(gold)
         scores = score(response("t", gold), gold, OLD)
-        assert [scores[name] for name in ("exact", "edit", "lift", "total")] == [None] * 4
+        assert [scores[name] for name in ("exact", "edit", "lift", "progress", "total")] == [None] * 5
     assert score(response("t", GOLD), GOLD)["lift"] is None
 
 
 def test_values() -> None:
     scores = score(response("t", "abcd"), "abXd", "abcd")
-    assert scores.terms == {"format": 1.0, "exact": -1.5, "edit": 3.5 * 0.75 - 1.5, "lift": 0.0}
+    assert scores.terms == {"format": 1.0, "exact": -1.5, "edit": 3.5 * 0.75 - 1.5, "lift": 0.0, "progress": 0.0}
     assert scores.total == 1.0 + 3.5 * 0.75 - 1.5
     assert score("no tags", GOLD, OLD).terms == WORST
     assert score(response("t", "x ="), GOLD, OLD).terms == {**WORST, "format": 1.0}
@@ -110,6 +111,18 @@ def test_values() -> None:
 )
 def test_lift(out: str, gold: str, old: str, expected: float) -> None:
     assert lift(out, gold, old) == pytest.approx(expected)
+
+
+def test_progress_is_the_lift_without_its_penalty() -> None:
+    nearer, away = response("t", "a = 1\nb = 12"), response("t", "zzzzzzzzzzz")
+    gold, old = "a = 11\nb = 12", "a = 2\nb = 2"
+    assert score(nearer, gold, old)["progress"] == score(nearer, gold, old)["lift"] == pytest.approx(2 / 3, abs=0.2)
+    lift_away = score(away, gold, old)["lift"]
+    assert lift_away is not None
+    assert lift_away < 0
+    assert score(away, gold, old)["progress"] == 0.0
+    # Where nothing is to change, a little change earns nothing.
+    assert score(nearer, gold, gold)["progress"] == 0.0
 
 
 def test_copying_the_old_code_scores_high_but_has_no_lift() -> None:

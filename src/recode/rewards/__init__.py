@@ -15,7 +15,7 @@ from typing import Any
 
 from recode.errors import RecipeError
 from recode.prompts import response
-from recode.rewards import edit, exact, execution, lift, paper
+from recode.rewards import edit, exact, execution, lift, paper, progress
 from recode.rewards import format as well_formed
 from recode.rewards.answer import gradable
 
@@ -26,7 +26,13 @@ Term = Callable[[str, str, str | None], float | None]
 
 FAMILIES: Mapping[str, Mapping[str, Term]] = MappingProxyType(
     {
-        "strict": {"format": well_formed.score, "exact": exact.score, "edit": edit.score, "lift": lift.score},
+        "strict": {
+            "format": well_formed.score,
+            "exact": exact.score,
+            "edit": edit.score,
+            "lift": lift.score,
+            "progress": progress.score,
+        },
         "paper": {
             "format": paper.score_format,
             "exact": paper.score_exact,
@@ -36,6 +42,9 @@ FAMILIES: Mapping[str, Mapping[str, Term]] = MappingProxyType(
     }
 )
 """The one table of terms: a new term is its module and a line here."""
+
+OF_THE_OLD = frozenset({"lift", "progress"})
+"""Terms that compare with the old code, and say nothing without it."""
 
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({"format": 1.0, "edit": 1.0})
 """The default reward of the paper: format + ES*, at most 3."""
@@ -68,7 +77,7 @@ def score(
     Args:
         completion: what the model wrote after `<think>`.
         target: the gold program.
-        old_code: the program before the update; without it `lift` is None.
+        old_code: the program before the update; without it `lift` and `progress` are None.
         family: `strict` or `paper`.
         weights: the terms of the total and their weights.
 
@@ -115,7 +124,7 @@ def trl_reward(name: str, family: str = "strict") -> Callable[..., list[float | 
     """Return a reward function for TRL's trainers: one term, named `<family>_<name>` in their logs.
 
     It is called with keyword arguments and takes the columns `completions` (strings, or lists of chat messages),
-    `target` and, for `lift`, `old_code`, each with one item per completion. It returns one score per completion, None
+    `target` and, for `lift` and `progress`, `old_code`, each with one item per completion. It returns one score per completion, None
     where ungradable.
 
     Raises:
@@ -158,7 +167,7 @@ def compute_score(
 ) -> dict[str, float | None]:
     """Score one completion for verl: `score` (the total) and every term.
 
-    `extra_info` may hold `old_code` (adds `lift`), `family` and `weights`. verl takes no None: leave out the rows
+    `extra_info` may hold `old_code` (adds `lift` and `progress`), `family` and `weights`. verl takes no None: leave out the rows
     whose gold is not `gradable` when the data are prepared.
 
     Raises:
@@ -169,5 +178,5 @@ def compute_score(
     scores = score(
         solution_str, ground_truth, old_code, extra.get("family", "strict"), extra.get("weights", DEFAULT_WEIGHTS)
     )
-    shown = {name: value for name, value in scores.terms.items() if old_code is not None or name != "lift"}
+    shown = {name: value for name, value in scores.terms.items() if old_code is not None or name not in OF_THE_OLD}
     return {"score": scores.total, **shown}

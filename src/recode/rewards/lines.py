@@ -8,12 +8,12 @@ from pathlib import Path
 
 from recode.errors import RecordError
 from recode.records import read_jsonl
-from recode.rewards import score, terms
+from recode.rewards import OF_THE_OLD, score, terms
 
 
 @dataclass(frozen=True)
 class Line:
-    """What one line asks to score; without the old program there is no lift."""
+    """What one line asks to score; without the old program there is no lift, and no progress."""
 
     completion: str
     target: str
@@ -40,7 +40,7 @@ def read_lines(path: str | Path) -> list[Line]:
 
 
 def score_lines(lines: list[Line], family: str = "strict") -> Iterator[dict[str, float | None]]:
-    """Yield each line's scores in order: the terms of the family, then `total`; `lift` only where there is old code.
+    """Yield each line's scores in order: the terms of the family, then `total`; what compares with the old code only where there is any.
 
     Raises:
         RecipeError: there is no such family (at once, not at the first line).
@@ -51,8 +51,8 @@ def score_lines(lines: list[Line], family: str = "strict") -> Iterator[dict[str,
 
 def _scores(line: Line, family: str) -> dict[str, float | None]:
     scores = score(line.completion, line.target, line.old_code, family)
-    shown = {name: value for name, value in scores.terms.items() if name != "lift"}
+    shown = {name: value for name, value in scores.terms.items() if name not in OF_THE_OLD}
     shown["total"] = scores.total
     if line.old_code is not None:
-        shown["lift"] = scores["lift"]
+        shown |= {name: value for name, value in scores.terms.items() if name in OF_THE_OLD}
     return shown

@@ -92,7 +92,9 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         """Return TRL's loss; sequences whose advantage is zero have no gradient, so none is computed for them."""
-        self._idle_s = inputs["advantages"].abs() < _FLAT if self.beta == 0 and inputs["advantages"].dim() == 1 else None
+        self._idle_s = (
+            inputs["advantages"].abs() < _FLAT if self.beta == 0 and inputs["advantages"].dim() == 1 else None
+        )
         try:
             loss: Tensor = super()._compute_loss(model, inputs)
         finally:

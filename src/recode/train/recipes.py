@@ -178,7 +178,10 @@ class RewardTerms(_Table):
     """The reward: a family of scores and the weights of its terms."""
 
     family: Literal["strict", "paper"] = "strict"
-    weights: dict[Literal["format", "exact", "edit", "lift", "execution"], float] = {"format": 1.0, "edit": 1.0}
+    weights: dict[Literal["format", "exact", "edit", "lift", "progress", "execution"], float] = {
+        "format": 1.0,
+        "edit": 1.0,
+    }
 
 
 class Vllm(_Table):
