@@ -1,7 +1,7 @@
 """The progress term: the lift, without a penalty for an attempt that fails.
 
-A model that mostly copies learns first to attempt the edit. Most of its attempts fail by a slip somewhere in the program, and the lift of such an
-answer is often below that of a copy, so training on the lift teaches copying; exact match says nothing of how near an attempt came.
+A model that mostly copies learns first to attempt the edit. Most of its attempts fail by a slip somewhere in the program, and the lift of
+such an answer is often below that of a copy, so training on the lift teaches copying; exact match says nothing of how near an attempt came.
 """
 
 from __future__ import annotations
