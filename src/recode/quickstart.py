@@ -33,7 +33,7 @@ SPLITS = ("test_generated", "test_updates", "test_libraries", "no_op")
 TRAINED = ("sft", "grpo", "dapo")
 ARMS = {"able": "recode-tiny-able", "base": "recode-tiny"}
 _PYTHON_TEXTS = 150
-_ENTRIES = 120
+_ENTRIES = 72
 """Entries of each real split that are judged, chosen by a hash of their ids; `recode evaluate` judges whole splits."""
 
 

@@ -83,7 +83,7 @@ def judge(entry: Migration, completion: str, weights: Mapping[str, float] = DEFA
 
 def evaluate(
     model: Any, tokenizer: Any, entries: Sequence[Migration], *, samples: int = 1, sampling: Sampling | None = None,
-    together: int = 128, thinker: Any = None, weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+    together: int = 32, thinker: Any = None, weights: Mapping[str, float] = DEFAULT_WEIGHTS,
     on_done: Callable[[int], None] | None = None,
 ) -> list[list[Judged]]:  # fmt: skip
     """Complete and judge every entry, `samples` times each; greedy by default.
