@@ -1,0 +1,1 @@
+"""Migration of real projects: find the uses that a release breaks, rewrite them, prove the rewriting."""
