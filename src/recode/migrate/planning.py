@@ -1,0 +1,103 @@
+"""The path without a model for one file: findings → renames by syntax tree, and what is left for a model or a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from recode.migrate.changes import Change, Evidence, Left
+from recode.migrate.documents import Document
+from recode.migrate.edits import Edit, apply, overlap
+from recode.migrate.findings import Finding
+from recode.migrate.names import Names
+from recode.migrate.plain import Symbol, plain
+from recode.migrate.renames import Refused, Renamer, UsedElsewhere, Wanted, guarded
+from recode.migrate.tree import Place, Tree
+
+
+@dataclass
+class FilePlan:
+    """What was found out about one file. `open` are findings that a model may try, with the reason why no rename will do."""
+
+    document: Document
+    tree: Tree | None
+    changes: list[Change] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    open: list[tuple[Finding, Place, str]] = field(default_factory=list)
+
+
+def plan_file(
+    document: Document, findings: Sequence[Finding], names: Names, same: frozenset[str] = frozenset(),
+    used_elsewhere: UsedElsewhere = lambda name: False,
+) -> FilePlan:  # fmt: skip
+    """Plan the renames of one file; every finding comes out as a change, left alone, or open."""
+    try:
+        tree = Tree(document.program)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return FilePlan(document, None, left=[Left(one, "the file does not parse with this Python") for one in findings])
+    plan = FilePlan(document, tree)
+    wanted: dict[int, Wanted] = {}
+    for key, finding in enumerate(findings):
+        place = _place(document, tree, finding)
+        if place is None:
+            plan.left.append(Left(finding, "no name of the program stands there (within a string, or written apart)"))
+        elif reason := guarded(tree, place.node):
+            plan.left.append(Left(finding, reason))
+        elif isinstance(found := plain(finding.update, same), str):
+            plan.open.append((finding, place, found))
+        else:
+            wanted[key] = Wanted(key, place, *found)
+    renamer = Renamer(
+        tree, document.newline, names.reached, used_elsewhere, package=document.path.name == "__init__.py"
+    )
+    for done in renamer.plan(list(wanted.values())):
+        if isinstance(done, Refused):
+            plan.open.append((findings[done.key], wanted[done.key].place, done.reason))
+            continue
+        settled = tuple(findings[key] for key in done.keys)
+        evidence, remark = checked(names, [wanted[key].new for key in done.keys])
+        change = Change(document.path, settled, done.edits, "syntax tree", evidence, remark)
+        if evidence == "refuted":
+            plan.left += [Left(one, remark, change) for one in settled]
+        else:
+            _take(plan, change)
+    return plan
+
+
+def checked(names: Names, new: Sequence[Symbol]) -> tuple[Evidence, str]:
+    """Ask the new release for the new names."""
+    answers = {one: names.known(one.path, one.parameter) for one in new}
+    absent = [one for one, answer in answers.items() if answer == "no"]
+    if absent:
+        one = absent[0]
+        shown = f"{one.path}({one.parameter})" if one.parameter else one.path
+        return "refuted", f"the new release has no {shown}"
+    if all(answer == "yes" for answer in answers.values()):
+        return "checked by name", "the new release has the new name"
+    return "by the note alone", "the new release could not be asked for the new name"
+
+
+def _place(document: Document, tree: Tree, finding: Finding) -> Place | None:
+    try:
+        start = document.offset(finding.line, finding.column, finding.cell)
+        end = document.offset(finding.end_line, finding.end_column, finding.cell)
+    except ValueError:
+        return None
+    return tree.place(start, end)
+
+
+def _take(plan: FilePlan, change: Change) -> None:
+    """Add a change unless it stands in the way of another, or the file would not parse with it."""
+    taken: list[Edit] = [edit for one in plan.changes for edit in one.edits]
+    reason = ""
+    if overlap(taken, change.edits):
+        reason = "another change stands at the same place; run again after it"
+    else:
+        try:
+            Tree(apply(plan.document.program, [*taken, *change.edits]))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            reason = "the file would not parse"
+    if reason:
+        plan.left += [Left(one, reason, change) for one in change.findings]
+    else:
+        plan.changes.append(change)
