@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from recode.migrate.edits import Edit
 from recode.migrate.plain import Symbol
+from recode.migrate.rejected import Rejected
 from recode.migrate.scopes import Binding, Scopes
 from recode.migrate.tree import Place, Tree, chain
 
@@ -240,6 +241,27 @@ class Renamer:
         if rest and not rest.startswith("#"):
             raise _No("the import shares its line with other code")
         return Edit(after.end(), after.end(), f"{self.newline}{indent}{line}")
+
+    def is_bound(self, name: str) -> bool:
+        """Say whether a name means anything in this file already."""
+        return name in self._bound
+
+    def added_imports(self, lines: Sequence[str], beside: ast.AST | None) -> list[Edit]:
+        """Return the edits that add import lines after another import, or after the file's first ones.
+
+        Raises:
+            Rejected: there is no place for them.
+        """
+        body = self.tree.module.body
+        if beside is None:
+            beside = next((one for one in reversed(body) if isinstance(one, ast.Import | ast.ImportFrom)), None)
+        try:
+            if beside is None:
+                raise _No("the file has no imports to stand beside")
+            edits = [self._after(beside, line) for line in lines]
+        except _No as no:
+            raise Rejected(str(no)) from None
+        return [Edit(edits[0].start, edits[0].end, "".join(edit.text for edit in edits))]
 
     # --- imported names ---
 

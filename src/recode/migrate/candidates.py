@@ -1,0 +1,176 @@
+"""What a model answered → candidates: those that parse, touch only what the note concerns, and keep comments and layout.
+
+Nothing here runs a program: an answer is parsed and compared.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from recode.migrate.edits import Edit, apply, merged
+from recode.migrate.rejected import Rejected
+from recode.migrate.renames import Renamer
+from recode.migrate.splicing import spliced, tokens_of
+from recode.migrate.windows import Window
+from recode.prompts import parse_response
+from recode.records import ApiUpdate
+from recode.source import parses
+
+_WORD = re.compile(r"[A-Za-z_]\w*|\d[\w.]*")
+_PLAIN = frozenset({"0", "1", "2", "None", "True", "False", "self"})
+_FREE = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | _PLAIN
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A rewriting of one place: its edits of the document, and how many samples gave it."""
+
+    edits: tuple[Edit, ...]
+    votes: int = 1
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of all samples of one place: candidates, most frequent first, and how many were rejected for what."""
+
+    candidates: tuple[Candidate, ...]
+    rejected: tuple[tuple[str, int], ...]
+
+
+def judge(
+    renamer: Renamer, window: Window, limit: tuple[int, int], update: ApiUpdate, completions: list[str]
+) -> Judged:
+    """Read completions for one window; `limit` is the finding's statement, outside which only imports may change."""
+    found: Counter[tuple[Edit, ...]] = Counter()
+    rejected: Counter[str] = Counter()
+    for completion in completions:
+        try:
+            found[_edits(renamer, window, limit, update, completion)] += 1
+        except Rejected as reason:
+            rejected[str(reason)] += 1
+    candidates = tuple(Candidate(edits, votes) for edits, votes in found.most_common())
+    return Judged(candidates, tuple(rejected.most_common()))
+
+
+def _edits(
+    renamer: Renamer, window: Window, limit: tuple[int, int], update: ApiUpdate, completion: str
+) -> tuple[Edit, ...]:
+    answer = parse_response(completion).code
+    if answer is None:
+        raise Rejected("no answer in the form asked for")
+    if not parses(answer):
+        raise Rejected("does not parse")
+    imports, code = _parted(answer)
+    if not code.strip():
+        raise Rejected("leaves nothing of the code")
+    edits = spliced(window, code, renamer.newline)
+    if not edits:
+        raise Rejected("changes nothing")
+    if any(edit.start < limit[0] or edit.end > limit[1] for edit in edits):
+        raise Rejected("changes more than the statement")
+    _within_note(window, code, update)
+    edits += _import_edits(renamer, window, imports, update)
+    tree = renamer.tree
+    try:
+        result = apply(tree.text, edits)
+        if not parses(result):
+            raise Rejected("the file does not parse with it")
+        return tuple(merged(edits))
+    except ValueError:
+        raise Rejected("its edits overlap") from None
+
+
+def _parted(answer: str) -> tuple[list[ast.Import | ast.ImportFrom], str]:
+    """Part an answer into the imports at its beginning and the text after them."""
+    module = ast.parse(answer)
+    imports: list[ast.Import | ast.ImportFrom] = []
+    for statement in module.body:
+        if not isinstance(statement, ast.Import | ast.ImportFrom):
+            break
+        imports.append(statement)
+    rest = module.body[len(imports) :]
+    if not rest:
+        return imports, ""
+    lines = answer.splitlines(keepends=True)
+    first = min([rest[0].lineno, *(one.lineno for one in getattr(rest[0], "decorator_list", []))])
+    # Comments above the code belong to it; an import may stand on the line before a semicolon.
+    if imports and (imports[-1].end_lineno or 0) >= first:
+        raise Rejected("an import shares its line with other code")
+    after = (imports[-1].end_lineno or 0) if imports else 0
+    return imports, "".join(lines[after:]).strip("\n")
+
+
+def _words(code: str) -> Counter[str]:
+    """Count names, numbers and the content of strings."""
+    return Counter(one.text for one in tokens_of(code) if not one.layout and re.match(r"[\w'\"]", one.text))
+
+
+def _within_note(window: Window, code: str, update: ApiUpdate) -> None:
+    """Check that nothing comes or goes but what the note, or the code itself, speaks of.
+
+    Raises:
+        Rejected: names the word.
+    """
+    note = " ".join((update.update_info, update.description, update.old_symbol, update.new_symbol))
+    spoken = set(_WORD.findall(note))
+    before, after = _words(window.code), _words(code)
+    for word in after - before:
+        known = word in before or word in _FREE or word in spoken or word.strip("'\"") in note
+        if not known:
+            raise Rejected(f"brings in {word[:40]}, of which the note says nothing")
+    for word in before - after:
+        if word not in spoken and word not in _PLAIN and not (word[0] in "'\"" and word.strip("'\"") in note):
+            raise Rejected(f"takes away {word[:40]}, of which the note says nothing")
+
+
+# --- imports ---
+
+
+def _import_edits(
+    renamer: Renamer, window: Window, given: list[ast.Import | ast.ImportFrom], update: ApiUpdate
+) -> list[Edit]:
+    """Return the edits that bring the imports which an answer has and the window has not.
+
+    Raises:
+        Rejected: the note speaks of no such module, the name is taken, or there is no place for the import.
+    """
+    had = {one for statement in window.imports for one in _bound(statement)}
+    new = [one for statement in given for one in _bound(statement) if one not in had]
+    if not new:
+        return []
+    lines = []
+    for module, name, local in new:
+        root = module.partition(".")[0]
+        spoken = f"{update.update_info} {update.new_symbol} {update.old_symbol}"
+        if not re.search(rf"\b{re.escape(root)}\b", spoken):
+            raise Rejected(f"imports {module}, of which the note says nothing")
+        bound = renamer.scopes.module.resolve(local)
+        target = f"{module}.{name}" if name else (module if local != root else root)
+        if any(binding.target == target for binding in bound):
+            continue
+        if renamer.is_bound(local):
+            raise Rejected(f"`{local}` means something else in the file")
+        lines.append(_import_line(module, name, local))
+    if not lines:
+        return []
+    beside = window.imports[-1] if window.imports else None
+    return renamer.added_imports(lines, beside)
+
+
+def _bound(statement: ast.Import | ast.ImportFrom) -> list[tuple[str, str, str]]:
+    """Return (module, name, local name) of each name that an import binds; the name is empty for a module itself."""
+    if isinstance(statement, ast.ImportFrom):
+        module = "." * statement.level + (statement.module or "")
+        return [(module, alias.name, alias.asname or alias.name) for alias in statement.names]
+    return [(alias.name, "", alias.asname or alias.name.partition(".")[0]) for alias in statement.names]
+
+
+def _import_line(module: str, name: str, local: str) -> str:
+    if name:
+        return f"from {module} import {name}" + (f" as {local}" if local != name else "")
+    return f"import {module}" + (f" as {local}" if local != module.partition(".")[0] else "")
