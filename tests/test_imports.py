@@ -16,7 +16,7 @@ LAYERS = [
     {"cli", "quickstart", "doctor"},
     {"collect", "train", "evaluate", "migrate"},
     {"rewards", "sandbox", "models", "invent"},
-    {"prompts", "source", "records", "errors"},
+    {"prompts", "source", "knowledge", "records", "errors"},
 ]
 HEAVY = {"torch", "transformers", "trl", "vllm"}
 HEAVY_PARTS = {"train", "evaluate", "models"}
