@@ -10,7 +10,7 @@ import builtins
 import keyword
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recode.migrate.edits import Edit, apply, merged
 from recode.migrate.rejected import Rejected
@@ -28,9 +28,10 @@ _FREE = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | _PLAIN
 
 @dataclass(frozen=True)
 class Candidate:
-    """A rewriting of one place: its edits of the document, and how many samples gave it."""
+    """A rewriting of one place: its edits of the document, import lines that it needs besides, and how many samples gave it."""
 
     edits: tuple[Edit, ...]
+    imports: tuple[str, ...] = ()
     votes: int = 1
 
 
@@ -46,20 +47,20 @@ def judge(
     renamer: Renamer, window: Window, limit: tuple[int, int], update: ApiUpdate, completions: list[str]
 ) -> Judged:
     """Read completions for one window; `limit` is the finding's statement, outside which only imports may change."""
-    found: Counter[tuple[Edit, ...]] = Counter()
+    found: Counter[Candidate] = Counter()
     rejected: Counter[str] = Counter()
     for completion in completions:
         try:
-            found[_edits(renamer, window, limit, update, completion)] += 1
+            found[_read(renamer, window, limit, update, completion)] += 1
         except Rejected as reason:
             rejected[str(reason)] += 1
-    candidates = tuple(Candidate(edits, votes) for edits, votes in found.most_common())
+    candidates = tuple(replace(one, votes=votes) for one, votes in found.most_common())
     return Judged(candidates, tuple(rejected.most_common()))
 
 
-def _edits(
+def _read(
     renamer: Renamer, window: Window, limit: tuple[int, int], update: ApiUpdate, completion: str
-) -> tuple[Edit, ...]:
+) -> Candidate:
     answer = parse_response(completion).code
     if answer is None:
         raise Rejected("no answer in the form asked for")
@@ -74,13 +75,11 @@ def _edits(
     if any(edit.start < limit[0] or edit.end > limit[1] for edit in edits):
         raise Rejected("changes more than the statement")
     _within_note(window, code, update)
-    edits += _import_edits(renamer, window, imports, update)
-    tree = renamer.tree
+    lines = _import_lines(renamer, window, imports, update)
     try:
-        result = apply(tree.text, edits)
-        if not parses(result):
+        if not parses(apply(renamer.tree.text, edits)):
             raise Rejected("the file does not parse with it")
-        return tuple(merged(edits))
+        return Candidate(tuple(merged(edits)), tuple(lines))
     except ValueError:
         raise Rejected("its edits overlap") from None
 
@@ -131,35 +130,34 @@ def _within_note(window: Window, code: str, update: ApiUpdate) -> None:
 # --- imports ---
 
 
-def _import_edits(
+def _import_lines(
     renamer: Renamer, window: Window, given: list[ast.Import | ast.ImportFrom], update: ApiUpdate
-) -> list[Edit]:
-    """Return the edits that bring the imports which an answer has and the window has not.
+) -> list[str]:
+    """Return the import lines that an answer has, and neither the window nor the file.
 
     Raises:
-        Rejected: the note speaks of no such module, the name is taken, or there is no place for the import.
+        Rejected: the note speaks of no such module, or the name is taken.
     """
     had = {one for statement in window.imports for one in _bound(statement)}
-    new = [one for statement in given for one in _bound(statement) if one not in had]
-    if not new:
-        return []
     lines = []
-    for module, name, local in new:
+    for module, name, local in [one for statement in given for one in _bound(statement) if one not in had]:
         root = module.partition(".")[0]
         spoken = f"{update.update_info} {update.new_symbol} {update.old_symbol}"
         if not re.search(rf"\b{re.escape(root)}\b", spoken):
             raise Rejected(f"imports {module}, of which the note says nothing")
-        bound = renamer.scopes.module.resolve(local)
         target = f"{module}.{name}" if name else (module if local != root else root)
-        if any(binding.target == target for binding in bound):
+        if any(binding.target == target for binding in renamer.scopes.module.resolve(local)) and local != root:
             continue
-        if renamer.is_bound(local):
+        if renamer.is_bound(local) and not _is_module(renamer, local, root):
             raise Rejected(f"`{local}` means something else in the file")
         lines.append(_import_line(module, name, local))
-    if not lines:
-        return []
-    beside = window.imports[-1] if window.imports else None
-    return renamer.added_imports(lines, beside)
+    return lines
+
+
+def _is_module(renamer: Renamer, local: str, root: str) -> bool:
+    """Say whether a name is bound by imports of the module of that name, and nothing else."""
+    bound = renamer.scopes.module.resolve(local)
+    return local == root and all(binding.target == root for binding in bound)
 
 
 def _bound(statement: ast.Import | ast.ImportFrom) -> list[tuple[str, str, str]]:

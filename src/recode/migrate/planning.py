@@ -20,7 +20,7 @@ class FilePlan:
     """What was found out about one file. `open` are findings that a model may try, with the reason why no rename will do."""
 
     document: Document
-    tree: Tree | None
+    renamer: Renamer | None
     changes: list[Change] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     open: list[tuple[Finding, Place, str]] = field(default_factory=list)
@@ -35,7 +35,10 @@ def plan_file(
         tree = Tree(document.program)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return FilePlan(document, None, left=[Left(one, "the file does not parse with this Python") for one in findings])
-    plan = FilePlan(document, tree)
+    renamer = Renamer(
+        tree, document.newline, names.reached, used_elsewhere, package=document.path.name == "__init__.py"
+    )
+    plan = FilePlan(document, renamer)
     wanted: dict[int, Wanted] = {}
     for key, finding in enumerate(findings):
         place = _place(document, tree, finding)
@@ -47,9 +50,6 @@ def plan_file(
             plan.open.append((finding, place, found))
         else:
             wanted[key] = Wanted(key, place, *found)
-    renamer = Renamer(
-        tree, document.newline, names.reached, used_elsewhere, package=document.path.name == "__init__.py"
-    )
     for done in renamer.plan(list(wanted.values())):
         if isinstance(done, Refused):
             plan.open.append((findings[done.key], wanted[done.key].place, done.reason))

@@ -53,16 +53,17 @@ class Proof:
 
 def prove(
     documents: Mapping[Path, Document], options: Sequence[Option], base: Trial, run: Run,
-    tell: Callable[[str], None] = lambda _: None, runs: int = RUNS,
+    open_places: Sequence[tuple[Path, int]] = (), tell: Callable[[str], None] = lambda _: None, runs: int = RUNS,
 ) -> tuple[Proof, list[Change]]:  # fmt: skip
     """Choose among the options by running, and return the chosen changes with the evidence that the tests give.
 
-    `options` change: `chosen` says what was tried last and kept.
+    `options` change: `chosen` says what was tried last and kept. `open_places` are (file, offset) of old uses that nothing is done
+    about: what a test that reaches one does is no change's fault.
     """
     tell("running the tests with the old code in the new release")
     before = run({}, {}, True)
     tell("running the tests with the new code in the new release")
-    best, reach = _tried(documents, options, run)
+    best, reach = _tried(documents, options, run, open_places)
     done = 2
     for option in options:
         while done < runs and option.chosen is not None and option.chosen + 1 < len(option.changes):
@@ -72,7 +73,7 @@ def prove(
             kept = option.chosen
             option.chosen = kept + 1
             tell(f"trying another rewriting in {option.changes[0].file}")
-            trial, its_reach = _tried(documents, options, run)
+            trial, its_reach = _tried(documents, options, run, open_places)
             done += 1
             if len(trial.differing(base)) < len(bad):
                 best, reach = trial, its_reach
@@ -83,7 +84,9 @@ def prove(
                     break
                 option.changes = tuple(one for at, one in enumerate(option.changes) if at != following)
     proof = Proof(base, before, best, done)
-    judged = [_judged(option.change, reach, proof, options) for option in options if option.change is not None]
+    chosen = [option.change for option in options if option.change is not None]
+    refuted = _refuted(chosen, reach, proof)
+    judged = [_judged(change, reach, proof, refuted) for change in chosen]
     return proof, judged
 
 
@@ -113,10 +116,12 @@ def compatible(options: Sequence[Option]) -> None:
 
 
 Reach = dict[int, list[frozenset[str]]]
-"""For each change, by identity: the tests that came by each of its statements."""
+"""For each change, by identity: the tests that came by each of its statements. Under 0 those that came by a place left alone."""
 
 
-def _tried(documents: Mapping[Path, Document], options: Sequence[Option], run: Run) -> tuple[Trial, Reach]:
+def _tried(
+    documents: Mapping[Path, Document], options: Sequence[Option], run: Run, open_places: Sequence[tuple[Path, int]]
+) -> tuple[Trial, Reach]:
     compatible(options)
     changes = [option.change for option in options if option.change is not None]
     files = rewritten(documents, changes)
@@ -125,13 +130,19 @@ def _tried(documents: Mapping[Path, Document], options: Sequence[Option], run: R
     for change in changes:
         for group in lines[id(change)]:
             watched.setdefault(change.file, set()).update(group)
+    alone = []
+    for path, offset in open_places:
+        place = Change(path, (), (Edit(offset, offset, ""),), "model", "unproven")
+        for group in _new_lines(documents[path], place, changes):
+            watched.setdefault(path, set()).update(group)
+            alone += [(path, line) for line in group]
     reviewed = all(change.how == "syntax tree" for change in changes)
     trial = run(
         {path: file.new for path, file in files.items()},
         {path: frozenset(numbers) for path, numbers in watched.items()},
         reviewed,
     )
-    reach: Reach = {}
+    reach: Reach = {0: [trial.reached.get(key, frozenset()) for key in alone]}
     for change in changes:
         reach[id(change)] = [
             frozenset().union(*(trial.reached.get((change.file, line), frozenset()) for line in group))
@@ -208,27 +219,40 @@ def _blamed(change: Change | None, reach: Reach, bad: frozenset[str], trial: Tri
     return any(group & bad for group in groups) or not any(groups)
 
 
-def _judged(change: Change, reach: Reach, proof: Proof, options: Sequence[Option]) -> Change:
+def _refuted(changes: Sequence[Change], reach: Reach, proof: Proof) -> dict[int, str]:
+    """Return the changes, by identity, that a test speaks against, with the test.
+
+    A test that ends otherwise speaks against what it reaches itself (or, where that is nothing, against what ran when modules were
+    imported), if that is about one update only and no place left alone is on its way.
+    """
+    found: dict[int, str] = {}
+    for test in sorted(proof.after.differing(proof.base)):
+        if any(test in group or (not test and group) for group in reach[0]):
+            continue
+        direct = [one for one in changes if any(test in group for group in reach[id(one)])]
+        culprits = direct or [one for one in changes if any("" in group for group in reach[id(one)])]
+        if len({finding.update.family_id for one in culprits for finding in one.findings}) == 1:
+            found.update({id(one): test for one in culprits})
+    return found
+
+
+def _judged(change: Change, reach: Reach, proof: Proof, refuted: Mapping[int, str]) -> Change:
     """Return a change with the evidence that the tests give for it."""
+    if id(change) in refuted:
+        test = refuted[id(change)] or "the command"
+        return replace(change, evidence="refuted", remark=f"{test} reaches it and ends otherwise than before")
     groups = _covering(change, reach, proof.after)
     reached = [group for group in groups if group]
-    bad = proof.after.differing(proof.base)
     if not reached:
         return replace(change, remark=f"no test reaches it; {change.remark}".removesuffix("; "))
-    tests = frozenset().union(*reached)
-    if tests & bad:
-        alone = not any(
-            other.change is not None and other.change is not change
-            and any(group & bad & tests for group in _covering(other.change, reach, proof.after))
-            for other in options
-        )  # fmt: skip
-        name = sorted(tests & bad)[0] or "the command"
-        said = f"{name} reaches it and ends otherwise than before"
-        return replace(change, evidence="refuted" if alone else change.evidence, remark=said)
+    tests = frozenset[str]().union(*reached)
+    if bad := tests & proof.after.differing(proof.base):
+        said = f"{sorted(bad)[0] or 'the command'} reaches it and ends otherwise than before, which may be due to another place"
+        return replace(change, remark=said)
     if len(reached) < len(groups):
-        return replace(change, remark=f"tests reach {len(reached)} of its {len(groups)} places")
+        return replace(change, remark=f"tests reach {len(reached)} of its {len(groups)} places; {change.remark}")
     passing = tests & proof.after.passed & proof.base.passed
     if not passing:
         return replace(change, remark="no test that reaches it passes, before or after")
-    count = "the command" if passing == {""} else f"{len(passing)} tests" if len(passing) > 1 else sorted(passing)[0]
-    return replace(change, evidence="proven", remark=f"{count} reach it and give the same result in both releases")
+    who = "the command reaches" if passing == {""} else f"{len(passing)} tests reach" if len(passing) > 1 else f"{sorted(passing)[0]} reaches"
+    return replace(change, evidence="proven", remark=f"{who} it: the same result in both releases")

@@ -246,22 +246,55 @@ class Renamer:
         """Say whether a name means anything in this file already."""
         return name in self._bound
 
-    def added_imports(self, lines: Sequence[str], beside: ast.AST | None) -> list[Edit]:
-        """Return the edits that add import lines after another import, or after the file's first ones.
+    def imports_changed(
+        self, lines: Sequence[str], beside: ast.AST | None, without: ast.alias | None = None
+    ) -> list[Edit]:
+        """Return the edits that add import lines, and take one imported name out.
+
+        Args:
+            lines: without line ends; those that stand in the file already are to be left out.
+            beside: an import statement to stand after; None: the file's first ones.
+            without: a name of a `from` import that nothing uses any more.
 
         Raises:
             Rejected: there is no place for them.
         """
-        body = self.tree.module.body
-        if beside is None:
-            beside = next((one for one in reversed(body) if isinstance(one, ast.Import | ast.ImportFrom)), None)
         try:
+            if without is not None:
+                statement = self.tree.parents[without]
+                assert isinstance(statement, ast.ImportFrom)
+                return self._exchanged(statement, without, lines)
+            if not lines:
+                return []
+            if beside is None:
+                body = self.tree.module.body
+                beside = next((one for one in reversed(body) if isinstance(one, ast.Import | ast.ImportFrom)), None)
             if beside is None:
                 raise _No("the file has no imports to stand beside")
             edits = [self._after(beside, line) for line in lines]
         except _No as no:
             raise Rejected(str(no)) from None
         return [Edit(edits[0].start, edits[0].end, "".join(edit.text for edit in edits))]
+
+    def _exchanged(self, statement: ast.ImportFrom, without: ast.alias, lines: Sequence[str]) -> list[Edit]:
+        """Return the edits that take a name out of an import and add other imports after it, or in its place."""
+        start, end = self.tree.span(statement)
+        after = self._after(statement, "")
+        indent = after.text.removeprefix(self.newline)
+        if len(statement.names) > 1:
+            added = [Edit(after.start, after.end, "".join(f"{after.text}{line}" for line in lines))] if lines else []
+            return [*self._taken_out(statement.names, {without}), *added]
+        if lines:
+            return [Edit(start, end, f"{self.newline}{indent}".join(lines))]
+        block = self.tree.parents[statement]
+        if any(len(body) == 1 and body[0] is statement for body in _blocks(block)) and block is not self.tree.module:
+            return [Edit(start, end, "pass")]
+        number = self.tree.line_of(start)
+        last = self.tree.line_of(end)
+        following = self.tree.starts[last] if last < len(self.tree.starts) else len(self.tree.text)
+        if after.start != end:
+            raise _No("a comment stands beside the import")
+        return [Edit(self.tree.starts[number - 1], following, "")]
 
     # --- imported names ---
 
@@ -351,6 +384,10 @@ class Renamer:
                 raise _No("a comment stands between the imported names")
             edits.append(Edit(*cut, ""))
         return edits
+
+
+def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
+    return [block for name in ("body", "orelse", "finalbody") if isinstance(block := getattr(node, name, None), list)]
 
 
 def _in_class(new: Symbol) -> bool:
