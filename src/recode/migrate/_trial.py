@@ -62,9 +62,9 @@ def _write(out: str) -> None:
 
 def pytest_runtest_logreport(report: Any) -> None:
     """Note how a test ended; a failure of any of its parts counts."""
-    if report.outcome != "passed" or (report.when == "call" and report.nodeid not in _outcomes):
-        if _outcomes.get(report.nodeid) != "failed":
-            _outcomes[report.nodeid] = report.outcome
+    says = report.outcome != "passed" or (report.when == "call" and report.nodeid not in _outcomes)
+    if says and _outcomes.get(report.nodeid) != "failed":
+        _outcomes[report.nodeid] = report.outcome
 
 
 def pytest_collectreport(report: Any) -> None:

@@ -58,9 +58,7 @@ def judge(
     return Judged(candidates, tuple(rejected.most_common()))
 
 
-def _read(
-    renamer: Renamer, window: Window, limit: tuple[int, int], update: ApiUpdate, completion: str
-) -> Candidate:
+def _read(renamer: Renamer, window: Window, limit: tuple[int, int], update: ApiUpdate, completion: str) -> Candidate:
     answer = parse_response(completion).code
     if answer is None:
         raise Rejected("no answer in the form asked for")

@@ -149,9 +149,7 @@ def _parseable(cell: notebook.Cell) -> str:
     parsed = text.lines_of(cell.python)
     if len(parsed) != len(written):
         return "".join(_spaces(line) for line in written)
-    return "".join(
-        line if line == other else _statement(line) for line, other in zip(written, parsed, strict=True)
-    )
+    return "".join(line if line == other else _statement(line) for line, other in zip(written, parsed, strict=True))
 
 
 def _spaces(line: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, order=True)
@@ -22,7 +23,7 @@ def merged(edits: Iterable[Edit]) -> list[Edit]:
         ValueError: two of them overlap.
     """
     ordered = sorted(set(edits))
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in pairwise(ordered):
         if after.start < before.end or (after.start == before.start and after.end == before.start < before.end):
             raise ValueError(f"edits overlap at {after.start}")
     return ordered

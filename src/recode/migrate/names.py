@@ -17,7 +17,7 @@ from recode.sandbox.execution import run_program
 Answer = Literal["yes", "no", "unknown"]
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-_PROGRAM = '''
+_PROGRAM = """
 import importlib, inspect, json, warnings
 warnings.simplefilter("ignore")
 
@@ -71,7 +71,7 @@ def same(one, other):
     return "yes" if first is second and not isinstance(first, (int, float, str, bytes, tuple, type(None))) else "no"
 
 print(json.dumps([globals()[kind](first, second) for kind, first, second in QUESTIONS]))
-'''
+"""
 
 
 class Names:
@@ -117,4 +117,6 @@ class Names:
             found = json.loads(done.stdout.strip().splitlines()[-1])
         except (RecodeError, ValueError, IndexError):
             return unknown
-        return [one if one in ("yes", "no") else "unknown" for one in found] if len(found) == len(questions) else unknown
+        return (
+            [one if one in ("yes", "no") else "unknown" for one in found] if len(found) == len(questions) else unknown
+        )

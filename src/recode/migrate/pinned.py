@@ -59,7 +59,11 @@ def _distinct(lines: Iterable[str], library: str) -> list[str]:
         except InvalidRequirement:
             continue
         name = canonicalize_name(requirement.name)
-        if name == canonicalize_name(library) or requirement.url or (requirement.marker and not requirement.marker.evaluate()):
+        if (
+            name == canonicalize_name(library)
+            or requirement.url
+            or (requirement.marker and not requirement.marker.evaluate())
+        ):
             continue
         extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
         found.setdefault(name, f"{requirement.name}{extras}{requirement.specifier}".replace(" ", ""))

@@ -34,7 +34,9 @@ def plan_file(
     try:
         tree = Tree(document.program)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return FilePlan(document, None, left=[Left(one, "the file does not parse with this Python") for one in findings])
+        return FilePlan(
+            document, None, left=[Left(one, "the file does not parse with this Python") for one in findings]
+        )
     renamer = Renamer(
         tree, document.newline, names.reached, used_elsewhere, package=document.path.name == "__init__.py"
     )

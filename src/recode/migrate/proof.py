@@ -14,8 +14,8 @@ from recode.migrate.changes import Change
 from recode.migrate.documents import Document
 from recode.migrate.edits import Edit, merged, overlap
 from recode.migrate.patch import Rewritten
-from recode.migrate.trials import Trial
 from recode.migrate.tree import Tree
+from recode.migrate.trials import Trial
 
 RUNS = 12
 """Most runs of the tests with new code."""
@@ -254,5 +254,11 @@ def _judged(change: Change, reach: Reach, proof: Proof, refuted: Mapping[int, st
     passing = tests & proof.after.passed & proof.base.passed
     if not passing:
         return replace(change, remark="no test that reaches it passes, before or after")
-    who = "the command reaches" if passing == {""} else f"{len(passing)} tests reach" if len(passing) > 1 else f"{sorted(passing)[0]} reaches"
+    who = (
+        "the command reaches"
+        if passing == {""}
+        else f"{len(passing)} tests reach"
+        if len(passing) > 1
+        else f"{sorted(passing)[0]} reaches"
+    )
     return replace(change, evidence="proven", remark=f"{who} it: the same result in both releases")

@@ -69,7 +69,7 @@ class Renamer:
     package: bool = False
     scopes: Scopes = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self) -> None:  # noqa: D105
         self.scopes = Scopes(self.tree.module)
         self._public = _exported(self.tree.module)
         self._bound = {name for scope in self._all_scopes() for name in scope}

@@ -140,9 +140,7 @@ def _same_objects(result: Migrated, tell: Tell) -> frozenset[str]:
         return frozenset()
     pairs = sorted(asked)
     environment = _environment(result, result.asked.old, result.asked.old_requires, tell)
-    return frozenset(
-        old for (old, _), alike in zip(pairs, Names(environment).same(pairs), strict=True) if alike
-    )
+    return frozenset(old for (old, _), alike in zip(pairs, Names(environment).same(pairs), strict=True) if alike)
 
 
 # --- plans ---
@@ -211,7 +209,9 @@ def _modelled(
     tell(f"asking {asked.model} about {total} places")
     sampling = Sampling(MAX_TOKENS, TEMPERATURE, seed=asked.seed)
     rescan = _Rescan(updates, shapes, asked)
-    return propose(plans, backend, asked.samples, sampling, rescan.gone, lambda done: tell(f"{asked.model}: {done} samples"))
+    return propose(
+        plans, backend, asked.samples, sampling, rescan.gone, lambda done: tell(f"{asked.model}: {done} samples")
+    )
 
 
 class _Rescan:
@@ -261,7 +261,9 @@ def _proven(result: Migrated, options: list[Option], tell: Tell) -> None:
     old = pinned(asked.library, asked.old, _pins(common, asked.old_requires))
     new = pinned(asked.library, asked.new, _pins(common, asked.new_requires))
 
-    def run(environment: Environment, files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[int]], reviewed: bool) -> Trial:
+    def run(
+        environment: Environment, files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[int]], reviewed: bool
+    ) -> Trial:
         return try_tests(
             result.root, files, asked.tests or "", environment, reviewed=reviewed, watched=watched, seconds=asked.test_seconds
         )  # fmt: skip
@@ -311,7 +313,10 @@ def _sorted_out(result: Migrated, options: Sequence[tuple[Option, Change | None]
     for option, change in options:
         if change is None:
             first = option.changes[0]
-            result.left += [Left(one, "another change stands at the same place; run again after it", first) for one in first.findings]
+            result.left += [
+                Left(one, "another change stands at the same place; run again after it", first)
+                for one in first.findings
+            ]
         elif change.offered:
             result.changes.append(change)
         else:

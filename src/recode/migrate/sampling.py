@@ -30,7 +30,9 @@ def completions(
     """
     folder = folder or recode_home() / "rewritings"
     prompts = [migration_prompt(update, window.program) for update, window in asked]
-    settings = f"{backend.fingerprint()} {sampling.temperature} {sampling.top_p} {sampling.max_new_tokens} {sampling.seed}"
+    settings = (
+        f"{backend.fingerprint()} {sampling.temperature} {sampling.top_p} {sampling.max_new_tokens} {sampling.seed}"
+    )
     files = [folder / f"{_digest(settings, prompt.key())}.json" for prompt in prompts]
     known: list[dict[int, str]] = [_read(path) for path in files]
 

@@ -58,8 +58,8 @@ class Scope:
         return owner.bindings[name] if owner is not None else []
 
 
-class Scopes(ast.NodeVisitor):
-    """The scopes of a module, and the scope that each bare name stands in."""
+class _Reader(ast.NodeVisitor):
+    """Walks a module once."""
 
     def __init__(self, module: ast.Module) -> None:
         self.module = Scope("module", None)
@@ -70,35 +70,27 @@ class Scopes(ast.NodeVisitor):
         for statement in module.body:
             self.visit(statement)
 
-    def uses(self, binding: Binding) -> list[ast.Name]:
-        """Return the bare names that mean this binding, whether they read, set or delete it."""
-        return [name for name in self.names if name.id == binding.name and binding in self.of[name].resolve(name.id)]
-
-    def visible(self, at: ast.AST, name: str) -> list[Binding]:
-        """Return what a name means where another node stands."""
-        return self.of.get(at, self.module).resolve(name)
-
     # --- what binds names ---
 
     def visit(self, node: ast.AST) -> None:
         self.of[node] = self._scope
         super().visit(node)
 
-    def visit_Name(self, node: ast.Name) -> None:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> None:
         self.names.append(node)
         if not isinstance(node.ctx, ast.Load):
             self._scope.bind(Binding(node.id, node))
 
-    def visit_Constant(self, node: ast.Constant) -> None:  # noqa: N802
+    def visit_Constant(self, node: ast.Constant) -> None:
         pass
 
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802
+    def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             self.of[alias] = self._scope
             first = alias.name.partition(".")[0]
             self._scope.bind(Binding(alias.asname or first, node, alias.name if alias.asname else first, alias))
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         module = "." * node.level + (node.module or "")
         for alias in node.names:
             self.of[alias] = self._scope
@@ -107,32 +99,32 @@ class Scopes(ast.NodeVisitor):
                 continue
             self._scope.bind(Binding(alias.asname or alias.name, node, f"{module}.{alias.name}", alias))
 
-    def visit_Global(self, node: ast.Global) -> None:  # noqa: N802
+    def visit_Global(self, node: ast.Global) -> None:
         self._scope.elsewhere.update(dict.fromkeys(node.names, "global"))
 
-    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:  # noqa: N802
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
         self._scope.elsewhere.update(dict.fromkeys(node.names, "nonlocal"))
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:  # noqa: N802
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         if node.name:
             self._scope.bind(Binding(node.name, node))
         self.generic_visit(node)
 
-    def visit_MatchAs(self, node: ast.MatchAs) -> None:  # noqa: N802
+    def visit_MatchAs(self, node: ast.MatchAs) -> None:
         if node.name:
             self._scope.bind(Binding(node.name, node))
         self.generic_visit(node)
 
-    def visit_MatchStar(self, node: ast.MatchStar) -> None:  # noqa: N802
+    def visit_MatchStar(self, node: ast.MatchStar) -> None:
         if node.name:
             self._scope.bind(Binding(node.name, node))
 
-    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:  # noqa: N802
+    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
         if node.rest:
             self._scope.bind(Binding(node.rest, node))
         self.generic_visit(node)
 
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:  # noqa: N802
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.visit(node.value)
         inner = self._scope
         # Within a comprehension, `:=` binds in the function around it.
@@ -143,7 +135,7 @@ class Scopes(ast.NodeVisitor):
 
     # --- what opens a scope ---
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self._scope.bind(Binding(node.name, node))
         self._each(node.decorator_list)
         self._arguments_outside(node.args)
@@ -153,22 +145,22 @@ class Scopes(ast.NodeVisitor):
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
-    def visit_Lambda(self, node: ast.Lambda) -> None:  # noqa: N802
+    def visit_Lambda(self, node: ast.Lambda) -> None:
         self._arguments_outside(node.args)
         self._inside("function", [node.body], node.args)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._scope.bind(Binding(node.name, node))
         self._each([*node.decorator_list, *node.bases, *node.keywords])
         self._inside("class", node.body)
 
-    def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> None:  # noqa: N802
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> None:
         self._comprehension(node.generators, [node.elt])
 
     visit_SetComp = visit_ListComp  # noqa: N815
     visit_GeneratorExp = visit_ListComp  # noqa: N815
 
-    def visit_DictComp(self, node: ast.DictComp) -> None:  # noqa: N802
+    def visit_DictComp(self, node: ast.DictComp) -> None:
         self._comprehension(node.generators, [node.key, node.value])
 
     def _comprehension(self, generators: list[ast.comprehension], results: list[ast.expr]) -> None:
@@ -208,6 +200,18 @@ class Scopes(ast.NodeVisitor):
     def _each(self, nodes: Iterable[ast.AST]) -> None:
         for node in nodes:
             self.visit(node)
+
+
+class Scopes(_Reader):
+    """The scopes of a module: `of` has the scope that each node stands in, `stars` the modules of star imports."""
+
+    def uses(self, binding: Binding) -> list[ast.Name]:
+        """Return the bare names that mean this binding, whether they read, set or delete it."""
+        return [name for name in self.names if name.id == binding.name and binding in self.of[name].resolve(name.id)]
+
+    def visible(self, at: ast.AST, name: str) -> list[Binding]:
+        """Return what a name means where another node stands."""
+        return self.of.get(at, self.module).resolve(name)
 
 
 def _all_arguments(arguments: ast.arguments) -> list[ast.arg]:

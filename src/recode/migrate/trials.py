@@ -12,9 +12,21 @@ from pathlib import Path
 
 from recode.migrate.project import SUFFIXES
 from recode.sandbox.environments import Environment
-from recode.sandbox.trees import TreeLimits, run_in_tree
+from recode.sandbox.trees import PROJECT, TreeLimits, isolation, run_in_tree
 
-_LEFT_OUT = ("__pycache__", ".git", ".hg", ".svn", ".tox", ".nox", ".venv", "venv", "node_modules", ".mypy_cache", ".pytest_cache")
+_LEFT_OUT = (
+    "__pycache__",
+    ".git",
+    ".hg",
+    ".svn",
+    ".tox",
+    ".nox",
+    ".venv",
+    "venv",
+    "node_modules",
+    ".mypy_cache",
+    ".pytest_cache",
+)
 _LARGEST = 64 << 20
 """Bytes from which on a file is not copied."""
 
@@ -85,7 +97,7 @@ def try_tests(
             "PYTHONPATH": python_path, "RECODE_TRIAL_OUT": "{result}", "RECODE_TRIAL_WATCH": "{result}/watch",
             "PYTEST_ADDOPTS": "-p recode_trial -p no:cacheprovider",
         }  # fmt: skip
-        prefix = "/project" if _isolated(reviewed) else str(tree)
+        prefix = PROJECT if isolation(reviewed) == "isolated" else str(tree)
         (result / "watch").write_text(json.dumps({os.path.join(prefix, name): lines for name, lines in watch.items()}))  # noqa: PTH118
         run = run_in_tree(
             tree, command, environment, reviewed=reviewed, beside=beside, result=result, variables=variables,
@@ -95,24 +107,20 @@ def try_tests(
     return Trial(run.status, tests, reached, run.stdout, run.stderr, run.seconds)
 
 
-def _isolated(reviewed: bool) -> bool:
-    from recode.sandbox.trees import isolation
-
-    return isolation(reviewed) == "isolated"
-
-
 def _copy(root: Path, tree: Path) -> None:
     def unwanted(folder: str, names: list[str]) -> list[str]:
-        found = [one for one in names if one in _LEFT_OUT]
-        for name in names:
-            path = Path(folder) / name
-            if path.is_symlink() or not (path.is_dir() or path.is_file()) or (path.is_dir() and (path / "pyvenv.cfg").exists()):
-                found.append(name)
-            elif path.is_file() and path.suffix not in SUFFIXES and path.stat().st_size > _LARGEST:
-                found.append(name)
-        return found
+        return [name for name in names if name in _LEFT_OUT or _unwanted(Path(folder) / name)]
 
     shutil.copytree(root, tree, ignore=unwanted, symlinks=True)
+
+
+def _unwanted(path: Path) -> bool:
+    """Say whether a path is a link, a device, an environment or a huge file, which no test gets."""
+    if path.is_symlink():
+        return True
+    if path.is_dir():
+        return (path / "pyvenv.cfg").exists()
+    return not path.is_file() or (path.suffix not in SUFFIXES and path.stat().st_size > _LARGEST)
 
 
 def _read(result: Path, prefix: str) -> tuple[dict[str, str], dict[tuple[Path, int], frozenset[str]]]:

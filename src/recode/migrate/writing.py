@@ -59,12 +59,25 @@ def write_one(path: Path, old: bytes, new: bytes) -> None:
         mode = path.lstat().st_mode
         if not stat.S_ISREG(mode) or path.read_bytes() != old:
             raise RecodeError(f"{path}: changed while it was looked at; run again")
+    except OSError as error:
+        raise RecodeError(f"{path}: cannot be read ({error.strerror})") from None
+    write_bytes(path, new, stat.S_IMODE(mode))
+
+
+def write_bytes(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Write a file atomically; without a mode it gets the usual permissions.
+
+    Raises:
+        RecodeError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(new)
+                file.write(content)
                 file.flush()
-                os.fchmod(file.fileno(), stat.S_IMODE(mode))
+                os.fchmod(file.fileno(), 0o644 if mode is None else mode)
                 os.fsync(file.fileno())
             os.replace(temporary, path)  # noqa: PTH105
         except BaseException:
