@@ -171,6 +171,21 @@ def data_generate(
         typer.echo(f"{out / file}: {count} entries")
 
 
+@data_app.command("knowledge", epilog="Example: `recode data knowledge numpy`")
+def data_knowledge(
+    libraries: Annotated[list[str] | None, typer.Argument(help="Only these (default: all).")] = None,
+    sources: Annotated[Path, typer.Option(help="Folder of what to compare, skip and add.")] = Path("data/knowledge"),
+    written: Annotated[Path, typer.Option(help="Folder of update sources.")] = Path("data/sources"),
+    out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("src/recode/migrate/knowledge"),
+    locks: Annotated[Path | None, typer.Option(help="Folder of locks (default: that of `recode collect`).")] = None,
+) -> None:
+    """Collect what `recode scan` knows of each library, and write it into the package (exit code 1 if one could not be)."""
+    from recode.collect.knowledge import build_all
+
+    if not build_all(sources, written, out, libraries or (), locks):
+        raise typer.Exit(1)
+
+
 @data_app.command("export", epilog="Example: `recode data export --format hf --out runs/data-hf`")
 def data_export(
     form: Annotated[
@@ -185,6 +200,34 @@ def data_export(
 
     for file, count in export(data, out, form).items():
         typer.echo(f"{out / file}: {count} rows")
+
+
+# --- migration ---
+
+
+@app.command(epilog="Example: `recode scan . --to numpy==2.1.0`")
+def scan(
+    path: Annotated[Path, typer.Argument(help="A project's folder, a Python file or a notebook.")],
+    to: Annotated[str, typer.Option(help="The library and the release to move to, as `LIB==B`.")],
+    old: Annotated[
+        str | None,
+        typer.Option("--from", help="The release it comes from (default: what the project's own files say)."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, a row per use.")] = False,
+    sarif: Annotated[Path | None, typer.Option(help="Write a SARIF 2.1.0 file there, for code review tools.")] = None,
+    confidence: Annotated[float, typer.Option(min=0.0, max=1.0, help="Leave out what is less sure.")] = 0.5,
+    updates: Annotated[
+        Path | None, typer.Option(help="A file of updates to use instead of what is known (`recode collect --out`).")
+    ] = None,
+    collect: Annotated[
+        bool, typer.Option("--collect", help="Compare the two releases now, whatever is shipped.")
+    ] = False,
+) -> None:
+    """List each use of an API that breaks or is deprecated in a release (exit code 1 if anything breaks). No model is needed."""
+    from recode.scanning import run_scan
+
+    if run_scan(path, to, old, as_json=as_json, sarif=sarif, confidence=confidence, updates=updates, collect=collect):
+        raise typer.Exit(1)
 
 
 # --- the sandbox ---

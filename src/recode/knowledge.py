@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from recode.errors import RecordError
 from recode.records import ApiUpdate, Record, read_records, write_records, write_text
@@ -25,15 +25,15 @@ class Shape(Record):
     """Names that programs import, the main one first."""
     old_version: str
     new_version: str
-    aliases: dict[str, str] = {}
+    aliases: dict[str, str] = Field(default_factory=dict)
     """Further public paths of functions and classes → their best one."""
-    classes: dict[str, tuple[str, ...]] = {}
+    classes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Public classes → those they derive from, in the order of resolution."""
-    parameters: dict[str, tuple[str, ...]] = {}
+    parameters: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Callables that updates are about → parameters that can be given by position, without `self`."""
-    positional: dict[str, int] = {}
+    positional: dict[str, int] = Field(default_factory=dict)
     """The same callables → how many arguments the newer release takes by position, where it bounds them."""
-    returns: dict[str, str] = {}
+    returns: dict[str, str] = Field(default_factory=dict)
     """Functions, `class.method`s and `class.property`s → class of what they give; `Self` is the receiver's."""
 
 
