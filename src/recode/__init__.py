@@ -13,6 +13,11 @@ __all__ = ["scan"]
 
 def __getattr__(name: str) -> Any:
     # `import recode` is asked for by every part of the package, so what is heavier waits until it is wanted.
+    if name == "migrate":
+        # The package of that name; it can be called. Whoever imports a part of it finds it here as well.
+        import importlib
+
+        return importlib.import_module("recode.migrate")
     if name in __all__:
         from recode import api
 

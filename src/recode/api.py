@@ -1,15 +1,16 @@
-"""What a program calls: `recode.scan`. Composes what finds updates and what finds their uses."""
+"""What a program calls: `recode.scan` and `recode.migrate`. Composes what finds updates with what finds and rewrites their uses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from recode.errors import RecodeError
 from recode.knowledge import write_knowledge
 from recode.migrate.findings import ScanResult
 from recode.migrate.known import Known, cached_file, known_updates, shipped_libraries, updates_of_file
+from recode.migrate.rewriting import Asked, Extras, Migrated, migrate_project
 from recode.migrate.scan import CONFIDENCE
 from recode.migrate.scan import scan as scan_folder
 from recode.migrate.target import Coming, coming_from, parse_target
@@ -108,6 +109,49 @@ def scan_move(
         workers=workers,
         tell=tell,
     )
+
+
+def migrate(
+    path: str | Path,
+    *,
+    to: str,
+    from_: str | None = None,
+    extras: Extras | None = None,
+    updates: str | Path | None = None,
+    collect: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Migrated:
+    """Rewrite the uses of what a library's release breaks or deprecates, in memory; nothing is written.
+
+    `recode.migrate.writing.write_all(result.root, result.files())` writes, `recode.migrate.command.patch_of` makes a patch.
+
+    Args:
+        path: a folder, a Python file or a notebook.
+        to: `LIB==B`, such as `numpy==2.1.0`.
+        from_: the release that the project comes from; None: what its own files say.
+        extras: model, tests and the like; None: renames by syntax tree, checked by name.
+        updates: a file of updates (JSON Lines) to use instead of what is known.
+        collect: compare the two releases now, whatever is shipped with the package.
+        tell: called with what is being done.
+
+    Raises:
+        RecodeError: a path or release is wrong, or the updates, the model or an environment cannot be had.
+    """
+    move = move_of(path, to, from_, updates, collect=collect, tell=tell)
+    knowledge = move.known.knowledge
+    shapes = [knowledge.shape] if knowledge.shape else []
+    return migrate_project(Path(path), asked_of(move, extras or Extras()), knowledge.updates, shapes, tell)
+
+
+def asked_of(move: Move, extras: Extras) -> Asked:
+    """Return what is asked of a migration.
+
+    Raises:
+        RecodeError: nothing says which release the project comes from.
+    """
+    if move.coming is None:
+        raise RecodeError(f"{move.library}: nothing says which release the project comes from; give --from")
+    return Asked(**asdict(extras), library=move.library, old=move.coming.version, new=move.target)
 
 
 def _collected(library: str, old: str | None, target: str, tell: Callable[[str], None]) -> Known:

@@ -22,7 +22,7 @@ from recode.migrate.planning import FilePlan, plan_file
 from recode.migrate.project import project_files
 from recode.migrate.proof import Option, Proof, prove, rewritten
 from recode.migrate.sampling import MAX_TOKENS, SAMPLES, TEMPERATURE
-from recode.migrate.scan import scan
+from recode.migrate.scan import CONFIDENCE, scan
 from recode.migrate.text import Unreadable
 from recode.migrate.trials import Trial, try_tests
 from recode.records import ApiUpdate
@@ -33,12 +33,13 @@ Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked of a migration. `old_requires` and `new_requires` are further pins for the two environments."""
+class Extras:
+    """How a migration is made. `old_requires` and `new_requires` are further pins for the two environments.
 
-    library: str
-    old: str
-    new: str
+    `tests` is a shell command, `test_seconds` its wall time. Without `environments` nothing is built, so new names are not checked
+    and no tests run.
+    """
+
     model: str | None = None
     endpoint: str | None = None
     samples: int = SAMPLES
@@ -48,7 +49,16 @@ class Asked:
     old_requires: tuple[str, ...] = ()
     new_requires: tuple[str, ...] = ()
     environments: bool = True
-    """Whether environments may be built; without them new names are not checked and nothing is run."""
+    confidence: float = CONFIDENCE
+
+
+@dataclass(frozen=True)
+class Asked(Extras):
+    """A library's two releases, and how the migration is made."""
+
+    library: str = ""
+    old: str = ""
+    new: str = ""
 
 
 @dataclass
@@ -89,7 +99,7 @@ def migrate_project(
         RecodeError: the path does not exist, the model cannot be had, or the tests cannot be run.
     """
     tell("scanning")
-    found = scan(root, updates, shapes, to=asked.new, from_=asked.old)
+    found = scan(root, updates, shapes, to=asked.new, from_=asked.old, confidence=asked.confidence)
     folder = root.parent if root.is_file() else root
     result = Migrated(folder, asked, found)
     if not found.findings:
