@@ -15,6 +15,10 @@ from recode.migrate.renames import Refused, Renamer, UsedElsewhere, Wanted, guar
 from recode.migrate.tree import Place, Tree
 
 
+SURE = 0.75
+"""Confidence of a finding below which its rename needs a test that proves it: the receiver was told by its name alone."""
+
+
 @dataclass
 class FilePlan:
     """What was found out about one file. `open` are findings that a model may try, with the reason why no rename will do."""
@@ -58,6 +62,8 @@ def plan_file(
             continue
         settled = tuple(findings[key] for key in done.keys)
         evidence, remark = checked(names, [wanted[key].new for key in done.keys])
+        if evidence != "refuted" and min(one.confidence for one in settled) < SURE:
+            evidence, remark = "unproven", "what stands before the name was only guessed"
         change = Change(document.path, settled, done.edits, "syntax tree", evidence, remark)
         if evidence == "refuted":
             plan.left += [Left(one, remark, change) for one in settled]

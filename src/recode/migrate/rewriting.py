@@ -330,7 +330,7 @@ def _sorted_out(result: Migrated, options: Sequence[tuple[Option, Change | None]
         elif change.offered:
             result.changes.append(change)
         else:
-            why = "refuted by a test" if change.evidence == "refuted" else "nothing proves the model's rewriting"
+            why = "refuted by a test" if change.evidence == "refuted" else "nothing proves the rewriting"
             said = f"{why}: {change.remark}" if change.remark else why
             result.left += [Left(one, said, change) for one in change.findings]
     result.changes.sort(key=lambda one: (one.file.as_posix(), one.edits[0].start if one.edits else 0))
