@@ -33,6 +33,8 @@ class Shape(Record):
     """Callables that updates are about → parameters that can be given by position, without `self`."""
     positional: dict[str, int] = Field(default_factory=dict)
     """The same callables → how many arguments the newer release takes by position, where it bounds them."""
+    keeps: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Classes → members that the newer release has still, though a class they derive from lost one of that name."""
     returns: dict[str, str] = Field(default_factory=dict)
     """Functions, `class.method`s and `class.property`s → class of what they give; `Self` is the receiver's."""
 

@@ -6,6 +6,7 @@ cannot be told from a program's syntax: `numpy.sum` is deprecated for generators
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from recode.collect.join import Finding
 from recode.collect.shape import canonical_paths, shape_of
 from recode.collect.sources import Text, Update, UpdateSource, read_file
 from recode.collect.symbols import parse_symbol
-from recode.collect.walk import Api
+from recode.collect.walk import Api, Member
 from recode.errors import RecodeError, RecordError
 from recode.knowledge import Knowledge, write_knowledge
 from recode.records import ApiUpdate, Evidence, Kind, Record
@@ -94,9 +95,7 @@ def build_knowledge(
     Raises:
         RecodeError: a release cannot be fetched, installed or imported.
     """
-    asked = Asked(
-        source.library, source.old_version, source.new_version, None, source.old_requires, source.new_requires
-    )
+    asked = _asked(source)
     found = collect(asked, locks, tell)
     environment, old = walked(asked, locks, "old")
     _, new = walked(asked, locks, "new")
@@ -109,6 +108,16 @@ def build_knowledge(
     updates = list(_merged([*by_hand, *collected], source.skip))
     canonical = canonical_paths(old, new, *_paths(updates))
     return Knowledge(tuple(updates), shape_of(source.library, (environment, old), new, updates, canonical))
+
+
+def _asked(source: KnowledgeSource) -> Asked:
+    return Asked(source.library, source.old_version, source.new_version, None, source.old_requires, source.new_requires)
+
+
+def by_hand_only(source: KnowledgeSource, written: UpdateSource | None) -> Knowledge:
+    """Return what people wrote, where the releases cannot be looked at: no other paths, no base classes, no positions."""
+    updates = [*_patterns(source), *(_written(written, None) if written else ())]
+    return Knowledge(tuple(_merged(updates, source.skip)))
 
 
 def _milestone(asked: Asked, version: str, locks: Path | None) -> Api | None:
@@ -138,14 +147,19 @@ class _Dates:
         return missing
 
 
-def _written(source: UpdateSource, new: Api) -> Iterator[ApiUpdate]:
+def _written(source: UpdateSource, new: Api | None) -> Iterator[ApiUpdate]:
     """Yield the families of an update source whose uses syntax can tell."""
     for update in source.update:
         path = ".".join(parse_symbol(update.old_symbol).path)
-        if update.kind in _GONE and "(" not in update.old_symbol and update.removed_in and new.has(path):
+        if update.kind in _GONE and "(" not in update.old_symbol and update.removed_in and _is_left(update, path, new):
             # The name is still there, so what changed is one way of using it.
             continue
         yield _record(update, source.library, source.old_version, source.new_version)
+
+
+def _is_left(update: Update, path: str, new: Api | None) -> bool:
+    """Say whether a name is there still, as far as known: that it is replaced by itself tells it too."""
+    return new.has(path) if new is not None else update.new_symbol.partition("(")[0] == path
 
 
 def _patterns(source: KnowledgeSource) -> Iterator[ApiUpdate]:
@@ -180,7 +194,12 @@ def _collected(findings: Iterable[Finding], dates: _Dates) -> Iterator[ApiUpdate
             update.kind in ("default_changed", "return_changed") and finding.confidence == "low"
         ):
             continue
-        if update.kind == "deprecated" and finding.confidence == "low":
+        if finding.confidence == "low" and update.kind in ("deprecated", "keyword_only"):
+            continue
+        if update.kind == "deprecated" and not is_parameter and not _says_so(update):
+            continue
+        if finding.confidence == "low" and _is_attribute(dates.old, path):
+            # What a class lists no more may be set on its instances.
             continue
         if is_parameter and update.kind in ("parameter_removed", "parameter_renamed") and _takes_anything(dates, path):
             # The newer release's signature takes any keyword, so only what the library says counts.
@@ -190,6 +209,22 @@ def _collected(findings: Iterable[Finding], dates: _Dates) -> Iterator[ApiUpdate
         for symbol in (update.old_symbol, *finding.also):
             one = update.model_copy(update={"old_symbol": symbol}) if symbol != update.old_symbol else update
             yield _dated(one, dates)
+
+
+def _says_so(update: ApiUpdate) -> bool:
+    """Say whether a quote has the name itself deprecated, rather than a way of using it."""
+    leaf = re.escape(parse_symbol(update.old_symbol).path[-1])
+    said = re.compile(
+        rf"\b{leaf}\b\W{{0,4}}(?:\(\))?\W*(?:(?:alias|class|function|method|module|property)\s+)?"
+        r"(?:is|are|was|has been|have been)\s+(?:now\s+)?deprecat",
+        re.I,
+    )
+    return any(said.search(proof.quote) for proof in update.evidence)
+
+
+def _is_attribute(api: Api, path: str) -> bool:
+    found = api.find(path)
+    return isinstance(found, Member) and found.kind != "method"
 
 
 def _takes_anything(dates: _Dates, path: str) -> bool:

@@ -56,6 +56,8 @@ def shape_of(
             parameters[path] = tuple(one.name for one in before.parameters if one.kind in (0, 1))
         if after is not None and after.parameters is not None and all(one.kind != 2 for one in after.parameters):
             positional[path] = sum(one.kind in (0, 1) for one in after.parameters)
+    leaves = {update.old_symbol.rpartition(".")[2] for update in updates if not _about_a_call(update)}
+    keeps = {path: tuple(sorted(leaf for leaf in leaves if new.has(f"{path}.{leaf}"))) for path in classes}
     tops = dict.fromkeys([api.package, *(module.partition(".")[0] for module in api.modules)])
     return Shape(
         library=library,
@@ -66,6 +68,7 @@ def shape_of(
         classes=classes,
         parameters=parameters,
         positional=positional,
+        keeps={path: kept_still for path, kept_still in keeps.items() if kept_still and classes[path]},
         returns=_returns(told["returns"], classes),
     )
 

@@ -113,11 +113,8 @@ class Expressions:
             better = index.aliases.get(path)
             if better is not None:
                 path = better
-            elif index.is_class(owner.path):
-                for base in index.bases(owner.path)[1:]:
-                    if f"{base}.{node.attr}" in index.names:
-                        path = f"{base}.{node.attr}"
-                        break
+            elif node.attr in index.members and index.is_class(owner.path):
+                path = index.lost(owner.path, node.attr, index.names) or path
         if path in index.names:
             self.uses.forget_modules(mark)
             self.uses.name(path, node, node.attr, owner.sure)
@@ -127,10 +124,9 @@ class Expressions:
         """What an attribute of an instance is."""
         index, attr = self.index, node.attr
         if attr in index.members:
-            for base in index.bases(cls):
-                if f"{base}.{attr}" in index.names:
-                    self.uses.name(f"{base}.{attr}", node, attr, sure)
-                    break
+            lost = index.lost(cls, attr, index.names)
+            if lost is not None:
+                self.uses.name(lost, node, attr, sure)
         for base in index.bases(cls):
             gives = index.returns.get(f"{base}.{attr}")
             if gives is not None:

@@ -62,6 +62,7 @@ class Index:
     parameters: dict[str, tuple[str, ...]] = field(default_factory=dict)
     positional: dict[str, int] = field(default_factory=dict)
     returns: dict[str, str] = field(default_factory=dict)
+    keeps: dict[str, tuple[str, ...]] = field(default_factory=dict)
     hints: Hints = field(default_factory=Hints)
     given: frozenset[str] = frozenset()
     """What something returns or holds, so that it is a class whatever it is called."""
@@ -77,6 +78,12 @@ class Index:
     def bases(self, path: str) -> tuple[str, ...]:
         """Return a class and those it derives from, in the order of resolution."""
         return (path, *self.classes.get(path, ()))
+
+    def lost(self, cls: str, leaf: str, table: dict[str, list[Entry]]) -> str | None:
+        """Return the path of the update in a table that a member of a class is about; None where the class still has it."""
+        if leaf in self.keeps.get(cls, ()) and f"{cls}.{leaf}" not in table:
+            return None
+        return next((path for base in self.bases(cls) if (path := f"{base}.{leaf}") in table), None)
 
     def is_class(self, path: str) -> bool:
         """Say whether a path leads to a class, as far as known; else by the habit of capital letters."""
@@ -116,6 +123,7 @@ def build_index(
         index.parameters |= shape.parameters
         index.positional |= shape.positional
         index.returns |= shape.returns
+        index.keeps |= shape.keeps
     index.returns |= hints.returns
     index.aliases |= hints.aliases
     index.given = frozenset(index.returns.values())

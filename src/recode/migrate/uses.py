@@ -96,9 +96,12 @@ class Uses:
                     place = (keyword.lineno, keyword.col_offset, keyword.lineno, keyword.col_offset + width)
                     self._add(entry, place, sure * _BY_POSITION)
                     break
-        if entry.update.kind == "parameter_renamed":
+        before, after = self.index.parameters.get(path, ()), self.index.positional.get(path)
+        is_by_value = any(entry.symbol.values)
+        # A parameter that only has another name is still given by its position.
+        if entry.update.kind == "parameter_renamed" or (not is_by_value and (after is None or after >= len(before))):
             return
-        for argument, name in zip(node.args, self.index.parameters.get(path, ()), strict=False):
+        for argument, name in zip(node.args, before, strict=False):
             if isinstance(argument, ast.Starred):
                 return
             if name in names and _fits(argument, names[name]):
