@@ -33,7 +33,10 @@ CHANGED = {
     "module": ("import numpy\nx = numpy.in1d(a, b)\n", "import numpy\nx = numpy.isin(a, b)\n"),
     "odd alias": ("import numpy as 数\nx = 数.in1d(a, b)\n", "import numpy as 数\nx = 数.isin(a, b)\n"),
     "from": ("from numpy import in1d\nx = in1d(a, b)\n", "from numpy import isin\nx = isin(a, b)\n"),
-    "from as": ("from numpy import in1d as member\nx = member(a)\n", "from numpy import isin as member\nx = member(a)\n"),
+    "from as": (
+        "from numpy import in1d as member\nx = member(a)\n",
+        "from numpy import isin as member\nx = member(a)\n",
+    ),
     "from among others": (
         "from numpy import (\n    array,  # kept\n    in1d,  # renamed\n    zeros,\n)\nx = in1d(array(1), zeros(2))\n",
         "from numpy import (\n    array,  # kept\n    isin,  # renamed\n    zeros,\n)\nx = isin(array(1), zeros(2))\n",
@@ -75,7 +78,10 @@ CHANGED = {
         "import numpy as np\nx = (np\n     .in1d(a,\n            b))  # in1d\n",
         "import numpy as np\nx = (np\n     .isin(a,\n            b))  # in1d\n",
     ),
-    "continuation": ("import numpy as np\nx = np.\\\n    in1d(a, b)\n", "import numpy as np\nx = np.\\\n    isin(a, b)\n"),
+    "continuation": (
+        "import numpy as np\nx = np.\\\n    in1d(a, b)\n",
+        "import numpy as np\nx = np.\\\n    isin(a, b)\n",
+    ),
     "semicolons": (
         "import numpy as np; x = np.in1d(a, b); y = np.trapz(x)\n",
         "import numpy as np; x = np.isin(a, b); y = np.trapezoid(x)\n",
@@ -97,18 +103,27 @@ CHANGED = {
         "import numpy as np\ny = np.zeros(3)\nz = y.tostring()\n",
         "import numpy as np\ny = np.zeros(3)\nz = y.tobytes()\n",
     ),
-    "method of a call": ("import numpy as np\nz = np.zeros(3).tostring()\n", "import numpy as np\nz = np.zeros(3).tobytes()\n"),
+    "method of a call": (
+        "import numpy as np\nz = np.zeros(3).tostring()\n",
+        "import numpy as np\nz = np.zeros(3).tobytes()\n",
+    ),
     "moved below": (
         "import numpy as np\np = np.core.records.fromarrays(a)\n",
         "import numpy as np\np = np.rec.fromarrays(a)\n",
     ),
     "moved module": ("from numpy.core.records import fromarrays\n", "from numpy.rec import fromarrays\n"),
-    "moved module as": ("import numpy.core.records as r\nr.fromarrays(a)\n", "import numpy.rec as r\nr.fromarrays(a)\n"),
+    "moved module as": (
+        "import numpy.core.records as r\nr.fromarrays(a)\n",
+        "import numpy.rec as r\nr.fromarrays(a)\n",
+    ),
     "moved name": (
         "from numpy import format_parser, array\nformat_parser(array)\n",
         "from numpy import array\nfrom numpy.rec import format_parser\nformat_parser(array)\n",
     ),
-    "moved name alone": ("from numpy import format_parser as p\np()\n", "from numpy.rec import format_parser as p\np()\n"),
+    "moved name alone": (
+        "from numpy import format_parser as p\np()\n",
+        "from numpy.rec import format_parser as p\np()\n",
+    ),
     "moved name last": (
         "from numpy import (array,\n                   format_parser)\nformat_parser(array)\n",
         "from numpy import (array)\nfrom numpy.rec import format_parser\nformat_parser(array)\n",

@@ -23,7 +23,11 @@ from recode.source import parses
 
 _WORD = re.compile(r"[A-Za-z_]\w*|\d[\w.]*")
 _PLAIN = frozenset({"0", "1", "2", "None", "True", "False", "self"})
-_FREE = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | _PLAIN
+_NEVER = frozenset(
+    "__import__ breakpoint compile delattr eval exec exit getattr globals input locals open quit setattr vars".split()
+)
+"""Builtins that a rewriting may not bring in unless the note names them."""
+_FREE = (frozenset(keyword.kwlist) | frozenset(dir(builtins)) | _PLAIN) - _NEVER
 
 
 @dataclass(frozen=True)
@@ -117,12 +121,19 @@ def _within_note(window: Window, code: str, update: ApiUpdate) -> None:
     spoken = set(_WORD.findall(note))
     before, after = _words(window.code), _words(code)
     for word in after - before:
-        known = word in before or word in _FREE or word in spoken or word.strip("'\"") in note
-        if not known:
+        if word not in before and word not in _FREE and word not in spoken and not _quoted_in(word, note):
             raise Rejected(f"brings in {word[:40]}, of which the note says nothing")
     for word in before - after:
-        if word not in spoken and word not in _PLAIN and not (word[0] in "'\"" and word.strip("'\"") in note):
+        if word not in spoken and word not in _PLAIN and not _quoted_in(word, note):
             raise Rejected(f"takes away {word[:40]}, of which the note says nothing")
+
+
+def _quoted_in(word: str, note: str) -> bool:
+    """Say whether a string's content stands in a note as words of its own."""
+    if word[0] not in "'\"":
+        return False
+    content = word.strip("'\"")
+    return bool(content) and re.search(rf"(?<!\w){re.escape(content)}(?!\w)", note) is not None
 
 
 # --- imports ---

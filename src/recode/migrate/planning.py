@@ -14,7 +14,6 @@ from recode.migrate.plain import Symbol, plain
 from recode.migrate.renames import Refused, Renamer, UsedElsewhere, Wanted, guarded
 from recode.migrate.tree import Place, Tree
 
-
 SURE = 0.75
 """Confidence of a finding below which its rename needs a test that proves it: the receiver was told by its name alone."""
 
