@@ -164,10 +164,6 @@ CHANGED = {
         "import numpy as np\nclass C:\n    in1d = staticmethod(np.in1d)\n    def trapz(self): return np.trapz(self.in1d)\n",
         "import numpy as np\nclass C:\n    in1d = staticmethod(np.isin)\n    def trapz(self): return np.trapezoid(self.in1d)\n",
     ),
-    "global": (
-        "def f():\n    global np\n    import numpy as np\nf()\nx = np.in1d(a, b)\n",
-        "def f():\n    global np\n    import numpy as np\nf()\nx = np.isin(a, b)\n",
-    ),
     "nested calls": (
         "import numpy as np\nx = np.in1d(np.trapz(a), np.reshape(b, newshape=np.in1d(c, d)))\n",
         "import numpy as np\nx = np.isin(np.trapezoid(a), np.reshape(b, shape=np.isin(c, d)))\n",

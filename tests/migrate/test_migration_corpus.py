@@ -36,7 +36,7 @@ def test_the_corpus_is_large() -> None:
     assert len({(case.before, case.after) for case in CASES}) >= 200
 
 
-@pytest.mark.parametrize(("number", "case"), enumerate(CASES), ids=[case.name for case in CASES])
+@pytest.mark.parametrize(("number", "case"), list(enumerate(CASES)), ids=[case.name for case in CASES])
 def test_each_file_becomes_what_the_table_says(migrated: Migrated, number: int, case: Case) -> None:
     made = {file.path.name: file.new for file in migrated.files()}
     assert made.get(name_of(number), case.before) == case.after

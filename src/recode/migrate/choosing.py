@@ -18,7 +18,7 @@ from recode.migrate.documents import Document
 from recode.migrate.edits import Edit, apply, overlap
 from recode.migrate.rewriting import Migrated
 from recode.migrate.terminal import print_diff
-from recode.migrate.tree import Tree
+from recode.migrate.tree import parsed
 from recode.source import parses
 
 Ask = Callable[[str], str]
@@ -92,7 +92,7 @@ def by_hand(document: Document, change: Change, editor: Editor) -> Change | None
 
 def _regions(document: Document, edits: Sequence[Edit]) -> list[tuple[int, int]]:
     """Return the whole lines that edits touch, those that touch each other as one."""
-    tree = Tree(document.program)
+    tree = parsed(document.program)
     starts = [*tree.starts, len(document.program)]
     found: list[tuple[int, int]] = []
     for edit in sorted(edits):

@@ -12,7 +12,8 @@ from recode.migrate.findings import Finding
 from recode.migrate.names import Names
 from recode.migrate.plain import Symbol, plain
 from recode.migrate.renames import Refused, Renamer, UsedElsewhere, Wanted, guarded
-from recode.migrate.tree import Place, Tree
+from recode.migrate.tree import Place, Tree, parsed
+from recode.source import parses
 
 SURE = 0.75
 """Confidence of a finding below which its rename needs a test that proves it: the receiver was told by its name alone."""
@@ -35,7 +36,7 @@ def plan_file(
 ) -> FilePlan:  # fmt: skip
     """Plan the renames of one file; every finding comes out as a change, left alone, or open."""
     try:
-        tree = Tree(document.program)
+        tree = parsed(document.program)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return FilePlan(
             document, None, left=[Left(one, "the file does not parse with this Python") for one in findings]
@@ -68,6 +69,7 @@ def plan_file(
             plan.left += [Left(one, remark, change) for one in settled]
         else:
             _take(plan, change)
+    _drop_what_does_not_parse(plan)
     return plan
 
 
@@ -94,17 +96,23 @@ def _place(document: Document, tree: Tree, finding: Finding) -> Place | None:
 
 
 def _take(plan: FilePlan, change: Change) -> None:
-    """Add a change unless it stands in the way of another, or the file would not parse with it."""
-    taken: list[Edit] = [edit for one in plan.changes for edit in one.edits]
-    reason = ""
-    if overlap(taken, change.edits):
+    """Add a change unless it stands in the way of another."""
+    if overlap([edit for one in plan.changes for edit in one.edits], change.edits):
         reason = "another change stands at the same place; run again after it"
-    else:
-        try:
-            Tree(apply(plan.document.program, [*taken, *change.edits]))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            reason = "the file would not parse"
-    if reason:
         plan.left += [Left(one, reason, change) for one in change.findings]
     else:
         plan.changes.append(change)
+
+
+def _drop_what_does_not_parse(plan: FilePlan) -> None:
+    """Leave out changes with which the file would not parse: all are tried together, and one by one only where that fails."""
+    program = plan.document.program
+    if parses(apply(program, [edit for one in plan.changes for edit in one.edits])):
+        return
+    kept: list[Edit] = []
+    for change in list(plan.changes):
+        if parses(apply(program, [*kept, *change.edits])):
+            kept += change.edits
+        else:
+            plan.changes.remove(change)
+            plan.left += [Left(one, "the file would not parse", change) for one in change.findings]

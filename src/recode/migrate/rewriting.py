@@ -110,7 +110,7 @@ def migrate_project(
     names.prepare(
         (new.path, new.parameter) for one in found.findings if (new := symbol(one.update.new_symbol)) is not None
     )
-    plans = _plans(result, folder, names, same)
+    plans = _plans(result, root, names, same)
     options: list[Option] = []
     if asked.model or asked.endpoint:
         options = _modelled(result, plans, updates, shapes, tell)
@@ -134,7 +134,7 @@ def _environment(result: Migrated, version: str, requires: Sequence[str], tell: 
     try:
         return pinned(result.asked.library, version, requires)
     except RecodeError as error:
-        result.remarks.append(f"names were not checked: {error}")
+        result.remarks.append(f"{result.asked.library} {version} could not be asked about names: {error}")
         return None
 
 
@@ -156,15 +156,15 @@ def _same_objects(result: Migrated, tell: Tell) -> frozenset[str]:
 # --- plans ---
 
 
-def _plans(result: Migrated, folder: Path, names: Names, same: frozenset[str]) -> list[FilePlan]:
+def _plans(result: Migrated, root: Path, names: Names, same: frozenset[str]) -> list[FilePlan]:
     by_file: dict[Path, list[Finding]] = {}
     for finding in result.scanned.findings:
         by_file.setdefault(finding.file, []).append(finding)
-    words = _ProjectWords(folder)
+    words = _ProjectWords(root)
     plans = []
     for path, findings in by_file.items():
         try:
-            document = read_document(folder, path)
+            document = read_document(result.root, path)
         except Unreadable as error:
             result.left += [Left(one, str(error)) for one in findings]
             continue
@@ -176,19 +176,19 @@ def _plans(result: Migrated, folder: Path, names: Names, same: frozenset[str]) -
 class _ProjectWords:
     """Which names the other files of a project may take from a file, by the words that they hold."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, root: Path) -> None:
+        self._root = root
         self._words: dict[Path, frozenset[str]] | None = None
 
     def used(self, path: Path, name: str) -> bool:
         """Say whether another file names both the module and the name."""
         if self._words is None:
-            self._words = {one: self._read(one) for one in project_files(self._folder) if one.suffix != ".ipynb"}
+            self._words = {one: self._read(one) for one in project_files(self._root) if one.suffix != ".ipynb"}
         return any(name in words and path.stem in words for other, words in self._words.items() if other != path)
 
     def _read(self, path: Path) -> frozenset[str]:
         try:
-            return frozenset(_WORD.findall((self._folder / path).read_text(encoding="utf-8", errors="replace")))
+            return frozenset(_WORD.findall((self._root / path).read_text(encoding="utf-8", errors="replace")))
         except OSError:
             return frozenset()
 
@@ -323,10 +323,7 @@ def _sorted_out(result: Migrated, options: Sequence[tuple[Option, Change | None]
     for option, change in options:
         if change is None:
             first = option.changes[0]
-            result.left += [
-                Left(one, "another change stands at the same place; run again after it", first)
-                for one in first.findings
-            ]
+            result.left += [Left(one, option.reason, first) for one in first.findings]
         elif change.offered:
             result.changes.append(change)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import bisect
+import functools
 import re
 import warnings
 from collections.abc import Iterator
@@ -135,6 +136,12 @@ class Tree:
         for part in path.split("."):
             yield Place(start, start + len(part), node)
             start += len(part) + 1
+
+
+@functools.lru_cache(maxsize=256)
+def parsed(text: str) -> Tree:
+    """Return the tree of a program; the last ones are kept. Raises as `Tree` does."""
+    return Tree(text)
 
 
 def chain(node: ast.expr) -> tuple[ast.expr, list[str]]:
