@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,7 @@ from rich.status import Status
 
 from recode.collect.collector import Asked, collect, series, walked
 from recode.collect.join import Finding
+from recode.collect.narrowing import narrowed
 from recode.collect.shape import canonical_paths, shape_of
 from recode.collect.sources import Text, Update, UpdateSource, read_file
 from recode.collect.symbols import parse_symbol
@@ -58,6 +59,8 @@ class KnowledgeSource(Record):
     """Releases in between that are walked too: they date what nothing else dates."""
     skip: tuple[str, ...] = ()
     """Symbols whose uses are mostly not concerned, or that are told better by a pattern here."""
+    refine: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Symbols as they are written → the same, narrowed to the values that an update is about."""
     update: tuple[Pattern, ...] = ()
 
 
@@ -102,7 +105,7 @@ def build_knowledge(
     tell("walking the releases in between")
     apis = [api for version in source.milestones if (api := _milestone(asked, version, locks)) is not None]
     dates = _Dates(old, [*apis, new])
-    by_hand = [*_patterns(source), *(_written(written, new) if written else ())]
+    by_hand = [*_patterns(source), *(_written(written, new, source.refine) if written else ())]
     canonical = canonical_paths(old, new, *_paths(by_hand))
     collected = [_canonical(update, canonical) for update in _collected(found.findings, dates)]
     updates = list(_merged([*by_hand, *collected], source.skip))
@@ -116,7 +119,7 @@ def _asked(source: KnowledgeSource) -> Asked:
 
 def by_hand_only(source: KnowledgeSource, written: UpdateSource | None) -> Knowledge:
     """Return what people wrote, where the releases cannot be looked at: no other paths, no base classes, no positions."""
-    updates = [*_patterns(source), *(_written(written, None) if written else ())]
+    updates = [*_patterns(source), *(_written(written, None, source.refine) if written else ())]
     return Knowledge(tuple(_merged(updates, source.skip)))
 
 
@@ -147,14 +150,18 @@ class _Dates:
         return missing
 
 
-def _written(source: UpdateSource, new: Api | None) -> Iterator[ApiUpdate]:
+def _written(source: UpdateSource, new: Api | None, refined: Mapping[str, tuple[str, ...]]) -> Iterator[ApiUpdate]:
     """Yield the families of an update source whose uses syntax can tell."""
     for update in source.update:
         path = ".".join(parse_symbol(update.old_symbol).path)
-        if update.kind in _GONE and "(" not in update.old_symbol and update.removed_in and _is_left(update, path, new):
+        is_name = "(" not in update.old_symbol and update.old_symbol not in refined
+        if update.kind in _GONE and is_name and update.removed_in and _is_left(update, path, new):
             # The name is still there, so what changed is one way of using it.
             continue
-        yield _record(update, source.library, source.old_version, source.new_version)
+        record = _record(update, source.library, source.old_version, source.new_version)
+        symbols = [update.old_symbol] if update.old_symbol in refined else narrowed(update, new)
+        for symbol in (one for written in symbols for one in refined.get(written, (written,))):
+            yield record.model_copy(update={"old_symbol": symbol}) if symbol != record.old_symbol else record
 
 
 def _is_left(update: Update, path: str, new: Api | None) -> bool:

@@ -26,9 +26,14 @@ def tells_releases_apart(test: ast.expr, flags: frozenset[str] | set[str] = froz
             return True
         if isinstance(node, ast.Attribute) and _VERSION.search(node.attr):
             return True
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "hasattr":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and _asks_for(node.func.id, node):
             return True
     return False
+
+
+def _asks_for(name: str, node: ast.Call) -> bool:
+    """Say whether a call asks if something is there: `hasattr`, or `getattr` with a default."""
+    return name == "hasattr" or (name == "getattr" and len(node.args) == 3)
 
 
 def asks_version(value: ast.expr, flags: frozenset[str] | set[str]) -> bool:
@@ -40,7 +45,7 @@ def asks_version(value: ast.expr, flags: frozenset[str] | set[str]) -> bool:
             return True
         if isinstance(node, ast.Name) and (node.id in flags or node.id == "__version__"):
             return isinstance(value, ast.Compare | ast.Call | ast.BoolOp | ast.UnaryOp)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "hasattr":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and _asks_for(node.func.id, node):
             return True
     return False
 

@@ -1,7 +1,8 @@
 """The notation for the symbols of updates, as scanning reads it.
 
 `numpy.trapz` is a name, `numpy.ndarray.ptp` a member, `numpy.sum(axis)` a parameter, `numpy.array(copy=False)` one value of it. Kinds of values
-can be named: `sqlalchemy.select(columns=[...])` is any list, `"..."` any string, `{...}` any dictionary, `(...)` any generator.
+can be named: `sqlalchemy.select(columns=[...])` is any list, `"..."` any string, `{...}` any dictionary, `(...)` any generator; nothing
+at all, as in `sqlalchemy.MetaData.create_all(bind=)`, is the parameter left out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import ast
 import re
 from dataclasses import dataclass
 
+MISSING = "="
+"""The value that stands for a parameter that is left out."""
 _NOTATION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 _SPLIT = re.compile(r",(?![^\[({]*[\])}])")
 _SHAPES: dict[str, tuple[type[ast.expr], ...]] = {
@@ -40,7 +43,7 @@ def parse_symbol(text: str) -> Symbol | None:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if name and name != "...":
             names.append(name)
-            values.append(value if equals else None)
+            values.append((value or MISSING) if equals else None)
     return Symbol(match.group(1).strip("."), tuple(names), tuple(values))
 
 

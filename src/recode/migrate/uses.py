@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from recode.migrate.index import Entry, Index
-from recode.migrate.symbols import has_value
+from recode.migrate.symbols import MISSING, has_value
 
 _BY_POSITION = 0.9
 _SPREAD = 0.8
@@ -76,8 +76,12 @@ class Uses:
             kind = entry.update.kind
             if kind == "keyword_only":
                 self._by_position(entry, path, node, sure)
-            elif kind == "parameter_added" or (kind == "default_changed" and not any(entry.symbol.values)):
-                self._missing(entry, node, sure, partial)
+            elif (
+                MISSING in entry.symbol.values
+                or kind == "parameter_added"
+                or (kind == "default_changed" and not any(entry.symbol.values))
+            ):
+                self._missing(entry, path, node, sure, partial)
             else:
                 self._given(entry, path, node, sure)
 
@@ -120,10 +124,12 @@ class Uses:
                 self._add(entry, _place(argument), sure * _BY_POSITION)
                 return
 
-    def _missing(self, entry: Entry, node: ast.Call, sure: float, partial: bool) -> None:
+    def _missing(self, entry: Entry, path: str, node: ast.Call, sure: float, partial: bool) -> None:
         """The parameter is left to its default."""
         given = {keyword.arg for keyword in node.keywords}
-        if partial or None in given or given & set(entry.symbol.parameters):
+        given |= set(self.index.parameters.get(path, ())[: len(node.args)])
+        unclear = None in given or any(isinstance(one, ast.Starred) for one in node.args)
+        if partial or unclear or given & set(entry.symbol.parameters):
             return
         func = node.func
         end, width = func.end_col_offset or 0, len(_leaf(func).encode())
