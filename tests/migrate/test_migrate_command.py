@@ -203,6 +203,24 @@ def test_tests_that_do_not_pass_before_prove_nothing(toy_index: Path, project: P
     assert "do not pass in toylib 1.0 before anything is changed" in json.loads(text)["remarks"][0]
 
 
+def test_a_named_successor_is_taken_where_the_tests_prove_it(toy_index: Path, project: Path) -> None:
+    named = [*UPDATES[:2], update("replaced", "slow", "surface", "`toylib.slow` is gone; see `toylib.surface`.")]
+    write_records(project.parent / "updates.jsonl", named)
+    assert outcomes(run(project, "--json")[1])["slow"] == "unproven"
+    # The surface is twice the sum: one check cannot tell, the other can.
+    (project / "check.py").write_text(
+        "import calc\n\nprint(int(calc.slowly([1, -1])), calc.size([1]), calc.weight([1]))\n"
+    )
+    code, text = run(project, "--json", "--tests", "python check.py")
+    assert (code, outcomes(text)["slow"]) == (0, "proven")
+    (project / "check.py").write_text(
+        "import calc\n\nprint(int(calc.slowly([1, 1])), calc.size([1]), calc.weight([1]))\n"
+    )
+    code, text = run(project, "--json", "--tests", "python check.py")
+    assert code == 1
+    assert outcomes(text)["slow"] == "unproven"
+
+
 def test_a_dirty_tree_is_refused_unless_allowed(toy_index: Path, project: Path) -> None:
     (project / "check.py").write_text("print()\n")
     with pytest.raises(RecodeError, match="--allow-dirty"):

@@ -6,7 +6,7 @@ import pytest
 from migration_corpus import update
 
 from recode.migrate.edits import Edit, apply
-from recode.migrate.plain import Symbol, plain, symbol
+from recode.migrate.plain import Symbol, attempt, plain, symbol
 from recode.migrate.renames import Refused, Renamed, Renamer, Wanted
 from recode.migrate.tree import Tree
 
@@ -101,6 +101,20 @@ def test_two_moves_out_of_one_import() -> None:
 def test_only_plain_updates_are_done_without_a_model(kind: str, old: str, new: str, note: str, is_plain: bool) -> None:
     found = plain(update(kind, old, new, note or "Nothing."))  # type: ignore[arg-type]
     assert (found == (symbol(old), symbol(new))) is is_plain
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "note", "tried"),
+    [
+        ("replaced", "a.product", "a.prod", "Use `prod` instead.", True),
+        ("replaced", "a.NINF", "a.inf", "Write `-a.inf`.", False),
+        ("replaced", "a.f(x)", "a.g", "", False),
+        ("removed", "a.f", "", "", False),
+        ("return_changed", "a.f", "a.g", "", False),
+    ],
+)
+def test_a_named_successor_is_tried_for_tests_to_decide(kind: str, old: str, new: str, note: str, tried: bool) -> None:
+    assert (attempt(update(kind, old, new, note or "Nothing.")) is not None) is tried  # type: ignore[arg-type]
 
 
 def test_one_object_under_two_names_is_a_rename_whatever_the_kind() -> None:

@@ -56,6 +56,16 @@ def plain(update: ApiUpdate, same: frozenset[str] = frozenset()) -> tuple[Symbol
     return reason or (old, new)
 
 
+def attempt(update: ApiUpdate) -> tuple[Symbol, Symbol] | None:
+    """Return the symbols of an update that may be no more than a rename, which only running can tell; None where it cannot be one."""
+    old, new = symbol(update.old_symbol), symbol(update.new_symbol)
+    if old is None or new is None or old.path == new.path or old.parameter or new.parameter:
+        return None
+    if update.kind not in ("replaced", "deprecated", "removed") or _more_than_a_name(update, old, new):
+        return None
+    return old, new
+
+
 def _spans(text: str) -> list[ast.expr]:
     """Return the bits of code in a note that are expressions, or arguments as they stand in a call."""
     found: list[ast.expr] = []

@@ -10,8 +10,8 @@ from recode.migrate.documents import Document
 from recode.migrate.edits import Edit, apply, overlap
 from recode.migrate.findings import Finding
 from recode.migrate.names import Names
-from recode.migrate.plain import Symbol, plain
-from recode.migrate.renames import Refused, Renamer, UsedElsewhere, Wanted, guarded
+from recode.migrate.plain import Symbol, attempt, plain
+from recode.migrate.renames import Refused, Renamed, Renamer, UsedElsewhere, Wanted, guarded
 from recode.migrate.tree import Place, Tree, parsed
 from recode.source import parses
 
@@ -21,13 +21,18 @@ SURE = 0.75
 
 @dataclass
 class FilePlan:
-    """What was found out about one file. `open` are findings that a model may try, with the reason why no rename will do."""
+    """What was found out about one file.
+
+    `open` are findings that a model may try, with the reason why no rename will do; `attempts` are renames of some of them, for
+    tests to decide.
+    """
 
     document: Document
     renamer: Renamer | None
     changes: list[Change] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     open: list[tuple[Finding, Place, str]] = field(default_factory=list)
+    attempts: list[Change] = field(default_factory=list)
 
 
 def plan_file(
@@ -70,7 +75,22 @@ def plan_file(
         else:
             _take(plan, change)
     _drop_what_does_not_parse(plan)
+    _attempt(plan, renamer, names)
     return plan
+
+
+def _attempt(plan: FilePlan, renamer: Renamer, names: Names) -> None:
+    """Plan renames for open findings whose update names a successor, though it may take more than its name."""
+    wanted = []
+    for key, (finding, place, _) in enumerate(plan.open):
+        if (pair := attempt(finding.update)) is not None:
+            wanted.append(Wanted(key, place, *pair))
+    new = {one.key: one.new for one in wanted}
+    for done in renamer.plan(wanted):
+        if isinstance(done, Renamed) and checked(names, [new[key] for key in done.keys])[0] != "refuted":
+            settled = tuple(plan.open[key][0] for key in done.keys)
+            remark = "the note names a successor, which may take more than its name"
+            plan.attempts.append(Change(plan.document.path, settled, done.edits, "syntax tree", "unproven", remark))
 
 
 def checked(names: Names, new: Sequence[Symbol]) -> tuple[Evidence, str]:

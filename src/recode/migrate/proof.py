@@ -90,14 +90,14 @@ def prove(
     bad = best.differing(base)
     doubtful = [
         one for one in options
-        if one.change is not None and one.change.how == "model" and bad and _blamed(one.change, reach, bad, best)
+        if one.change is not None and not one.change.offered and bad and _blamed(one.change, reach, bad, best)
     ]  # fmt: skip
     if doubtful:
         tell("running the tests without the rewritings that did not help")
         places = [*open_places, *((one.changes[0].file, one.changes[0].edits[0].start) for one in doubtful)]
         tried = [option.chosen for option in doubtful]
         for option in doubtful:
-            option.chosen, option.reason = None, "a test that reaches the model's rewriting ends otherwise than before"
+            option.chosen, option.reason = None, "a test that reaches the rewriting ends otherwise than before"
         trial, its_reach = _tried(documents, options, run, places)
         done += 1
         if len(trial.differing(base)) <= len(bad):

@@ -118,7 +118,8 @@ def migrate_project(
         why = "" if asked.model or asked.endpoint else "; name a model (--model or --endpoint) to have it rewritten"
         result.left += [*plan.left, *(Left(one, f"{reason}{why}") for one, _, reason in plan.open)]
         options += [Option((change,)) for change in plan.changes]
-    options.sort(key=lambda one: one.changes[0].how != "syntax tree")
+        _attempted(result, plan, options)
+    options.sort(key=lambda one: not one.changes[0].offered)
     _proven(result, options, tell)
     return result
 
@@ -191,6 +192,18 @@ class _ProjectWords:
             return frozenset(_WORD.findall((self._root / path).read_text(encoding="utf-8", errors="replace")))
         except OSError:
             return frozenset()
+
+
+def _attempted(result: Migrated, plan: FilePlan, options: list[Option]) -> None:
+    """Have renames tried that only tests can prove: before a model's rewritings of the same places, or alone."""
+    for change in plan.attempts:
+        mine = set(map(id, change.findings))
+        same = [one for one in options if mine & set(map(id, one.changes[0].findings))]
+        if not same:
+            result.left = [one for one in result.left if id(one.finding) not in mine]
+            options.append(Option((change,)))
+        elif len(same) == 1 and set(map(id, same[0].changes[0].findings)) == mine:
+            same[0].changes = (change, *same[0].changes)
 
 
 # --- the model ---
