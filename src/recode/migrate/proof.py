@@ -189,7 +189,7 @@ def _new_lines(document: Document, change: Change, changes: Sequence[Change]) ->
         if edit.start == edit.end and edit.text.lstrip().startswith(("import ", "from ")):
             continue
         start, end = _statement_span(tree, edit)
-        first, last = _moved(edits, start), _moved(edits, end)
+        first, last = moved(edits, start), moved(edits, end)
         found.append(
             frozenset(
                 number
@@ -217,7 +217,7 @@ def _statement_span(tree: Tree, edit: Edit) -> tuple[int, int]:
     return best
 
 
-def _moved(edits: Sequence[Edit], offset: int) -> int:
+def moved(edits: Sequence[Edit], offset: int) -> int:
     """Return where an offset of the old text is in the new one."""
     shift = 0
     for edit in edits:
