@@ -58,7 +58,7 @@ class KnowledgeSource(Record):
     milestones: tuple[str, ...] = ()
     """Releases in between that are walked too: they date what nothing else dates."""
     skip: tuple[str, ...] = ()
-    """Symbols whose uses are mostly not concerned, or that are told better by a pattern here."""
+    """Symbols whose uses are mostly not concerned, or that are told better by a pattern here; with `.*`, all that was collected below."""
     refine: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Symbols as they are written → the same, narrowed to the values that an update is about."""
     update: tuple[Pattern, ...] = ()
@@ -107,7 +107,12 @@ def build_knowledge(
     dates = _Dates(old, [*apis, new])
     by_hand = [*_patterns(source), *(_written(written, new, source.refine) if written else ())]
     canonical = canonical_paths(old, new, *_paths(by_hand))
-    collected = [_canonical(update, canonical) for update in _collected(found.findings, dates)]
+    below = tuple(one.removesuffix("*") for one in source.skip if one.endswith(".*"))
+    collected = [
+        _canonical(update, canonical)
+        for update in _collected(found.findings, dates)
+        if not update.old_symbol.startswith(below)
+    ]
     updates = list(_merged([*by_hand, *collected], source.skip))
     canonical = canonical_paths(old, new, *_paths(updates))
     return Knowledge(tuple(updates), shape_of(source.library, (environment, old), new, updates, canonical))
@@ -260,8 +265,8 @@ def _canonical(update: ApiUpdate, canonical: dict[str, str]) -> ApiUpdate:
     """Tell an update under the path that stands for its object, or for its class."""
     path = ".".join(parse_symbol(update.old_symbol).path)
     owner, _, leaf = path.rpartition(".")
-    # What is deprecated under one path is not under the others, but a class's members are its own.
-    named = canonical.get(path) if "(" in update.old_symbol or update.kind != "deprecated" else None
+    # What happened to a name happened under that path; parameters and a class's members are the object's own.
+    named = canonical.get(path) if "(" in update.old_symbol else None
     better = named or (f"{canonical[owner]}.{leaf}" if owner in canonical else path)
     if better == path:
         return update
@@ -324,6 +329,17 @@ def build_all(
             failed += 1
             errors.print(f"{name}: {error}", style="red", markup=False, soft_wrap=True)
     return not failed
+
+
+def _lost(knowledge: Knowledge) -> dict[str, frozenset[str]]:
+    """Return classes → the members that one they derive from lost."""
+    gone: dict[str, set[str]] = {}
+    for update in knowledge.updates:
+        owner, _, leaf = update.old_symbol.rpartition(".")
+        if "(" not in update.old_symbol:
+            gone.setdefault(owner, set()).add(leaf)
+    classes = knowledge.shape.classes if knowledge.shape else {}
+    return {path: frozenset().union(*(gone.get(base, set()) for base in bases)) for path, bases in classes.items()}
 
 
 def _plain(by_hand: UpdateSource | None) -> KnowledgeSource:

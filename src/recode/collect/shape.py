@@ -98,7 +98,7 @@ def canonical_paths(old: Api, new: Api, updated: Iterable[str], preferred: Itera
             liked = sorted((path for path in free if path in used), key=lambda path: used[path])
             best = (told or liked or paths)[0] if not lives else (liked or free or paths)[0]
             for path in paths:
-                found[path] = path if lives and path in rank else best
+                found[path] = path if path in rank else best
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from recode.migrate.guards import tells_releases_apart
@@ -131,7 +131,7 @@ class Expressions:
             gives = index.returns.get(f"{base}.{attr}")
             if gives is not None:
                 return (Value("method", f"{base}.{attr}", sure, ClassInfo(cls)),)
-            if f"{base}.{attr}" in index.calls:
+            if f"{base}.{attr}" in index.calls or f"{base}.{attr}" in index.hints.loop:
                 return (Value("method", f"{base}.{attr}", sure, ClassInfo(cls)),)
         column = index.hints.attribute.get(cls)
         if column and not attr.startswith("_") and f"{cls}.{attr}" not in index.aliases:
@@ -165,11 +165,21 @@ class Expressions:
         cls = self.class_by_name(node.value)
         if cls is not None:
             return self._member(cls, _BY_NAME, node)
-        if attr in index.members and attr not in index.common and not attr.startswith("_"):
-            paths = [path for path in index.members[attr] if path in index.names and self._is_imported(path)]
-            if paths:
-                self.uses.name(paths[0], node, attr, _BY_LEAF)
+        path = self._told_by_leaf(attr, index.names)
+        if path is not None:
+            self.uses.name(path, node, attr, _BY_LEAF)
         return UNKNOWN
+
+    def _told_by_leaf(self, leaf: str, table: Container[str]) -> str | None:
+        """Return the member that a name alone tells: nothing else has one of that name, and its class is what people pass about."""
+        index = self.index
+        if leaf not in index.members or leaf in index.common or leaf.startswith("_"):
+            return None
+        for path in index.members[leaf]:
+            likely = leaf in index.hints.guess or path.rpartition(".")[0] in index.likely
+            if likely and path in table and self._is_imported(path):
+                return path
+        return None
 
     def class_by_name(self, node: ast.expr) -> str | None:
         """Return the class that a variable's name suggests, in a file that imports the class's library."""
@@ -185,8 +195,6 @@ class Expressions:
             plain = _NUMBERED.sub("", name.lower())
             last = plain.rpartition("_")[2]
             cls = hints.names.get(plain) or hints.suffixes.get(last)
-            if cls is None and plain.startswith("df_"):
-                cls = hints.suffixes.get("df")
         return cls if cls and self._is_imported(cls) else None
 
     def _is_imported(self, path: str) -> bool:
@@ -230,12 +238,12 @@ class Expressions:
         elif callee.kind == "name" and path in ("functools.partial", "partial") and node.args:
             self._put_off(node)
         gives = index.returns.get(path)
+        if path in index.hints.loop and gives is None:
+            return (callee,)
         if gives == "Self":
             return (Value("instance", receiver or path.rpartition(".")[0], callee.sure),)
         if gives is not None:
             return (Value("instance", gives, callee.sure * _BY_RETURN),)
-        if callee.kind == "name" and path in index.hints.loop:
-            return (callee,)
         if callee.kind == "name" and index.is_class(path):
             return (Value("instance", path, callee.sure),)
         return UNKNOWN
@@ -257,16 +265,13 @@ class Expressions:
     def _guessed_call(self, node: ast.Call) -> None:
         """A call of a method of something unknown, with a keyword that the method of one known class lost."""
         func = node.func
-        if not isinstance(func, ast.Attribute) or func.attr not in self.index.members or not node.keywords:
+        if not isinstance(func, ast.Attribute) or not node.keywords:
             return
-        if func.attr in self.index.common:
-            return
-        given = {keyword.arg for keyword in node.keywords}
-        for path in self.index.members[func.attr]:
-            lost = {name for entry in self.index.calls.get(path, ()) for name in entry.symbol.parameters}
-            if lost & given and self._is_imported(path):
+        path = self._told_by_leaf(func.attr, self.index.calls)
+        if path is not None:
+            given = {keyword.arg for keyword in node.keywords}
+            if any(given & set(entry.symbol.parameters) for entry in self.index.calls[path]):
                 self.uses.call(path, node, _BY_LEAF)
-                return
 
     # --- everything else ---
 

@@ -45,6 +45,7 @@ class Hints:
     attribute: dict[str, str] = field(default_factory=dict)
     loop: dict[str, tuple[str, ...]] = field(default_factory=dict)
     closed: frozenset[str] = frozenset()
+    guess: frozenset[str] = frozenset()
     aliases: dict[str, str] = field(default_factory=dict)
 
 
@@ -68,6 +69,8 @@ class Index:
     """What something returns or holds, so that it is a class whatever it is called."""
     common: frozenset[str] = frozenset()
     """Names of members that say nothing of whose they are."""
+    likely: frozenset[str] = frozenset()
+    """Classes whose instances variables are habitually called by: what is passed about unnamed is most likely one of them."""
     leaves: frozenset[str] = frozenset()
     """Words one of which a file must hold to be worth parsing."""
 
@@ -128,6 +131,7 @@ def build_index(
     index.aliases |= hints.aliases
     index.given = frozenset(index.returns.values())
     index.common = common_members()
+    index.likely = frozenset([*hints.names.values(), *hints.suffixes.values()])
     _fill_members(index)
     return index
 
@@ -158,16 +162,16 @@ def merged_hints(libraries: Iterable[str]) -> Hints:
     """Return the hints of some libraries as one."""
     table = _hints()
     found: dict[str, Any] = {}
-    closed: set[str] = set()
+    lists: dict[str, set[str]] = {"closed": set(), "guess": set()}
     for library in sorted(libraries):
         for key, value in table.get(library, {}).items():
-            if key == "closed":
-                closed |= set(value)
+            if key in lists:
+                lists[key] |= set(value)
             else:
                 found.setdefault(key, {}).update(
                     {name: tuple(one) if isinstance(one, list) else one for name, one in value.items()}
                 )
-    return Hints(**found, closed=frozenset(closed))
+    return Hints(**found, closed=frozenset(lists["closed"]), guess=frozenset(lists["guess"]))
 
 
 @functools.cache

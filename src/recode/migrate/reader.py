@@ -17,16 +17,17 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def uses_in(tree: ast.Module, lines: Sequence[str], index: Index) -> list[Use]:
-    """Return the uses of updated APIs in a module, in no certain order; a place is told once for each update."""
+    """Return the uses of updated APIs in a module, in no certain order; a place is told once for each name."""
     reader = _Reader(index, lines)
     if index.members:
         # What functions return and methods assign to `self` is known after a first reading.
         reader.module(tree)
         reader.uses.forget(0)
     reader.module(tree)
-    best: dict[tuple[int, int, int], Use] = {}
+    # Two updates of one name or parameter, of which one says more closely what is meant, are one use.
+    best: dict[tuple[str, int, int], Use] = {}
     for use in reader.uses.found:
-        key = (id(use.entry), use.line, use.column)
+        key = (use.entry.symbol.path, use.line, use.column)
         if key not in best or best[key].confidence < use.confidence:
             best[key] = use
     return list(best.values())
@@ -136,16 +137,22 @@ class _Reader(Expressions):
             if isinstance(target, ast.Name) and asks_version(node.value, self.flags):
                 self.flags.add(target.id)
             if isinstance(target, ast.Tuple | ast.List) and isinstance(node.value, ast.Tuple | ast.List):
-                values = [self.settled(self.read_quietly(one)) for one in node.value.elts]
+                values = [self.quiet_value_of(one) for one in node.value.elts]
             self.bind(target, values)
 
     def value_of(self, node: ast.expr) -> Values:
-        """Read what is assigned; in a branch for one release, a name of that release is not told at its later uses."""
+        """Read what is assigned; a name that updates are about was told here, so it is not told where the variable is used."""
         values = self.settled(self.read(node))
-        if self.uses.guards:
-            values = tuple(
-                one._replace(sure=one.sure * Uses.GUARDED) if one.path in self.index.names else one for one in values
-            )
+        return tuple(
+            one._replace(sure=one.sure * Uses.GUARDED) if one.kind == "name" and one.path in self.index.names else one
+            for one in values
+        )
+
+    def quiet_value_of(self, node: ast.expr) -> Values:
+        """The same for a part that was read already."""
+        mark = self.uses.mark()
+        values = self.value_of(node)
+        self.uses.forget(mark)
         return values
 
     def ann_assign(self, node: ast.AnnAssign) -> None:

@@ -120,7 +120,7 @@ class Uses:
             if isinstance(argument, ast.Starred):
                 return
             name = names[number] if number < len(names) else ""
-            if (name in wanted) if wanted else (most is not None and number >= most and number < len(names)):
+            if (name in wanted) if wanted else (most is not None and number >= most):
                 self._add(entry, _place(argument), sure * _BY_POSITION)
                 return
 
