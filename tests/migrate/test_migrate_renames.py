@@ -51,6 +51,31 @@ def test_the_new_release_says_whether_a_longer_path_is_reached() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("y = x.ptp()", "y = np.ptp(x)"),
+        ("y = x[1:].ptp( axis=0 )", "y = np.ptp(x[1:],  axis=0 )"),
+        ("y = (a + b).ptp(0, c).sum()", "y = np.ptp((a + b), 0, c).sum()"),
+        ("y = ( (a\n + b)\n ).ptp()", "y = np.ptp(( (a\n + b)\n ))"),
+        ("y = (a\n .ptp(0))", "y = (np.ptp(a, 0))"),
+        ("y = (a  # why\n .ptp(0))", "odd way"),
+        ("y = f(x).ptp(0).max()", "y = np.ptp(f(x), 0).max()"),
+        ("y = x.ptp().ptp()", "the same method"),
+        ("y = x.ptp", "is not called"),
+    ],
+)
+def test_a_method_becomes_a_function(before: str, after: str) -> None:
+    head = "import numpy as np\n"
+    result = renamed(
+        head + before + "\n", Symbol("numpy.ndarray.ptp"), Symbol("numpy.ptp"), before[: before.rindex("ptp") + 3]
+    )
+    if after.startswith("y"):
+        assert result == head + after + "\n"
+    else:
+        assert after in result
+
+
+@pytest.mark.parametrize(
     ("text", "at", "said"),
     [
         ("import numpy as np; x = np.away()\n", "np.away", "shares its line"),
@@ -94,6 +119,10 @@ def test_two_moves_out_of_one_import() -> None:
         ("parameter_renamed", "a.f(old)", "a.f(new)", "Replace `old=True` by `new=False`.", False),
         ("parameter_renamed", "a.f(old)", "a.g(new)", "", False),
         ("replaced", "a.f", "a.g", "", False),
+        ("replaced", "a.f", "a.g", "Instead of `a.f(x, y=1)` write `a.g(x, y=1)`.", True),
+        ("replaced", "a.f", "a.g", "Instead of `a.f(x, y=1)` write `a.g(x)`.", False),
+        ("replaced", "a.A.f", "a.f", "Instead of `x.f(...)` write `a.f(x, ...)`.", True),
+        ("replaced", "a.A.f", "a.f", "Instead of `x.f(...)` write `a.f(..., x)`.", False),
         ("removed", "a.f", "", "", False),
         ("parameter_removed", "a.f(x, y)", "", "", False),
     ],

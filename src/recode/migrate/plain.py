@@ -25,6 +25,12 @@ class Symbol:
         return self.path.rpartition(".")[0]
 
     @property
+    def of_class(self) -> bool:
+        """Whether the parent looks like a class: only its spelling tells."""
+        last = self.parent.rpartition(".")[2]
+        return last[:1].isupper() or last == "ndarray"
+
+    @property
     def name(self) -> str:
         """The last part of the path."""
         return self.path.rpartition(".")[2]
@@ -49,6 +55,8 @@ def plain(update: ApiUpdate, same: frozenset[str] = frozenset()) -> tuple[Symbol
         reason = _more_than_a_name(update, old, new)
     elif update.kind == "parameter_renamed" and old.parameter and new.parameter and old.path == new.path:
         reason = _more_than_a_keyword(update, old, new)
+    elif update.kind == "replaced" and not old.parameter and not new.parameter and _shown_alike(update, old, new):
+        reason = _more_than_a_name(update, old, new)
     elif update.old_symbol in same and not old.parameter and not new.parameter:
         reason = ""
     else:
@@ -92,9 +100,35 @@ def _more_than_a_name(update: ApiUpdate, old: Symbol, new: Symbol) -> str:
             ):
                 return "the note shows an expression in its place, not only another name"
     before, after = calls.get(old.name, []), calls.get(new.name, [])
+    if old.of_class and not new.of_class:
+        # A method that becomes a function takes its object as an argument.
+        return ""
     if before and after and old.name != new.name and not set(before) & set(after):
         return "the note shows other arguments too, not only another name"
     return ""
+
+
+def _shown_alike(update: ApiUpdate, old: Symbol, new: Symbol) -> bool:
+    """Say whether a note shows a call of the old name and one of the new with the same arguments.
+
+    A method may become a function that takes its object first.
+    """
+    before: set[tuple[str, ...]] = set()
+    after: set[tuple[str, ...]] = set()
+    for shown in _spans(update.update_info):
+        for node in ast.walk(shown):
+            if not isinstance(node, ast.Call) or _last(node.func) not in (old.name, new.name):
+                continue
+            arguments = tuple(ast.dump(one) for one in (*node.args, *node.keywords))
+            method = old.of_class and not new.of_class and isinstance(node.func, ast.Attribute)
+            whole = ast.unparse(node.func)
+            if whole.endswith(new.path) or (_last(node.func) == new.name and old.name != new.name):
+                after.add(arguments)
+            elif method and isinstance(node.func, ast.Attribute):
+                before.add((ast.dump(node.func.value), *arguments))
+            else:
+                before.add(arguments)
+    return bool(before & after) and after <= before
 
 
 def _more_than_a_keyword(update: ApiUpdate, old: Symbol, new: Symbol) -> str:

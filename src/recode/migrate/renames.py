@@ -186,7 +186,34 @@ class Renamer:
         if new.path.startswith(old.parent + "."):
             # A method that moved below a namespace of the same object.
             return [Edit(one.place.start, one.place.end, new.path.removeprefix(old.parent + "."))]
+        if old.of_class and not new.of_class:
+            return self._function(node, new)
         raise _No(f"{new.path} is not reached through the same object")
+
+    def _function(self, node: ast.Attribute, new: Symbol) -> list[Edit]:
+        """Return the edits that turn a call of a method into one of a function: `x.ptp(0)` is `np.ptp(x, 0)`."""
+        call = self.tree.parents[node]
+        if not isinstance(call, ast.Call) or call.func is not node:
+            raise _No("the method is not called here")
+        if any(isinstance(one, ast.Attribute) and one.attr == node.attr for one in ast.walk(node.value)):
+            raise _No("the same method stands in what it is called of")
+        start, end = self._with_brackets(node.value, self.tree.span(node)[1] - len(node.attr))
+        opened = re.compile(r"[ \t]*\(").match(self.tree.text, self.tree.span(node)[1])
+        if opened is None or re.sub(r"\s|\\", "", self.tree.text[end : self.tree.span(node)[1]]) != f".{node.attr}":
+            raise _No("the call is written in an odd way")
+        text, more = self._reference(new, node)
+        rest = ", " if call.args or call.keywords else ""
+        return [Edit(start, start, f"{text}("), Edit(end, opened.end(), rest), *more]
+
+    def _with_brackets(self, node: ast.expr, before: int) -> tuple[int, int]:
+        """Return the span of an expression with the brackets around it that close before an offset."""
+        start, end = self.tree.span(node)
+        while (after := re.compile(r"\s*\)").match(self.tree.text, end, before)) is not None:
+            opening = len(self.tree.text[:start].rstrip()) - 1
+            if self.tree.text[opening : opening + 1] != "(":
+                raise _No("the call is written in an odd way")
+            start, end = opening, after.end()
+        return start, end
 
     def _full(self, node: ast.Attribute) -> str:
         """Return the full name of a chain that begins with an imported name; empty for any other."""
@@ -203,7 +230,6 @@ class Renamer:
         """Return an expression for a full name, and the import that it needs."""
         scope = self.scopes.of[at]
         root = chain(at)[0]
-        assert isinstance(root, ast.Name)
         known: list[tuple[int, str]] = []
         while scope is not None:
             for name in scope.bindings:
@@ -218,11 +244,16 @@ class Renamer:
             scope = scope.parent  # type: ignore[assignment]
         if known:
             return min(known)[1], []
-        return self._added(new, self.scopes.of[root].resolve(root.id)[0].node)
+        bound = self.scopes.of[root].resolve(root.id) if isinstance(root, ast.Name) else []
+        imports = [one for one in self.tree.module.body if isinstance(one, ast.Import | ast.ImportFrom)]
+        beside = bound[0].node if bound and bound[0].target else imports[-1] if imports else None
+        if beside is None:
+            raise _No("the file has no imports to stand beside")
+        return self._added(new, beside)
 
     def _added(self, new: Symbol, beside: ast.AST) -> tuple[str, list[Edit]]:
         """Return an expression for a name whose import is added after the import that brought the old one."""
-        if _in_class(new):
+        if new.of_class:
             raise _No(f"{new.path} belongs to a class that is not imported here")
         if new.name in self._bound:
             raise _No(f"`{new.name}` means something else in this file already")
@@ -314,7 +345,7 @@ class Renamer:
             named = new.name if local == new.name else f"{new.name} as {local}"
             if new.parent == statement.module:
                 edits.append(Edit(*self.tree.span(alias), named))
-            elif _in_class(new):
+            elif new.of_class:
                 raise _No(f"{new.path} belongs to a class and cannot be imported")
             else:
                 moved.append((alias, new.parent, named))
@@ -388,11 +419,6 @@ class Renamer:
 
 def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
     return [block for name in ("body", "orelse", "finalbody") if isinstance(block := getattr(node, name, None), list)]
-
-
-def _in_class(new: Symbol) -> bool:
-    """Say whether a name's parent looks like a class: only its spelling tells."""
-    return new.parent.rpartition(".")[2][:1].isupper() or new.parent.rpartition(".")[2] == "ndarray"
 
 
 def _exported(module: ast.Module) -> set[str]:
