@@ -25,8 +25,10 @@ from recode.migrate.values import (
 _BY_RETURN = 0.95
 _BY_COLUMN = 0.85
 _BY_STAR = 0.9
+_BY_MODULE = 0.9
 _BY_NAME = 0.6
 _BY_LEAF = 0.55
+_BY_LEAF_ELSEWHERE = 0.5
 _BY_DEFAULT = 0.8
 _NUMBERED = re.compile(r"_?\d+$")
 _OPTIONAL = frozenset({"Optional", "Union", "Annotated", "Final", "ClassVar", "Type", "type"})
@@ -97,6 +99,8 @@ class Expressions:
                 found.append(self._member(owner.path, owner.sure, node))
             elif kind == "object" or kind == "class":
                 found.append(self._own(owner, node))
+            elif kind == "module":
+                found.append(self._passed_on(owner, node))
             elif kind == "unknown":
                 found.append(self._guessed(node) if len(owners) == 1 else UNKNOWN)
             else:
@@ -119,6 +123,15 @@ class Expressions:
             self.uses.forget_modules(mark)
             self.uses.name(path, node, node.attr, owner.sure)
         return (Value("name", path, owner.sure),)
+
+    def _passed_on(self, owner: Value, node: ast.Attribute) -> Values:
+        """What a module of the project passes on."""
+        path = self.index.exports.get(owner.path, {}).get(node.attr)
+        if not path:
+            return UNKNOWN
+        if path in self.index.names:
+            self.uses.name(path, node, node.attr, _BY_MODULE)
+        return (Value("name", path, _BY_MODULE),)
 
     def _member(self, cls: str, sure: float, node: ast.Attribute) -> Values:
         """What an attribute of an instance is."""
@@ -167,7 +180,7 @@ class Expressions:
             return self._member(cls, _BY_NAME, node)
         path = self._told_by_leaf(attr, index.names)
         if path is not None:
-            self.uses.name(path, node, attr, _BY_LEAF)
+            self.uses.name(path, node, attr, _BY_LEAF if self._is_imported(path) else _BY_LEAF_ELSEWHERE)
         return UNKNOWN
 
     def _told_by_leaf(self, leaf: str, table: Container[str]) -> str | None:
@@ -177,7 +190,7 @@ class Expressions:
             return None
         for path in index.members[leaf]:
             likely = leaf in index.hints.guess or path.rpartition(".")[0] in index.likely
-            if likely and path in table and self._is_imported(path):
+            if likely and path in table and (self._is_imported(path) or leaf in index.telling):
                 return path
         return None
 
@@ -268,12 +281,17 @@ class Expressions:
         if not isinstance(func, ast.Attribute) or not node.keywords:
             return
         path = self._told_by_leaf(func.attr, self.index.calls)
-        if path is not None:
+        if path is not None and self._is_imported(path):
             given = {keyword.arg for keyword in node.keywords}
             if any(given & set(entry.symbol.parameters) for entry in self.index.calls[path]):
                 self.uses.call(path, node, _BY_LEAF)
 
     # --- everything else ---
+
+    def is_library(self, node: ast.expr) -> bool:
+        """Say whether an expression is one of the libraries, or something in them."""
+        found = self.read_quietly(node)
+        return any(one.kind == "name" and one.path.partition(".")[0] in self.index.packages for one in found)
 
     def read_quietly(self, node: ast.expr) -> Values:
         """Return what an expression may stand for without noting uses a second time."""
@@ -338,14 +356,14 @@ class Expressions:
     def either(self, node: ast.IfExp) -> Values:
         """One of two; a condition on the release makes them branches for one release each."""
         self.read(node.test)
-        if tells_releases_apart(node.test, self.flags):
+        if tells_releases_apart(node.test, self.flags, self.is_library):
             with self.uses.guarded():
                 return weaker(union(self.read(node.body), self.read(node.orelse)), self.uses.GUARDED)
         return union(self.read(node.body), self.read(node.orelse))
 
     def several(self, node: ast.BoolOp) -> Values:
         """One of several."""
-        if tells_releases_apart(node, self.flags):
+        if tells_releases_apart(node, self.flags, self.is_library):
             with self.uses.guarded():
                 return union(*[self.read(one) for one in node.values])
         found = [self.read(one) for one in node.values]

@@ -7,36 +7,46 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable, Collection
 
 _VERSION = re.compile(
     r"version|_(?:lt|le|gt|ge|gte|lte|since|before)_?v?\d|_v?\d+_?plus\b|^is_?\w*[a-z]_?v?\d+(?:_\d+)*$|\bhas_|_available\b"
     r"|^(?:np|numpy|pd|pandas|scipy|sp|sklearn|nx|networkx|sqla|sqlalchemy|mpl|pydantic|django)_?v?\d[\d_]*$",
     re.IGNORECASE,
 )
-_MISSING = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError"})
+_MISSING_MODULE = frozenset({"ImportError", "ModuleNotFoundError"})
+IsLibrary = Callable[[ast.expr], bool]
 _BROAD = frozenset({"Exception", "BaseException"})
-_FEW = 6
+_FEW = 2
 """Statements up to which a `try` is about what it tries, and not just about anything that may go wrong."""
 
 
-def tells_releases_apart(test: ast.expr, flags: frozenset[str] | set[str] = frozenset()) -> bool:
-    """Say whether a condition asks for a release, or for what a release has; `flags` are names that were computed so."""
+def tells_releases_apart(test: ast.expr, flags: Collection[str], is_library: IsLibrary) -> bool:
+    """Say whether a condition asks for a release, or for what a release has.
+
+    Args:
+        test: the condition.
+        flags: names that were computed from releases.
+        is_library: says whether an expression is a library or something of one.
+    """
     for node in ast.walk(test):
         if isinstance(node, ast.Name) and (node.id in flags or _VERSION.search(node.id)):
             return True
         if isinstance(node, ast.Attribute) and _VERSION.search(node.attr):
             return True
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and _asks_for(node.func.id, node):
+        if isinstance(node, ast.Call) and _asks_for(node, is_library):
             return True
     return False
 
 
-def _asks_for(name: str, node: ast.Call) -> bool:
-    """Say whether a call asks if something is there: `hasattr`, or `getattr` with a default."""
-    return name == "hasattr" or (name == "getattr" and len(node.args) == 3)
+def _asks_for(node: ast.Call, is_library: IsLibrary) -> bool:
+    """Say whether a call asks if a library has something: `hasattr`, or `getattr` with a default."""
+    name = node.func.id if isinstance(node.func, ast.Name) else ""
+    wanted = 2 if name == "hasattr" else 3 if name == "getattr" else -1
+    return len(node.args) == wanted and is_library(node.args[0])
 
 
-def asks_version(value: ast.expr, flags: frozenset[str] | set[str]) -> bool:
+def asks_version(value: ast.expr, flags: Collection[str], is_library: IsLibrary) -> bool:
     """Say whether an assigned expression is a release or a comparison of releases, so that its name is a flag."""
     if isinstance(value, ast.Constant | ast.Name):
         return isinstance(value, ast.Name) and value.id in flags
@@ -45,19 +55,28 @@ def asks_version(value: ast.expr, flags: frozenset[str] | set[str]) -> bool:
             return True
         if isinstance(node, ast.Name) and (node.id in flags or node.id == "__version__"):
             return isinstance(value, ast.Compare | ast.Call | ast.BoolOp | ast.UnaryOp)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and _asks_for(node.func.id, node):
+        if isinstance(node, ast.Call) and _asks_for(node, is_library):
             return True
     return False
 
 
-def catches_missing(node: ast.Try) -> bool:
-    """Say whether a `try` goes on where a name or module is missing: its body and its handlers are for different releases."""
+def catches_missing(node: ast.Try, packages: Collection[str]) -> bool:
+    """Say whether a `try` goes on where a name or module of some packages is missing: body and handlers are for different releases."""
+    imports = any(_imports(one, packages) for one in node.body)
     for handler in node.handlers:
         caught = handler.type
         names = {one.id for one in ast.walk(caught) if isinstance(one, ast.Name)} if caught is not None else set(_BROAD)
-        if (names & _MISSING and len(node.body) <= _FEW) or (names & _BROAD and _only_binds(node.body)):
+        about_imports = imports and names & _MISSING_MODULE
+        about_names = "AttributeError" in names and len(node.body) <= _FEW
+        if about_imports or about_names or (names & _BROAD and imports and _only_binds(node.body)):
             return not _only_raises(handler.body)
     return False
+
+
+def _imports(node: ast.stmt, packages: Collection[str]) -> bool:
+    if isinstance(node, ast.Import):
+        return any(alias.name.partition(".")[0] in packages for alias in node.names)
+    return isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in packages
 
 
 def _only_binds(body: list[ast.stmt]) -> bool:

@@ -19,6 +19,8 @@ from recode.migrate.symbols import Symbol, parse_symbol
 from recode.records import ApiUpdate
 
 _CALLS = frozenset({"parameter_renamed", "parameter_removed", "parameter_added", "keyword_only"})
+_PYTHON_2 = frozenset({"iteritems", "iterkeys", "itervalues", "has_key"})
+"""Members that dictionaries had in Python 2, of which programs for both still speak."""
 _UNSURE = {"default_changed": 0.3, "return_changed": 0.3, "parameter_added": 0.2}
 """Kinds of updates that most uses of the symbol may have nothing to do with, and how sure a use is then."""
 
@@ -71,6 +73,10 @@ class Index:
     """Names of members that say nothing of whose they are."""
     likely: frozenset[str] = frozenset()
     """Classes whose instances variables are habitually called by: what is passed about unnamed is most likely one of them."""
+    telling: frozenset[str] = frozenset()
+    """Members that are told by their name alone also in files that do not import the library, where others of the project do."""
+    exports: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What the project's own modules pass on (`exports.py`)."""
     leaves: frozenset[str] = frozenset()
     """Words one of which a file must hold to be worth parsing."""
 
@@ -134,6 +140,17 @@ def build_index(
     index.likely = frozenset([*hints.names.values(), *hints.suffixes.values()])
     _fill_members(index)
     return index
+
+
+def telling_members(index: Index) -> frozenset[str]:
+    """Return the names of members that only one likely class had, and nothing else has."""
+    return frozenset(
+        leaf
+        for leaf, paths in index.members.items()
+        if leaf not in index.common
+        and leaf not in _PYTHON_2
+        and any(path in index.names and path.rpartition(".")[0] in index.likely for path in paths)
+    )
 
 
 def _same(entry: Entry, symbol: Symbol) -> bool:

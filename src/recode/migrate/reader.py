@@ -13,6 +13,7 @@ from recode.migrate.uses import Use, Uses
 from recode.migrate.values import NOTHING, UNKNOWN, ClassInfo, FunctionInfo, Scope, Value, Values, merged, union, weaker
 
 _BY_CHECK = 0.95
+_PASSED = 0.9
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -78,7 +79,11 @@ class _Reader(Expressions):
         for alias in node.names:
             self.imports.add(alias.name.partition(".")[0])
             self._import_names(alias.name, alias.lineno, alias.col_offset)
-            if alias.asname:
+            stem = alias.name.rpartition(".")[2]
+            is_own = alias.name.partition(".")[0] not in self.index.packages and stem in self.index.exports
+            if is_own and (alias.asname or "." not in alias.name):
+                self._take_module(alias.asname or alias.name, stem)
+            elif alias.asname:
                 self.scope.assign(alias.asname, self._imported(alias.name))
             else:
                 top = alias.name.partition(".")[0]
@@ -95,9 +100,14 @@ class _Reader(Expressions):
                 return
 
     def import_from(self, node: ast.ImportFrom) -> None:
-        if node.level or node.module is None:
-            for alias in node.names:
-                self.scope.assign(alias.asname or alias.name, UNKNOWN)
+        stem = (node.module or "").rpartition(".")[2]
+        is_own = bool(node.level) or (node.module or "").partition(".")[0] not in self.index.packages
+        if is_own and (
+            node.level or stem in self.index.exports or any(one.name in self.index.exports for one in node.names)
+        ):
+            self._import_own(stem, node.names)
+            return
+        if node.module is None:
             return
         self.imports.add(node.module.partition(".")[0])
         told = False
@@ -117,6 +127,36 @@ class _Reader(Expressions):
             line, column = self._module_place(node)
             self._import_names(node.module, line, column)
 
+    def _import_own(self, stem: str, names: list[ast.alias]) -> None:
+        """Import from a module of the project's own, which may pass on a library."""
+        passed = self.index.exports.get(stem, {})
+        for alias in names:
+            if alias.name == "*":
+                for name, path in passed.items():
+                    self._take(name, path)
+            elif passed.get(alias.name):
+                path = passed[alias.name]
+                if path in self.index.names:
+                    width = len(alias.name.encode())
+                    self.uses.place(
+                        path, (alias.lineno, alias.col_offset, alias.lineno, alias.col_offset + width), _PASSED
+                    )
+                self._take(alias.asname or alias.name, path)
+            else:
+                self._take_module(alias.asname or alias.name, alias.name)
+
+    def _take(self, name: str, path: str) -> None:
+        if path:
+            self.imports.add(path.partition(".")[0])
+        self.scope.assign(name, (Value("name", path, _PASSED),) if path else UNKNOWN)
+
+    def _take_module(self, name: str, stem: str) -> None:
+        """Bind a module of the project's own, if it passes on a library."""
+        passed = self.index.exports.get(stem)
+        if passed:
+            self.imports |= {path.partition(".")[0] for path in passed.values() if path}
+        self.scope.assign(name, (Value("module", stem),) if passed else UNKNOWN)
+
     def _imported(self, path: str) -> Values:
         """What an imported name is; where another branch imports another, its uses are nobody's fault."""
         better = path if path in self.index.names or path in self.index.calls else self.index.canonical(path)
@@ -134,7 +174,7 @@ class _Reader(Expressions):
     def assign(self, node: ast.Assign) -> None:
         values: list[Values] | Values = self.value_of(node.value)
         for target in node.targets:
-            if isinstance(target, ast.Name) and asks_version(node.value, self.flags):
+            if isinstance(target, ast.Name) and asks_version(node.value, self.flags, self.is_library):
                 self.flags.add(target.id)
             if isinstance(target, ast.Tuple | ast.List) and isinstance(node.value, ast.Tuple | ast.List):
                 values = [self.quiet_value_of(one) for one in node.value.elts]
@@ -214,7 +254,7 @@ class _Reader(Expressions):
 
     def if_(self, node: ast.If) -> bool:
         self.read(node.test)
-        guard = tells_releases_apart(node.test, self.flags)
+        guard = tells_releases_apart(node.test, self.flags, self.is_library)
         self.uses.guards += guard
         before = self.scope.names
         self.scope.names = dict(before)
@@ -278,7 +318,7 @@ class _Reader(Expressions):
         return self.block(node.body)
 
     def try_(self, node: ast.Try | ast.TryStar) -> bool:
-        guard = isinstance(node, ast.Try) and catches_missing(node)
+        guard = isinstance(node, ast.Try) and catches_missing(node, self.index.packages)
         self.uses.guards += guard
         before = dict(self.scope.names)
         left = self.block(node.body) or self.block(node.orelse)

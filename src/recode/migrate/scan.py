@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recode.knowledge import Shape
+from recode.migrate.exports import Exports, add_exports, exported_names
 from recode.migrate.findings import Finding, ScanResult, Skipped
-from recode.migrate.index import Index, build_index
+from recode.migrate.index import Index, build_index, telling_members
 from recode.migrate.notebook import code_cells
 from recode.migrate.project import project_files
 from recode.migrate.reader import uses_in
 from recode.migrate.releases import parse_release
-from recode.migrate.text import Unreadable, lines_of, read
+from recode.migrate.text import LARGEST, Unreadable, lines_of, read
 from recode.migrate.uses import Use
 from recode.records import ApiUpdate
 
@@ -62,6 +63,9 @@ def scan(
     index = build_index(updates, shapes, target, start)
     files = project_files(root)
     folder = root.parent if root.is_file() else root
+    if len(files) > 1:
+        is_used, index.exports = _exports(folder, files, index)
+        index.telling = telling_members(index) if is_used else frozenset()
     outcomes = list(_all_read(folder, files, index, confidence, workers, tell))
     findings = sorted(
         (finding for outcome in outcomes for finding in outcome.findings),
@@ -73,6 +77,28 @@ def scan(
         files=sum(outcome.lines >= 0 for outcome in outcomes),
         lines=sum(max(outcome.lines, 0) for outcome in outcomes),
     )
+
+
+def _exports(folder: Path, files: Sequence[Path], index: Index) -> tuple[bool, Exports]:
+    """Return whether any module imports one of the libraries, and what the modules pass on of them."""
+    table: Exports = {}
+    marks = tuple(package.encode() for package in index.packages)
+    for file in files:
+        if file.suffix not in (".py", ".pyi"):
+            continue
+        try:
+            path = folder / file
+            if path.is_symlink() or path.stat().st_size > LARGEST:
+                continue
+            data = path.read_bytes()
+        except OSError:
+            continue
+        stem = file.parent.name if file.stem == "__init__" else file.stem
+        if stem and any(mark in data for mark in marks):
+            names = exported_names(data.decode("utf-8", "replace"), index.packages)
+            if names:
+                add_exports(table, stem, names)
+    return bool(table), {stem: names for stem, names in table.items() if stem not in index.packages}
 
 
 @dataclass(frozen=True)
@@ -138,7 +164,8 @@ def _read_file(file: Path) -> _Outcome:
 def _worth_parsing(text: str, index: Index) -> bool:
     """Say whether a text names a library and anything that changed in it."""
     words = set(_WORDS.findall(text))
-    return not words.isdisjoint(index.packages) and not words.isdisjoint(index.leaves)
+    near = not words.isdisjoint(index.packages) or not words.isdisjoint(index.exports)
+    return (near and not words.isdisjoint(index.leaves)) or not words.isdisjoint(index.telling)
 
 
 def _parsed(text: str) -> ast.Module | str:

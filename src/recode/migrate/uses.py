@@ -105,7 +105,7 @@ class Uses:
         # A parameter that only has another name is still given by its position.
         if entry.update.kind == "parameter_renamed" or (not is_by_value and (after is None or after >= len(before))):
             return
-        for argument, name in zip(node.args, before, strict=False):
+        for argument, name in zip(node.args, before or entry.symbol.parameters, strict=False):
             if isinstance(argument, ast.Starred):
                 return
             if name in names and _fits(argument, names[name]):

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-ValueKind = Literal["name", "instance", "method", "function", "class", "object", "partial", "unknown"]
+ValueKind = Literal["name", "instance", "method", "function", "class", "object", "module", "unknown"]
 _MIXED = 0.8
 """How sure one possibility remains where another is not known."""
 _MOST = 4
@@ -17,7 +17,8 @@ class Value(NamedTuple):
     """One possibility.
 
     `name` is what a dotted path leads to, `instance` an instance of the class at a path, `method` a member of it bound to a
-    receiver; `function`, `class` and `object` are of the program's own (`info`); `partial` is a call put off.
+    receiver; `function`, `class` and `object` are of the program's own (`info`); `module` is a module of the
+    program's own, by its last name.
     """
 
     kind: ValueKind
