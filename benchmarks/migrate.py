@@ -86,23 +86,32 @@ def tokens(line: str) -> str:
 
 
 def beside_upstream(result: Migrated, upstream: Path) -> tuple[Counter[str], list[str]]:
-    """Compare every changed place with the next release's file; return counts, and the places that differ."""
+    """Compare every offered change with the next release's file; return counts, and the changed lines that differ there."""
     found: Counter[str] = Counter()
     other: list[str] = []
     for change in result.offered:
         document = result.documents[change.file]
         path = upstream / change.file
-        theirs = {tokens(line) for line in path.read_text(errors="replace").splitlines()} if path.exists() else None
-        edits = [edit for one in result.offered if one.file == change.file for edit in one.edits]
+        edits = sorted({edit for one in result.offered if one.file == change.file for edit in one.edits})
         program = apply(document.program, edits)
-        lines = lines_of(program)
-        for edit in change.edits:
-            line = lines[program.count("\n", 0, moved(sorted(set(edits)), edit.start))]
-            said = "file is gone" if theirs is None else "as upstream" if tokens(line) in theirs else "otherwise"
-            found[said] += 1
-            if said == "otherwise":
-                other.append(f"{change.file.as_posix()}: {line.strip()}")
+        new = {line_at(program, moved(edits, edit.start)) for edit in change.edits}
+        old = {line_at(document.program, edit.start) for edit in change.edits}
+        theirs = {tokens(line) for line in path.read_text(errors="replace").splitlines()} if path.exists() else None
+        if theirs is None:
+            said = "file is gone"
+        elif all(tokens(line) in theirs for line in new):
+            said = "as upstream"
+        else:
+            said = "old code kept there" if all(tokens(line) in theirs for line in old) else "otherwise"
+        found[said] += len(change.findings)
+        if said != "as upstream":
+            other += [f"{said}: {change.file.as_posix()}: {line.strip()}" for line in sorted(new)]
     return found, other
+
+
+def line_at(text: str, offset: int) -> str:
+    """Return the line that an offset is in."""
+    return lines_of(text)[text.count("\n", 0, offset)]
 
 
 def applies(root: Path, result: Migrated) -> bool:

@@ -93,6 +93,12 @@ def test_what_is_not_certain_is_refused_or_kept_small(text: str, at: str, said: 
         assert result == "from elsewhere import back as away\naway = 3\n"
 
 
+def test_a_file_without_plain_imports_gets_one_at_its_head() -> None:
+    text = '"""Says."""\n\ntry:\n    from . import generic as g\nexcept BaseException:\n    import generic as g\n\ng.x.ptp(0)\n'
+    done = renamed(text, Symbol("numpy.ndarray.ptp"), Symbol("numpy.ptp"), "g.x.ptp")
+    assert done == text.replace("try:", "from numpy import ptp\ntry:").replace("g.x.ptp(0)", "ptp(g.x, 0)")
+
+
 def test_two_moves_out_of_one_import() -> None:
     text = "from numpy import one, two, three\n"
     tree = Tree(text)

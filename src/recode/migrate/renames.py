@@ -244,20 +244,43 @@ class Renamer:
             scope = scope.parent  # type: ignore[assignment]
         if known:
             return min(known)[1], []
-        bound = self.scopes.of[root].resolve(root.id) if isinstance(root, ast.Name) else []
-        imports = [one for one in self.tree.module.body if isinstance(one, ast.Import | ast.ImportFrom)]
-        beside = bound[0].node if bound and bound[0].target else imports[-1] if imports else None
-        if beside is None:
-            raise _No("the file has no imports to stand beside")
-        return self._added(new, beside)
+        return self._added(new, self._beside(root, at))
 
-    def _added(self, new: Symbol, beside: ast.AST) -> tuple[str, list[Edit]]:
+    def _beside(self, root: ast.expr, at: ast.AST) -> ast.AST | None:
+        """Return the import to add another after: the one that brought the old name, or the file's last before the place.
+
+        One within a `try` or a condition will not do: it may not be what is run.
+        """
+        bound = self.scopes.of[root].resolve(root.id) if isinstance(root, ast.Name) else []
+        whole = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
+        if bound and bound[0].target and isinstance(self.tree.parents.get(bound[0].node), whole):
+            return bound[0].node
+        start = self.tree.span(at)[0]
+        above = [
+            one
+            for one in self.tree.module.body
+            if isinstance(one, ast.Import | ast.ImportFrom) and self.tree.span(one)[1] < start
+        ]
+        return above[-1] if above else None
+
+    def _added(self, new: Symbol, beside: ast.AST | None) -> tuple[str, list[Edit]]:
         """Return an expression for a name whose import is added after the import that brought the old one."""
         if new.of_class:
             raise _No(f"{new.path} belongs to a class that is not imported here")
         if new.name in self._bound:
             raise _No(f"`{new.name}` means something else in this file already")
-        return new.name, [self._after(beside, f"from {new.parent} import {new.name}")]
+        line = f"from {new.parent} import {new.name}"
+        return new.name, [self._after(beside, line) if beside is not None else self._first(line)]
+
+    def _first(self, line: str) -> Edit:
+        """Return the edit that adds a line above the first statement that is no docstring; for files without plain imports."""
+        body = self.tree.module.body
+        docstring = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+        rest = body[1:] if docstring and isinstance(body[0].value.value, str) else body  # type: ignore[attr-defined]
+        start = self.tree.span(rest[0])[0]
+        if start != self.tree.starts[self.tree.line_of(start) - 1]:
+            raise _No("the first statement shares its line with other code")
+        return Edit(start, start, f"{line}{self.newline}")
 
     def _after(self, statement: ast.AST, line: str) -> Edit:
         """Return the edit that adds a line after a statement, in its block."""
