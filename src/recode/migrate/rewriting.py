@@ -322,7 +322,8 @@ def _open_places(result: Migrated) -> list[tuple[Path, int]]:
 
 def _last_line(trial: Trial) -> str:
     lines = (trial.stderr.strip() or trial.stdout.strip()).splitlines()
-    return lines[-1][:200] if lines else ""
+    telling = [line for line in lines if "error" in line.lower()]
+    return (telling or lines or [""])[-1].strip()[:200]
 
 
 def _pins(common: Sequence[str], further: Sequence[str]) -> list[str]:
