@@ -47,7 +47,8 @@ class Project:
 
 
 PROJECTS = [
-    Project("lmfit", "1.2.2", "1.3.0", "numpy==2.1.0", "1.26.4", "pytest -q tests", ("pytest", "pytest-cov", "scipy", "asteval<1", "uncertainties")),
+    Project("lmfit", "1.2.2", "1.3.0", "numpy==2.1.0", "1.26.4", "pytest -q tests",
+            ("pytest", "pytest-cov", "scipy", "asteval<1", "uncertainties")),
     Project("librosa", "0.10.1", "0.10.2", "numpy==2.1.0", "1.26.4", ""),
     Project("arviz", "0.17.1", "0.18.0", "numpy==2.1.0", "1.26.4", ""),
     Project("control", "0.10.0", "0.10.1", "numpy==2.1.0", "1.26.4", "pytest -q control/tests", ("pytest", "scipy", "matplotlib")),
