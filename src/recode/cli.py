@@ -171,6 +171,21 @@ def data_generate(
         typer.echo(f"{out / file}: {count} entries")
 
 
+@data_app.command("knowledge", epilog="Example: `recode data knowledge numpy`")
+def data_knowledge(
+    libraries: Annotated[list[str] | None, typer.Argument(help="Only these (default: all).")] = None,
+    sources: Annotated[Path, typer.Option(help="Folder of what to compare, skip and add.")] = Path("data/knowledge"),
+    written: Annotated[Path, typer.Option(help="Folder of update sources.")] = Path("data/sources"),
+    out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("src/recode/migrate/knowledge"),
+    locks: Annotated[Path | None, typer.Option(help="Folder of locks (default: that of `recode collect`).")] = None,
+) -> None:
+    """Collect what `recode scan` knows of each library, and write it into the package (exit code 1 if one could not be)."""
+    from recode.collect.knowledge import build_all
+
+    if not build_all(sources, written, out, libraries or (), locks):
+        raise typer.Exit(1)
+
+
 @data_app.command("export", epilog="Example: `recode data export --format hf --out runs/data-hf`")
 def data_export(
     form: Annotated[
@@ -185,6 +200,104 @@ def data_export(
 
     for file, count in export(data, out, form).items():
         typer.echo(f"{out / file}: {count} rows")
+
+
+# --- migration ---
+
+
+@app.command(epilog="Example: `recode scan . --to numpy==2.1.0`")
+def scan(
+    path: Annotated[Path, typer.Argument(help="A project's folder, a Python file or a notebook.")],
+    to: Annotated[str, typer.Option(help="The library and the release to move to, as `LIB==B`.")],
+    old: Annotated[
+        str | None,
+        typer.Option("--from", help="The release it comes from (default: what the project's own files say)."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, a row per use.")] = False,
+    sarif: Annotated[Path | None, typer.Option(help="Write a SARIF 2.1.0 file there, for code review tools.")] = None,
+    confidence: Annotated[float, typer.Option(min=0.0, max=1.0, help="Leave out what is less sure.")] = 0.5,
+    updates: Annotated[
+        Path | None, typer.Option(help="A file of updates to use instead of what is known (`recode collect --out`).")
+    ] = None,
+    collect: Annotated[
+        bool, typer.Option("--collect", help="Compare the two releases now, whatever is shipped.")
+    ] = False,
+) -> None:
+    """List each use of an API that breaks or is deprecated in a release (exit code 1 if anything breaks). No model is needed."""
+    from recode.scanning import run_scan
+
+    if run_scan(path, to, old, as_json=as_json, sarif=sarif, confidence=confidence, updates=updates, collect=collect):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `recode migrate . --to numpy==2.1.0 --tests 'pytest -q' --patch numpy2.patch`")
+def migrate(
+    path: Annotated[Path, typer.Argument(help="A project's folder, a Python file or a notebook.")],
+    to: Annotated[str, typer.Option(help="The library and the release to move to, as `LIB==B`.")],
+    old: Annotated[
+        str | None,
+        typer.Option("--from", help="The release it comes from (default: what the project's own files say)."),
+    ] = None,
+    tests: Annotated[
+        str | None,
+        typer.Option(help="A command that proves: run in a copy, old code in the old release, new code in the new."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model folder, a hub name, `recode-tiny`; or the model's name at the endpoint.")
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="An OpenAI-compatible server, such as http://host:8000/v1.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Change the files (needs a clean git tree).")] = False,
+    patch: Annotated[Path | None, typer.Option(help="Write a patch there that `git apply` takes.")] = None,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", help="Ask about each change: yes, no, edit. With --write or --patch.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a report there, with the diffs side by side.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    allow_dirty: Annotated[bool, typer.Option("--allow-dirty", help="Write over uncommitted changes.")] = False,
+    unproven: Annotated[bool, typer.Option("--unproven", help="Take a model's rewritings that nothing proves.")] = False,
+    samples: Annotated[int, typer.Option(min=1, help="Rewritings to ask a model for, a place.")] = 4,
+    seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
+    limit: Annotated[float, typer.Option(min=1.0, help="Wall time of a run of the tests in seconds.")] = 600.0,
+    old_requires: Annotated[
+        list[str] | None,
+        typer.Option(help="A further pin for the older environment, such as `numpy<2`; repeat for more."),
+    ] = None,
+    new_requires: Annotated[list[str] | None, typer.Option(help="The same for the newer environment.")] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Build no environment: new names are not checked, no tests run.")
+    ] = False,
+    confidence: Annotated[float, typer.Option(min=0.0, max=1.0, help="Leave out what is less sure.")] = 0.5,
+    updates: Annotated[
+        Path | None, typer.Option(help="A file of updates to use instead of what is known (`recode collect --out`).")
+    ] = None,
+    collect: Annotated[
+        bool, typer.Option("--collect", help="Compare the two releases now, whatever is shipped.")
+    ] = False,
+) -> None:
+    """Rewrite what a release breaks or deprecates; print the diff (exit code 1 if a place that breaks is left alone).
+
+    Renames are done by syntax tree, without a model. A model's rewriting is offered only where the tests prove it.
+    """
+    from recode.migrate.command import Output
+    from recode.migrate.rewriting import Extras
+    from recode.migrating import run_migrate
+
+    if offline and tests:
+        raise typer.BadParameter("--tests needs environments; leave out --offline")
+    if interactive and not (write or patch):
+        raise typer.BadParameter("--interactive needs --write or --patch FILE")
+    extras = Extras(
+        model=model, endpoint=endpoint, samples=samples, seed=seed, tests=tests, test_seconds=limit,
+        old_requires=tuple(old_requires or ()), new_requires=tuple(new_requires or ()), environments=not offline,
+        confidence=confidence,
+    )  # fmt: skip
+    output = Output(
+        write=write, patch=patch, interactive=interactive, html=html, as_json=as_json, allow_dirty=allow_dirty, unproven=unproven
+    )  # fmt: skip
+    if not run_migrate(path, to, old, extras, output, updates=updates, collect=collect):
+        raise typer.Exit(1)
 
 
 # --- the sandbox ---

@@ -130,7 +130,7 @@ def collect(asked: Asked, locks: Path | None = None, tell: Callable[[str], None]
     releases = releases_between(asked.library, asked.old, asked.new)
     with ThreadPoolExecutor(_DOWNLOADS) as pool:
         # Downloads and the walks, which are processes of their own, go on side by side.
-        apis = [pool.submit(_walked, asked, locks, which) for which in ("old", "new")]
+        apis = [pool.submit(walked, asked, locks, which) for which in ("old", "new")]
         tell("importing and walking both releases")
         (_, old), (environment, new) = (one.result() for one in apis)
         packages = tuple(sorted({module.partition(".")[0] for module in [*old.modules, *new.modules]}))
@@ -165,7 +165,8 @@ def collect(asked: Asked, locks: Path | None = None, tell: Callable[[str], None]
     return Collected(asked, tuple(findings), tuple(remarks), time.monotonic() - start)
 
 
-def _walked(asked: Asked, locks: Path | None, which: str) -> tuple[Environment, Api]:
+def walked(asked: Asked, locks: Path | None, which: str) -> tuple[Environment, Api]:
+    """Return the environment and the public names of the `old` or the `new` release."""
     version, requires = (asked.old, asked.old_requires) if which == "old" else (asked.new, asked.new_requires)
     environment = ensure_environment(ensure_lock(locks or recode_home() / "locks", asked.library, version, requires))
     packages = (asked.package,) if asked.package else import_names(environment, asked.library)

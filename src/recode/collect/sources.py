@@ -98,7 +98,7 @@ def read_sources(paths: Iterable[Path]) -> list[Candidate]:
     libraries: dict[str, Path] = {}
     candidates = []
     for file in files:
-        source = _read(file)
+        source = read_file(file)
         if source.library in libraries:
             raise RecordError(
                 f"{file}: field `library`: {libraries[source.library]} is about `{source.library}` too; join them"
@@ -114,7 +114,12 @@ def read_sources(paths: Iterable[Path]) -> list[Candidate]:
     return candidates
 
 
-def _read(file: Path) -> UpdateSource:
+def read_file(file: Path) -> UpdateSource:
+    """Read one file of update sources.
+
+    Raises:
+        RecordError: it cannot be read or does not follow the format; names update and field.
+    """
     try:
         value = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -180,7 +180,7 @@ def walk(environment: Environment, packages: Sequence[str], version: str) -> Api
     modules: dict[str, str] = {}
     failures: dict[str, str] = {}
     for package in packages:
-        answer = _kept(environment, f"walk({package!r}, ", f"{package} {version}")
+        answer = kept(environment, f"walk({package!r}, ", f"{package} {version}")
         if "error" not in answer:
             names += (_name(record, answer["modules"]) for record in answer["names"])
             modules |= answer["modules"]
@@ -202,7 +202,7 @@ def probe(environment: Environment, package: str, paths: Sequence[str]) -> dict[
     """
     if not paths:
         return {}
-    answers = _kept(environment, f"print_probe({list(paths)!r}, ", package)
+    answers = kept(environment, f"print_probe({list(paths)!r}, ", package)
     return {path: (outcome, message) for path, (outcome, message) in zip(paths, answers, strict=True)}
 
 
@@ -228,17 +228,17 @@ def import_names(environment: Environment, library: str) -> tuple[str, ...]:
     return tuple(sorted(public, key=lambda name: (name.lower() != wanted, -public[name], name)))
 
 
-def _kept(environment: Environment, call: str, what: str) -> Any:
-    """Return what a call in the environment answers; remembered unless it is an error."""
-    script = Path(__file__).with_name("_walk.py").read_text(encoding="utf-8")
+def kept(environment: Environment, call: str, what: str, program: str = "_walk.py") -> Any:
+    """Return what a call of a program answers in the environment; remembered unless it is an error."""
+    script = Path(__file__).with_name(program).read_text(encoding="utf-8")
     key = hashlib.sha256(f"{script}\n{environment.digest}\n{call}".encode()).hexdigest()
-    kept = recode_home() / "walks" / f"{key}.json"
+    file = recode_home() / "walks" / f"{key}.json"
     try:
-        return json.loads(kept.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         answer = _answer(environment, script, call, what)
     if "error" not in answer:
-        write_text(kept, json.dumps(answer))
+        write_text(file, json.dumps(answer))
     return answer
 
 

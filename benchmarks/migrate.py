@@ -1,0 +1,174 @@
+"""What `recode migrate` makes of real projects: source distributions that predate a breaking release of a dependency.
+
+    python benchmarks/migrate.py [PROJECT ...] [--model recode-tiny] [--tests] [--out runs/migrate.jsonl]
+
+Each project is fetched from PyPI, migrated by syntax tree and with a model, and its patch given to `git apply`. Every changed line is compared
+with the project's own next release: `as upstream` where that has the same line, up to layout. With `--tests` the project's tests run too
+(minutes each). One JSON line a project; those that are there already are not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import subprocess
+import tarfile
+import tempfile
+import time
+import tokenize
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recode.api import migrate
+from recode.collect.releases import fetch, releases_between
+from recode.migrate.command import patch_of
+from recode.migrate.edits import apply
+from recode.migrate.proof import moved
+from recode.migrate.rewriting import Extras, Migrated
+from recode.migrate.summary import counts, tests
+from recode.migrate.text import lines_of
+from recode.sandbox.environments import recode_home
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's release, its next one, the dependency's move, and how its tests run."""
+
+    name: str
+    old: str
+    new: str
+    to: str
+    from_: str
+    tests: str
+    requires: tuple[str, ...] = ()
+
+
+PROJECTS = [
+    Project("lmfit", "1.2.2", "1.3.0", "numpy==2.1.0", "1.26.4", "pytest -q tests",
+            ("pytest", "pytest-cov", "scipy", "asteval<1", "uncertainties")),
+    Project("librosa", "0.10.1", "0.10.2", "numpy==2.1.0", "1.26.4", ""),
+    Project("arviz", "0.17.1", "0.18.0", "numpy==2.1.0", "1.26.4", ""),
+    Project("control", "0.10.0", "0.10.1", "numpy==2.1.0", "1.26.4", "pytest -q control/tests", ("pytest", "scipy", "matplotlib")),
+    Project("dataset", "1.6.2", "2.0.0", "sqlalchemy==2.0.36", "1.4.54", "pytest -q test", ("pytest", "alembic", "banal")),
+    Project("agate-sql", "0.5.8", "0.5.9", "sqlalchemy==2.0.36", "1.4.54", "pytest -q tests", ("pytest", "agate")),
+    Project("cdlib", "0.2.6", "0.3.0", "networkx==3.0", "2.8.8", ""),
+    Project("ffn", "0.3.6", "0.3.7", "pandas==2.2.3", "1.5.3", ""),
+    Project("trimesh", "4.3.2", "4.4.0", "numpy==2.1.0", "1.26.4", ""),
+]  # fmt: skip
+
+
+def sources(name: str, old: str, new: str, folder: Path) -> tuple[Path, Path]:
+    """Fetch and unpack both source distributions; return their top folders."""
+    found = []
+    for release in releases_between(name, old, new):
+        if release.version not in (old, new):
+            continue
+        target = folder / f"{name}-{release.version}"
+        if not target.exists():
+            assert release.sdist is not None, f"{name} {release.version} has no source distribution"
+            with tarfile.open(fileobj=io.BytesIO(fetch(release.sdist))) as archive:
+                archive.extractall(target, filter="data")
+        found.append(next(path for path in target.iterdir() if path.is_dir()))
+    return found[0], found[1]
+
+
+def tokens(line: str) -> str:
+    """Return a line without comments and layout."""
+    try:
+        kept = [
+            one.string for one in tokenize.generate_tokens(io.StringIO(line.strip()).readline) if one.type != tokenize.COMMENT
+        ]  # fmt: skip
+    except (tokenize.TokenError, SyntaxError):
+        return "".join(line.split())
+    return " ".join("".join(kept).split())
+
+
+def beside_upstream(result: Migrated, upstream: Path) -> tuple[Counter[str], list[str]]:
+    """Compare every offered change with the next release's file; return counts, and the changed lines that differ there."""
+    found: Counter[str] = Counter()
+    other: list[str] = []
+    for change in result.offered:
+        document = result.documents[change.file]
+        path = upstream / change.file
+        edits = sorted({edit for one in result.offered if one.file == change.file for edit in one.edits})
+        program = apply(document.program, edits)
+        new = {line_at(program, moved(edits, edit.start)) for edit in change.edits}
+        old = {line_at(document.program, edit.start) for edit in change.edits}
+        theirs = {tokens(line) for line in path.read_text(errors="replace").splitlines()} if path.exists() else None
+        if theirs is None:
+            said = "file is gone"
+        elif all(tokens(line) in theirs for line in new):
+            said = "as upstream"
+        else:
+            said = "old code kept there" if all(tokens(line) in theirs for line in old) else "otherwise"
+        found[said] += len(change.findings)
+        if said != "as upstream":
+            other += [f"{said}: {change.file.as_posix()}: {line.strip()}" for line in sorted(new)]
+    return found, other
+
+
+def line_at(text: str, offset: int) -> str:
+    """Return the line that an offset is in."""
+    return lines_of(text)[text.count("\n", 0, offset)]
+
+
+def applies(root: Path, result: Migrated) -> bool:
+    """Say whether `git apply` takes the patch of the offered changes."""
+    files = result.files()
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files:
+            target = Path(folder) / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.old)
+        patch = patch_of(root, files)
+        done = subprocess.run(["git", "apply", "-"], input=patch, cwd=folder, check=False, capture_output=True)
+        return not patch or (
+            done.returncode == 0 and all((Path(folder) / file.path).read_bytes() == file.new for file in files)
+        )
+
+
+def study(project: Project, model: str | None, with_tests: bool) -> dict[str, Any]:
+    """Migrate one project and say what came of it."""
+    folder = recode_home().parent / "recode-study"
+    old, new = sources(project.name, project.old, project.new, folder)
+    command = project.tests if with_tests else None
+    extras = Extras(model=model, tests=command or None, old_requires=project.requires if command else (),
+                    new_requires=project.requires if command else (), test_seconds=1800)  # fmt: skip
+    start = time.monotonic()
+    result = migrate(old, to=project.to, from_=project.from_, extras=extras)
+    beside, other = beside_upstream(result, new)
+    return {
+        "project": f"{project.name} {project.old}", "to": project.to, "model": model, "places": len(result.scanned.findings),
+        "outcomes": counts(result), "by_model": sum(change.how == "model" for change in result.offered),
+        "beside_upstream": beside, "otherwise": other, "applies": applies(old, result), "tests": tests(result),
+        "reasons": Counter(one.reason[:160] for one in result.left).most_common(6), "remarks": result.remarks,
+        "seconds": round(time.monotonic() - start, 1),
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Run the study."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("projects", nargs="*", help="names (default: all)")
+    parser.add_argument("--model", default=None)
+    parser.add_argument("--tests", action="store_true")
+    parser.add_argument("--out", type=Path, default=Path("runs/migrate.jsonl"))
+    given = parser.parse_args()
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    done = given.out.read_text().splitlines() if given.out.exists() else []
+    known = {(row["project"], row["model"], bool(row["tests"])) for row in map(json.loads, done)}
+    for project in PROJECTS:
+        key = (f"{project.name} {project.old}", given.model, given.tests and bool(project.tests))
+        if (given.projects and project.name not in given.projects) or key in known:
+            continue
+        row = study(project, given.model, given.tests)
+        with given.out.open("a") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        print(json.dumps(row, indent=1, ensure_ascii=False), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Asking the user about every change: yes, no, or edit."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from recode.errors import RecodeError
+from recode.migrate.changes import Change
+from recode.migrate.documents import Document
+from recode.migrate.edits import Edit, apply, overlap
+from recode.migrate.rewriting import Migrated
+from recode.migrate.terminal import print_diff
+from recode.migrate.tree import parsed
+from recode.source import parses
+
+Ask = Callable[[str], str]
+Editor = Callable[[str], str | None]
+
+
+def chosen(result: Migrated, console: Console, ask: Ask = input, editor: Editor | None = None) -> list[Change]:
+    """Show each change, and each rewriting that nothing proves, and return those that the user takes.
+
+    `q` takes what was said so far, `a` every offered change that remains.
+    """
+    editor = editor or edited
+    tried = {id(one.tried): one.tried for one in result.left if one.tried is not None and one.tried.edits}
+    waiting = sorted([*result.offered, *tried.values()], key=lambda one: (one.file.as_posix(), one.edits[0].start))
+    taken: list[Change] = []
+    every = False
+    for number, change in enumerate(waiting, start=1):
+        if any(one.file == change.file and overlap(one.edits, change.edits) for one in taken):
+            continue
+        if every:
+            taken += [change] if change.offered else []
+            continue
+        console.rule(f"{number} of {len(waiting)}: {change.file.as_posix()}")
+        symbols = ", ".join(sorted({one.symbol for one in change.findings}))
+        console.print(f"{symbols}: {change.evidence} (by {change.how}); {change.remark}", markup=False)
+        console.print(change.findings[0].advice, style="dim", markup=False)
+        print_diff(console, result.files([change]))
+        answer = _answer(ask)
+        if answer == "e":
+            mine = by_hand(result.documents[change.file], change, editor)
+            taken += [mine] if mine is not None else []
+        elif answer == "y":
+            taken.append(change)
+        elif answer == "q":
+            break
+        elif answer == "a":
+            every = True
+            taken += [change] if change.offered else []
+    return taken
+
+
+def _answer(ask: Ask) -> str:
+    while True:
+        try:
+            given = ask("Take it? [y]es, [n]o, [e]dit, [a]ll that are offered, [q]uit: ").strip().lower()[:1]
+        except EOFError:
+            return "q"
+        if given in {"y", "n", "e", "a", "q"}:
+            return given
+
+
+def by_hand(document: Document, change: Change, editor: Editor) -> Change | None:
+    """Let the user edit the lines that a change touches; None where they leave it, or the file would not parse."""
+    edits: list[Edit] = []
+    for start, end in _regions(document, change.edits):
+        inside = [edit for edit in change.edits if start <= edit.start and edit.end <= end]
+        shifted = [Edit(edit.start - start, edit.end - start, edit.text) for edit in inside]
+        proposed = apply(document.program[start:end], shifted)
+        text = editor(proposed.replace("\r\n", "\n").replace("\r", "\n"))
+        if text is None:
+            return None
+        text = text.replace("\n", document.newline)
+        had_end = document.program[start:end].endswith(("\n", "\r"))
+        if had_end != text.endswith(("\n", "\r")):
+            text = text.rstrip("\r\n") + (document.newline if had_end else "")
+        edits.append(Edit(start, end, text))
+    if not parses(apply(document.program, edits)):
+        return None
+    return replace(change, edits=tuple(edits), evidence="unproven", remark="edited by hand")
+
+
+def _regions(document: Document, edits: Sequence[Edit]) -> list[tuple[int, int]]:
+    """Return the whole lines that edits touch, those that touch each other as one."""
+    tree = parsed(document.program)
+    starts = [*tree.starts, len(document.program)]
+    found: list[tuple[int, int]] = []
+    for edit in sorted(edits):
+        start = starts[tree.line_of(edit.start) - 1]
+        end = starts[tree.line_of(max(edit.start, edit.end - 1))]
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
+
+
+def edited(text: str) -> str | None:
+    """Open `$VISUAL` or `$EDITOR` on a text and return what was saved; None where the editor failed.
+
+    Raises:
+        RecodeError: no editor is named.
+    """
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not command:
+        raise RecodeError("which editor? Set $EDITOR")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "change.py"
+        path.write_text(text, encoding="utf-8", newline="")
+        done = subprocess.run([*shlex.split(command), str(path)], check=False)
+        return path.read_text(encoding="utf-8") if done.returncode == 0 else None

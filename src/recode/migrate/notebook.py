@@ -1,0 +1,186 @@
+"""The code cells of a Jupyter notebook, and where their text stands in the file.
+
+A notebook is JSON, and whoever edits a cell must leave every other byte alone. So each cell's source comes with the spans of its
+string literals in the file's text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any
+
+from recode.migrate.text import Unreadable, lines_of
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_CELL_MAGIC = re.compile(r"\s*%%(\w+)")
+_PYTHON_MAGICS = frozenset({"time", "timeit", "capture", "prun", "python", "python3", "pypy"})
+_LINE_MAGIC = re.compile(r"^[ \t]*(?:[%!?]|[\w.]+\?{1,2}\s*$|\w+\s*=\s*[%!])", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell: its index among all cells, its source, and the (start, end) of each of its string literals in the file."""
+
+    index: int
+    source: str
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def python(self) -> str:
+        """The source with magics and shell lines blanked out, so that every other line keeps its place."""
+        magic = _CELL_MAGIC.match(self.source)
+        if magic and magic.group(1) not in _PYTHON_MAGICS:
+            return ""
+        return "".join(_blanked(line) for line in lines_of(self.source))
+
+
+def code_cells(text: str) -> list[Cell]:
+    """Return the code cells of a notebook in Python.
+
+    Raises:
+        Unreadable: the text is not a notebook, or one in another language.
+    """
+    try:
+        value, spans = _Scanner(text).top()
+    except (ValueError, IndexError, RecursionError):
+        raise Unreadable("not valid JSON") from None
+    if not isinstance(value, dict) or not isinstance(value.get("cells"), list):
+        raise Unreadable("not a notebook of format 4")
+    metadata = value.get("metadata")
+    kernel = metadata.get("kernelspec") if isinstance(metadata, dict) else None
+    language = kernel.get("language", "python") if isinstance(kernel, dict) else "python"
+    if language != "python":
+        raise Unreadable(f"a notebook in {language}")
+    found = []
+    for index, cell in enumerate(value["cells"]):
+        if isinstance(cell, dict) and cell.get("cell_type") == "code":
+            source = cell.get("source", "")
+            found.append(Cell(index, "".join(source) if isinstance(source, list) else source, tuple(spans[index])))
+    return found
+
+
+def replace_cell(text: str, cell: Cell, source: str) -> str:
+    """Return the notebook's text with another source in a cell; bytes outside the lines that differ stay as they are."""
+    old = [json.loads(text[start:end]) for start, end in cell.spans]
+    pieces = [source] * len(old) if len(old) <= 1 else _as_many(old, lines_of(source))
+    changed = text
+    for (start, end), before, after in reversed(list(zip(cell.spans, old, pieces, strict=True))):
+        if before != after:
+            is_ascii = text[start:end].isascii() and "\\u" in text[start:end]
+            literal = ", ".join(json.dumps(line, ensure_ascii=is_ascii) for line in lines_of(after) or [""])
+            if len(old) == 1 and text[:start].rstrip()[-1:] == ":":
+                literal = json.dumps(after, ensure_ascii=is_ascii)
+            else:
+                literal = literal.replace(", ", ",\n" + _indent(text, start)) if "\n" in text else literal
+            changed = changed[:start] + literal + changed[end:]
+    return changed
+
+
+def _as_many(old: list[str], new: list[str]) -> list[str]:
+    """Spread new lines over as many pieces as there were: equal ones at both ends keep their own, the middle shares the rest."""
+    if len(old) == len(new):
+        return new
+    head = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    tail = 0
+    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    middle = new[head : len(new) - tail]
+    room = len(old) - head - tail
+    if room == 0:
+        # Lines were only added: the one before (or after) them takes them along.
+        at = head - 1 if head else 0
+        joined = "".join([old[at], *middle]) if head else "".join([*middle, old[at]])
+        return [*old[:at], joined, *old[at + 1 :]]
+    spread = [*middle[: room - 1], "".join(middle[room - 1 :])]
+    return [*old[:head], *spread, *[""] * (room - len(spread)), *old[len(old) - tail :]]
+
+
+def _indent(text: str, start: int) -> str:
+    line = text[text.rfind("\n", 0, start) + 1 : start]
+    return line if not line.strip() else ""
+
+
+def _blanked(line: str) -> str:
+    """Return a line as it is, or `pass` in the place of a magic, a shell command or a question for help."""
+    if not _LINE_MAGIC.match(line):
+        return line
+    body = line.rstrip("\r\n")
+    return body[: len(body) - len(body.lstrip())] + "pass" + line[len(body) :]
+
+
+class _Scanner:
+    """Reads JSON and, for each cell, the spans of the string literals of its source."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.spans: dict[int, list[tuple[int, int]]] = {}
+        self.trail: list[str | int] = []
+
+    def top(self) -> tuple[Any, dict[int, list[tuple[int, int]]]]:
+        value = self.value()
+        self.skip()
+        if self.at != len(self.text):
+            raise ValueError("text after the value")
+        spans = {index: self.spans.get(index, []) for index in range(len(value.get("cells", [])))}
+        return value, spans
+
+    def skip(self) -> str:
+        match = _SPACE.match(self.text, self.at)
+        self.at = match.end() if match else self.at
+        return self.text[self.at : self.at + 1]
+
+    def value(self) -> Any:
+        first = self.skip()
+        if first == "{":
+            return self.mapping()
+        if first == "[":
+            return self.array()
+        if first == '"':
+            return self.string()
+        value, self.at = json.JSONDecoder().raw_decode(self.text, self.at)
+        return value
+
+    def string(self) -> str:
+        start = self.at
+        value, self.at = scanstring(self.text, self.at + 1, True)
+        match self.trail:
+            case ["cells", int(index), "source", *rest] if len(rest) <= 1:
+                self.spans.setdefault(index, []).append((start, self.at))
+        return str(value)
+
+    def mapping(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        self.at += 1
+        while self.skip() != "}":
+            if found:
+                self.expect(",")
+                self.skip()
+            key = scanstring(self.text, self.at + 1, True)
+            self.at = key[1]
+            self.expect(":")
+            self.trail.append(key[0])
+            found[key[0]] = self.value()
+            self.trail.pop()
+        self.at += 1
+        return found
+
+    def array(self) -> list[Any]:
+        found: list[Any] = []
+        self.at += 1
+        while self.skip() != "]":
+            if found:
+                self.expect(",")
+            self.trail.append(len(found))
+            found.append(self.value())
+            self.trail.pop()
+        self.at += 1
+        return found
+
+    def expect(self, letter: str) -> None:
+        if self.skip() != letter:
+            raise ValueError(f"{letter} expected at {self.at}")
+        self.at += 1

@@ -1,0 +1,63 @@
+"""A unified diff that `git apply` takes, made of bytes: encodings and line ends are whatever the files have."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+CONTEXT = 3
+"""Unchanged lines around a change."""
+_NO_END = b"\\ No newline at end of file\n"
+_ESCAPES = {9: b"\\t", 10: b"\\n", 13: b"\\r", 34: b'\\"', 92: b"\\\\"}
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A file before and after; the path is relative to where the patch applies."""
+
+    path: Path
+    old: bytes
+    new: bytes
+
+
+def file_patch(file: Rewritten) -> bytes:
+    """Return the patch of one file; empty where nothing changed."""
+    if file.old == file.new:
+        return b""
+    before, after = _lines(file.old), _lines(file.new)
+    name = PurePosixPath(file.path.as_posix())
+    old, new = _quoted(b"a/" + os.fsencode(name)), _quoted(b"b/" + os.fsencode(name))
+    # Behind a name with a space, a tab tells where it ends.
+    tab = b"\t" if b" " in old and not old.startswith(b'"') else b""
+    parts = [b"diff --git " + old + b" " + new + b"\n"]
+    for line in difflib.diff_bytes(difflib.unified_diff, before, after, old + tab, new + tab, n=CONTEXT):
+        # The header's lines come without an end of their own.
+        parts.append(line if line.endswith(b"\n") else line + b"\n" + _NO_END)
+    return b"".join(parts)
+
+
+def hunks(file: Rewritten) -> list[list[str]]:
+    """Return the hunks as lines of text for a terminal; what is no UTF-8 shows as replacement characters."""
+    found: list[list[str]] = []
+    for line in file_patch(file).split(b"\n")[3:-1]:
+        if line.startswith(b"@@"):
+            found.append([])
+        if found:
+            found[-1].append(line.decode("utf-8", "replace").rstrip("\r"))
+    return found
+
+
+def _lines(data: bytes) -> list[bytes]:
+    r"""Split at `\n` alone, as git does."""
+    return [line + b"\n" for line in data.split(b"\n")[:-1]] + ([last] if (last := data.rpartition(b"\n")[2]) else [])
+
+
+def _quoted(name: bytes) -> bytes:
+    """Return a path as git writes it: in quotes with escapes where it has characters that need them."""
+    if all(32 <= byte < 127 and byte not in (34, 92) for byte in name):
+        return name
+    return b'"' + b"".join(
+        _ESCAPES.get(byte, bytes([byte]) if 32 <= byte < 127 else b"\\%03o" % byte) for byte in name
+    ) + b'"'  # fmt: skip

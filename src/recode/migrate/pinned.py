@@ -1,0 +1,70 @@
+"""The environments of a migration: the library in each of its two releases, with what the project needs besides."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from recode.sandbox.environments import Environment, ensure_environment, ensure_lock, recode_home
+
+
+def pinned(library: str, version: str, requires: Sequence[str] = ()) -> Environment:
+    """Return the environment of a release with further requirements; built if it is not there.
+
+    Raises:
+        EnvironmentBuildError: it cannot be built.
+        MissingExtraError: uv is not installed.
+    """
+    key = hashlib.sha256(" ".join(requires).encode()).hexdigest()[:16] if requires else "plain"
+    return ensure_environment(ensure_lock(recode_home() / "locks" / "migrate" / key, library, version, requires))
+
+
+def project_requirements(root: Path, library: str, command: str) -> list[str]:
+    """Return what a project says that it needs, without the library itself; pytest where the tests' command names it."""
+    lines: list[str] = []
+    for name in ("requirements.txt", "requirements-test.txt", "test-requirements.txt"):
+        lines += _lines(root / name)
+    try:
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+        lines += [one for one in project.get("dependencies", []) if isinstance(one, str)]
+    except (OSError, ValueError, AttributeError):
+        pass
+    if re.search(r"\b(pytest|py\.test)\b", command):
+        lines.append("pytest")
+    return _distinct(lines, library)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _distinct(lines: Iterable[str], library: str) -> list[str]:
+    """Return the requirements among lines, each package once, as uv reads them; options, addresses and comments are passed over."""
+    found: dict[str, str] = {}
+    for line in lines:
+        text = line.partition(" #")[0].strip()
+        if not text or text.startswith(("#", "-")):
+            continue
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        name = canonicalize_name(requirement.name)
+        if (
+            name == canonicalize_name(library)
+            or requirement.url
+            or (requirement.marker and not requirement.marker.evaluate())
+        ):
+            continue
+        extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+        found.setdefault(name, f"{requirement.name}{extras}{requirement.specifier}".replace(" ", ""))
+    return sorted(found.values())

@@ -1,0 +1,98 @@
+"""The files of a project that are looked at: Python and notebooks, as git sees the folder.
+
+What `.gitignore` names is no part of a project, and git itself says what that is, also in a folder that is no repository (a
+source distribution). Links, huge files and installed environments are left alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from recode.errors import RecodeError
+
+SUFFIXES = frozenset({".py", ".pyw", ".pyi", ".ipynb"})
+_NEVER = frozenset(
+    {".git", ".hg", ".svn", "__pycache__", "node_modules", "site-packages", ".tox", ".nox", ".eggs", ".venv", ".ipynb_checkpoints"}
+)  # fmt: skip
+_GIT_SECONDS = 60
+
+
+def project_files(root: Path) -> list[Path]:
+    """Return the project's Python files and notebooks, relative to the root, in order; a file stands for itself.
+
+    Files that git tracks count even where a later `.gitignore` names them. Links come too, for whoever reads them to refuse.
+
+    Raises:
+        RecodeError: the path does not exist.
+    """
+    if not root.exists():
+        raise RecodeError(f"{root}: no such file or folder; check the path")
+    if root.is_file():
+        return [Path(root.name)]
+    listed = _git_files(root)
+    paths = [Path(one) for one in listed if Path(one).suffix in SUFFIXES] if listed is not None else []
+    if listed is None:
+        paths = list(_walked(root))
+    return sorted(path for path in paths if not _inside_environment(root, path) and os.path.lexists(root / path))
+
+
+def _git_files(root: Path) -> list[str] | None:
+    """Return what git lists below the root, ignored files left out; None where there is no git."""
+    if shutil.which("git") is None:
+        return None
+    inside = _git(root, "rev-parse", "--is-inside-work-tree")
+    asked = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    if inside is not None and inside.strip() == b"true":
+        # A folder that the repository around it ignores as a whole (below a build folder, say) would come out empty.
+        ignored = _git(root, "check-ignore", "-q", ".") is not None
+        answer = None if ignored else _git(root, *asked)
+        if answer is not None:
+            return _names(answer)
+    with tempfile.TemporaryDirectory() as folder:
+        if _git(root, "init", "-q", "--bare", folder) is None:
+            return None
+        answer = _git(root, f"--git-dir={folder}", "--work-tree=.", *asked)
+    return _names(answer) if answer is not None else None
+
+
+def _git(root: Path, *arguments: str) -> bytes | None:
+    """Return what git prints; None where it fails."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, check=False, timeout=_GIT_SECONDS, stdin=subprocess.DEVNULL
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _names(answer: bytes) -> list[str]:
+    return sorted({os.fsdecode(name) for name in answer.split(b"\0") if name})
+
+
+def _walked(root: Path) -> Iterator[Path]:
+    """Yield the files below a folder without asking git: `.gitignore` is not read."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = [one for one in folders if one not in _NEVER and not (Path(folder) / one / "pyvenv.cfg").exists()]
+        for name in files:
+            if Path(name).suffix in SUFFIXES:
+                yield (Path(folder) / name).relative_to(root)
+
+
+@functools.cache
+def _is_environment(folder: Path) -> bool:
+    return (folder / "pyvenv.cfg").exists()
+
+
+def _inside_environment(root: Path, path: Path) -> bool:
+    """Say whether a file lies in an installed environment or a folder of tools, which nobody edits."""
+    parents = path.parts[:-1]
+    if not _NEVER.isdisjoint(parents):
+        return True
+    return any(_is_environment(root.joinpath(*parents[:depth])) for depth in range(1, len(parents) + 1))

@@ -1,0 +1,286 @@
+"""Proof by the user's tests: old code in the old release, new code in the new one, and what each test reached.
+
+A place is proven where every test that reaches it ends as before, and at least one of them passes. Where several rewritings of a place
+were sampled, the next is tried while that brings more tests back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from recode.migrate.changes import Change
+from recode.migrate.documents import Document
+from recode.migrate.edits import Edit, merged, overlap
+from recode.migrate.patch import Rewritten
+from recode.migrate.tree import Tree, parsed
+from recode.migrate.trials import Trial
+
+RUNS = 12
+"""Most runs of the tests with new code."""
+Run = Callable[[Mapping[Path, bytes], Mapping[Path, frozenset[int]], bool], Trial]
+"""`(changed files, watched lines, whether all code is reviewed)` → a run in the new release."""
+
+
+@dataclass
+class Option:
+    """What could be done about one place (or places that go together): rewritings, the best first.
+
+    `chosen` is one's number, or None where none is in the tree; `reason` then says why.
+    """
+
+    changes: tuple[Change, ...]
+    chosen: int | None = 0
+    reason: str = ""
+
+    @property
+    def change(self) -> Change | None:
+        """The rewriting that is in the tree now."""
+        return None if self.chosen is None else self.changes[self.chosen]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the runs said: the old code in the old release, the old code in the new one, and the new code there."""
+
+    base: Trial
+    before: Trial
+    after: Trial
+    runs: int
+
+    @property
+    def mended(self) -> int:
+        """Tests that end otherwise with the old code in the new release, and as before with the new code."""
+        return len(self.before.differing(self.base) - self.after.differing(self.base))
+
+
+def prove(
+    documents: Mapping[Path, Document], options: Sequence[Option], base: Trial, run: Run,
+    open_places: Sequence[tuple[Path, int]] = (), tell: Callable[[str], None] = lambda _: None, runs: int = RUNS,
+) -> tuple[Proof, list[Change]]:  # fmt: skip
+    """Choose among the options by running, and return the chosen changes with the evidence that the tests give.
+
+    `options` change: `chosen` says what was tried last and kept. `open_places` are (file, offset) of old uses that nothing is done
+    about: what a test that reaches one does is no change's fault.
+    """
+    tell("running the tests with the old code in the new release")
+    before = run({}, {}, True)
+    tell("running the tests with the new code in the new release")
+    best, reach = _tried(documents, options, run, open_places)
+    done = 2
+    for option in options:
+        while done < runs and option.chosen is not None and option.chosen + 1 < len(option.changes):
+            bad = best.differing(base)
+            if not bad or not _blamed(option.change, reach, bad, best):
+                break
+            kept = option.chosen
+            option.chosen = kept + 1
+            tell(f"trying another rewriting in {option.changes[0].file}")
+            trial, its_reach = _tried(documents, options, run, open_places)
+            done += 1
+            if len(trial.differing(base)) < len(bad):
+                best, reach = trial, its_reach
+            else:
+                following = option.chosen
+                option.chosen = kept
+                if following + 1 >= len(option.changes):
+                    break
+                option.changes = tuple(one for at, one in enumerate(option.changes) if at != following)
+    bad = best.differing(base)
+    doubtful = [
+        one for one in options
+        if one.change is not None and not one.change.offered and bad and _blamed(one.change, reach, bad, best)
+    ]  # fmt: skip
+    if doubtful:
+        tell("running the tests without the rewritings that did not help")
+        places = [*open_places, *((one.changes[0].file, one.changes[0].edits[0].start) for one in doubtful)]
+        tried = [option.chosen for option in doubtful]
+        for option in doubtful:
+            option.chosen, option.reason = None, "a test that reaches the rewriting ends otherwise than before"
+        trial, its_reach = _tried(documents, options, run, places)
+        done += 1
+        if len(trial.differing(base)) <= len(bad):
+            best, reach = trial, its_reach
+        else:
+            for option, number in zip(doubtful, tried, strict=True):
+                option.chosen = number
+    proof = Proof(base, before, best, done)
+    chosen = [option.change for option in options if option.change is not None]
+    refuted = _refuted(chosen, reach, proof)
+    judged = [_judged(change, reach, proof, refuted) for change in chosen]
+    return proof, judged
+
+
+def rewritten(documents: Mapping[Path, Document], changes: Iterable[Change]) -> dict[Path, Rewritten]:
+    """Return the files that changes make, by path."""
+    by_file: dict[Path, list[Edit]] = {}
+    for change in changes:
+        by_file.setdefault(change.file, []).extend(change.edits)
+    return {
+        path: Rewritten(path, documents[path].original, documents[path].encoded(edits))
+        for path, edits in by_file.items()
+    }
+
+
+def compatible(options: Sequence[Option]) -> None:
+    """Give up rewritings that stand in the way of one chosen before."""
+    taken: dict[Path, list[Edit]] = {}
+    for option in options:
+        change = option.change
+        if change is None:
+            continue
+        edits = taken.setdefault(change.file, [])
+        if overlap(edits, change.edits):
+            option.chosen, option.reason = None, "another change stands at the same place; run again after it"
+        else:
+            edits.extend(change.edits)
+
+
+Reach = dict[int, list[frozenset[str]]]
+"""For each change, by identity: the tests that came by each of its statements. Under 0 those that came by a place left alone."""
+
+
+def _tried(
+    documents: Mapping[Path, Document], options: Sequence[Option], run: Run, open_places: Sequence[tuple[Path, int]]
+) -> tuple[Trial, Reach]:
+    compatible(options)
+    changes = [option.change for option in options if option.change is not None]
+    files = rewritten(documents, changes)
+    lines = {id(change): _new_lines(documents[change.file], change, changes) for change in changes}
+    watched: dict[Path, set[int]] = {}
+    for change in changes:
+        for group in lines[id(change)]:
+            watched.setdefault(change.file, set()).update(group)
+    alone = []
+    for path, offset in open_places:
+        place = Change(path, (), (Edit(offset, offset, ""),), "model", "unproven")
+        for group in _new_lines(documents[path], place, changes):
+            watched.setdefault(path, set()).update(group)
+            alone += [(path, line) for line in group]
+    reviewed = all(change.how == "syntax tree" for change in changes)
+    trial = run(
+        {path: file.new for path, file in files.items()},
+        {path: frozenset(numbers) for path, numbers in watched.items()},
+        reviewed,
+    )
+    reach: Reach = {0: [trial.reached.get(key, frozenset()) for key in alone]}
+    for change in changes:
+        reach[id(change)] = [
+            frozenset().union(*(trial.reached.get((change.file, line), frozenset()) for line in group))
+            for group in lines[id(change)]
+        ]
+    return trial, reach
+
+
+def _new_lines(document: Document, change: Change, changes: Sequence[Change]) -> list[frozenset[int]]:
+    """Return, for each statement that a change edits, the lines that it has afterwards; none for notebooks, which no test runs."""
+    if document.pieces:
+        return []
+    tree = parsed(document.program)
+    edits = merged(edit for one in changes if one.file == change.file for edit in one.edits)
+    program = document.encoded(edits).decode(document.source.encoding, "replace").removeprefix("\ufeff")
+    starts = [0]
+    for at, letter in enumerate(program):
+        if letter == "\n" or (letter == "\r" and program[at + 1 : at + 2] != "\n"):
+            starts.append(at + 1)
+    found = []
+    for edit in change.edits:
+        if edit.start == edit.end and edit.text.lstrip().startswith(("import ", "from ")):
+            continue
+        start, end = _statement_span(tree, edit)
+        first, last = moved(edits, start), moved(edits, end)
+        found.append(
+            frozenset(
+                number
+                for number, begin in enumerate(starts, 1)
+                if begin <= last and (number == len(starts) or starts[number] > first)
+            )
+        )
+    return found
+
+
+def _statement_span(tree: Tree, edit: Edit) -> tuple[int, int]:
+    """Return the span of the innermost statement that holds an edit; of a block, up to its body."""
+    import ast
+
+    best = (edit.start, edit.end)
+    size = len(tree.text) + 1
+    for node in tree.nodes:
+        if isinstance(node, ast.stmt):
+            start, end = tree.span(node)
+            body = getattr(node, "body", None)
+            if body and start <= edit.start and edit.end <= tree.span(body[0])[0]:
+                end = len(tree.text[: tree.span(body[0])[0]].rstrip())
+            if start <= edit.start and edit.end <= end and end - start < size:
+                best, size = (start, end), end - start
+    return best
+
+
+def moved(edits: Sequence[Edit], offset: int) -> int:
+    """Return where an offset of the old text is in the new one."""
+    shift = 0
+    for edit in edits:
+        if edit.end <= offset:
+            shift += len(edit.text) - (edit.end - edit.start)
+    return offset + shift
+
+
+def _covering(change: Change | None, reach: Reach, trial: Trial) -> list[frozenset[str]]:
+    """Return the tests behind each statement of a change; what runs outside tests is behind all of them."""
+    groups = reach.get(id(change), [])
+    everything = frozenset(trial.tests) or frozenset({""})
+    return [everything if "" in group else group for group in groups]
+
+
+def _blamed(change: Change | None, reach: Reach, bad: frozenset[str], trial: Trial) -> bool:
+    if change is None:
+        return False
+    groups = _covering(change, reach, trial)
+    # What cannot be imported reaches nothing any more.
+    return any(group & bad for group in groups) or not any(groups)
+
+
+def _refuted(changes: Sequence[Change], reach: Reach, proof: Proof) -> dict[int, str]:
+    """Return the changes, by identity, that a test speaks against, with the test.
+
+    A test that ends otherwise speaks against what it reaches itself (or, where that is nothing, against what ran when modules were
+    imported), if that is about one update only and no place left alone is on its way.
+    """
+    found: dict[int, str] = {}
+    for test in sorted(proof.after.differing(proof.base)):
+        if any(test in group or (not test and group) for group in reach[0]):
+            continue
+        direct = [one for one in changes if any(test in group for group in reach[id(one)])]
+        culprits = direct or [one for one in changes if any("" in group for group in reach[id(one)])]
+        if len({finding.update.family_id for one in culprits for finding in one.findings}) == 1:
+            found.update({id(one): test for one in culprits})
+    return found
+
+
+def _judged(change: Change, reach: Reach, proof: Proof, refuted: Mapping[int, str]) -> Change:
+    """Return a change with the evidence that the tests give for it."""
+    if id(change) in refuted:
+        test = refuted[id(change)] or "the command"
+        return replace(change, evidence="refuted", remark=f"{test} reaches it and ends otherwise than before")
+    groups = _covering(change, reach, proof.after)
+    reached = [group for group in groups if group]
+    if not reached:
+        return replace(change, remark=f"no test reaches it; {change.remark}".removesuffix("; "))
+    tests = frozenset[str]().union(*reached)
+    if bad := tests & proof.after.differing(proof.base):
+        said = f"{sorted(bad)[0] or 'the command'} reaches it and ends otherwise than before, which may be due to another place"
+        return replace(change, remark=said)
+    if len(reached) < len(groups):
+        return replace(change, remark=f"tests reach {len(reached)} of its {len(groups)} places; {change.remark}")
+    passing = tests & proof.after.passed & proof.base.passed
+    if not passing:
+        return replace(change, remark="no test that reaches it passes, before or after")
+    who = (
+        "the command reaches"
+        if passing == {""}
+        else f"{len(passing)} tests reach"
+        if len(passing) > 1
+        else f"{sorted(passing)[0]} reaches"
+    )
+    return replace(change, evidence="proven", remark=f"{who} it: the same result in both releases")

@@ -1,0 +1,141 @@
+"""One run of the user's tests over a copy of the project, in one release: how each test ended and what it reached."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recode.migrate.project import SUFFIXES
+from recode.sandbox.environments import Environment
+from recode.sandbox.trees import PROJECT, TreeLimits, isolation, run_in_tree
+
+_LEFT_OUT = (
+    "__pycache__",
+    ".git",
+    ".hg",
+    ".svn",
+    ".tox",
+    ".nox",
+    ".venv",
+    "venv",
+    "node_modules",
+    ".mypy_cache",
+    ".pytest_cache",
+)
+_LARGEST = 64 << 20
+"""Bytes from which on a file is not copied."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a run went.
+
+    `tests` maps each test to its outcome, where pytest ran; `reached` maps (file, line) to the tests that came by it, with `""` for
+    what was run outside any test. `status` is None where the run was killed for its time.
+    """
+
+    status: int | None
+    tests: Mapping[str, str] = field(default_factory=dict)
+    reached: Mapping[tuple[Path, int], frozenset[str]] = field(default_factory=dict)
+    stdout: str = ""
+    stderr: str = ""
+    seconds: float = 0.0
+
+    def differing(self, other: Trial) -> frozenset[str]:
+        """Return the tests that end otherwise than in another run; `""` where there are none and the command's own result differs."""
+        if self.tests or other.tests:
+            names = self.tests.keys() | other.tests.keys()
+            return frozenset(name for name in names if self.tests.get(name) != other.tests.get(name))
+        same = self.status is not None and self.status == other.status and self.stdout == other.stdout
+        return frozenset() if same else frozenset({""})
+
+    @property
+    def passed(self) -> frozenset[str]:
+        """The tests that passed; `""` where there are none and the command succeeded."""
+        if self.tests:
+            return frozenset(name for name, outcome in self.tests.items() if outcome == "passed")
+        return frozenset({""}) if self.status == 0 else frozenset()
+
+    def told(self) -> str:
+        """Say in a few words how it went."""
+        if self.status is None:
+            return f"killed after {self.seconds:.0f} s"
+        if self.tests:
+            failed = sum(outcome == "failed" for outcome in self.tests.values())
+            return f"{len(self.passed)} passed, {failed} failed"
+        return f"exit status {self.status}"
+
+
+def try_tests(
+    root: Path, changed: Mapping[Path, bytes], command: str, environment: Environment, *,
+    reviewed: bool, watched: Mapping[Path, frozenset[int]], seconds: float = 600.0,
+) -> Trial:  # fmt: skip
+    """Run the tests over a copy of the project with some files changed; paths are relative to the root.
+
+    Raises:
+        SandboxError: the code was not reviewed and this machine gives no isolation.
+    """
+    with tempfile.TemporaryDirectory(prefix="recode-trial-") as scratch:
+        folder = Path(scratch)
+        tree, beside, result = folder / "project", folder / "beside", folder / "result"
+        _copy(root, tree)
+        for path, content in changed.items():
+            (tree / path).write_bytes(content)
+        for one in (beside, result):
+            one.mkdir()
+        shutil.copy(Path(__file__).with_name("_trial.py"), beside / "recode_trial.py")
+        (beside / "sitecustomize.py").write_text("import recode_trial\n", encoding="utf-8")
+        watch = {str(path): sorted(lines) for path, lines in watched.items()}
+        # Both kinds of layout: modules at the top, and below src.
+        python_path = "{beside}:{project}/src:{project}" if (tree / "src").is_dir() else "{beside}:{project}"
+        variables = {
+            "PYTHONPATH": python_path, "RECODE_TRIAL_OUT": "{result}", "RECODE_TRIAL_WATCH": "{result}/watch",
+            "PYTEST_ADDOPTS": "-p recode_trial -p no:cacheprovider",
+        }  # fmt: skip
+        prefix = PROJECT if isolation(reviewed) == "isolated" else str(tree)
+        (result / "watch").write_text(json.dumps({os.path.join(prefix, name): lines for name, lines in watch.items()}))  # noqa: PTH118
+        run = run_in_tree(
+            tree, command, environment, reviewed=reviewed, beside=beside, result=result, variables=variables,
+            limits=TreeLimits(seconds=seconds),
+        )  # fmt: skip
+        tests, reached = _read(result, prefix)
+    return Trial(run.status, tests, reached, run.stdout, run.stderr, run.seconds)
+
+
+def _copy(root: Path, tree: Path) -> None:
+    def unwanted(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if name in _LEFT_OUT or _unwanted(Path(folder) / name)]
+
+    shutil.copytree(root, tree, ignore=unwanted, symlinks=True)
+
+
+def _unwanted(path: Path) -> bool:
+    """Say whether a path is a link, a device, an environment or a huge file, which no test gets."""
+    if path.is_symlink():
+        return True
+    if path.is_dir():
+        return (path / "pyvenv.cfg").exists()
+    return not path.is_file() or (path.suffix not in SUFFIXES and path.stat().st_size > _LARGEST)
+
+
+def _read(result: Path, prefix: str) -> tuple[dict[str, str], dict[tuple[Path, int], frozenset[str]]]:
+    """Read what the processes wrote; what is not in the form expected is passed over."""
+    tests: dict[str, str] = {}
+    reached: dict[tuple[Path, int], set[str]] = {}
+    for file in sorted(result.glob("*.json")):
+        try:
+            said = json.loads(file.read_text(encoding="utf-8"))
+            for name, outcome in said["outcomes"].items():
+                if tests.get(str(name)) != "failed":
+                    tests[str(name)] = str(outcome)
+            for path, line, names in said["reached"]:
+                key = Path(os.path.relpath(str(path), prefix)), int(line)
+                reached.setdefault(key, set()).update(map(str, names))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return tests, {key: frozenset(names) for key, names in reached.items()}

@@ -1,0 +1,57 @@
+"""The corpus, byte for byte: changed as the table says, unchanged where a place only looks alike, and patches that apply."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from migration_corpus import UPDATES, Case, cases
+
+from recode.migrate.command import patch_of
+from recode.migrate.rewriting import Asked, Migrated, migrate_project
+
+CASES = list(cases())
+
+
+def name_of(number: int) -> str:
+    return f"case_{number:04}.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("corpus")
+    for number, case in enumerate(CASES):
+        (root / name_of(number)).write_bytes(case.before)
+    return root
+
+
+@pytest.fixture(scope="module")
+def migrated(folder: Path) -> Migrated:
+    return migrate_project(folder, Asked(library="numpy", old="1.26.4", new="2.4.6", environments=False), UPDATES)
+
+
+def test_the_corpus_is_large() -> None:
+    assert len(CASES) >= 200
+    assert len({(case.before, case.after) for case in CASES}) >= 200
+
+
+@pytest.mark.parametrize(("number", "case"), list(enumerate(CASES)), ids=[case.name for case in CASES])
+def test_each_file_becomes_what_the_table_says(migrated: Migrated, number: int, case: Case) -> None:
+    made = {file.path.name: file.new for file in migrated.files()}
+    assert made.get(name_of(number), case.before) == case.after
+
+
+def test_files_that_stay_are_not_even_mentioned(migrated: Migrated) -> None:
+    same = {name_of(number) for number, case in enumerate(CASES) if case.before == case.after}
+    assert not same & {file.path.name for file in migrated.files()}
+
+
+def test_git_applies_the_patch_of_the_whole_corpus(folder: Path, migrated: Migrated, tmp_path: Path) -> None:
+    for number, case in enumerate(CASES):
+        (tmp_path / name_of(number)).write_bytes(case.before)
+    (tmp_path / "all.patch").write_bytes(patch_of(folder, migrated.files()))
+    done = subprocess.run(["git", "apply", "all.patch"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for number, case in enumerate(CASES):
+        assert (tmp_path / name_of(number)).read_bytes() == case.after
