@@ -36,7 +36,9 @@ def main() -> None:
             [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "NPY", "--output-format", "json", "--no-cache", name],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        rows = [row for row in json.loads(done.stdout) if (row["code"] or "").startswith("NPY") and row["code"] != STYLE]
+        rows = [
+            row for row in json.loads(done.stdout) if (row["code"] or "").startswith("NPY") and row["code"] != STYLE
+        ]
         ruffs = {(Path(row["filename"]).name, row["location"]["row"]) for row in rows}
     print(f"{len(programs)} programs, {len(wanted)} lines to be told, {len(beyond)} of them beyond ruff's rules\n")
     print("| | told | right | wrong | missed |\n| --- | --- | --- | --- | --- |")

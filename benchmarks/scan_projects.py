@@ -1,10 +1,11 @@
 """How much `recode scan` finds in real projects, and how much of it is right, beside ruff's rules for NumPy.
 
-    python benchmarks/scan_projects.py [--only NAME] [--markdown] [--unjudged]
+    python benchmarks/scan_projects.py [--only NAME] [--unjudged]
 
-The projects (`scan_projects/projects.toml`) are source distributions from PyPI that predate a breaking release of a dependency. What their own next release changed for
-it, and what else is right or wrong, stands place by place in `scan_projects/judged.jsonl`: `changed` (the next release changed this line for it),
-`breaks` (it breaks or is deprecated as told, and the next release left it or changed only the import), `wrong`. Recall is the share of the changed places that are
+The projects (`scan_projects/projects.toml`) are source distributions from PyPI that predate a breaking release of a
+dependency. What their own next release changed for it, and what else is right or wrong, stands place by place in
+`scan_projects/judged.jsonl`: `changed` (the next release changed this line for it), `breaks` (it breaks or is deprecated as
+told, and the next release left it or changed only the import), `wrong`. Recall is the share of the changed places that are
 found; precision the share of what is found that is `changed` or `breaks`. What is found and not judged counts as wrong.
 
 Downloads are kept below $RECODE_HOME. Ruff is run with `--select NPY` and its default settings on the same files (NumPy only).
@@ -46,7 +47,8 @@ def source_of(name: str, version: str) -> Path:
         if release.sdist.name.endswith(".zip"):
             zipfile.ZipFile(io.BytesIO(data)).extractall(folder)
         else:
-            tarfile.open(fileobj=io.BytesIO(data)).extractall(folder, filter="data")
+            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+                archive.extractall(folder, filter="data")
     [inner] = [one for one in folder.iterdir() if one.is_dir()]
     return inner
 
@@ -69,7 +71,8 @@ def ruff_lines(folder: Path) -> dict[tuple[str, int], set[str]]:
     """(file, line) → rules, as `ruff check --select NPY` flags them; release-independent and without the project's settings."""
     files = [str(one) for one in project_files(folder)]
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "NPY", "--output-format", "json", "--no-cache", "--ignore-noqa", *files],
+        [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "NPY", "--output-format", "json",
+         "--no-cache", "--ignore-noqa", *files],
         capture_output=True, text=True, check=False, cwd=folder,
     )  # fmt: skip
     found: dict[tuple[str, int], set[str]] = {}
@@ -131,8 +134,8 @@ def main() -> None:
     for row in rows:
         ruff = [str(row.get(key, "")) for key in ("ruff", "ruff_found", "ruff_wrong")]
         print(
-            f"| {row['name']} {row['old']} → {row['new']} | {row['to']} | {row['lines']} | {row['changed']} | {row['found']} | {row['places']} | "
-            f"{row['right']} | {' | '.join(ruff)} |"
+            f"| {row['name']} {row['old']} → {row['new']} | {row['to']} | {row['lines']} | {row['changed']} | "
+            f"{row['found']} | {row['places']} | {row['right']} | {' | '.join(ruff)} |"
         )
     changed, found = sum(row["changed"] for row in rows), sum(row["found"] for row in rows)
     told, right = sum(row["places"] for row in rows), sum(row["right"] for row in rows)
