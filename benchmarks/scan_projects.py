@@ -115,14 +115,34 @@ def study(project: dict[str, Any], verdicts: dict[tuple[str, str, int], str], sh
     return row
 
 
+def print_places(projects: list[dict[str, Any]]) -> None:
+    """Print the judged places, by project, verdict and symbol."""
+    rows = [json.loads(line) for line in (HERE / "judged.jsonl").read_text(encoding="utf-8").splitlines()]
+    for project in projects:
+        print(f"**{project['name']} {project['old']} → {project['new']}, {project['to']}**\n")
+        groups: dict[tuple[str, str], dict[str, list[int]]] = {}
+        for row in rows:
+            if row["project"] == project["name"]:
+                key = ("missed" if row.get("missed") else row["verdict"], row["symbol"])
+                groups.setdefault(key, {}).setdefault(row["file"], []).append(row["line"])
+        for (verdict, symbol), files in sorted(groups.items()):
+            places = "; ".join(f"{file} {', '.join(map(str, lines))}" for file, lines in files.items())
+            print(f"- {verdict}, `{symbol}`: {places}")
+        print()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", help="A project; repeat for more.")
     parser.add_argument(
         "--unjudged", action="store_true", help="Print what is found and not judged, as lines to judge."
     )
+    parser.add_argument("--places", action="store_true", help="Print the judged places; nothing is run.")
     asked = parser.parse_args()
     projects = tomllib.loads((HERE / "projects.toml").read_text(encoding="utf-8"))["project"]
+    if asked.places:
+        print_places(projects)
+        return
     verdicts = judged() if (HERE / "judged.jsonl").exists() else {}
     rows = [study(one, verdicts, asked.unjudged) for one in projects if not asked.only or one["name"] in asked.only]
     if asked.unjudged:
