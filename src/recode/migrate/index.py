@@ -136,7 +136,8 @@ def build_index(
     index.returns |= hints.returns
     index.aliases |= hints.aliases
     index.given = frozenset(index.returns.values())
-    index.common = common_members()
+    # Where a dictionary still has one of Python 2's, it is in a file that speaks of nothing else.
+    index.common = common_members() - _PYTHON_2
     index.likely = frozenset([*hints.names.values(), *hints.suffixes.values()])
     _fill_members(index)
     return index
