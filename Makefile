@@ -56,6 +56,7 @@ benchmark: setup sandbox
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/scan.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,8 +2,8 @@
 
     python benchmarks/scan.py [--lines 100000] [--runs 3] [--to numpy==2.4.6]
 
-The project is made of the programs of `data/sources`: real uses of 26 libraries, as functions in files of some 400 lines, so most files are parsed and not only
-looked into for words. Prints one JSON line.
+The project is made of the programs of `data/sources`: real uses of 26 libraries, as functions in files of some 400 lines,
+so most files are parsed and not only looked into for words. Prints one JSON line.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from packaging.version import Version
 from pydantic import Field, ValidationError
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.status import Status
 
 from recode.collect.collector import Asked, collect, series, walked
+from recode.collect.common import write_common
 from recode.collect.join import Finding
 from recode.collect.narrowing import narrowed
 from recode.collect.shape import canonical_paths, shape_of
@@ -31,6 +32,9 @@ from recode.records import ApiUpdate, Evidence, Kind, Record
 
 _GONE = frozenset({"renamed", "moved", "replaced", "removed"})
 _PARAMETERS = frozenset({"parameter_renamed", "parameter_removed", "keyword_only"})
+
+
+SourceT = TypeVar("SourceT")
 
 
 class Pattern(Record):
@@ -317,18 +321,31 @@ def build_all(
     names = {file.stem for folder in (sources, written) for file in folder.glob("*.toml")}
     for name in sorted(names if not libraries else names & set(libraries)):
         try:
-            with Status(name, console=errors) as status:
-                by_hand = read_file(written / f"{name}.toml") if (written / f"{name}.toml").exists() else None
-                source = (
-                    read_source(sources / f"{name}.toml") if (sources / f"{name}.toml").exists() else _plain(by_hand)
+            by_hand = _if_there(written / f"{name}.toml", read_file)
+            source = _if_there(sources / f"{name}.toml", read_source) or _plain(by_hand)
+            try:
+                with Status(name, console=errors) as status:
+                    knowledge = build_knowledge(source, by_hand, locks, status.update)
+                    newest = walked(_asked(source), locks, "new")[1]
+                    write_common(out.parent / "common_members.txt", newest, _lost(knowledge))
+            except RecordError:
+                raise
+            except RecodeError as error:
+                failed += 1
+                errors.print(
+                    f"{name}: only what is written by hand: {error}", style="red", markup=False, soft_wrap=True
                 )
-                knowledge = build_knowledge(source, by_hand, locks, status.update)
+                knowledge = by_hand_only(source, by_hand)
             write_knowledge(out / f"{name}.jsonl", knowledge)
             errors.print(f"{name}: {len(knowledge.updates)} updates", highlight=False)
-        except RecodeError as error:
+        except RecordError as error:
             failed += 1
             errors.print(f"{name}: {error}", style="red", markup=False, soft_wrap=True)
     return not failed
+
+
+def _if_there(file: Path, read: Callable[[Path], SourceT]) -> SourceT | None:
+    return read(file) if file.exists() else None
 
 
 def _lost(knowledge: Knowledge) -> dict[str, frozenset[str]]:

@@ -288,10 +288,10 @@ class Expressions:
 
     # --- everything else ---
 
-    def is_library(self, node: ast.expr) -> bool:
-        """Say whether an expression is one of the libraries, or something in them."""
-        found = self.read_quietly(node)
-        return any(one.kind == "name" and one.path.partition(".")[0] in self.index.packages for one in found)
+    def is_library(self, node: ast.expr) -> bool | None:
+        """Say whether an expression is one of the libraries, or something in them; None where that is not known."""
+        found = [one for one in self.read_quietly(node) if one.kind == "name"]
+        return any(one.path.partition(".")[0] in self.index.packages for one in found) if found else None
 
     def read_quietly(self, node: ast.expr) -> Values:
         """Return what an expression may stand for without noting uses a second time."""

@@ -15,7 +15,7 @@ _VERSION = re.compile(
     re.IGNORECASE,
 )
 _MISSING_MODULE = frozenset({"ImportError", "ModuleNotFoundError"})
-IsLibrary = Callable[[ast.expr], bool]
+IsLibrary = Callable[[ast.expr], bool | None]
 _BROAD = frozenset({"Exception", "BaseException"})
 _FEW = 2
 """Statements up to which a `try` is about what it tries, and not just about anything that may go wrong."""
@@ -27,23 +27,30 @@ def tells_releases_apart(test: ast.expr, flags: Collection[str], is_library: IsL
     Args:
         test: the condition.
         flags: names that were computed from releases.
-        is_library: says whether an expression is a library or something of one.
+        is_library: says whether an expression is one of the libraries or something of one; None where it is not known.
     """
     for node in ast.walk(test):
         if isinstance(node, ast.Name) and (node.id in flags or _VERSION.search(node.id)):
             return True
-        if isinstance(node, ast.Attribute) and _VERSION.search(node.attr):
+        if isinstance(node, ast.Attribute) and _VERSION.search(node.attr) and is_library(_root(node)) is not False:
             return True
         if isinstance(node, ast.Call) and _asks_for(node, is_library):
             return True
     return False
 
 
+def _root(node: ast.expr) -> ast.expr:
+    """Return what a chain of attributes starts from: the release of another library tells nothing."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node
+
+
 def _asks_for(node: ast.Call, is_library: IsLibrary) -> bool:
     """Say whether a call asks if a library has something: `hasattr`, or `getattr` with a default."""
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     wanted = 2 if name == "hasattr" else 3 if name == "getattr" else -1
-    return len(node.args) == wanted and is_library(node.args[0])
+    return len(node.args) == wanted and is_library(node.args[0]) is True
 
 
 def asks_version(value: ast.expr, flags: Collection[str], is_library: IsLibrary) -> bool:
@@ -52,7 +59,7 @@ def asks_version(value: ast.expr, flags: Collection[str], is_library: IsLibrary)
         return isinstance(value, ast.Name) and value.id in flags
     for node in ast.walk(value):
         if isinstance(node, ast.Attribute) and node.attr in ("__version__", "VERSION", "version_info"):
-            return True
+            return is_library(_root(node)) is not False
         if isinstance(node, ast.Name) and (node.id in flags or node.id == "__version__"):
             return isinstance(value, ast.Compare | ast.Call | ast.BoolOp | ast.UnaryOp)
         if isinstance(node, ast.Call) and _asks_for(node, is_library):

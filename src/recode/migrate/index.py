@@ -136,7 +136,8 @@ def build_index(
     index.returns |= hints.returns
     index.aliases |= hints.aliases
     index.given = frozenset(index.returns.values())
-    index.common = common_members()
+    # That some class still has a member of Python 2's dictionaries says nothing for or against another owner.
+    index.common = common_members() - _PYTHON_2
     index.likely = frozenset([*hints.names.values(), *hints.suffixes.values()])
     _fill_members(index)
     return index

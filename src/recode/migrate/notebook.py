@@ -58,7 +58,9 @@ def code_cells(text: str) -> list[Cell]:
     for index, cell in enumerate(value["cells"]):
         if isinstance(cell, dict) and cell.get("cell_type") == "code":
             source = cell.get("source", "")
-            found.append(Cell(index, "".join(source) if isinstance(source, list) else source, tuple(spans[index])))
+            found.append(
+                Cell(index, "".join(source) if isinstance(source, list) else source, tuple(spans.get(index, ())))
+            )
     return found
 
 
@@ -70,11 +72,11 @@ def replace_cell(text: str, cell: Cell, source: str) -> str:
     for (start, end), before, after in reversed(list(zip(cell.spans, old, pieces, strict=True))):
         if before != after:
             is_ascii = text[start:end].isascii() and "\\u" in text[start:end]
-            literal = ", ".join(json.dumps(line, ensure_ascii=is_ascii) for line in lines_of(after) or [""])
-            if len(old) == 1 and text[:start].rstrip()[-1:] == ":":
-                literal = json.dumps(after, ensure_ascii=is_ascii)
-            else:
-                literal = literal.replace(", ", ",\n" + _indent(text, start)) if "\n" in text else literal
+            is_text = len(old) == 1 and text[:start].rstrip()[-1:] == ":"
+            # A list's new lines stand as its old ones do: each on its own line, or one after the other.
+            between = ",\n" + _indent(text, start) if "\n" in text else ", "
+            parts = [after] if is_text else lines_of(after) or [""]
+            literal = between.join(json.dumps(part, ensure_ascii=is_ascii) for part in parts)
             changed = changed[:start] + literal + changed[end:]
     return changed
 
@@ -125,8 +127,7 @@ class _Scanner:
         self.skip()
         if self.at != len(self.text):
             raise ValueError("text after the value")
-        spans = {index: self.spans.get(index, []) for index in range(len(value.get("cells", [])))}
-        return value, spans
+        return value, self.spans
 
     def skip(self) -> str:
         match = _SPACE.match(self.text, self.at)

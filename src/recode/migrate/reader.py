@@ -269,7 +269,7 @@ class _Reader(Expressions):
             self.scope.names = other
             if isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not):
                 self._narrow(node.test.operand)
-            if guard:
+            if guard and not isinstance(node.body[-1], ast.Raise):
                 # What follows an early return is the branch for the other releases.
                 self.uses.guards += 1
         else:

@@ -6,6 +6,7 @@ import ast
 import multiprocessing
 import os
 import re
+import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -30,6 +31,7 @@ _WORDS = re.compile(r"[^\W\d]\w*")
 _FEW = 40
 """Files up to which starting further processes takes longer than reading them."""
 _CHUNK = 8
+_QUOTE = 240
 
 
 def scan(
@@ -209,7 +211,7 @@ def _notebook(file: Path, text: str, index: Index, confidence: float) -> _Outcom
 def _finding(file: Path, lines: Sequence[str], use: Use, above: int = 0, cell: int | None = None) -> Finding:
     update = use.entry.update
     proof = update.evidence[0] if update.evidence else None
-    quote = " ".join(proof.quote.split()) if proof else ""
+    quote = textwrap.shorten(proof.quote, _QUOTE, placeholder=" …") if proof else ""
     where = f" ({proof.source}, {update.library} {proof.package_version}, {proof.file}:{proof.line})" if proof else ""
     return Finding(
         file=file,
