@@ -256,7 +256,9 @@ def migrate(
     html: Annotated[Path | None, typer.Option(help="Write a report there, with the diffs side by side.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     allow_dirty: Annotated[bool, typer.Option("--allow-dirty", help="Write over uncommitted changes.")] = False,
-    unproven: Annotated[bool, typer.Option("--unproven", help="Take a model's rewritings that nothing proves.")] = False,
+    unproven: Annotated[
+        bool, typer.Option("--unproven", help="Take a model's rewritings that nothing proves.")
+    ] = False,
     samples: Annotated[int, typer.Option(min=1, help="Rewritings to ask a model for, a place.")] = 4,
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
     limit: Annotated[float, typer.Option(min=1.0, help="Wall time of a run of the tests in seconds.")] = 600.0,
