@@ -33,6 +33,8 @@ SPLITS = ("test_generated", "test_updates", "test_libraries", "no_op")
 TRAINED = ("sft", "grpo", "dapo")
 ARMS = {"able": "recode-tiny-able", "base": "recode-tiny"}
 _PYTHON_TEXTS = 150
+_HEADROOM = 100
+"""Tokens that a completion may have beyond the longest gold program of its batch: a thought of recode-tiny takes 20 to 60."""
 _ENTRIES = 72
 """Entries of each real split that are judged, chosen by a hash of their ids; `recode evaluate` judges whole splits."""
 
@@ -178,7 +180,7 @@ def _judge(
     done: Callable[[int], None],
 ) -> list[dict[str, Any]]:  # fmt: skip
     model, tokenizer = loaded()
-    judged = evaluate(model, tokenizer, entries, weights=weights, on_done=done)
+    judged = evaluate(model, tokenizer, entries, weights=weights, headroom=_HEADROOM, on_done=done)
     return [as_row(one) for group in judged for one in group]
 
 

@@ -100,6 +100,27 @@ def test_entries_are_judged_in_their_order(entries: list[Migration], answered: l
     assert answered == done == [4, 2]
 
 
+def test_headroom_ends_a_batch_after_its_longest_gold(
+    entries: list[Migration], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[int] = []
+
+    def complete(model: Any, tokenizer: Any, prompts: list[str], samples: int, sampling: Sampling) -> list[list[str]]:
+        limits.append(sampling.max_new_tokens)
+        return [[""]] * len(prompts)
+
+    def words(texts: list[str], add_special_tokens: bool) -> dict[str, list[list[str]]]:
+        return {"input_ids": [text.split() for text in texts]}
+
+    monkeypatch.setattr(migrations, "complete", complete)
+    monkeypatch.setattr(migrations, "render", lambda tokenizer, entry, code: code)
+    longest = max(len(entry.new_code.split()) for entry in entries)
+    evaluate(None, words, entries, headroom=7)
+    evaluate(None, words, entries, headroom=7, sampling=Sampling(max_new_tokens=5, temperature=0.0))
+    evaluate(None, words, entries, sampling=Sampling(max_new_tokens=500, temperature=0.0))
+    assert limits == [longest + 7, 5, 500]
+
+
 @pytest.fixture
 def data(entries: list[Migration], tmp_path: Path) -> Path:
     write_records(tmp_path / "data" / "test_generated.jsonl", entries)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -84,12 +84,14 @@ def judge(entry: Migration, completion: str, weights: Mapping[str, float] = DEFA
 def evaluate(
     model: Any, tokenizer: Any, entries: Sequence[Migration], *, samples: int = 1, sampling: Sampling | None = None,
     together: int = 32, thinker: Any = None, weights: Mapping[str, float] = DEFAULT_WEIGHTS,
-    on_done: Callable[[int], None] | None = None,
+    headroom: int | None = None, on_done: Callable[[int], None] | None = None,
 ) -> list[list[Judged]]:  # fmt: skip
     """Complete and judge every entry, `samples` times each; greedy by default.
 
     With a `thinker`, another model with the same tokenizer, each completion begins with that model's greedy thought, and `model`
-    goes on from there: what it can do once a habit of its own thoughts is out of the way. `on_done` is told how many entries were done.
+    goes on from there: what it can do once a habit of its own thoughts is out of the way. With `headroom`,
+    a batch's completions end that many tokens after the length of its longest gold program, so that nobody waits for one that never ends.
+    `on_done` is told how many entries were done.
     """
     sampling = sampling or Sampling(max_new_tokens=320, temperature=0.0)
     # Entries of like length together: a batch lasts as long as its longest completion.
@@ -100,7 +102,11 @@ def evaluate(
         prompts = [render(tokenizer, entries[i], entries[i].old_code) for i in chosen]
         thoughts = _thoughts(thinker, tokenizer, prompts) if thinker is not None else [""] * len(prompts)
         prompts = [prompt + thought for prompt, thought in zip(prompts, thoughts, strict=True)]
-        drawn = complete(model, tokenizer, prompts, samples, sampling)
+        limit = sampling.max_new_tokens
+        if headroom is not None:
+            golds = tokenizer([entries[i].new_code for i in chosen], add_special_tokens=False)["input_ids"]
+            limit = min(limit, max(map(len, golds)) + headroom)
+        drawn = complete(model, tokenizer, prompts, samples, replace(sampling, max_new_tokens=limit))
         for i, thought, completions in zip(chosen, thoughts, drawn, strict=True):
             judged[i] = [judge(entries[i], thought + completion, weights) for completion in completions]
         if on_done:
