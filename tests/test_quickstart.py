@@ -89,8 +89,8 @@ def test_real_splits_are_judged_in_part_and_made_up_ones_whole() -> None:
     real = [entry.model_copy(update={"author": "somebody", "id": f"real-{i}"}) for i, entry in enumerate(made)]
     assert some(made) == made
     chosen = some([*real, *made])
-    assert len(chosen) == 120 + 200
-    assert [one.id for one in some(real[::-1])] == [one.id for one in chosen[:120]][::-1]
+    assert len(chosen) == 72 + 200
+    assert [one.id for one in some(real[::-1])] == [one.id for one in chosen[:72]][::-1]
 
 
 def test_policies_trained_on_different_rewards_are_not_compared(settings: Settings) -> None:
