@@ -232,7 +232,11 @@ def place(value: Any) -> dict[str, Any]:
 
 
 def below(file: str) -> str:
-    return file.replace(os.sep, "/").rpartition("site-packages/")[2]
+    """The path below site-packages, or from Python's own folder on: where a machine keeps either says nothing."""
+    path = file.replace(os.sep, "/")
+    _, inside, rest = path.rpartition("site-packages/")
+    _, standard, own = path.rpartition("/lib/python")
+    return f"python{own}" if standard and not inside else rest
 
 
 def parameters(function: Callable[..., Any], bound: bool = False) -> list[list[Any]] | None:

@@ -64,47 +64,6 @@ def code_cells(text: str) -> list[Cell]:
     return found
 
 
-def replace_cell(text: str, cell: Cell, source: str) -> str:
-    """Return the notebook's text with another source in a cell; bytes outside the lines that differ stay as they are."""
-    old = [json.loads(text[start:end]) for start, end in cell.spans]
-    pieces = [source] * len(old) if len(old) <= 1 else _as_many(old, lines_of(source))
-    changed = text
-    for (start, end), before, after in reversed(list(zip(cell.spans, old, pieces, strict=True))):
-        if before != after:
-            is_ascii = text[start:end].isascii() and "\\u" in text[start:end]
-            is_text = len(old) == 1 and text[:start].rstrip()[-1:] == ":"
-            # A list's new lines stand as its old ones do: each on its own line, or one after the other.
-            between = ",\n" + _indent(text, start) if "\n" in text else ", "
-            parts = [after] if is_text else lines_of(after) or [""]
-            literal = between.join(json.dumps(part, ensure_ascii=is_ascii) for part in parts)
-            changed = changed[:start] + literal + changed[end:]
-    return changed
-
-
-def _as_many(old: list[str], new: list[str]) -> list[str]:
-    """Spread new lines over as many pieces as there were: equal ones at both ends keep their own, the middle shares the rest."""
-    if len(old) == len(new):
-        return new
-    head = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-    tail = 0
-    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
-    middle = new[head : len(new) - tail]
-    room = len(old) - head - tail
-    if room == 0:
-        # Lines were only added: the one before (or after) them takes them along.
-        at = head - 1 if head else 0
-        joined = "".join([old[at], *middle]) if head else "".join([*middle, old[at]])
-        return [*old[:at], joined, *old[at + 1 :]]
-    spread = [*middle[: room - 1], "".join(middle[room - 1 :])]
-    return [*old[:head], *spread, *[""] * (room - len(spread)), *old[len(old) - tail :]]
-
-
-def _indent(text: str, start: int) -> str:
-    line = text[text.rfind("\n", 0, start) + 1 : start]
-    return line if not line.strip() else ""
-
-
 def _blanked(line: str) -> str:
     """Return a line as it is, or `pass` in the place of a magic, a shell command or a question for help."""
     if not _LINE_MAGIC.match(line):

@@ -9,18 +9,17 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from recode.errors import RecodeError
+from recode.migrate.git import run_git
 
 SUFFIXES = frozenset({".py", ".pyw", ".pyi", ".ipynb"})
 _NEVER = frozenset(
     {".git", ".hg", ".svn", "__pycache__", "node_modules", "site-packages", ".tox", ".nox", ".eggs", ".venv", ".ipynb_checkpoints"}
 )  # fmt: skip
-_GIT_SECONDS = 60
 
 
 def project_files(root: Path) -> list[Path]:
@@ -46,30 +45,19 @@ def _git_files(root: Path) -> list[str] | None:
     """Return what git lists below the root, ignored files left out; None where there is no git."""
     if shutil.which("git") is None:
         return None
-    inside = _git(root, "rev-parse", "--is-inside-work-tree")
+    inside = run_git(root, "rev-parse", "--is-inside-work-tree")
     asked = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     if inside is not None and inside.strip() == b"true":
         # A folder that the repository around it ignores as a whole (below a build folder, say) would come out empty.
-        ignored = _git(root, "check-ignore", "-q", ".") is not None
-        answer = None if ignored else _git(root, *asked)
+        ignored = run_git(root, "check-ignore", "-q", ".") is not None
+        answer = None if ignored else run_git(root, *asked)
         if answer is not None:
             return _names(answer)
     with tempfile.TemporaryDirectory() as folder:
-        if _git(root, "init", "-q", "--bare", folder) is None:
+        if run_git(root, "init", "-q", "--bare", folder) is None:
             return None
-        answer = _git(root, f"--git-dir={folder}", "--work-tree=.", *asked)
+        answer = run_git(root, f"--git-dir={folder}", "--work-tree=.", *asked)
     return _names(answer) if answer is not None else None
-
-
-def _git(root: Path, *arguments: str) -> bytes | None:
-    """Return what git prints; None where it fails."""
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, check=False, timeout=_GIT_SECONDS, stdin=subprocess.DEVNULL
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def _names(answer: bytes) -> list[str]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from recode.errors import RecodeError
+from recode.migrate.git import run_git
 from recode.migrate.patch import Rewritten
-
-_GIT_SECONDS = 60
 
 
 def git_top(folder: Path) -> Path | None:
     """Return the top of the git work tree around a folder; None where there is none."""
-    answer = _git(folder, "rev-parse", "--show-toplevel")
+    answer = run_git(folder, "rev-parse", "--show-toplevel")
     return Path(os.fsdecode(answer.rstrip(b"\n"))) if answer else None
 
 
@@ -30,7 +28,7 @@ def refuse_dirty(root: Path) -> None:
     folder = root if root.is_dir() else root.parent
     if git_top(folder) is None:
         return
-    answer = _git(folder, "status", "--porcelain", "-z", "--untracked-files=no", "--", ".")
+    answer = run_git(folder, "status", "--porcelain", "-z", "--untracked-files=no", "--", ".")
     changed = [os.fsdecode(one[3:]) for one in (answer or b"").split(b"\0") if len(one) > 3]
     if changed:
         raise RecodeError(
@@ -85,14 +83,3 @@ def write_bytes(path: Path, content: bytes, mode: int | None = None) -> None:
             raise
     except OSError as error:
         raise RecodeError(f"{path}: cannot be written ({error.strerror})") from None
-
-
-def _git(folder: Path, *arguments: str) -> bytes | None:
-    """Return what git prints; None where it fails or is not installed."""
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, check=False, timeout=_GIT_SECONDS, stdin=subprocess.DEVNULL
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None

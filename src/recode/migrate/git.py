@@ -1,0 +1,19 @@
+"""Asking git about a folder."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+_SECONDS = 60
+
+
+def run_git(folder: Path, *arguments: str) -> bytes | None:
+    """Return what git prints in a folder; None where it fails, takes over a minute or is not installed."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, check=False, timeout=_SECONDS, stdin=subprocess.DEVNULL
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
