@@ -13,7 +13,7 @@ import recode
 
 SOURCE = Path(recode.__file__).parent
 LAYERS = [
-    {"cli", "quickstart", "doctor", "scanning", "migrating", "api"},
+    {"cli", "quickstart", "doctor", "scanning", "migrating", "api", "study"},
     {"collect", "train", "evaluate", "migrate"},
     {"rewards", "sandbox", "models", "invent"},
     {"prompts", "source", "knowledge", "records", "errors"},

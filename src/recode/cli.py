@@ -442,6 +442,9 @@ def evaluate(
     ] = None,
     top_p: Annotated[float | None, typer.Option(min=0.01, max=1.0, help="Of sampling.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest completion in tokens.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Items of each benchmark at most, chosen by a hash of their ids.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
     thinker: Annotated[
         str | None,
@@ -455,8 +458,8 @@ def evaluate(
 
     launch(
         model, on, out, data, completions=completions, endpoint=endpoint, served=served, backend=backend, concurrency=concurrency,
-        samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed, thinker=thinker, log_samples=log_samples,
-        as_json=as_json,
+        samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, limit=limit, seed=seed, thinker=thinker,
+        log_samples=log_samples, as_json=as_json,
     )  # fmt: skip
 
 
@@ -487,6 +490,26 @@ def quickstart(
     from recode.quickstart import run_quickstart
 
     run_quickstart(out, data, recipes, seed)
+
+
+@app.command(epilog="Example: `recode study reward-terms`; the tables: `recode study --list`")
+def study(
+    tables: Annotated[list[str] | None, typer.Argument(help="Tables by name (default: all).")] = None,
+    recipes: Annotated[Path, typer.Option(help="Folder with a TOML file for each table.")] = Path("recipes/study"),
+    data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
+    out: Annotated[Path, typer.Option(help="Folder of models, evaluations and tables.")] = Path("runs/study"),
+    finished: Annotated[bool, typer.Option("--finished", help="Write the tables that are done; run nothing.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Show the tables and how much of each is done.")] = False,
+) -> None:
+    """Test the paper's claims: train every arm of a table with every seed, evaluate, write the table with its intervals."""
+    from recode.study.command import list_tables, run_study
+
+    if listed:
+        from rich.console import Console
+
+        Console().print(list_tables(recipes, data, out))
+        return
+    run_study(tables or [], recipes, data, out, finished=finished)
 
 
 def main() -> None:

@@ -70,6 +70,23 @@ def test_a_run_that_was_killed_goes_on(humaneval_file: Path, tmp_path: Path, scr
     assert (found["humaneval"]["pass@1"], rest.asked) == (1.0, [(2, 0)])
 
 
+@pytest.mark.usefixtures("isolated")
+def test_a_limit_takes_the_same_items_every_time(
+    humaneval_file: Path, tmp_path: Path, scripted: Any, right: Right
+) -> None:
+    found = []
+    for run in ("one", "two"):
+        backend = scripted(right)
+        results = run_evaluation(options(tmp_path / run, humaneval_file, limit=2), backend, as_json=True)
+        assert results["humaneval"]["n"] == 2
+        assert results["humaneval"]["missing"] == 0
+        found.append([row["id"] for _, row in read_jsonl(tmp_path / run / "samples.jsonl")])
+        assert len(backend.asked) == 2
+    assert found[0] == found[1]
+    with pytest.raises(RecodeError, match="other settings"):
+        run_evaluation(options(tmp_path / "one", humaneval_file), scripted(right))
+
+
 def test_two_models_do_not_share_a_folder(humaneval_file: Path, tmp_path: Path, scripted: Any, right: Right) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "settings.json").write_text('{"model": "another"}')
@@ -88,7 +105,7 @@ def test_given_completions_need_no_model(
     ]
     rows = [{"id": name, "completion": body} for name, body in answers]
     write_jsonl(tmp_path / "given.jsonl", rows)
-    nothing = dict.fromkeys(("endpoint", "served", "samples", "temperature", "top_p", "max_tokens", "thinker"))
+    nothing = dict.fromkeys(("endpoint", "served", "samples", "temperature", "top_p", "max_tokens", "limit", "thinker"))
     launch(
         None, ["humaneval"], tmp_path / "out", [str(humaneval_file)], completions=tmp_path / "given.jsonl", backend="transformers",
         concurrency=1, seed=0, log_samples=True, as_json=False, **nothing,
@@ -133,5 +150,6 @@ def test_unknown_names_are_one_line() -> None:
     with pytest.raises(RecodeError, match="nothing to evaluate: name a model"):
         launch(
             None, ["humaneval"], Path("out"), None, completions=None, endpoint=None, served=None, backend="transformers", concurrency=1,
-            samples=None, temperature=None, top_p=None, max_tokens=None, seed=0, thinker=None, log_samples=False, as_json=False,
+            samples=None, temperature=None, top_p=None, max_tokens=None, limit=None, seed=0, thinker=None, log_samples=False,
+            as_json=False,
         )  # fmt: skip

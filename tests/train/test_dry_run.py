@@ -16,7 +16,11 @@ from recode.train.launch import launch_on
 from recode.train.recipes import Hardware, PolicyRecipe, Vllm, load_recipe
 
 ROOT = Path(__file__).parents[2]
-TRAINING = sorted(path for path in (ROOT / "recipes").rglob("*.toml") if not path.stem.startswith("pretrain"))
+TRAINING = sorted(
+    path
+    for path in (ROOT / "recipes").rglob("*.toml")
+    if not path.stem.startswith("pretrain") and path.parent.name != "study"
+)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -72,6 +73,12 @@ class Benchmark(ABC):
     def __init__(self, name: str, items: Sequence[Item]) -> None:
         self.name, self.items = name, list(items)
 
+    def keep(self, limit: int | None) -> None:
+        """Keep `limit` items at most, chosen by a hash of their ids and in their order: the same ones on every machine."""
+        if limit is not None:
+            chosen = set(sorted((item.id for item in self.items), key=_hash)[:limit])
+            self.items = [item for item in self.items if item.id in chosen]
+
     @classmethod
     @abstractmethod
     def open(cls, name: str, data: str | None, folder: Path) -> Benchmark:
@@ -93,6 +100,10 @@ class Benchmark(ABC):
         Raises:
             SandboxError: programs would have to run, and this machine gives no isolation.
         """
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 def unique(items: Sequence[Item], source: object) -> list[Item]:

@@ -47,12 +47,29 @@ class Options:
     max_tokens: int | None = None
     seed: int = 0
     log_samples: bool = False
+    limit: int | None = None
+    """Items of each benchmark at most, chosen by a hash of their ids: the same ones in every run."""
 
 
 def run_evaluation(
     options: Options, backend: Backend | None, thinker: Backend | None = None, *, as_json: bool = False
 ) -> dict[str, Any]:
-    """Evaluate and print a table; return what is in `results.json`.
+    """Evaluate with progress bars and print a table; return what `evaluate_on` returns.
+
+    Raises:
+        RecodeError: as `evaluate_on`.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        found = evaluate_on(options, backend, thinker, progress)
+    _show(found, as_json)
+    return found
+
+
+def evaluate_on(
+    options: Options, backend: Backend | None, thinker: Backend | None, progress: Progress
+) -> dict[str, Any]:
+    """Evaluate; return what is in `results.json` about the benchmarks asked for.
 
     With a `thinker`, another model, each completion begins with that model's greedy thought, and the model goes on from there: what it can
     do once a habit of its own thoughts is out of the way.
@@ -62,19 +79,17 @@ def run_evaluation(
     """
     benchmarks = [open_benchmark(name, _data(options, name), options.folder) for name in dict.fromkeys(options.on)]
     _claim(options, backend, thinker)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     found: dict[str, Any] = {}
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        for benchmark in benchmarks:
-            generate = functools.partial(_generated, benchmark, options, thinker=thinker, progress=progress)
-            pairs = generate(backend) if backend else _given(benchmark, options.completions)
-            samples = _judged(benchmark, pairs, progress)
-            if options.log_samples:
-                prompts = {item.id: asdict(item.prompt) for item in benchmark.items}
-                samples = [{**sample, "prompt": prompts[sample["id"]]} for sample in samples]
-            found[benchmark.name] = _results(benchmark, samples)
-            _keep(options.out, benchmark.name, samples, found[benchmark.name])
-    _show(found, as_json)
+    for benchmark in benchmarks:
+        benchmark.keep(options.limit)
+        generate = functools.partial(_generated, benchmark, options, thinker=thinker, progress=progress)
+        pairs = generate(backend) if backend else _given(benchmark, options.completions)
+        samples = _judged(benchmark, pairs, progress)
+        if options.log_samples:
+            prompts = {item.id: asdict(item.prompt) for item in benchmark.items}
+            samples = [{**sample, "prompt": prompts[sample["id"]]} for sample in samples]
+        found[benchmark.name] = _results(benchmark, samples)
+        _keep(options.out, benchmark.name, samples, found[benchmark.name])
     return found
 
 
@@ -107,11 +122,12 @@ def _claim(options: Options, backend: Backend | None, thinker: Backend | None) -
     who = {"completions": True} if backend is None else {"model": backend.name, "fingerprint": backend.fingerprint()}
     asked = {
         **who, "thinker": thinker.name if thinker else None, "seed": options.seed, "samples": options.samples,
-        "temperature": options.temperature, "top_p": options.top_p, "max_tokens": options.max_tokens,
+        "temperature": options.temperature, "top_p": options.top_p, "max_tokens": options.max_tokens, "limit": options.limit,
     }  # fmt: skip
     try:
-        there = json.loads(path.read_text(encoding="utf-8")) if path.exists() else asked
-    except ValueError:
+        # A folder of before there was a limit had none.
+        there = {"limit": None, **json.loads(path.read_text(encoding="utf-8"))} if path.exists() else asked
+    except (ValueError, TypeError):
         there = None
     if there != asked:
         raise RecodeError(

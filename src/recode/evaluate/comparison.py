@@ -95,6 +95,7 @@ def main_score(arm: Arm, benchmark: str) -> str:
 def compare(arms: Sequence[Arm], benchmark: str, score: str) -> list[dict[str, Any]]:
     """Return a row an arm: its rate with interval and n, and from the second on its difference to the first.
 
+    A score may be written `exact@8`: each item's unbiased estimate for so many samples.
     The difference is over the items that all runs of both arms have graded. Its interval resamples seeds and groups of items; McNemar's exact
     test is given where each arm has one seed and each item one right or wrong answer.
     """
@@ -110,13 +111,14 @@ def compare(arms: Sequence[Arm], benchmark: str, score: str) -> list[dict[str, A
 
 
 def _values(run: Run, benchmark: str, score: str) -> dict[str, float]:
-    return by_item(filter(is_graded, run.samples.get(benchmark, [])), score)[0]
+    name, _, k = score.partition("@")
+    return by_item(filter(is_graded, run.samples.get(benchmark, [])), name, int(k or 0))[0]
 
 
 def _groups(arm: Arm, benchmark: str, score: str) -> dict[str, str]:
     groups: dict[str, str] = {}
     for run in arm.runs:
-        groups |= by_item(filter(is_graded, run.samples.get(benchmark, [])), score)[1]
+        groups |= by_item(filter(is_graded, run.samples.get(benchmark, [])), score.partition("@")[0])[1]
     return groups
 
 

@@ -14,7 +14,7 @@ from recode.models import Backend, EndpointBackend, LocalBackend, VllmBackend, q
 def launch(
     model: str | None, on: Sequence[str] | None, out: Path, data: Sequence[str] | None, *, completions: Path | None, endpoint: str | None,
     served: str | None, backend: str, concurrency: int, samples: int | None, temperature: float | None, top_p: float | None,
-    max_tokens: int | None, seed: int, thinker: str | None, log_samples: bool, as_json: bool,
+    max_tokens: int | None, limit: int | None, seed: int, thinker: str | None, log_samples: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Evaluate what the arguments of `recode evaluate` name.
 
@@ -24,11 +24,13 @@ def launch(
     chosen = [name.strip() for one in on or DEFAULT for name in one.split(",")]
     files, folder = _files(data or [], chosen)
     options = Options(
-        chosen, out, folder, files, completions, samples, temperature, top_p, max_tokens, seed, log_samples
+        chosen, out, folder, files, completions, samples, temperature, top_p, max_tokens, seed, log_samples, limit
     )
     if completions is not None:
-        if endpoint or thinker:
-            raise RecodeError("--completions judges a file without any model; leave --endpoint and --thinker out")
+        if endpoint or thinker or limit:
+            raise RecodeError(
+                "--completions judges a whole file without any model; leave --endpoint, --thinker and --limit out"
+            )
         run_evaluation(options, None, as_json=as_json)
         return
     asked = _backend(model or served, endpoint, served, backend, concurrency)

@@ -50,7 +50,12 @@ def write_report(run: Path) -> Path:
     return run / "report.html"
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """Return matplotlib's pyplot, drawing to files.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
     try:
         import matplotlib
     except ImportError:
@@ -63,7 +68,7 @@ def _pyplot() -> Any:
 
 def _plot_curves(logs: dict[str, list[dict[str, Any]]], report: dict[str, Any], path: Path) -> None:
     """Draw what the RL arms logged against minutes: reward beside the reward of copying, exact match, copies."""
-    plt = _pyplot()
+    plt = pyplot()
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
     wanted = (
         ("reward", "reward of rollouts"),
@@ -97,7 +102,7 @@ def _smooth(values: tuple[float, ...], span: int = 5) -> list[float]:
 
 def _plot_exact(report: dict[str, Any], path: Path) -> None:
     """Draw exact match per split and arm; bars of trained arms carry the interval of their change against the base."""
-    plt = _pyplot()
+    plt = pyplot()
     figure, axis = plt.subplots(figsize=(12, 3.6), layout="constrained")
     arms = list(report["arms"])
     width = 0.8 / len(arms)

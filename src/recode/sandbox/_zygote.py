@@ -116,8 +116,11 @@ class Watch:
         pids = [pid for pid in everyone if pid not in self._job["ours"]]
         if len(pids) > self._job["processes"]:
             return "processes"
-        total = sum(_memory(pid) for pid in pids)
-        return "memory" if total > self._job["memory"] else None
+        # What is shared counts more than once in what is resident; where even that is little, the slow truth need not be asked for,
+        # which takes so long that many processes could fill the memory meanwhile.
+        if sum(map(_resident, pids)) <= self._job["memory"]:
+            return None
+        return "memory" if sum(map(_memory, pids)) > self._job["memory"] else None
 
 
 def _descendants() -> list[int]:
@@ -153,12 +156,17 @@ def _memory(pid: int) -> int:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         # A process may hide it; what it cannot hide counts shared pages too.
-        with contextlib.suppress(OSError):
-            return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
-        return 0
+        return _resident(pid)
     for line in text.splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
+    return 0
+
+
+def _resident(pid: int) -> int:
+    """Return the bytes of a process that are in memory, shared ones included: quick to read, and never too little."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
     return 0
 
 

@@ -308,7 +308,7 @@ def load_recipe(path: str | Path, overrides: dict[str, Any] | None = None) -> Pr
 
     Args:
         path: the TOML file.
-        overrides: top-level values that replace the file's, such as `{"seed": 3}`.
+        overrides: values that replace the file's, by key, such as `{"seed": 3, "loss.clip_high": 0.28}`.
 
     Raises:
         RecipeError: the file cannot be read, is not TOML, or a key or value is wrong; names file and key, and for an
@@ -324,10 +324,20 @@ def load_recipe(path: str | Path, overrides: dict[str, Any] | None = None) -> Pr
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not valid TOML: {error}") from None
     try:
-        recipe: PretrainRecipe | SftRecipe | PolicyRecipe = _ADAPTER.validate_python({**values, **(overrides or {})})
+        recipe: PretrainRecipe | SftRecipe | PolicyRecipe = _ADAPTER.validate_python(_replaced(values, overrides or {}))
     except ValidationError as error:
         raise RecipeError(f"{path}: {_explain(error)}") from None
     return recipe
+
+
+def _replaced(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Return the values with those at dotted keys replaced; a table that is replaced is replaced whole."""
+    values = dict(values)
+    for key, value in overrides.items():
+        first, dot, rest = key.partition(".")
+        inner = values.get(first, {})
+        values[first] = _replaced(inner if isinstance(inner, dict) else {}, {rest: value}) if dot else value
+    return values
 
 
 def _explain(error: ValidationError) -> str:

@@ -1,0 +1,150 @@
+"""One arm with one seed: trained once, whichever table asks for it, and evaluated on what the table's columns need.
+
+A trained model's folder is named after a digest of all that it depends on: its recipe with its seed, its entries, the arm before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import Progress
+
+from recode.errors import RecipeError
+from recode.evaluate.command import Options, evaluate_on
+from recode.evaluate.forgetting import python_loss
+from recode.invent.python_text import functions
+from recode.models import LocalBackend
+from recode.records import shipped, write_text
+from recode.study.pools import write_pool
+from recode.study.tables import PYTHON_LOSS, StudyTable
+from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, load_recipe
+
+_PYTHON_TEXTS = 150
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a study reads and writes."""
+
+    out: Path
+    data: Path
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An arm with a seed: its recipe (None: a model as it is), the name or folder of its model, and the folder that all of it goes to."""
+
+    recipe: PretrainRecipe | SftRecipe | PolicyRecipe | None
+    model: str
+    folder: Path
+
+
+def prepare(table: StudyTable, name: str, seed: int, place: Place) -> Prepared:
+    """Return what an arm needs, without doing it; the recipe is read, checked and named by its digest.
+
+    Raises:
+        RecipeError: the recipe is wrong.
+    """
+    arm = table.arms[name]
+    thought = f"-thoughts-of-{Path(arm.thinker).name}" if arm.thinker else ""
+    if arm.model:
+        return Prepared(None, arm.model, place.out / "models" / f"{Path(arm.model).name}{thought}")
+    pretraining = isinstance(load_recipe(shipped(arm.recipe), arm.change), PretrainRecipe)
+    overrides = dict(arm.change) if pretraining else {"seed": seed, **arm.change}
+    before = ""
+    if arm.after:
+        earlier = prepare(table, arm.after, seed, place)
+        # Relative to no machine: the digest is of what the model is, not of where it lies.
+        before = earlier.folder.name
+        overrides["start" if pretraining else "model"] = earlier.model
+    recipe = load_recipe(shipped(arm.recipe), overrides)
+    parts = recipe.model_dump(mode="json", exclude={"model", "start"} if before else None)
+    pool = arm.pool.model_dump() if arm.pool else None
+    digest = hashlib.sha256(json.dumps([parts, pool, before], sort_keys=True).encode()).hexdigest()[:12]
+    folder = place.out / "models" / f"{recipe.method}-{digest}-{recipe.seed}"
+    return Prepared(recipe, str(folder / "model"), folder.with_name(folder.name + thought) if thought else folder)
+
+
+def seeds_of(table: StudyTable, name: str, place: Place) -> tuple[int, ...]:
+    """Return the seeds that an arm is run with: all of the table's where it is fine-tuned, else one, since nothing is drawn."""
+    recipe = prepare(table, name, table.seeds[0], place).recipe
+    return table.seeds if recipe is not None and not isinstance(recipe, PretrainRecipe) else table.seeds[:1]
+
+
+def train_arm(table: StudyTable, name: str, seed: int, place: Place, progress: Progress) -> Prepared:
+    """Train an arm with a seed, and the arm before it, where that is not done; return it."""
+    from recode.train.launch import note
+
+    arm, prepared = table.arms[name], prepare(table, name, seed, place)
+    if prepared.recipe is None or (Path(prepared.model) / "config.json").exists():
+        return prepared
+    if arm.after:
+        train_arm(table, arm.after, seed, place, progress)
+    recipe, folder = prepared.recipe, Path(prepared.model).parent
+    steps = recipe.steps if isinstance(recipe, PretrainRecipe) else recipe.optimization.steps
+    task = progress.add_task(f"{name}, seed {seed}: training", total=steps, note="")
+
+    def show(step: dict[str, float]) -> None:
+        progress.update(task, completed=step["step"], note=note(step))
+
+    if isinstance(recipe, PretrainRecipe):
+        from recode.train.pretrain import pretrain
+
+        pretrain(recipe, folder, on_step=show)
+        return prepared
+    from recode.train.run import train
+
+    if arm.pool:
+        if not hasattr(recipe, "data"):
+            raise RecipeError(f"{arm.recipe}: `pool` needs a recipe with [data]")
+        recipe = recipe.model_copy(update={"data": write_pool(arm.pool, recipe.data, recipe.seed, folder / "data")})
+    train(recipe, folder, on_step=show)
+    return prepared
+
+
+def evaluate_arm(table: StudyTable, name: str, seed: int, place: Place, progress: Progress) -> None:
+    """Evaluate a trained arm on every column's benchmark that it has not been evaluated on."""
+    arm, prepared = table.arms[name], prepare(table, name, seed, place)
+    for benchmark, samples in wanted(table.columns, table.samples):
+        folder = evaluation_folder(table, prepared, benchmark, samples)
+        if (folder / "results.json").exists():
+            continue
+        options = Options(
+            on=(benchmark,), out=folder, folder=place.data, samples=samples, seed=seed, limit=table.limit.get(benchmark),
+            temperature=table.temperature if samples and samples > 1 else None,
+        )  # fmt: skip
+        evaluate_on(options, LocalBackend(prepared.model), LocalBackend(arm.thinker) if arm.thinker else None, progress)
+    path = prepared.folder / f"{PYTHON_LOSS}.json"
+    if PYTHON_LOSS in table.columns and not path.exists():
+        model, tokenizer = LocalBackend(prepared.model).load()
+        texts = functions("test")[:_PYTHON_TEXTS]
+        write_text(path, json.dumps({"loss": python_loss(model, tokenizer, texts), "n": len(texts)}))
+
+
+def wanted(columns: Sequence[str], samples: int) -> list[tuple[str, int | None]]:
+    """Return the benchmarks that columns need, each with the samples to draw: 1 is greedy, None the benchmark's own decoding."""
+    found: list[tuple[str, int | None]] = []
+    for column in columns:
+        if column == PYTHON_LOSS:
+            continue
+        benchmark, score = column.split()
+        found.append((benchmark, samples_of(benchmark, score, samples)))
+    return list(dict.fromkeys(found))
+
+
+def samples_of(benchmark: str, score: str, samples: int) -> int | None:
+    """Return how many samples of each prompt a column needs."""
+    if benchmark == "codeupdatearena":
+        return None
+    return samples if "@" in score else 1
+
+
+def evaluation_folder(table: StudyTable, prepared: Prepared, benchmark: str, samples: int | None) -> Path:
+    """Return where an arm's evaluation lies; it says in its name what it depends on beside the model."""
+    limit = table.limit.get(benchmark)
+    drawn = "own" if samples is None else "greedy" if samples == 1 else f"{samples}-at-{table.temperature:g}"
+    return prepared.folder / "evaluation" / f"{benchmark}-{drawn}{f'-{limit}' if limit else ''}"

@@ -1,0 +1,62 @@
+"""The training entries of an arm written out: so many of them, a share with their gold broken on purpose."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+import re
+from pathlib import Path
+
+from recode.invent import generate, generate_no_ops
+from recode.records import Migration, read_records, shipped, write_records
+from recode.study.tables import Pool
+from recode.train.recipes import TrainingData
+
+_WORD = re.compile(r"[A-Za-z_]\w+")
+
+
+def write_pool(pool: Pool, data: TrainingData, seed: int, folder: Path) -> TrainingData:
+    """Write a recipe's training entries, real and made up, as the pool says; return the data that name the files.
+
+    Made-up entries are those that the recipe would have drawn with this seed. No-ops stay as they are: their answer needs no proof.
+    """
+    entries = [entry for path in data.migrations for entry in read_records(shipped(path), Migration)]
+    entries += itertools.islice(generate(seed, "train"), data.generated)
+    no_ops = [entry for path in data.no_ops for entry in read_records(shipped(path), Migration)]
+    no_ops += itertools.islice(generate_no_ops(seed, "train"), data.generated // 3)
+    # Nested: the first hundred are among the first three hundred, and what is broken at 10% is broken at 25%.
+    entries.sort(key=lambda entry: _digest(entry.id))
+    chosen = entries[: pool.entries]
+    spoiled = {
+        entry.id
+        for entry in sorted(chosen, key=lambda entry: _digest(f"spoiled {entry.id}"))[
+            : round(pool.spoiled * len(chosen))
+        ]
+    }
+    write_records(folder / "migrations.jsonl", [break_gold(one) if one.id in spoiled else one for one in chosen])
+    write_records(folder / "no_ops.jsonl", no_ops)
+    return data.model_copy(
+        update={
+            "migrations": (str(folder / "migrations.jsonl"),),
+            "no_ops": (str(folder / "no_ops.jsonl"),),
+            "generated": 0,
+        }
+    )
+
+
+def break_gold(entry: Migration) -> Migration:
+    """Return the entry with a gold program that does not do what its note says, in one of the two ways in which a model's own would not.
+
+    Half stay the old program; in half, a name that the migration brings in is another one, one letter short.
+    """
+    rng = random.Random(f"spoiled {entry.id}")
+    new = sorted(set(_WORD.findall(entry.new_code)) - set(_WORD.findall(entry.old_code)))
+    if not new or rng.random() < 0.5:
+        return entry.model_copy(update={"new_code": entry.old_code})
+    name = rng.choice(new)
+    return entry.model_copy(update={"new_code": re.sub(rf"\b{name}\b", name[:-1], entry.new_code)})
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,134 @@
+"""What a table of the study is: arms, seeds, columns, and what each arm is compared with. Read from TOML, checked, a typo named."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from recode.errors import RecipeError
+
+PYTHON_LOSS = "python_loss"
+"""The column of next-token loss on held-out Python: it is of no benchmark."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Pool(_Table):
+    """A choice of a recipe's training migrations, made-up ones included, and what is done to them."""
+
+    entries: Annotated[int, Field(ge=1)] | None = None
+    """How many of them; None: all."""
+    spoiled: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share whose gold program is broken on purpose, as in data that nobody ran."""
+
+
+class Arm(_Table):
+    """A model as it is, or one that a recipe trains, once for each seed."""
+
+    model: str = ""
+    recipe: str = ""
+    change: dict[str, Any] = {}
+    """Values that replace the recipe's, by dotted key, such as `"loss.clip_high" = 0.28`."""
+    after: str = ""
+    """The arm of this table whose model the recipe starts from."""
+    thinker: str = ""
+    """A model whose greedy thought begins each completion."""
+    pool: Pool | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if bool(self.model) == bool(self.recipe):
+            raise ValueError("an arm has either `model` or `recipe`")
+        if self.model and (self.change or self.after or self.pool):
+            raise ValueError("`change`, `after` and `pool` belong to an arm with a `recipe`")
+        return self
+
+
+class StudyTable(_Table):
+    """One table of the study."""
+
+    title: str
+    asks: str
+    """The question, in a sentence or two."""
+    finds: str = ""
+    """What the figures say; written by a person who has read them."""
+    against: str
+    """The arm that the others are compared with."""
+    seeds: tuple[int, ...] = (1,)
+    columns: tuple[str, ...]
+    """`BENCHMARK SCORE`, greedy; `BENCHMARK SCORE@K` from `samples` samples; or `python_loss`."""
+    samples: Annotated[int, Field(ge=2)] = 8
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    limit: dict[str, int] = {}
+    """Items at most, by benchmark."""
+    plot: Literal["intervals", "scatter", "curves"] = "intervals"
+    """`intervals`: the first columns of every arm; `scatter`: the first column against the second; `curves`: exact match while training."""
+    arms: dict[str, Arm]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.against not in self.arms:
+            raise ValueError(f"`against` names no arm: `{self.against}`; arms: {', '.join(self.arms)}")
+        for name, arm in self.arms.items():
+            if arm.after and (arm.after not in self.arms or arm.after == name):
+                raise ValueError(f"arm `{name}`: `after` names no other arm: `{arm.after}`")
+        for column in self.columns:
+            if column != PYTHON_LOSS and len(column.split()) != 2:
+                raise ValueError(
+                    f"column `{column}`: write `BENCHMARK SCORE`, such as `test_generated exact`, or `{PYTHON_LOSS}`"
+                )
+        unknown = set(self.limit) - {column.split()[0] for column in self.columns}
+        if unknown:
+            raise ValueError(f"`limit` names a benchmark that no column has: `{min(unknown)}`")
+        return self
+
+    def ordered(self) -> dict[str, Arm]:
+        """Return the arms, the one that others are compared with first."""
+        return {self.against: self.arms[self.against], **self.arms}
+
+
+def read_tables(folder: Path, names: tuple[str, ...] | list[str]) -> dict[str, StudyTable]:
+    """Read the named tables, or all of the folder's, in order of their names.
+
+    Raises:
+        RecipeError: there is no such table, or its file is wrong; names file and key.
+    """
+    paths = {path.stem: path for path in sorted(folder.glob("*.toml")) if not path.stem.startswith("_")}
+    if not paths:
+        raise RecipeError(f"{folder}: holds no table; name the folder that does with --recipes")
+    for name in names:
+        if name not in paths:
+            near = difflib.get_close_matches(name, paths, n=1)
+            raise RecipeError(
+                f"no table is called `{name}`; "
+                + (f"did you mean `{near[0]}`?" if near else f"choose from {', '.join(paths)}")
+            )
+    return {name: _read(paths[name]) for name in names or paths}
+
+
+def _read(path: Path) -> StudyTable:
+    try:
+        return StudyTable.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        if first["type"] != "extra_forbidden":
+            raise RecipeError(
+                f"{path}: {f'`{where}`: ' if where else ''}{first['msg'].removeprefix('Value error, ')}"
+            ) from None
+        near = difflib.get_close_matches(str(first["loc"][-1]), _keys(first["loc"][:-1]), n=1, cutoff=0.5)
+        raise RecipeError(f"{path}: unknown key `{where}`" + (f"; did you mean `{near[0]}`?" if near else "")) from None
+
+
+def _keys(where: tuple[int | str, ...]) -> list[str]:
+    """Return the known keys at a place of the file."""
+    kinds: dict[int, type[BaseModel]] = {0: StudyTable, 2: Arm, 3: Pool}
+    return list(kinds[len(where)].model_fields)

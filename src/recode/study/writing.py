@@ -1,0 +1,236 @@
+"""A finished table as Markdown and as a plot. It reads files alone, so it can be written again at any time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from recode.evaluate.comparison import Arm, compare, read_arms
+from recode.records import read_jsonl
+from recode.rewards import score as reward_of
+from recode.study.arms import Place, Prepared, evaluation_folder, prepare, samples_of, seeds_of
+from recode.study.tables import PYTHON_LOSS, StudyTable
+
+PAPER_REWARD = "paper_reward"
+"""The published reward of a completion, faults included; computed from the samples when a column asks for it."""
+_PLAIN = ("reward", "lift", "reward_of_copying", PAPER_REWARD)
+"""Scores that are no share of anything."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A column's value of an arm: mean with its interval over seeds and items, the change against the first arm, and n."""
+
+    mean: float | None
+    interval: tuple[float, float] | None = None
+    change: tuple[float, float, float] | None = None
+    n: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """An arm: its cells by column, how many seeds it has, and the mean minutes of its training (None: not trained here)."""
+
+    name: str
+    seeds: int
+    minutes: float | None
+    cells: dict[str, Cell]
+
+
+def rows_of(table: StudyTable, place: Place) -> list[Row]:
+    """Return the table's rows, the arm that others are compared with first.
+
+    Raises:
+        RecordError: an evaluation is not finished.
+    """
+    runs = {
+        name: [prepare(table, name, seed, place) for seed in seeds_of(table, name, place)] for name in table.ordered()
+    }
+    cells = {name: dict[str, Cell]() for name in runs}
+    for column in table.columns:
+        found = _losses(runs) if column == PYTHON_LOSS else _compared(table, runs, column)
+        for name, cell in found.items():
+            cells[name][column] = cell
+    return [Row(name, len(done), _minutes(done), cells[name]) for name, done in runs.items()]
+
+
+def _compared(table: StudyTable, runs: dict[str, list[Prepared]], column: str) -> dict[str, Cell]:
+    benchmark, score = column.split()
+    samples = samples_of(benchmark, score, table.samples)
+    arms = read_arms(
+        [f"{name}={evaluation_folder(table, one, benchmark, samples)}" for name, done in runs.items() for one in done]
+    )
+    if score == PAPER_REWARD:
+        _add_paper_reward(arms, benchmark)
+    found = {}
+    for row in compare(arms, benchmark, score):
+        rate, change = row.get("rate"), row.get("difference")
+        found[row["arm"]] = (
+            Cell(rate[1], (rate[0], rate[2]), tuple(change) if change else None, row["n"]) if rate else Cell(None)
+        )
+    return found
+
+
+def _add_paper_reward(arms: Sequence[Arm], benchmark: str) -> None:
+    for arm in arms:
+        for run in arm.runs:
+            for sample in run.samples[benchmark]:
+                scores = reward_of(sample["completion"] or "", sample["gold"], sample["given"], family="paper")
+                sample["scores"][PAPER_REWARD] = scores.total
+
+
+def _losses(runs: dict[str, list[Prepared]]) -> dict[str, Cell]:
+    """Return the mean loss over seeds, with plus and minus a standard deviation where there are several."""
+    found = {}
+    for name, done in runs.items():
+        read = [json.loads((one.folder / f"{PYTHON_LOSS}.json").read_text(encoding="utf-8")) for one in done]
+        losses = [float(one["loss"]) for one in read]
+        mean, spread = fmean(losses), stdev(losses) if len(losses) > 1 else 0.0
+        found[name] = Cell(mean, (mean - spread, mean + spread), n=read[0]["n"])
+    return found
+
+
+def _minutes(done: Sequence[Prepared]) -> float | None:
+    taken = []
+    for one in done:
+        result = Path(one.model).parent / "result.json"
+        if one.recipe is not None and result.exists():
+            taken.append(json.loads(result.read_text(encoding="utf-8"))["seconds"] / 60)
+    return fmean(taken) if taken else None
+
+
+def markdown(name: str, table: StudyTable, rows: Sequence[Row], plot: str) -> str:
+    """Return the table with its question, command, seeds and n."""
+    counts = {column: max(row.cells[column].n for row in rows) for column in table.columns}
+    timed = any(row.minutes is not None for row in rows)
+    heads = [
+        "arm",
+        *(f"{column} (n = {counts[column]})" for column in table.columns),
+        *(["minutes of training"] if timed else []),
+    ]
+    lines = [f"## {table.title}", "", table.asks, "", "```", f"recode study {name}", "```", ""]
+    lines += [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
+    for row in rows:
+        seeds = f" ({row.seeds} seeds)" if row.seeds > 1 else ""
+        cells = [f"{row.name}{seeds}", *(_text(column, row.cells[column]) for column in table.columns)]
+        if timed:
+            cells.append("" if row.minutes is None else f"{row.minutes:.1f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", f"Seeds {', '.join(map(str, table.seeds))}. {_legend(table)}", "", f"![{table.title}]({plot})", ""]
+    return "\n".join([*lines, table.finds, ""] if table.finds else lines)
+
+
+def _legend(table: StudyTable) -> str:
+    told = (
+        f"In brackets the change against `{table.against}` with its 95% interval (seeds and whole update families resampled; "
+        "bold where it excludes zero)."
+    )
+    if any("@" in column for column in table.columns):
+        told += (
+            f" `@k`: unbiased estimates from samples at temperature {table.temperature:g}; everything else is greedy."
+        )
+    if PYTHON_LOSS in table.columns:
+        told += " Python loss: nats a token on held-out functions, mean and standard deviation over seeds."
+    return told
+
+
+def _text(column: str, cell: Cell) -> str:
+    if cell.mean is None:
+        return "–"
+    if column == PYTHON_LOSS:
+        low, high = cell.interval or (cell.mean, cell.mean)
+        return f"{cell.mean:.3f}" + (f" ± {(high - low) / 2:.3f}" if high > low else "")
+    plain = column.split()[1] in _PLAIN
+    scale, places, unit = (1, 2, "") if plain else (100, 1, "%")
+    text = f"{scale * cell.mean:.{places}f}{unit}"
+    if cell.change is None:
+        return text
+    low, mean, high = (scale * value for value in cell.change)
+    mark = "**" if low > 0 or high < 0 else ""
+    return f"{text} ({mark}{mean:+.{places}f} [{low:+.{places}f}, {high:+.{places}f}]{mark})"
+
+
+def draw(table: StudyTable, rows: Sequence[Row], place: Place, path: Path) -> None:
+    """Draw the table's plot.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    from recode.evaluate.report import pyplot
+
+    plt = pyplot()
+    if table.plot == "curves":
+        figure = _curves(plt, table, place)
+    elif table.plot == "scatter":
+        figure = _scatter(plt, table, rows)
+    else:
+        figure = _intervals(plt, table, rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def _intervals(plt: Any, table: StudyTable, rows: Sequence[Row]) -> Any:
+    """A panel for each of the first three columns: a row an arm, its mean with the 95% interval."""
+    columns = table.columns[:3]
+    figure, axes = plt.subplots(
+        1,
+        len(columns),
+        figsize=(4.2 * len(columns), 1.0 + 0.34 * len(rows)),
+        layout="constrained",
+        sharey=True,
+        squeeze=False,
+    )
+    for axis, column in zip(axes[0], columns, strict=True):
+        for height, row in enumerate(reversed(rows)):
+            cell = row.cells[column]
+            if cell.mean is None:
+                continue
+            low, high = cell.interval or (cell.mean, cell.mean)
+            # An interval without width may lie a rounding error beside its mean.
+            error = [[max(0.0, cell.mean - low)], [max(0.0, high - cell.mean)]]
+            color = "#444444" if row.name == table.against else "#1f77b4"
+            axis.errorbar(cell.mean, height, xerr=error, fmt="o", color=color, capsize=3)
+        axis.set_title(column, fontsize=10)
+        axis.grid(axis="x", alpha=0.25)
+    axes[0][0].set_yticks(range(len(rows)), [row.name for row in reversed(rows)])
+    return figure
+
+
+def _scatter(plt: Any, table: StudyTable, rows: Sequence[Row]) -> Any:
+    """The first column against the second: what is gained, and what it costs."""
+    across, up = table.columns[:2]
+    figure, axis = plt.subplots(figsize=(7, 5), layout="constrained")
+    for row in rows:
+        x, y = row.cells[across].mean, row.cells[up].mean
+        if x is not None and y is not None:
+            axis.plot(x, y, "o", color="#444444" if row.name == table.against else "#1f77b4")
+            axis.annotate(row.name, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
+    axis.set_xlabel(across)
+    axis.set_ylabel(up)
+    axis.grid(alpha=0.25)
+    return figure
+
+
+def _curves(plt: Any, table: StudyTable, place: Place) -> Any:
+    """Exact match of rollouts against steps of training, the mean of the last ten, a line a seed."""
+    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    for number, name in enumerate(table.arms):
+        for place_in, seed in enumerate(seeds_of(table, name, place)):
+            log = Path(prepare(table, name, seed, place).model).parent / "log.jsonl"
+            rows = [row for _, row in read_jsonl(log) if row.get("exact") is not None] if log.exists() else []
+            if rows:
+                values = [float(row["exact"]) for row in rows]
+                smooth = [fmean(values[max(0, i - 9) : i + 1]) for i in range(len(values))]
+                axis.plot(
+                    [row["step"] for row in rows], smooth, color=f"C{number}", label=name if place_in == 0 else None
+                )
+    axis.set_xlabel("step")
+    axis.set_ylabel("exact match of rollouts")
+    axis.grid(alpha=0.25)
+    axis.legend(frameon=False, fontsize=8)
+    return figure

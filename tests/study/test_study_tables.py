@@ -1,0 +1,90 @@
+"""The study's tables: those that ship are valid down to every recipe, and a mistake is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recode.errors import RecipeError
+from recode.study.arms import Place, prepare, seeds_of
+from recode.study.tables import read_tables
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = read_tables(ROOT / "recipes" / "study", [])
+TABLE = """
+title = "A title"
+asks = "A question?"
+against = "base"
+seeds = [1, 2]
+columns = ["test_generated exact"]
+
+[arms]
+base = { model = "recode-tiny" }
+grpo = { recipe = "recipes/quickstart/grpo.toml" }
+"""
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_table_is_ready_to_run(name: str, tmp_path: Path) -> None:
+    table, place = SHIPPED[name], Place(tmp_path, ROOT / "data")
+    models = {}
+    for arm in table.arms:
+        for seed in seeds_of(table, arm, place):
+            prepared = prepare(table, arm, seed, place)
+            models[prepared.folder] = (arm, seed)
+            assert (
+                prepared.recipe is None
+                or getattr(prepared.recipe, "seed", seed) == seed
+                or prepared.recipe.method == "pretrain"
+            )
+    # No arm stands twice under two names.
+    assert len(models) == sum(len(seeds_of(table, arm, place)) for arm in table.arms)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_arm_is_named_after_all_that_it_depends_on(tmp_path: Path) -> None:
+    text = TABLE + 'more = { recipe = "recipes/quickstart/grpo.toml", change = { "loss.clip_high" = 0.28 } }\n'
+    text += 'fewer = { recipe = "recipes/quickstart/grpo.toml", pool = { entries = 30 } }\n'
+    text += 'later = { recipe = "recipes/quickstart/grpo.toml", after = "grpo" }\n'
+    text += 'after_more = { recipe = "recipes/quickstart/grpo.toml", after = "more" }\n'
+    (tmp_path / "one.toml").write_text(text)
+    (tmp_path / "two.toml").write_text(TABLE.replace("grpo =", "other_name ="))
+    tables, place = read_tables(tmp_path, []), Place(tmp_path / "out", ROOT / "data")
+    arms = [(arm, seed) for arm in ("grpo", "more", "fewer", "later", "after_more") for seed in (1, 2)]
+    folders = [prepare(tables["one"], arm, seed, place).folder for arm, seed in arms]
+    assert len(set(folders)) == len(folders)
+    assert prepare(tables["two"], "other_name", 1, place).folder == folders[0]
+    later = prepare(tables["one"], "later", 2, place)
+    assert getattr(later.recipe, "model", "") == str(folders[1] / "model")
+    assert seeds_of(tables["one"], "base", place) == (1,)
+    assert seeds_of(tables["one"], "grpo", place) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('against = "base"', 'against = "bsae"', "one.toml: `against` names no arm: `bsae`; arms: base, grpo"),
+        ("seeds =", "sedes =", "one.toml: unknown key `sedes`; did you mean `seeds`"),
+        ("{ model =", "{ modle =", "did you mean `model`"),
+        ('"test_generated exact"', '"test_generated"', "column `test_generated`: write `BENCHMARK SCORE`"),
+        ('model = "recode-tiny"', 'model = "recode-tiny", recipe = "x.toml"', "either `model` or `recipe`"),
+        ('model = "recode-tiny"', 'model = "recode-tiny", change = { seed = 1 }', "belong to an arm with a `recipe`"),
+        ("seeds = [1, 2]", "limit = { no_op = 3 }", "`limit` names a benchmark that no column has: `no_op`"),
+        ("grpo.toml", 'grpo.toml", after = "nobody', "arm `grpo`: `after` names no other arm: `nobody`"),
+        ("[arms]", "[arms", "one.toml: not valid TOML"),
+    ],
+)
+def test_a_mistake_is_one_clear_error(before: str, after: str, message: str, tmp_path: Path) -> None:
+    assert before in TABLE
+    (tmp_path / "one.toml").write_text(TABLE.replace(before, after))
+    with pytest.raises(RecipeError) as error:
+        read_tables(tmp_path, [])
+    assert message in str(error.value)
+
+
+def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="holds no table"):
+        read_tables(tmp_path, [])
+    with pytest.raises(RecipeError, match="did you mean `dapo-parts`"):
+        read_tables(ROOT / "recipes" / "study", ["dapo-prats"])
