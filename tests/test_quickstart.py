@@ -51,6 +51,8 @@ def settings(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "ARMS", dict.fromkeys(module.ARMS, str(tiny_model)))
     monkeypatch.setattr(module, "functions", lambda pool: ("x = 1\n", "def f():\n    return 2\n"))
     monkeypatch.setattr(module, "evaluate", functools.partial(evaluate, sampling=Sampling(6, 0.0)))
+    # What is patched here would not be in other processes.
+    monkeypatch.setattr(module, "sensible", lambda: 1)
     return Settings(tmp_path / "out", data, recipes, seed=5)
 
 

@@ -7,6 +7,7 @@ skipped when the file is there, so a killed run goes on where it stopped.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from recode.errors import RecipeError
 from recode.evaluate.forgetting import python_loss
+from recode.evaluate.judges import Judges, sensible
 from recode.evaluate.migrations import Judged, as_row, evaluate, read_split, summary
 from recode.evaluate.statistics import paired_bootstrap
 from recode.invent.python_text import functions
@@ -47,6 +49,8 @@ class Settings:
     data: Path
     recipes: Path
     seed: int = 1
+    processes: int | None = None
+    """That judge side by side; None: what is sensible on this machine."""
 
 
 def run_quickstart(out: Path, data: Path, recipes: Path, seed: int) -> None:
@@ -79,10 +83,12 @@ def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console) as progress:
+    processes = settings.processes or sensible()
+    judges = Judges(processes) if processes > 1 else None
+    with judges or contextlib.nullcontext(), Progress(*columns, console=console) as progress:
         for arm in (*ARMS, *TRAINED):
             model = ARMS.get(arm) or str(_train(settings, arm, progress))
-            judged[arm], arms[arm] = _evaluate(settings, arm, model, progress)
+            judged[arm], arms[arm] = _evaluate(settings, arm, model, judges, progress)
     report = {
         "minutes": round(_seconds(settings) / 60, 2),
         "seed": settings.seed,
@@ -124,7 +130,7 @@ def _train(settings: Settings, arm: str, progress: Progress) -> Path:
 
 
 def _evaluate(
-    settings: Settings, arm: str, model: str, progress: Progress
+    settings: Settings, arm: str, model: str, judges: Judges | None, progress: Progress
 ) -> tuple[dict[str, list[Judged]], dict[str, Any]]:
     """Judge one greedy completion for every entry of every split, and measure forgetting; read what was judged before."""
     folder = settings.out / arm / "evaluation"
@@ -137,7 +143,7 @@ def _evaluate(
         path = folder / f"{split}.jsonl"
         if not path.exists():
             done = functools.partial(progress.advance, task)
-            judge_split = functools.partial(_judge, loaded, entries[split], weights, done)
+            judge_split = functools.partial(_judge, judges, model, loaded, entries[split], weights, done)
             write_jsonl(path, _timed(settings, f"{arm}-{split}", judge_split))
         judged[split] = [Judged(**row) for _, row in read_jsonl(path)]
     progress.update(task, completed=sum(map(len, entries.values())))
@@ -176,11 +182,12 @@ def _reward(settings: Settings) -> dict[str, float]:
 
 
 def _judge(
-    loaded: Callable[[], tuple[Any, Any]], entries: list[Migration], weights: dict[str, float],
-    done: Callable[[int], None],
+    judges: Judges | None, model: str, loaded: Callable[[], tuple[Any, Any]], entries: list[Migration],
+    weights: dict[str, float], done: Callable[[int], None],
 ) -> list[dict[str, Any]]:  # fmt: skip
-    model, tokenizer = loaded()
-    judged = evaluate(model, tokenizer, entries, weights=weights, headroom=_HEADROOM, on_done=done)
+    if judges is not None:
+        return [as_row(one) for one in judges.judge(model, entries, weights, _HEADROOM, done)]
+    judged = evaluate(*loaded(), entries, weights=weights, headroom=_HEADROOM, on_done=done)
     return [as_row(one) for group in judged for one in group]
 
 

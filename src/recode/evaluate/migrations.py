@@ -94,11 +94,8 @@ def evaluate(
     `on_done` is told how many entries were done.
     """
     sampling = sampling or Sampling(max_new_tokens=320, temperature=0.0)
-    # Entries of like length together: a batch lasts as long as its longest completion.
-    order = sorted(range(len(entries)), key=lambda i: len(entries[i].old_code))
     judged: list[list[Judged]] = [[] for _ in entries]
-    for start in range(0, len(order), together):
-        chosen = order[start : start + together]
+    for chosen in batches(entries, together):
         prompts = [render(tokenizer, entries[i], entries[i].old_code) for i in chosen]
         thoughts = _thoughts(thinker, tokenizer, prompts) if thinker is not None else [""] * len(prompts)
         prompts = [prompt + thought for prompt, thought in zip(prompts, thoughts, strict=True)]
@@ -112,6 +109,12 @@ def evaluate(
         if on_done:
             on_done(len(chosen))
     return judged
+
+
+def batches(entries: Sequence[Migration], together: int = 32) -> list[list[int]]:
+    """Return the entries' numbers in batches of like length: a batch lasts as long as its longest completion."""
+    order = sorted(range(len(entries)), key=lambda i: len(entries[i].old_code))
+    return [order[start : start + together] for start in range(0, len(order), together)]
 
 
 def _thoughts(thinker: Any, tokenizer: Any, prompts: Sequence[str]) -> list[str]:
