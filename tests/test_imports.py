@@ -16,7 +16,7 @@ LAYERS = [
     {"cli", "quickstart", "doctor", "scanning", "migrating", "api", "study"},
     {"collect", "train", "evaluate", "migrate"},
     {"rewards", "sandbox", "models", "invent"},
-    {"prompts", "source", "knowledge", "records", "errors"},
+    {"prompts", "source", "knowledge", "records", "errors", "machine"},
 ]
 HEAVY = {"torch", "transformers", "trl", "vllm"}
 HEAVY_PARTS = {"train", "evaluate", "models"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from recode.collect.recorded import read_recorded
 from recode.collect.sources import Candidate, Releases, read_sources
 from recode.collect.verify import Pair, Runner, Verdict, verify
 from recode.errors import RecordError
+from recode.machine import cores
 from recode.records import Migration
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
 
@@ -79,7 +79,7 @@ def environments_of(candidates: Sequence[Candidate], locks: Path, run: Runner) -
 def check_entries(jobs: Sequence[tuple[Migration, Pair]], run: Runner, workers: int | None = None) -> list[Checked]:
     """Verify entries in given environments, in parallel, with a progress bar."""
     columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(workers or cores())
     try:
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             checked = pool.map(partial(_check_one, run=run), jobs)

@@ -12,11 +12,11 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import sched_getaffinity
 
 from recode.evaluate.answers import parsed
 from recode.evaluate.benchmark import Advance, Judgement, Outcome
 from recode.evaluate.guard import refusal
+from recode.machine import cores
 from recode.sandbox.environments import Environment
 from recode.sandbox.execution import Execution, run_program
 from recode.sandbox.zygotes import Limits
@@ -55,7 +55,7 @@ def judge_beside(works: Sequence[Beside], limits: Limits, advance: Advance) -> l
         advance(1)
         return judgement
 
-    with ThreadPoolExecutor(len(sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return list(pool.map(one, works))
 
 

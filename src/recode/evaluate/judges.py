@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from recode.evaluate.migrations import Judged, batches, evaluate
+from recode.machine import cores
 from recode.records import Migration
 
 _MOST = 4
@@ -27,7 +28,7 @@ def sensible() -> int:
     """Return how many processes to use: 1 where there is a GPU or a single core."""
     import torch
 
-    return 1 if torch.cuda.is_available() else min(_MOST, len(os.sched_getaffinity(0)))
+    return 1 if torch.cuda.is_available() else min(_MOST, cores())
 
 
 class Judges:
@@ -35,7 +36,7 @@ class Judges:
 
     def __init__(self, processes: int) -> None:
         """Take how many processes there are; the cores are dealt to them as threads."""
-        threads = max(1, len(os.sched_getaffinity(0)) // processes)
+        threads = max(1, cores() // processes)
         # Not forked: PyTorch's threads do not survive that.
         self._pool = ProcessPoolExecutor(
             processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(threads,)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from recode.evaluate.benchmark import Advance, Judgement
+from recode.machine import cores
 from recode.sandbox.judging import Verdict
 from recode.sandbox.pool import Task, judge_all
 from recode.sandbox.zygotes import Interpreter, Limits
@@ -39,7 +40,7 @@ def judge_tasks(
 
 def overloaded() -> bool:
     """Say whether twice as many processes want to run as there are cores."""
-    return os.getloadavg()[0] > 2 * len(os.sched_getaffinity(0))
+    return os.getloadavg()[0] > 2 * cores()
 
 
 def as_judgement(verdict: Verdict, answer: str) -> Judgement:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import multiprocessing
-import os
 import re
 import textwrap
 import warnings
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recode.knowledge import Shape
+from recode.machine import cores
 from recode.migrate.exports import Exports, add_exports, exported_names
 from recode.migrate.findings import Finding, ScanResult, Skipped
 from recode.migrate.index import Index, build_index, telling_members
@@ -121,7 +121,7 @@ def _all_read(
 ) -> Iterable[_Outcome]:
     """Read every file, in several processes where there are many."""
     global _JOB
-    count = min(workers or len(os.sched_getaffinity(0)), max(1, len(files) // _FEW))
+    count = min(workers or cores(), max(1, len(files) // _FEW))
     _JOB = (folder, index, confidence)
     if count <= 1 or "fork" not in multiprocessing.get_all_start_methods():
         for number, file in enumerate(files, start=1):

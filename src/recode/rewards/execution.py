@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 import functools
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from recode.errors import RecipeError, SandboxError
+from recode.machine import cores
 from recode.records import shipped
 from recode.rewards.answer import answer, program
 from recode.sandbox.environments import Environment, ensure_environment, read_locks
@@ -118,4 +118,4 @@ def environment_of(digest: str | None, locks: Path) -> Environment | None:
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
     """Threads that stay, each with its fork servers."""
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="execution")
+    return ThreadPoolExecutor(cores(), thread_name_prefix="execution")

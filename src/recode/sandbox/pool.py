@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from recode.machine import cores
 from recode.records import Record
 from recode.sandbox.judging import Call, Verdict, judge_calls, judge_test
 from recode.sandbox.levels import best_level
@@ -63,7 +63,7 @@ def judge_all(
         on_done,
         cancelled or threading.Event(),
     )
-    count = max(1, min(workers or len(os.sched_getaffinity(0)), len(tasks)))
+    count = max(1, min(workers or cores(), len(tasks)))
     threads = [threading.Thread(target=shared.work, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()

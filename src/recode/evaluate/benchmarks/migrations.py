@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import ClassVar
 from recode.errors import EnvironmentBuildError, MissingExtraError
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
 from recode.evaluate.migrations import SPLITS, judge, read_split
+from recode.machine import cores
 from recode.models.completing import migration_prompt
 from recode.prompts import parse_response
 from recode.records import Migration, read_records, shipped
@@ -59,7 +59,7 @@ class Migrations(Benchmark):
             advance(1)
             return judgement
 
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             return list(pool.map(one, asked))
 
     def _judge(self, entry: Migration, completion: str) -> Judgement:
