@@ -109,6 +109,10 @@ INJECTIONS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
         raising(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")),
         "memory is full; lower",
     ),
+    "a policy without probabilities": (
+        raising(RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")),
+        r"not numbers any more; lower optimization\.learning_rate",
+    ),
     "full disk": (full_disk(OSError(errno.ENOSPC, "No space left on device")), "disk is full; make room"),
     "full disk, said by C": (
         full_disk(RuntimeError("PytorchStreamWriter failed: No space left on device")), "disk is full; make room",

@@ -12,6 +12,7 @@ from killed_run import Kill, few_functions
 from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerFast
 
+from recode.errors import RecipeError
 from recode.models import load
 from recode.prompts import parse_response
 from recode.train import pretrain as module
@@ -61,6 +62,23 @@ def test_a_killed_run_goes_on_to_the_same_weights(folder: Path, kill: Kill, tmp_
     assert all(torch.equal(expected[name], got[name]) for name in expected)
     model, tokenizer = load(folder / "model")
     assert model.config.vocab_size == len(tokenizer)
+
+
+def test_a_folder_belongs_to_one_recipe(folder: Path) -> None:
+    pretrain(recipe().model_copy(update={"steps": 1}), folder)
+    with pytest.raises(RecipeError, match="holds a run of another recipe"):
+        pretrain(recipe(), folder)
+
+
+def test_what_a_kill_left_half_written_is_written_again(folder: Path, tiny_model: Path) -> None:
+    (folder / "tokenizer").rename(folder / "tokenizer.tmp")
+    (folder / "tokenizer.tmp" / "tokenizer.json").write_text("{")
+    (folder / "model.tmp").mkdir()
+    (folder / "model.tmp" / "config.json").write_text("{")
+    start = recipe().model_copy(update={"start": str(tiny_model), "steps": 1, "warmup": 1})
+    model, tokenizer = load(pretrain(start, folder))
+    assert model.config.vocab_size == len(tokenizer)
+    assert not list(folder.glob("*.tmp"))
 
 
 def test_a_run_from_a_model_begins_with_its_weights(tiny_model: Path, tmp_path: Path) -> None:

@@ -41,6 +41,11 @@ def explained(recipe: SftRecipe | PolicyRecipe, folder: Path) -> Iterator[None]:
         # Safetensors and torch.save have exceptions of their own for a disk that is full.
         if "No space left" in str(error) or shutil.disk_usage(_existing(folder)).free < _ROOM:
             raise RecodeError(f"{folder}: the disk is full; make room. {kept}") from None
+        if "probability tensor contains" in str(error):
+            # Sampling meets weights that are no longer numbers before any loss does.
+            raise RecodeError(
+                f"{folder}: the policy's probabilities are not numbers any more; lower optimization.learning_rate. {kept}"
+            ) from None
         if "can't allocate memory" in str(error):
             raise RecodeError(f"{folder}: the memory is full; {_less_memory(recipe)}. {kept}") from None
         raise

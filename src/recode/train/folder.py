@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from recode.errors import RecipeError
 from recode.records import write_text
-from recode.train.recipes import PolicyRecipe, SftRecipe
+from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe
 
 
-def claim(folder: Path, recipe: SftRecipe | PolicyRecipe) -> None:
+def claim(folder: Path, recipe: PretrainRecipe | SftRecipe | PolicyRecipe) -> None:
     """Write the recipe into the folder, or make sure that it is the one already there.
 
     Raises:
@@ -26,7 +26,7 @@ def claim(folder: Path, recipe: SftRecipe | PolicyRecipe) -> None:
     write_text(path, json.dumps(recipe.model_dump(mode="json"), indent=1))
 
 
-def holds(recipe: SftRecipe | PolicyRecipe, text: str) -> bool:
+def holds(recipe: PretrainRecipe | SftRecipe | PolicyRecipe, text: str) -> bool:
     """Say whether a file's text is this recipe; keys that came later have their defaults in it."""
     try:
         return type(recipe).model_validate_json(text) == recipe

@@ -15,6 +15,7 @@ import math
 import multiprocessing
 import os
 import random
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from recode.invent.retold import retell_any
 from recode.models import attention, resolve
 from recode.prompts import PREFILL, messages
 from recode.records import Migration, read_records, shipped, write_text
+from recode.train.folder import claim
 from recode.train.recipes import PretrainRecipe
 from recode.train.tokenizer import train_tokenizer
 
@@ -233,10 +235,13 @@ def pretrain(
     """Run a pretraining recipe; write a Hugging Face model folder to `folder/model` and return it.
 
     Killed at any moment, the same call goes on from the last checkpoint, at the start of a block.
+
+    Raises:
+        RecipeError: the folder holds a run of another recipe.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    claim(folder, recipe)
     final = folder / "model"
-    if (final / "model.safetensors").exists():
+    if final.exists():
         return final
     tokenizer, model = _beginning(recipe, folder)
     masters = MasterWeights(model, recipe)
@@ -259,10 +264,22 @@ def pretrain(
             break
         if block_number % recipe.save_every == 0:
             _save(folder, masters, step, block_number)
-    model.save_pretrained(final)
-    tokenizer.save_pretrained(final)
-    write_text(final / "recipe.json", json.dumps(recipe.model_dump(mode="json"), indent=1))
+
+    def save(place: Path) -> None:
+        model.save_pretrained(place)
+        tokenizer.save_pretrained(place)
+        write_text(place / "recipe.json", json.dumps(recipe.model_dump(mode="json"), indent=1))
+
+    _whole(final, save)
     return final
+
+
+def _whole(folder: Path, save: Callable[[Path], object]) -> None:
+    """Make a folder in one step: half of one would be taken for the whole by the next run."""
+    temporary = folder.with_name(f"{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    save(temporary)
+    temporary.replace(folder)
 
 
 def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenizerFast, LlamaForCausalLM]:
@@ -280,7 +297,8 @@ def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenize
         texts = [text for e in entries for text in (e.update_info, e.old_code, gold_completion(e, rng))]
         tokenizer = train_tokenizer([*texts, *functions("train")], recipe.model.vocabulary)
         model = new_model(recipe, tokenizer)
-    tokenizer.save_pretrained(folder / "tokenizer")
+    if not (folder / "tokenizer").exists():
+        _whole(folder / "tokenizer", tokenizer.save_pretrained)
     return tokenizer, model
 
 
