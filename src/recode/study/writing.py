@@ -120,8 +120,12 @@ def markdown(name: str, table: StudyTable, rows: Sequence[Row], plot: str) -> st
         if timed:
             cells.append("" if row.minutes is None else f"{row.minutes:.1f}")
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", f"Seeds {', '.join(map(str, table.seeds))}. {_legend(table)}", "", f"![{table.title}]({plot})", ""]
+    lines += ["", f"{_seeds(table)}. {_legend(table)}", "", f"![{table.title}]({plot})", ""]
     return "\n".join([*lines, table.finds, ""] if table.finds else lines)
+
+
+def _seeds(table: StudyTable) -> str:
+    return f"Seed {table.seeds[0]}" if len(table.seeds) == 1 else f"Seeds {', '.join(map(str, table.seeds))}"
 
 
 def _legend(table: StudyTable) -> str:
@@ -129,6 +133,8 @@ def _legend(table: StudyTable) -> str:
         f"In brackets the change against `{table.against}` with its 95% interval (seeds and whole update families resampled; "
         "bold where it excludes zero)."
     )
+    if len(table.seeds) == 1:
+        told += " With one seed the interval covers items alone, not what another seed would give."
     if any("@" in column for column in table.columns):
         told += (
             f" `@k`: unbiased estimates from samples at temperature {table.temperature:g}; everything else is greedy."
