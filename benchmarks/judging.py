@@ -21,7 +21,7 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--entries", type=int, default=120)
+    parser.add_argument("--entries", type=int, default=240)
     parser.add_argument("--model", default="recode-tiny")
     options = parser.parse_args()
     quiet()

@@ -1,7 +1,6 @@
-"""Greedy judging of migrations by several processes of few threads: a small model leaves most of a CPU's second core idle.
+"""Greedy judging of migrations by several processes of few threads: a small model leaves much of a CPU's second core idle.
 
-Measured on two cores with recode-tiny: two processes of one thread do the work of one process of two threads in 0.6 of its time
-(`python benchmarks/judging.py`).
+`python benchmarks/judging.py` measures what that is worth.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -108,7 +109,7 @@ def judge_test(zygote: Zygote, tester: Zygote, program: str, test: str, limits: 
             imports, wanted = _names(test)
             known = {name: bool(names[name]) for name in wanted if name in names}
             _confined(asserting)
-            asserting.send(_wire.encode((test, known, imports)))
+            asserting.send(_wire.encode((test, known, dict(imports))))
             _relay(running, asserting)
             verdict = _Decided("passed")
         except _Decided as decided:
@@ -116,7 +117,9 @@ def judge_test(zygote: Zygote, tester: Zygote, program: str, test: str, limits: 
     return Verdict(outcome=verdict.outcome, level=zygote.level, seconds=running.end().seconds, detail=verdict.detail)
 
 
-def _names(test: str) -> tuple[dict[str, str], list[str]]:
+# A test is put to every sample of its problem, and reading it takes as long as many an answer.
+@functools.lru_cache(maxsize=256)
+def _names(test: str) -> tuple[Mapping[str, str], Sequence[str]]:
     """Return the modules that a test uses under their usual names without importing them, and the names it must get from the program.
 
     Built-in names are never the program's: one that defines its own `len` does not decide what the asserts mean.
