@@ -121,7 +121,9 @@ def synthesize(
 
 @app.command(epilog="Example: `recode verify data/test_updates.jsonl`")
 def verify(
-    files: Annotated[list[Path], typer.Argument(help="Records (.jsonl), update sources (.toml), or folders of these.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Records (.jsonl), update sources (.toml), or folders of sources.")
+    ],
     locks: Annotated[Path, typer.Option(help="Folder of locks; a missing one is resolved and written.")] = Path(
         "data/locks"
     ),
@@ -320,7 +322,7 @@ def sandbox_run(
     preload: Annotated[
         list[str] | None, typer.Option(help="A module to load before any program; repeat for more.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Programs at once (default: one a core).")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Programs at once (default: one a core, or more).")] = None,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="No isolation: only for programs you have read.")] = False,
 ) -> None:
     """Judge programs nobody has read: one JSON line {"id", "outcome", "level", "seconds", "detail"} for each, in order."""

@@ -17,6 +17,7 @@ from recode.sandbox.zygotes import Fault, Interpreter, Level, Limits, Zygote
 
 _TRIES = 3
 """How often a program is tried where the sandbox itself fails."""
+_MANY = 200
 
 
 class Task(Record):
@@ -48,7 +49,7 @@ def judge_all(
         interpreter: the Python the programs run in; this one by default.
         limits: of each program.
         level: the isolation; by default the strongest that this machine gives, and never `unsafe`.
-        workers: how many at once; as many as there are cores by default.
+        workers: how many at once; by default as many as there are cores, for many tasks half as many again.
         on_done: told each verdict as it comes, by the worker that found it.
         cancelled: set from outside to stop; programs that run are killed by their limits.
 
@@ -63,7 +64,7 @@ def judge_all(
         on_done,
         cancelled or threading.Event(),
     )
-    count = max(1, min(workers or cores(), len(tasks)))
+    count = max(1, min(workers or _sensible(len(tasks)), len(tasks)))
     threads = [threading.Thread(target=shared.work, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
@@ -78,6 +79,14 @@ def judge_all(
     if shared.errors:
         raise shared.errors[0]
     return shared.verdicts
+
+
+def _sensible(tasks: int) -> int:
+    """Return a worker a core; for many tasks, which repay another worker's start, half as many again.
+
+    While the kernel takes a program's namespaces down, its worker's core has nothing to do.
+    """
+    return cores() + ((cores() + 1) // 2 if tasks >= _MANY else 0)
 
 
 class _Shared:
