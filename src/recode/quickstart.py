@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from recode.errors import RecipeError
+from recode.evaluate.benchmark import fixed_choice
 from recode.evaluate.forgetting import python_loss
 from recode.evaluate.judges import Judges, sensible
 from recode.evaluate.migrations import Judged, as_row, evaluate, read_split, summary
@@ -161,8 +161,7 @@ def _evaluate(
 
 def some(entries: list[Migration]) -> list[Migration]:
     """Return the entries of a split that are judged: all made-up ones, and a fixed choice of the real ones."""
-    real = [entry.id for entry in entries if entry.author != "generator"]
-    chosen = set(sorted(real, key=lambda one: hashlib.sha256(one.encode()).digest())[:_ENTRIES])
+    chosen = fixed_choice((entry.id for entry in entries if entry.author != "generator"), _ENTRIES)
     return [entry for entry in entries if entry.author == "generator" or entry.id in chosen]
 
 

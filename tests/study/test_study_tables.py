@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recode.errors import RecipeError
-from recode.study.arms import Place, prepare, seeds_of
+from recode.study.arms import Place, prepare, seeds_of, wanted
 from recode.study.tables import read_tables
 
 ROOT = Path(__file__).parents[2]
@@ -85,3 +85,14 @@ def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_tables(tmp_path, [])
     with pytest.raises(RecipeError, match="did you mean `dapo-parts`"):
         read_tables(ROOT / "recipes" / "study", ["dapo-prats"])
+
+
+@pytest.mark.parametrize(
+    ("more", "drawn"), [("", [("no_op", 1), ("no_op", 8)]), ("own_decoding = true\n", [("no_op", None)])]
+)
+def test_a_column_says_how_its_benchmark_is_sampled(
+    more: str, drawn: list[tuple[str, int | None]], tmp_path: Path
+) -> None:
+    columns = '"no_op exact", "python_loss", "no_op exact@4", "no_op edit"'
+    (tmp_path / "one.toml").write_text(more + TABLE.replace('"test_generated exact"', columns))
+    assert wanted(read_tables(tmp_path, [])["one"]) == drawn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -76,7 +76,7 @@ class Benchmark(ABC):
     def keep(self, limit: int | None) -> None:
         """Keep `limit` items at most, chosen by a hash of their ids and in their order: the same ones on every machine."""
         if limit is not None:
-            chosen = set(sorted((item.id for item in self.items), key=_hash)[:limit])
+            chosen = fixed_choice((item.id for item in self.items), limit)
             self.items = [item for item in self.items if item.id in chosen]
 
     @classmethod
@@ -102,8 +102,9 @@ class Benchmark(ABC):
         """
 
 
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
+def fixed_choice(ids: Iterable[str], limit: int) -> set[str]:
+    """Return `limit` of the ids at most, chosen by their hashes: no order and no seed has a say."""
+    return set(sorted(ids, key=lambda one: hashlib.sha256(one.encode()).digest())[:limit])
 
 
 def unique(items: Sequence[Item], source: object) -> list[Item]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +108,7 @@ def train_arm(table: StudyTable, name: str, seed: int, place: Place, progress: P
 def evaluate_arm(table: StudyTable, name: str, seed: int, place: Place, progress: Progress) -> None:
     """Evaluate a trained arm on every column's benchmark that it has not been evaluated on."""
     arm, prepared = table.arms[name], prepare(table, name, seed, place)
-    for benchmark, samples in wanted(table.columns, table.samples):
+    for benchmark, samples in wanted(table):
         folder = evaluation_folder(table, prepared, benchmark, samples)
         if (folder / "results.json").exists():
             continue
@@ -125,22 +124,17 @@ def evaluate_arm(table: StudyTable, name: str, seed: int, place: Place, progress
         write_text(path, json.dumps({"loss": python_loss(model, tokenizer, texts), "n": len(texts)}))
 
 
-def wanted(columns: Sequence[str], samples: int) -> list[tuple[str, int | None]]:
-    """Return the benchmarks that columns need, each with the samples to draw: 1 is greedy, None the benchmark's own decoding."""
-    found: list[tuple[str, int | None]] = []
-    for column in columns:
-        if column == PYTHON_LOSS:
-            continue
-        benchmark, score = column.split()
-        found.append((benchmark, samples_of(benchmark, score, samples)))
-    return list(dict.fromkeys(found))
+def wanted(table: StudyTable) -> list[tuple[str, int | None]]:
+    """Return the benchmarks that a table's columns need, each with the samples to draw."""
+    columns = (column.split() for column in table.columns if column != PYTHON_LOSS)
+    return list(dict.fromkeys((benchmark, samples_of(table, score)) for benchmark, score in columns))
 
 
-def samples_of(benchmark: str, score: str, samples: int) -> int | None:
-    """Return how many samples of each prompt a column needs."""
-    if benchmark == "codeupdatearena":
+def samples_of(table: StudyTable, score: str) -> int | None:
+    """Return how many samples of each prompt a column's score needs: 1 is greedy, None the benchmark's own decoding."""
+    if table.own_decoding:
         return None
-    return samples if "@" in score else 1
+    return table.samples if "@" in score else 1
 
 
 def evaluation_folder(table: StudyTable, prepared: Prepared, benchmark: str, samples: int | None) -> Path:

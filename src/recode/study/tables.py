@@ -65,6 +65,8 @@ class StudyTable(_Table):
     """`BENCHMARK SCORE`, greedy; `BENCHMARK SCORE@K` from `samples` samples; or `python_loss`."""
     samples: Annotated[int, Field(ge=2)] = 8
     temperature: Annotated[float, Field(gt=0)] = 1.0
+    own_decoding: bool = False
+    """Each benchmark's own samples, temperature and top-p instead."""
     limit: dict[str, int] = {}
     """Items at most, by benchmark."""
     plot: Literal["intervals", "scatter", "curves"] = "intervals"

@@ -60,7 +60,7 @@ def rows_of(table: StudyTable, place: Place) -> list[Row]:
 
 def _compared(table: StudyTable, runs: dict[str, list[Prepared]], column: str) -> dict[str, Cell]:
     benchmark, score = column.split()
-    samples = samples_of(benchmark, score, table.samples)
+    samples = samples_of(table, score)
     arms = read_arms(
         [f"{name}={evaluation_folder(table, one, benchmark, samples)}" for name, done in runs.items() for one in done]
     )
@@ -135,10 +135,10 @@ def _legend(table: StudyTable) -> str:
     )
     if len(table.seeds) == 1:
         told += " With one seed the interval covers items alone, not what another seed would give."
-    if any("@" in column for column in table.columns):
-        told += (
-            f" `@k`: unbiased estimates from samples at temperature {table.temperature:g}; everything else is greedy."
-        )
+    if table.own_decoding:
+        told += " Samples are drawn as the benchmark's authors do; `@k`: unbiased estimates."
+    elif any("@" in column for column in table.columns):
+        told += f" `@k`: unbiased estimates from {table.samples} samples at temperature {table.temperature:g}; everything else is greedy."
     if PYTHON_LOSS in table.columns:
         told += " Python loss: nats a token on held-out functions, mean and standard deviation over seeds."
     return told
