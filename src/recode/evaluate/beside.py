@@ -109,7 +109,7 @@ def _imported(code: str) -> set[str]:
 
 
 _COMMON = '''
-import ctypes, json, linecache, os, sys, types
+import ctypes, json, linecache, operator, os, sys, types
 
 linecache.cache.clear()
 # Whoever shares the process could otherwise read its memory as a file.
@@ -125,27 +125,38 @@ def _load(names):
             # The answer's own module, or one that a test expects to be missing.
             pass
 
-def _places():
-    """The functions and classes that libraries and built-ins hold, by where they are.
+_HELD = type, types.FunctionType, types.BuiltinFunctionType
+_METHODS = types.FunctionType, property, classmethod, staticmethod
 
-    Not those of `warnings`: how warnings look decides no test, and some libraries change it.
+def _places():
+    """What the loaded modules and their classes hold: where it is, whose it is, a copy of its names, and the kinds that must stay.
+
+    Not `warnings`: how warnings look decides no test, and some libraries change it.
     """
-    found = {}
+    found = []
     for name, module in list(sys.modules.items()):
         if not isinstance(module, types.ModuleType) or name in ("__main__", "solution", "warnings"):
             continue
-        for key, value in list(vars(module).items()):
-            if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
-                found[name, key] = value
-            if isinstance(value, type) and value.__module__ == name:
-                for inner, method in list(vars(value).items()):
-                    if isinstance(method, (types.FunctionType, property, classmethod, staticmethod)):
-                        found[name, key, inner] = method
+        found.append((name, None, vars(module).copy(), _HELD))
+        for key, value in found[-1][2].items():
+            # Not isinstance, which asks a library's stand-ins for their class, and some warn or load something then.
+            if issubclass(type(value), type) and value.__module__ == name:
+                found.append((name + "." + key, value, vars(value).copy(), _METHODS))
     return found
 
-def _moved(before):
-    after = _places()
-    return [".".join(place) for place, value in before.items() if place in after and after[place] is not value]
+def _moved(before, same=operator.is_):
+    """The functions and classes that are not where they were."""
+    found = []
+    for place, owner, names, kinds in before:
+        owner = sys.modules.get(place) if owner is None else owner
+        now = vars(owner) if isinstance(owner, (types.ModuleType, type)) else {}
+        # Tens of thousands of names: most owners are unchanged, which is told without a step of Python for each.
+        if len(now) != len(names) or not all(map(same, now.values(), names.values())):
+            found += [
+                place + "." + key for key, value in names.items()
+                if issubclass(type(value), kinds) and now.get(key, value) is not value
+            ]
+    return found
 '''
 
 _CALLS = """

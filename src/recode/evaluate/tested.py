@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,7 +17,8 @@ _PATIENCE = 4.0
 
 
 def judge_tasks(
-    tasks: Sequence[Task], limits: Limits, advance: Advance, *, preload: Sequence[str] = (), interpreter: Interpreter | None = None
+    tasks: Sequence[Task], limits: Limits, advance: Advance, *, preload: Sequence[str] = (), interpreter: Interpreter | None = None,
+    workers: int | None = None, cancelled: threading.Event | None = None,
 ) -> list[Verdict]:  # fmt: skip
     """Judge tasks in the strongest isolation this machine gives; return their verdicts in order.
 
@@ -26,7 +28,9 @@ def judge_tasks(
         SandboxError: it gives none.
     """
     chosen = interpreter or Interpreter(preload=tuple(preload))
-    verdicts = judge_all(tasks, interpreter=chosen, limits=limits, on_done=lambda _: advance(1))
+    verdicts = judge_all(
+        tasks, interpreter=chosen, limits=limits, workers=workers, cancelled=cancelled, on_done=lambda _: advance(1)
+    )
     # None stands for what was not begun because of an interrupt, which is raised instead.
     found = [verdict for verdict in verdicts if verdict is not None]
     late = [number for number, verdict in enumerate(found) if verdict.outcome == "timeout"]

@@ -9,8 +9,11 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import math
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,9 +25,11 @@ from recode.evaluate.answers import parsed, written_program
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
 from recode.evaluate.beside import Beside, judge_beside
 from recode.evaluate.tested import judge_tasks
+from recode.machine import cores
 from recode.models.prompting import Prompt
 from recode.records import read_jsonl, shipped
 from recode.sandbox.environments import Environment
+from recode.sandbox.judging import Verdict
 from recode.sandbox.pool import Task
 from recode.sandbox.zygotes import Limits
 
@@ -166,11 +171,11 @@ class CodeUpdateArena(Benchmark):
         for number, run in enumerate(runs):
             if self._beside.get(run.line.prog_syn_id):
                 found[number] = Judgement("ungradable", "its values cannot leave the process", answer=run.answer)
-        for package in sorted({run.line.update.package for run in runs}):
-            chosen = [n for n, run in enumerate(runs) if run.line.update.package == package and n not in found]
-            verdicts = judge_tasks(
-                [_task(runs[n]) for n in chosen], LIMITS, lambda n: None, preload=_PRELOAD.get(package, ())
-            )
+        groups = {
+            package: [n for n, run in enumerate(runs) if run.line.update.package == package and n not in found]
+            for package in sorted({run.line.update.package for run in runs}, key=_loading)
+        }
+        for chosen, verdicts in zip(groups.values(), _by_package(groups, runs), strict=True):
             for number, verdict in zip(chosen, verdicts, strict=True):
                 found[number] = Judgement(verdict.outcome, verdict.detail, answer=runs[number].answer)
         return [found[number] for number in range(len(runs))]
@@ -181,6 +186,30 @@ class CodeUpdateArena(Benchmark):
         here = Environment(Path(sys.prefix), Path(sys.executable), "")
         preload = _PRELOAD.get(line.update.package, ())
         return Beside(run.answer, line.unit_tests, own, here, before=line.before(run.updated), preload=preload)
+
+
+def _loading(package: str) -> tuple[int, str]:
+    """Order packages by what their fork servers load, most first: the last to end then ends soon."""
+    return -len(_PRELOAD.get(package, ())), package
+
+
+def _by_package(groups: Mapping[str, Sequence[int]], runs: Sequence[_Run]) -> list[list[Verdict]]:
+    """Judge the runs of several packages side by side, each with few fork servers: to load torch takes as long as fifty runs."""
+    cancelled = threading.Event()
+
+    def judged(package: str) -> list[Verdict]:
+        tasks = [_task(runs[number]) for number in groups[package]]
+        workers = math.ceil(cores() * len(tasks) / len(runs))
+        preload = _PRELOAD.get(package, ())
+        return judge_tasks(tasks, LIMITS, lambda n: None, preload=preload, workers=workers, cancelled=cancelled)
+
+    with ThreadPoolExecutor(cores()) as pool:
+        try:
+            return list(pool.map(judged, groups))
+        except BaseException:
+            cancelled.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _task(run: _Run) -> Task:
