@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import select
@@ -280,6 +281,8 @@ class Program:
         return self._ended
 
 
+# Asked once a program, and finding an interpreter's folders takes longer than many a program.
+@functools.lru_cache(maxsize=64)
 def _home_of(interpreter: Interpreter) -> str:
     """Return the only folder that is writable in an isolated sandbox, which every program mounts its own over."""
     # Mounted over, an interpreter below /tmp would be gone.
