@@ -206,24 +206,28 @@ def data_export(
 
 # --- migration ---
 
+_Project = Annotated[Path, typer.Argument(help="A project's folder, a Python file or a notebook.")]
+_To = Annotated[str, typer.Option(help="The library and the release to move to, as `LIB==B`.")]
+_From = Annotated[
+    str | None, typer.Option("--from", help="The release it comes from (default: what the project's own files say).")
+]
+_Confidence = Annotated[float, typer.Option(min=0.0, max=1.0, help="Leave out what is less sure.")]
+_Updates = Annotated[
+    Path | None, typer.Option(help="A file of updates to use instead of what is known (`recode collect --out`).")
+]
+_Collect = Annotated[bool, typer.Option("--collect", help="Compare the two releases now, whatever is shipped.")]
+
 
 @app.command(epilog="Example: `recode scan . --to numpy==2.1.0`")
 def scan(
-    path: Annotated[Path, typer.Argument(help="A project's folder, a Python file or a notebook.")],
-    to: Annotated[str, typer.Option(help="The library and the release to move to, as `LIB==B`.")],
-    old: Annotated[
-        str | None,
-        typer.Option("--from", help="The release it comes from (default: what the project's own files say)."),
-    ] = None,
+    path: _Project,
+    to: _To,
+    old: _From = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, a row per use.")] = False,
     sarif: Annotated[Path | None, typer.Option(help="Write a SARIF 2.1.0 file there, for code review tools.")] = None,
-    confidence: Annotated[float, typer.Option(min=0.0, max=1.0, help="Leave out what is less sure.")] = 0.5,
-    updates: Annotated[
-        Path | None, typer.Option(help="A file of updates to use instead of what is known (`recode collect --out`).")
-    ] = None,
-    collect: Annotated[
-        bool, typer.Option("--collect", help="Compare the two releases now, whatever is shipped.")
-    ] = False,
+    confidence: _Confidence = 0.5,
+    updates: _Updates = None,
+    collect: _Collect = False,
 ) -> None:
     """List each use of an API that breaks or is deprecated in a release (exit code 1 if anything breaks). No model is needed."""
     from recode.scanning import run_scan
@@ -234,12 +238,9 @@ def scan(
 
 @app.command(epilog="Example: `recode migrate . --to numpy==2.1.0 --tests 'pytest -q' --patch numpy2.patch`")
 def migrate(
-    path: Annotated[Path, typer.Argument(help="A project's folder, a Python file or a notebook.")],
-    to: Annotated[str, typer.Option(help="The library and the release to move to, as `LIB==B`.")],
-    old: Annotated[
-        str | None,
-        typer.Option("--from", help="The release it comes from (default: what the project's own files say)."),
-    ] = None,
+    path: _Project,
+    to: _To,
+    old: _From = None,
     tests: Annotated[
         str | None,
         typer.Option(help="A command that proves: run in a copy, old code in the old release, new code in the new."),
@@ -272,13 +273,9 @@ def migrate(
     offline: Annotated[
         bool, typer.Option("--offline", help="Build no environment: new names are not checked, no tests run.")
     ] = False,
-    confidence: Annotated[float, typer.Option(min=0.0, max=1.0, help="Leave out what is less sure.")] = 0.5,
-    updates: Annotated[
-        Path | None, typer.Option(help="A file of updates to use instead of what is known (`recode collect --out`).")
-    ] = None,
-    collect: Annotated[
-        bool, typer.Option("--collect", help="Compare the two releases now, whatever is shipped.")
-    ] = False,
+    confidence: _Confidence = 0.5,
+    updates: _Updates = None,
+    collect: _Collect = False,
 ) -> None:
     """Rewrite what a release breaks or deprecates; print the diff (exit code 1 if a place that breaks is left alone).
 

@@ -149,11 +149,16 @@ def read_records(path: str | Path, kind: type[RecordT]) -> list[RecordT]:
             # By way of JSON, so that lists become tuples and nothing else is coerced.
             records.append(kind.model_validate_json(json.dumps(value), strict=True))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "(record)"
-            more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-            raise RecordError(f"{path}:{number}: field `{field}`: {first['msg']}{more}") from None
+            raise RecordError(f"{path}:{number}: {first_fault(error)}") from None
     return records
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return field and fault of the first thing wrong with a record, and how many more there are."""
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"])) or "(record)"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"field `{field}`: {first['msg']}{more}"
 
 
 def write_records(path: str | Path, records: Iterable[Record]) -> int:

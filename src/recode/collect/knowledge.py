@@ -28,7 +28,7 @@ from recode.collect.symbols import parse_symbol
 from recode.collect.walk import Api, Member
 from recode.errors import RecodeError, RecordError
 from recode.knowledge import Knowledge, write_knowledge
-from recode.records import ApiUpdate, Evidence, Kind, Record
+from recode.records import ApiUpdate, Evidence, Kind, Record, first_fault
 
 _GONE = frozenset({"renamed", "moved", "replaced", "removed"})
 _PARAMETERS = frozenset({"parameter_renamed", "parameter_removed", "keyword_only"})
@@ -81,8 +81,7 @@ def read_source(file: Path) -> KnowledgeSource:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecordError(f"{file}: not valid TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise RecordError(f"{file}: field `{'.'.join(map(str, first['loc']))}`: {first['msg']}") from None
+        raise RecordError(f"{file}: {first_fault(error)}") from None
 
 
 def build_knowledge(

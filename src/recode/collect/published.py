@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from recode.collect.symbols import words_of
 from recode.errors import RecordError
-from recode.records import Kind, Migration, Record, read_jsonl
+from recode.records import Kind, Migration, Record, first_fault, read_jsonl
 from recode.source import parses
 
 AUTHOR = "imported"
@@ -53,9 +53,7 @@ def read_published(path: Path) -> list[Migration]:
         try:
             record = Published.model_validate(value)
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "(record)"
-            raise RecordError(f"{path}:{number}: field `{field}`: {first['msg']}") from None
+            raise RecordError(f"{path}:{number}: {first_fault(error)}") from None
         note = hashlib.sha256(f"{record.dependency}\n{record.update_info}".encode()).hexdigest()[:8]
         family = f"{record.dependency}-{note}"
         sizes[family] = sizes.get(family, 0) + 1

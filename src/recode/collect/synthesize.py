@@ -26,7 +26,7 @@ from recode.collect.sources import Candidate, Releases
 from recode.collect.synthesis_prompt import SETTINGS, Rejected, ask, read_reply
 from recode.errors import RecodeError, RecordError
 from recode.models import Backend, EndpointBackend, LocalBackend, Prompt, Sampling
-from recode.records import ApiUpdate, Migration, read_jsonl, write_records
+from recode.records import ApiUpdate, Migration, first_fault, read_jsonl, write_records
 from recode.sandbox.environments import locked_requirements, recode_home
 from recode.sandbox.levels import best_level
 
@@ -86,10 +86,8 @@ def read_updates(path: Path, least: Confidence = "medium") -> list[ApiUpdate]:
                 continue
             finding = Finding.model_validate_json(json.dumps(value))
         except ValidationError as error:
-            first = error.errors()[0]
             raise RecordError(
-                f"{path}:{number}: field `{'.'.join(map(str, first['loc'])) or '(record)'}`: {first['msg']}; "
-                "updates are what `recode collect --out FILE` writes"
+                f"{path}:{number}: {first_fault(error)}; updates are what `recode collect --out FILE` writes"
             ) from None
         if _ORDER.index(finding.confidence) >= _ORDER.index(least):
             updates.append(finding.update)

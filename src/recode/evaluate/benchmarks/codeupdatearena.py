@@ -27,7 +27,7 @@ from recode.evaluate.beside import Beside, judge_beside
 from recode.evaluate.tested import judge_tasks
 from recode.machine import cores
 from recode.models.prompting import Prompt
-from recode.records import read_jsonl, shipped
+from recode.records import first_fault, read_jsonl, shipped
 from recode.sandbox.environments import Environment
 from recode.sandbox.judging import Verdict
 from recode.sandbox.pool import Task
@@ -243,10 +243,8 @@ def read_arena(path: Path) -> list[Arena]:
         try:
             line = Arena(**value)
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
             raise RecordError(
-                f"{path}:{number}: field `{field}`: {first['msg']}; expected the format of arena-ungrouped.jsonl"
+                f"{path}:{number}: {first_fault(error)}; expected the format of arena-ungrouped.jsonl"
             ) from None
         for name, missing in (("unit_tests", not line.tests()), ("solution_signature", not line.name)):
             if missing:

@@ -24,7 +24,7 @@ from recode.evaluate.answers import completed_program, parsed, written_program
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
 from recode.evaluate.beside import Beside, judge_beside
 from recode.models.prompting import Prompt
-from recode.records import read_jsonl, write_text
+from recode.records import first_fault, read_jsonl, write_text
 from recode.sandbox.environments import PYTHON, Environment, ensure_environment, ensure_lock, recode_home
 from recode.sandbox.zygotes import Limits
 
@@ -214,8 +214,7 @@ def read_problems(path: Path) -> Iterator[Problem]:
         try:
             yield Problem(**value)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise RecordError(f"{path}:{number}: field `{'.'.join(map(str, first['loc']))}`: {first['msg']}") from None
+            raise RecordError(f"{path}:{number}: {first_fault(error)}") from None
 
 
 def _asked_for(start: str) -> str:

@@ -16,6 +16,7 @@ from recode.evaluate.answers import completed_program
 from recode.evaluate.benchmark import Advance, Benchmark, Item, Judgement, unique
 from recode.evaluate.tested import as_judgement, judge_tasks
 from recode.models.prompting import Prompt
+from recode.records import first_fault
 from recode.sandbox.pool import Task
 from recode.sandbox.zygotes import Limits
 
@@ -93,9 +94,7 @@ def read_problems(path: Path) -> Iterator[Problem]:
         try:
             yield Problem(**value)
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            raise RecordError(f"{path}:{number}: field `{field}`: {first['msg']}; is this HumanEval's file?") from None
+            raise RecordError(f"{path}:{number}: {first_fault(error)}; is this HumanEval's file?") from None
 
 
 def read_packed(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

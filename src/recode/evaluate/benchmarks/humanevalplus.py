@@ -16,6 +16,7 @@ from recode.evaluate.answers import completed_program
 from recode.evaluate.benchmark import Advance, Benchmark, Item, Judgement, unique
 from recode.evaluate.benchmarks.humaneval import chat_prompt, read_packed
 from recode.evaluate.tested import judge_tasks
+from recode.records import first_fault
 from recode.sandbox.judging import Verdict
 from recode.sandbox.pool import Task
 from recode.sandbox.zygotes import Limits
@@ -160,7 +161,4 @@ def read_plus(path: Path) -> Iterator[Problem]:
         try:
             yield Problem(**value)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise RecordError(
-                f"{path}:{number}: field `{'.'.join(map(str, first['loc']))}`: {first['msg']}; is this EvalPlus's file?"
-            ) from None
+            raise RecordError(f"{path}:{number}: {first_fault(error)}; is this EvalPlus's file?") from None
