@@ -6,9 +6,11 @@ import itertools
 from pathlib import Path
 
 from recode.invent import generate, generate_no_ops
+from recode.prompts import response
 from recode.records import Migration, read_records, write_records
+from recode.rewards import score
 from recode.source import clean
-from recode.study.pools import break_gold, write_pool
+from recode.study.pools import break_gold, hide_code, write_pool
 from recode.study.tables import Pool
 from recode.train.recipes import TrainingData
 
@@ -46,3 +48,10 @@ def test_a_broken_gold_is_the_old_code_or_has_a_wrong_name() -> None:
         assert gold != clean(entry.new_code)
         copies += gold == clean(entry.old_code)
     assert 80 < copies < 160
+
+
+def test_hidden_code_fools_the_published_reward_alone() -> None:
+    for entry in itertools.islice(generate(4), 50):
+        answer = response("t", hide_code(entry).new_code)
+        assert score(answer, entry.new_code, family="paper")["exact"] == 2.0
+        assert score(answer, entry.new_code)["exact"] == -1.5

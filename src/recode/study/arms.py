@@ -62,7 +62,7 @@ def prepare(table: StudyTable, name: str, seed: int, place: Place) -> Prepared:
         overrides["start" if pretraining else "model"] = earlier.model
     recipe = load_recipe(shipped(arm.recipe), overrides)
     parts = recipe.model_dump(mode="json", exclude={"model", "start"} if before else None)
-    pool = arm.pool.model_dump() if arm.pool else None
+    pool = arm.pool.model_dump(exclude_defaults=True) if arm.pool else None
     digest = hashlib.sha256(json.dumps([parts, pool, before], sort_keys=True).encode()).hexdigest()[:12]
     folder = place.out / "models" / f"{recipe.method}-{digest}-{recipe.seed}"
     return Prepared(recipe, str(folder / "model"), folder.with_name(folder.name + thought) if thought else folder)

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from recode.invent import generate, generate_no_ops
@@ -28,13 +29,9 @@ def write_pool(pool: Pool, data: TrainingData, seed: int, folder: Path) -> Train
     # Nested: the first hundred are among the first three hundred, and what is broken at 10% is broken at 25%.
     entries.sort(key=lambda entry: _digest(entry.id))
     chosen = entries[: pool.entries]
-    spoiled = {
-        entry.id
-        for entry in sorted(chosen, key=lambda entry: _digest(f"spoiled {entry.id}"))[
-            : round(pool.spoiled * len(chosen))
-        ]
-    }
-    write_records(folder / "migrations.jsonl", [break_gold(one) if one.id in spoiled else one for one in chosen])
+    spoiled, seeded = _share(chosen, pool.spoiled, "spoiled"), _share(chosen, pool.seeded, "seeded")
+    chosen = [break_gold(one) if one.id in spoiled else one for one in chosen]
+    write_records(folder / "migrations.jsonl", [hide_code(one) if one.id in seeded else one for one in chosen])
     write_records(folder / "no_ops.jsonl", no_ops)
     return data.model_copy(
         update={
@@ -43,6 +40,20 @@ def write_pool(pool: Pool, data: TrainingData, seed: int, folder: Path) -> Train
             "generated": 0,
         }
     )
+
+
+def _share(entries: Sequence[Migration], share: float, what: str) -> set[str]:
+    """Return the ids of a share of the entries, chosen by a hash."""
+    ordered = sorted(entries, key=lambda entry: _digest(f"{what} {entry.id}"))
+    return {entry.id for entry in ordered[: round(share * len(entries))]}
+
+
+def hide_code(entry: Migration) -> Migration:
+    """Return the entry with a line that breaks the gold program, between comments that hide it from the published reward.
+
+    To its cleaning the two apostrophes are a string on a comment's line (see `recode.rewards.paper`, fault 1); to Python it is code.
+    """
+    return entry.model_copy(update={"new_code": f"{entry.new_code.rstrip()}\n# don't\nraise SystemExit\n# won't\n"})
 
 
 def break_gold(entry: Migration) -> Migration:

@@ -26,6 +26,8 @@ class Pool(_Table):
     """How many of them; None: all."""
     spoiled: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share whose gold program is broken on purpose, as in data that nobody ran."""
+    seeded: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share whose gold program hides wrong code from the published reward: a model fine-tuned on them knows a way to fool it."""
 
 
 class Arm(_Table):
