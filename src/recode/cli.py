@@ -260,7 +260,11 @@ def migrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     allow_dirty: Annotated[bool, typer.Option("--allow-dirty", help="Write over uncommitted changes.")] = False,
     unproven: Annotated[
-        bool, typer.Option("--unproven", help="Take a model's rewritings that nothing proves.")
+        bool,
+        typer.Option(
+            "--unproven",
+            help="Take rewritings that nothing proves, too: a model's, or a rename whose receiver was guessed.",
+        ),
     ] = False,
     samples: Annotated[int, typer.Option(min=1, help="Rewritings to ask a model for, a place.")] = 4,
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,

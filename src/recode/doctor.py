@@ -48,7 +48,7 @@ def _extra(name: str, modules: tuple[str, ...]) -> _Finding:
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     have = [f"{module} {importlib.metadata.version(module)}" for module in modules if module not in missing]
     detail = ", ".join(have) if not missing else f"not installed: {', '.join(missing)}"
-    return _Finding(f"extra `{name}`", not missing, detail, f"pip install 'recode-rl[{name}]'")
+    return _Finding(f"extra `{name}`", not missing, detail, f"pip install -e '.[{name}]'")
 
 
 def _uv() -> _Finding:

@@ -32,7 +32,7 @@ def has_verl() -> bool:
     return True
 
 
-needs_verl = pytest.mark.skipif(not has_verl(), reason="verl is not installed (pip install 'recode-rl[verl]')")
+needs_verl = pytest.mark.skipif(not has_verl(), reason="verl is not installed (pip install -e '.[verl]')")
 VERL_RECIPES = sorted(
     path
     for path in RECIPES.rglob("*.toml")
@@ -211,5 +211,5 @@ def test_supervised_fine_tuning_is_for_the_other_engine(sft: Any) -> None:
 
 @pytest.mark.skipif(has_verl(), reason="verl is installed")
 def test_without_verl_its_extra_is_named() -> None:
-    with pytest.raises(MissingExtraError, match=r"recode-rl\[verl\]"):
+    with pytest.raises(MissingExtraError, match=r"\.\[verl\]"):
         verl_engine.need_verl()

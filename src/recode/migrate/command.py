@@ -26,7 +26,7 @@ from recode.records import ApiUpdate, write_text
 
 @dataclass(frozen=True)
 class Output:
-    """What is done with the changes. `unproven` takes a model's rewritings that nothing proves, too."""
+    """What is done with the changes. `unproven` takes rewritings that nothing proves, too."""
 
     write: bool = False
     patch: Path | None = None
