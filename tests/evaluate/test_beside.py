@@ -68,6 +68,16 @@ def test_changed_libraries_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lied.outcome in ("failed", "crashed")
 
 
+@pytest.mark.usefixtures("isolated")
+def test_an_answer_that_leaves_tests_out_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recode.evaluate.beside.refusal", lambda answer, own: None)
+    (left_out,) = verdicts(
+        "import sys\nframe = sys._getframe()\nwhile 'names' not in frame.f_locals: frame = frame.f_back\n"
+        "frame.f_locals['names'][:] = ['test_zero']\ndef f(x):\n    return 0\n"
+    )
+    assert (left_out.outcome, "1 of 2 tests" in left_out.detail) == ("failed", True)
+
+
 REFUSED = [
     "import os\ndef f(x): os._exit(0)",
     "import sys\nsys.modules",
@@ -96,12 +106,26 @@ REFUSED = [
     "import collections\nA = collections.namedtuple('A', 'equals')\ndef f(x): return A(lambda o: True)",
     "from typing import *\ndef f(x): return __import__('os')",
     "def f(x):\n    global test_half\n    test_half = print",
+    "from enum import bltns",
+    "import enum\nrun = enum.bltns",
+    "import string\ng = string.Formatter().get_field",
+    "import typing\ntyping.get_type_hints",
+    "import functools\nfunctools.singledispatch",
+    "from re import compile",
+    "import json\njson.compile",
+    "code = 'import os\\nos'",
+    'code = """\nf.__globals__\n"""',
 ]
 
 
 @pytest.mark.parametrize("answer", REFUSED)
 def test_what_reaches_for_the_process_is_not_run(answer: str) -> None:
     assert refusal(answer, OWN)
+
+
+def test_plain_code_is_run() -> None:
+    answer = 'import re\n\ndef f(x):\n    """Import x, __really__."""\n    return re.compile("a").match(x)\n'
+    assert refusal(answer, OWN) is None
 
 
 def test_what_an_items_own_solution_holds_an_answer_may_hold() -> None:

@@ -77,14 +77,15 @@ def completed_program(prompt: str, completion: str, name: str) -> str:
     """
     reply = written_program(completion, name)
     if defines(reply, name):
-        return _preamble(prompt, name) + reply
+        return preamble(prompt, name) + reply
     if reply != answer_text(completion) and parsed(reply) is not None and not _compiles(prompt + reply):
         # A chat that fenced the body alone, without its indentation.
         reply = "".join(f"    {line}" for line in reply.splitlines(keepends=True))
     return prompt + longest_parsing(prompt, reply)
 
 
-def _preamble(prompt: str, name: str) -> str:
+def preamble(prompt: str, name: str) -> str:
+    """Return what stands before the function in a prompt: imports and helpers."""
     found = re.search(rf"^def[ \t]+{re.escape(name)}\b", prompt, re.MULTILINE)
     return prompt[: found.start()] if found else ""
 

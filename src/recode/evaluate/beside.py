@@ -64,11 +64,20 @@ def _judge(work: Beside, limits: Limits) -> Judgement:
         return Judgement("ungradable", f"{MARK}: not run, it holds {refused}", {"pass": None}, work.answer)
     word = secrets.token_hex(16)
     run = run_program(work.environment, _script(work, word), limits=limits, reviewed=False, preload=work.preload)
-    outcome, detail = _read(run, word)
+    outcome, detail = _read(run, word, _count(work))
     return Judgement(outcome, f"{MARK}: {detail}", {"pass": float(outcome == "passed")}, work.answer)
 
 
-def _read(run: Execution, word: str) -> tuple[Outcome, str]:
+def _count(work: Beside) -> int | None:
+    """Return how many tests there are, as the harness counts them; None where pytest does."""
+    tree = parsed(work.tests)
+    if work.runner != "calls" or tree is None:
+        return None
+    names = compile(tree, "tests.py", "exec").co_names
+    return sum(name.startswith("test") for name in names)
+
+
+def _read(run: Execution, word: str, count: int | None) -> tuple[Outcome, str]:
     """Return outcome and detail from what a run printed: only a line that begins with the run's word is the harness's."""
     if run.outcome == "timeout":
         return "timeout", "the tests took too long"
@@ -83,6 +92,8 @@ def _read(run: Execution, word: str) -> tuple[Outcome, str]:
         return "failed", "a report of the answer's own making"
     if failed or not passed:
         return "failed", failed or "no test ran"
+    if count is not None and passed != count:
+        return "failed", f"a report of the answer's own making: {passed} of {count} tests"
     return "passed", f"{passed} tests passed"
 
 

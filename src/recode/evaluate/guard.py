@@ -21,11 +21,14 @@ _NAMES = frozenset(
     "__builtins__ __import__ __loader__ __spec__ breakpoint compile delattr dir eval exec exit getattr globals help input locals memoryview "
     "open quit setattr vars".split()
 )
-_ATTRIBUTES = frozenset(
-    "addaudithook atexit attrgetter builtins cr_frame ctypes ctypeslib eval exec f2py f_back f_builtins f_globals f_locals "
-    "faulthandler format format_map from_file fromfile gc genfromtxt gi_frame importlib inspect ipc linecache load load_module loads "
-    "loadtxt marshal memmap methodcaller mock modules os parse_expr pathlib pickle query read_pickle run_module runpy setattr shutil "
-    "signal site subprocess sympify sys tb_frame tempfile threading traceback types unittest ".split()
+_ATTRIBUTES = _NAMES - {"compile"} | frozenset(
+    (
+        "addaudithook atexit attrgetter bltns builtins cr_frame ctypes ctypeslib eval exec f2py f_back f_builtins f_globals f_locals "
+        "faulthandler format format_map Formatter ForwardRef from_file fromfile gc genfromtxt get_field get_type_hints get_value gi_frame "
+        "importlib inspect ipc linecache load load_module loads loadtxt marshal memmap methodcaller mock modules os parse_expr pathlib "
+        "pickle query read_pickle run_module runpy setattr shutil signal singledispatch singledispatchmethod site subprocess sympify sys "
+        "tb_frame tempfile threading traceback types unittest vformat"
+    ).split()
 )
 _NAMED_BY_TEXT = ("__", "/proc", "import")
 
@@ -50,7 +53,11 @@ def refusal(answer: str, own: str) -> str | None:
 
 def _constructs(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Yield everything in a program that needs leave, in words, with its line."""
+    # A text that is a statement, such as a docstring, goes nowhere.
+    idle = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) in idle:
+            continue
         for what in _of(node):
             yield what, getattr(node, "lineno", 0)
 
@@ -66,12 +73,12 @@ def _of(node: ast.AST) -> Iterator[str]:
         if not _harmless(node.module or ""):
             yield f"import of {(node.module or '.').split('.')[0]}"
         names = [*(node.module or "").split(".")[1:], *(alias.name for alias in node.names)]
-        yield from (f"import of {name}" for name in names if name in _ATTRIBUTES or name.startswith("_"))
+        yield from (f"import of {name}" for name in names if name in _ATTRIBUTES | {"compile"} or name.startswith("_"))
     elif isinstance(node, ast.Name):
         if node.id in _NAMES:
             yield f"`{node.id}`"
     elif isinstance(node, ast.Attribute):
-        if node.attr in _ATTRIBUTES or node.attr.startswith("_"):
+        if node.attr in _ATTRIBUTES or node.attr.startswith("_") or (node.attr == "compile" and not _of_re(node.value)):
             yield f"the attribute `{node.attr}`"
         if not isinstance(node.ctx, ast.Load):
             yield f"a change of the attribute `{node.attr}`"
@@ -85,7 +92,7 @@ def _of(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.Constant):
         if isinstance(node.value, str | bytes):
             text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
-            yield from (f"a text with `{part}`" for part in _NAMED_BY_TEXT if part in text and "\n" not in text)
+            yield from (f"a text with `{part}`" for part in _NAMED_BY_TEXT if part in text)
     elif isinstance(node, ast.Call):
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         if (name == "type" and len(node.args) > 1) or name in (
@@ -97,6 +104,10 @@ def _of(node: ast.AST) -> Iterator[str]:
             yield "a class of its own"
     elif isinstance(node, ast.Global):
         yield "a `global` statement"
+
+
+def _of_re(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "re"
 
 
 def _harmless(module: str) -> bool:

@@ -270,6 +270,15 @@ class _Weak(BaseException):
     """A test asked something of a value that stayed in the other sandbox, and that only the program itself could answer."""
 
 
+_TRUTHS = frozenset(
+    name
+    for kind in (str, bytes, set, int, float)
+    for name in dir(kind)
+    if name.startswith(("is", "startswith", "endswith"))
+)
+"""Questions to built-in values that decide an assert: an object that stands in for such a value would say yes to all of them."""
+
+
 class _Remote:
     """A name or a value of the program, used from afar. Questions that decide an assert are never put to the program."""
 
@@ -280,7 +289,10 @@ class _Remote:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         ask, target, name = self.__dict__["_parts"]
-        return ask("call", target, name, args, kwargs)
+        answer = ask("call", target, name, args, kwargs)
+        if target is not None and name in _TRUTHS and type(answer) is bool:
+            raise _Weak(f"`{name}`, asked of an object of the program's own")
+        return answer
 
     def __getattr__(self, name: str) -> Any:
         ask, target, own = self.__dict__["_parts"]

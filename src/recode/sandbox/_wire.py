@@ -169,11 +169,19 @@ def _decode(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     for _ in range(count * (2 if tag == b"d" else 1)):
         item, at = _decode(data, at, depth + 1)
         items.append(item)
+    if tag in (b"d", b"S", b"z"):
+        _spread(items[::2] if tag == b"d" else items)
     if tag == b"d":
         return dict(zip(items[::2], items[1::2], strict=True)), at
     if tag in _MADE_BY:
         return _MADE_BY[tag](items), at
     raise BadFrame("an unknown tag")
+
+
+def _spread(keys: list[Any]) -> None:
+    """Refuse keys that were chosen to have one hash: a table of them takes time by the square of their number, in the host's process."""
+    if len(keys) > 64 and 4 * len(set(map(hash, keys))) < len(keys):
+        raise BadFrame("keys of one hash")
 
 
 def _text(tag: bytes, raw: bytes) -> int | str | bytes:

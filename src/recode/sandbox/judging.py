@@ -30,6 +30,10 @@ _OWN_MODULES = {
     "sp": "scipy",
 }
 """Names under which asserts may use a module without importing it; they get the real one, never what the program calls so."""
+_STANDARD = frozenset(
+    "cmath collections copy datetime decimal fractions functools itertools json math operator random re statistics string typing".split()
+)
+"""Names that asserts may use so too, as owners of what they use (`math.pi`)."""
 _SHOWN = 160
 
 
@@ -109,7 +113,11 @@ def judge_test(zygote: Zygote, tester: Zygote, program: str, test: str, limits: 
             imports, wanted = _names(test)
             known = {name: bool(names[name]) for name in wanted if name in names}
             _confined(asserting)
-            asserting.send(_wire.encode((test, known, dict(imports))))
+            try:
+                asked = _wire.encode((test, known, dict(imports)))
+            except _wire.NotPlain as error:
+                raise _Decided("ungradable", f"the test cannot be sent: {error}") from None
+            asserting.send(asked)
             _relay(running, asserting)
             verdict = _Decided("passed")
         except _Decided as decided:
@@ -130,15 +138,22 @@ def _names(test: str) -> tuple[Mapping[str, str], Sequence[str]]:
         raise _Decided("ungradable", f"the test does not parse: {error}") from None
     used: set[str] = set()
     bound: set[str] = set()
+    owners = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    plainly: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+            if id(node) not in owners:
+                plainly.add(node.id)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node in tree.body:
             bound.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             bound |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
     free = used - bound - set(dir(builtins))
-    return {name: module for name, module in _OWN_MODULES.items() if name in free}, sorted(free - set(_OWN_MODULES))
+    imports = {name: module for name, module in _OWN_MODULES.items() if name in free}
+    # `math.isclose(…)` means Python's own `math`, not what the program calls so; a function of the program may be called `copy`.
+    imports |= {name: name for name in (free - plainly) & _STANDARD}
+    return imports, sorted(free - imports.keys())
 
 
 def _relay(running: Program, asserting: Program) -> None:
@@ -154,7 +169,13 @@ def _relay(running: Program, asserting: Program) -> None:
             raise _Decided("ungradable" if said[1].startswith("ungradable") else "failed", said[1])
         if said[0] == "raised":
             raise _Decided("out_of_memory" if said[1] == "MemoryError" else "failed", _line(said))
-        asserting.send(_wire.encode(_ask(running, data, "a reply")))
+        reply = _ask(running, data, "a reply")
+        try:
+            answer = _wire.encode(reply)
+        except _wire.NotPlain:
+            # What was decoded can be encoded, unless the sender's own encoding went beyond the limits.
+            raise _Decided("failed", "the program sent a reply of its own making") from None
+        asserting.send(answer)
 
 
 def value_of(zygote: Zygote, program: str, entry_point: str, limits: Limits) -> Any:

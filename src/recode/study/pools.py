@@ -53,7 +53,7 @@ def hide_code(entry: Migration) -> Migration:
 
     To its cleaning the two apostrophes are a string on a comment's line (see `recode.rewards.paper`, fault 1); to Python it is code.
     """
-    return entry.model_copy(update={"new_code": f"{entry.new_code.rstrip()}\n# don't\nraise SystemExit\n# won't\n"})
+    return entry.model_copy(update={"new_code": f"{entry.new_code.rstrip()}\n# don't\nraise RuntimeError\n# won't\n"})
 
 
 def break_gold(entry: Migration) -> Migration:

@@ -68,3 +68,20 @@ def test_evalplus_rules(tmp_path: Path) -> None:
     ]
     judged = benchmark.judge([(items[name], text) for name, text, *_ in cases], lambda n: None)
     assert [(one.outcome, one.scores["base"]) for one in judged] == [(outcome, base) for _, _, outcome, base in cases]
+
+
+@pytest.mark.usefixtures("isolated")
+def test_a_helper_of_the_prompt_is_the_prompts(tmp_path: Path) -> None:
+    prompt = (
+        "def poly(xs, x):\n    return sum(c * x**i for i, c in enumerate(xs))\n\ndef root(xs):\n    '''Find one.'''\n"
+    )
+    row = {
+        "task_id": "T/1", "prompt": prompt, "entry_point": "root", "canonical_solution": "    return -xs[0] / xs[1]\n",
+        "test": "def check(candidate):\n    assert abs(poly([2, 4], candidate([2, 4]))) < 1e-6\n",
+    }  # fmt: skip
+    write_jsonl(tmp_path / "one.jsonl", [row])
+    benchmark = open_benchmark("humaneval", str(tmp_path / "one.jsonl"))
+    item = benchmark.items[0]
+    forged = "def poly(xs, x):\n    return 0.0\n\ndef root(xs):\n    return 7\n"
+    right, wrong = benchmark.judge([(item, row["canonical_solution"]), (item, forged)], lambda n: None)
+    assert (right.outcome, wrong.outcome) == ("passed", "failed")

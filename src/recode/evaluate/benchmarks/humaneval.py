@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recode.errors import MissingExtraError, RecordError
-from recode.evaluate.answers import completed_program
+from recode.evaluate.answers import completed_program, preamble
 from recode.evaluate.benchmark import Advance, Benchmark, Item, Judgement, unique
 from recode.evaluate.tested import as_judgement, judge_tasks
 from recode.models.prompting import Prompt
@@ -71,7 +71,8 @@ class HumanEval(Benchmark):
     def test(self, name: str) -> str:
         """Return the asserts of a problem, called on the program's function."""
         problem = self.problems[name]
-        return f"{problem.test}\n\ncheck({problem.entry_point})\n"
+        # The prompt's helpers, which some tests use, are the prompt's: an answer may define its own under their names.
+        return f"{preamble(problem.prompt, problem.entry_point)}\n{problem.test}\n\ncheck({problem.entry_point})\n"
 
 
 def chat_prompt(prompt: str) -> Prompt:
