@@ -46,6 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     benchmark = open_benchmark("gitchameleon", str(options.checkout))
     assert isinstance(benchmark, GitChameleon)
+    benchmark.prepare()
     counts: Counter[str] = Counter()
     for item in benchmark.items:
         try:

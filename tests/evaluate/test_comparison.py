@@ -142,3 +142,16 @@ def test_folders_without_an_evaluation_are_one_error(tmp_path: Path, folders: li
     (tmp_path / "better" / "samples.jsonl").write_text('{"benchmark": "b", "id": "a"}\n')
     with pytest.raises(RecordError, match=r"samples\.jsonl:1: field `outcome` is missing"):
         read_arms(folders)
+
+
+def test_folders_without_a_name_of_their_own_are_refused(tmp_path: Path) -> None:
+    one, two = evaluation(tmp_path / "a" / "evaluation", BASE), evaluation(tmp_path / "b" / "evaluation", BETTER)
+    with pytest.raises(RecordError, match="is called `evaluation` too; say what each is"):
+        read_arms([str(one), str(two)])
+    with pytest.raises(RecordError, match="is named twice"):
+        read_arms([f"x={one}", f"y={one}"])
+
+
+def test_an_item_with_a_sample_less_has_no_estimate(tmp_path: Path) -> None:
+    arms = read_arms([f"a={evaluation(tmp_path / 'a', BASE)}"])
+    assert compare(arms, "migrations", "exact@2")[0]["n"] == 0

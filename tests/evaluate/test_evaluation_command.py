@@ -153,3 +153,39 @@ def test_unknown_names_are_one_line() -> None:
             samples=None, temperature=None, top_p=None, max_tokens=None, limit=None, seed=0, thinker=None, log_samples=False,
             as_json=False,
         )  # fmt: skip
+
+
+@pytest.mark.usefixtures("isolated")
+def test_a_lone_surrogate_loses_nothing(humaneval_file: Path, tmp_path: Path, scripted: Any) -> None:
+    backend = scripted(lambda prompt, sample: "    return '\ud83d'\n")
+    found = run_evaluation(options(tmp_path / "out", humaneval_file), backend, as_json=True)
+    assert found["humaneval"]["pass@1"] == 0.0
+    assert len(list(read_jsonl(tmp_path / "out" / "samples.jsonl"))) == 3
+
+
+def test_other_completions_are_another_evaluation(humaneval_file: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_jsonl(tmp_path / f"{name}.jsonl", [{"id": "Own/0", "completion": f"{name} ="}])
+    given = options(tmp_path / "out", humaneval_file, completions=tmp_path / "a.jsonl")
+    run_evaluation(given, None, as_json=True)
+    run_evaluation(given, None, as_json=True)
+    with pytest.raises(RecodeError, match="holds an evaluation with other settings"):
+        run_evaluation(options(tmp_path / "out", humaneval_file, completions=tmp_path / "b.jsonl"), None, as_json=True)
+
+
+@pytest.mark.parametrize(
+    ("on", "data", "more", "says"),
+    [
+        (None, ["mine.jsonl"], {}, "say whose files these are"),
+        (["humaneval"], [], {"endpoint": "http://127.0.0.1:9/v1", "thinker": "recode-tiny"}, "--thinker begins the model's own answer"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_refused(
+    on: list[str] | None, data: list[str], more: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    nothing = dict.fromkeys(("endpoint", "served", "samples", "temperature", "top_p", "max_tokens", "limit", "thinker"))
+    with pytest.raises(RecodeError, match=says):
+        launch(
+            "recode-tiny", on, tmp_path / "out", data, completions=None, backend="transformers", concurrency=1, seed=0,
+            log_samples=False, as_json=True, **{**nothing, **more},
+        )  # fmt: skip

@@ -165,5 +165,5 @@ def test_an_interval_without_width_is_drawn(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_run_is_one_error_line(tmp_path: Path) -> None:
-    with pytest.raises(RecodeError, match=r"no report\.json; finish the run first"):
+    with pytest.raises(RecodeError, match="there is no finished quickstart"):
         write_report(tmp_path)

@@ -21,6 +21,9 @@ def test_rates_are_means_over_items_not_over_completions() -> None:
     assert values["pass@1"] == 0.5
     assert (values["n"], values["samples"]) == (2, 3)
     assert "pass@2" not in values
+    rows = [sample(name, 1.0) for name in "abcdefghijklmnopqrst" for _ in "12"]
+    values = summarize(rows[1:], {"pass": "pass@{k}"}, ())
+    assert (values["pass@2"], values["pass@2_n"], values["n"]) == (1.0, 19, 20)
 
 
 def test_what_is_not_graded_does_not_count_and_is_counted() -> None:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from recode.cli import app
 from recode.errors import RecordError, SandboxError
+from recode.sandbox.command import prune
 from recode.sandbox.levels import best_level
 
 TASKS = [
@@ -64,3 +65,8 @@ def test_the_doctor_says_what_holds() -> None:
     done = CliRunner().invoke(app, ["doctor"])
     assert "sandbox" in done.output
     assert done.exit_code in (0, 1)
+
+
+def test_a_folder_without_locks_keeps_no_environment_and_deletes_none(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="holds no lock"):
+        prune(tmp_path / "typo")

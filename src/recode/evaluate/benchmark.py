@@ -93,6 +93,14 @@ class Benchmark(ABC):
             RecodeError: a file is missing or bad; names file, line and field.
         """
 
+    def prepare(self) -> None:
+        """Find out which of the kept items this machine can judge. Called once, after `keep`; by default all of them.
+
+        Raises:
+            RecodeError: a part of it fails.
+        """
+        return
+
     @abstractmethod
     def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
         """Return the verdict on each (item, completion) in order. No item is unavailable, and nothing is raised for what a completion does.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -82,6 +83,7 @@ def evaluate_on(
     found: dict[str, Any] = {}
     for benchmark in benchmarks:
         benchmark.keep(options.limit)
+        benchmark.prepare()
         generate = functools.partial(_generated, benchmark, options, thinker=thinker, progress=progress)
         pairs = generate(backend) if backend else _given(benchmark, options.completions)
         samples = _judged(benchmark, pairs, progress)
@@ -119,7 +121,8 @@ def _claim(options: Options, backend: Backend | None, thinker: Backend | None) -
         RecodeError: the folder holds the evaluation of something else.
     """
     path = options.out / "settings.json"
-    who = {"completions": True} if backend is None else {"model": backend.name, "fingerprint": backend.fingerprint()}
+    given = {"completions": _digest(options.completions)}
+    who = {"model": backend.name, "fingerprint": backend.fingerprint()} if backend else given
     asked = {
         **who, "thinker": thinker.name if thinker else None, "seed": options.seed, "samples": options.samples,
         "temperature": options.temperature, "top_p": options.top_p, "max_tokens": options.max_tokens, "limit": options.limit,
@@ -134,6 +137,14 @@ def _claim(options: Options, backend: Backend | None, thinker: Backend | None) -
             f"{options.out}: holds an evaluation with other settings; choose another folder with --out, or delete it"
         )
     write_text(path, json.dumps(asked))
+
+
+def _digest(path: Path | None) -> str | None:
+    """Return a digest of the given completions; None where there are none to read, which is told later."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path else None
+    except OSError:
+        return None
 
 
 Pair = tuple[Item, int, str]
@@ -249,14 +260,15 @@ def _keep(out: Path, name: str, samples: Sequence[dict[str, Any]], found: dict[s
     """Put a benchmark's lines and results beside those of others that were evaluated in this folder."""
     path, results = out / "samples.jsonl", out / "results.json"
     others = [row for _, row in read_jsonl(path) if row.get("benchmark") != name] if path.exists() else []
-    write_jsonl(path, [*others, *({**sample, "completion": _text(sample["completion"])} for sample in samples)])
+    mine = ({key: _spelled(value) for key, value in sample.items()} for sample in samples)
+    write_jsonl(path, [*others, *mine])
     before = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
     write_text(results, json.dumps({**before, name: found}, indent=1))
 
 
-def _text(completion: str | None) -> str | None:
+def _spelled(value: Any) -> Any:
     # A lone surrogate, which JSON can spell and UTF-8 cannot.
-    return None if completion is None else completion.encode("utf-8", "replace").decode()
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _show(results: dict[str, Any], as_json: bool) -> None:

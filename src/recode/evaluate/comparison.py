@@ -6,7 +6,7 @@ An *arm* is a model, evaluated once or with several seeds (several folders of on
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -41,16 +41,33 @@ class Arm:
 
 
 def read_arms(named: Sequence[str]) -> list[Arm]:
-    """Read `FOLDER` or `NAME=FOLDER` arguments; folders of one name are seeds of one arm.
+    """Read `FOLDER` or `NAME=FOLDER` arguments; folders of one given name are seeds of one arm.
+
+    Raises:
+        RecordError: a folder holds no finished evaluation, is named twice, or has the name of another and was given none.
+    """
+    pairs: list[tuple[str, Path]] = []
+    for one in named:
+        name, equals, path = one.partition("=")
+        folder = Path(path if equals else one)
+        name = name if equals else folder.name
+        for other, there in pairs:
+            if folder.resolve() == there.resolve():
+                raise RecordError(f"{folder}: is named twice")
+            if other == name and not equals:
+                raise RecordError(f"{folder}: {there} is called `{name}` too; say what each is: NAME={folder}")
+        pairs.append((name, folder))
+    return arms_of(pairs)
+
+
+def arms_of(pairs: Iterable[tuple[str, Path]]) -> list[Arm]:
+    """Read evaluations, each with its arm's name; those of one name are seeds of one arm.
 
     Raises:
         RecordError: a folder holds no finished evaluation.
     """
     arms: dict[str, Arm] = {}
-    for one in named:
-        name, equals, path = one.partition("=")
-        folder = Path(path if equals else one)
-        name = name if equals else folder.name
+    for name, folder in pairs:
         arms.setdefault(name, Arm(name)).runs.append(_read(folder))
     return list(arms.values())
 

@@ -33,6 +33,10 @@ def launch(
             )
         run_evaluation(options, None, as_json=as_json)
         return
+    if endpoint and thinker:
+        raise RecodeError(
+            "--thinker begins the model's own answer, which an endpoint gives whole; leave one of them out"
+        )
     asked = _backend(model or served, endpoint, served, backend, concurrency)
     if not endpoint:
         quiet()
@@ -54,7 +58,7 @@ def _files(data: Sequence[str], chosen: Sequence[str]) -> tuple[dict[str, str], 
             Path(one).is_dir() and all(_is_own(name) for name in chosen)
         ):
             folder = Path(one)
-        elif len(set(chosen)) == 1 or all(_is_own(name) for name in chosen):
+        elif len(set(chosen)) == 1:
             files[""] = one
         else:
             raise RecodeError(

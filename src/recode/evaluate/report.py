@@ -15,7 +15,8 @@ from statistics import fmean
 from string import Template
 from typing import Any
 
-from recode.errors import MissingExtraError, RecodeError
+from recode.errors import MissingExtraError
+from recode.evaluate.seeds import read_quickstart
 from recode.prompts import parse_response
 from recode.records import Migration, read_jsonl, read_records, write_text
 
@@ -36,10 +37,7 @@ def write_report(run: Path) -> Path:
         RecodeError: the run is not finished.
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        report = json.loads((run / "report.json").read_text(encoding="utf-8"))
-    except OSError:
-        raise RecodeError(f"{run}: no report.json; finish the run first with `recode quickstart --out {run}`") from None
+    report = read_quickstart(run)
     logs = {arm: [row for _, row in read_jsonl(run / arm / "log.jsonl")] for arm in report["delta"]}
     _plot_curves(logs, report, run / "curves.png")
     _plot_exact(report, run / "exact.png")

@@ -16,6 +16,8 @@ KS = (1, 2, 4, 5, 8, 10, 16, 20, 32, 50, 64, 100)
 """The k of pass@k that are reported, as far as there are samples."""
 TABLES = ("split", "library", "kind")
 _RESAMPLES = 2000
+_FEW = 0.1
+"""Share of items that may lack the samples for pass@k before it is not reported."""
 
 Sample = Mapping[str, Any]
 
@@ -78,17 +80,25 @@ def _metrics(
             if len(estimates) < len({sample["id"] for sample in graded}):
                 values[f"{score}_n"] = len(estimates)
     for score, name in counted.items():
-        least = min(Counter(s["id"] for s in graded if s["scores"].get(score) is not None).values(), default=0)
-        if least == 1 and score in averaged:
+        counts = sorted(Counter(s["id"] for s in graded if s["scores"].get(score) is not None).values())
+        # An ungradable completion here and there takes its item out, not the estimate of all the others.
+        most = counts[int(_FEW * len(counts))] if counts else 0
+        if most == 1 and score in averaged:
             continue
-        for k in (k for k in KS if k <= least):
-            interval = _interval(*by_item(graded, score, k))
-            values[name.format(k=k)], intervals[name.format(k=k)] = interval.mean, interval.as_list()
+        for k in (k for k in KS if k <= most):
+            estimates, groups = by_item(graded, score, k)
+            metric, interval = name.format(k=k), _interval(estimates, groups)
+            values[metric], intervals[metric] = interval.mean, interval.as_list()
+            if len(estimates) < len({sample["id"] for sample in graded}):
+                values[f"{metric}_n"] = len(estimates)
     return values, intervals
 
 
 def by_item(graded: Iterable[Sample], score: str, k: int = 0) -> tuple[dict[str, float], dict[str, str]]:
-    """Return each item's mean of a score, or with `k` its unbiased pass@k, and each item's group; items in order of their first sample."""
+    """Return each item's mean of a score, or with `k` its unbiased pass@k, and each item's group; items in order of their first sample.
+
+    An item with fewer than `k` graded samples has no estimate of pass@k.
+    """
     found: dict[str, list[float]] = {}
     groups: dict[str, str] = {}
     for sample in graded:
@@ -98,7 +108,8 @@ def by_item(graded: Iterable[Sample], score: str, k: int = 0) -> tuple[dict[str,
             groups[sample["id"]] = sample.get("group") or sample["id"]
     if not k:
         return {name: fmean(values) for name, values in found.items()}, groups
-    return {name: pass_at_k(len(values), round(sum(values)), k) for name, values in found.items()}, groups
+    enough = {name: values for name, values in found.items() if len(values) >= k}
+    return {name: pass_at_k(len(values), round(sum(values)), k) for name, values in enough.items()}, groups
 
 
 def _interval(estimates: Mapping[str, float], groups: Mapping[str, str]) -> Interval:

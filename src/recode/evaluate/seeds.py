@@ -20,7 +20,7 @@ def compare_seeds(runs: Sequence[Path]) -> str:
     Raises:
         RecordError: a run is not finished, or two have the same seed.
     """
-    reports = sorted((_read(run) for run in runs), key=lambda report: int(report["seed"]))
+    reports = sorted((read_quickstart(run) for run in runs), key=lambda report: int(report["seed"]))
     seeds = [report["seed"] for report in reports]
     if len(set(seeds)) < len(seeds):
         raise RecordError(
@@ -35,12 +35,19 @@ def compare_seeds(runs: Sequence[Path]) -> str:
     return "\n".join(parts)
 
 
-def _read(run: Path) -> dict[str, Any]:
+def read_quickstart(run: Path) -> dict[str, Any]:
+    """Read a quickstart's `report.json`.
+
+    Raises:
+        RecordError: there is none, or it is of something else.
+    """
     path = run / "report.json"
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise RecordError(f"{path}: there is no finished quickstart; run `recode quickstart --out {run}`") from None
+    if not isinstance(report, dict) or not {"seed", "arms", "delta", "minutes"} <= report.keys():
+        raise RecordError(f"{path}: is no quickstart's; name the folder of `recode quickstart --out FOLDER`")
     return report
 
 

@@ -36,7 +36,9 @@ def judge_tasks(
     late = [number for number, verdict in enumerate(found) if verdict.outcome == "timeout"]
     if late and overloaded():
         patient = replace(limits, seconds=_PATIENCE * limits.seconds)
-        again = judge_all([tasks[number] for number in late], interpreter=chosen, limits=patient, workers=1)
+        again = judge_all(
+            [tasks[number] for number in late], interpreter=chosen, limits=patient, workers=1, cancelled=cancelled
+        )
         for number, verdict in zip(late, again, strict=True):
             found[number] = verdict or found[number]
     return found

@@ -11,11 +11,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from recode.errors import SandboxError
 from recode.records import read_records
 from recode.sandbox.environments import installed_environments, packages_of, prune_environments, read_locks
 from recode.sandbox.judging import Verdict
 from recode.sandbox.pool import Task, judge_all
 from recode.sandbox.zygotes import Interpreter, Level, Limits
+
+_AT_ONCE = 500
 
 
 def run_tasks(
@@ -45,12 +48,15 @@ def run_tasks(
             counts[verdict.outcome] += 1
             progress.update(shown, advance=1, note=", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())))
 
-        verdicts = judge_all(
-            tasks, interpreter=interpreter, limits=Limits(seconds=limit), level=level, workers=workers, on_done=done
-        )
-    for task, verdict in zip(tasks, verdicts, strict=True):
-        if verdict is not None:
-            yield {"id": task.id, **verdict.model_dump(mode="json")}
+        # In parts, so that an interrupt loses little of what is known.
+        for start in range(0, len(tasks), _AT_ONCE):
+            part, limits = tasks[start : start + _AT_ONCE], Limits(seconds=limit)
+            verdicts = judge_all(
+                part, interpreter=interpreter, limits=limits, level=level, workers=workers, on_done=done
+            )
+            for task, verdict in zip(part, verdicts, strict=True):
+                if verdict is not None:
+                    yield {"id": task.id, **verdict.model_dump(mode="json")}
     console.print(", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())) or "no tasks")
 
 
@@ -66,4 +72,6 @@ def environment_table() -> Table:
 def prune(locks: Path | None) -> int:
     """Delete the environments that no lock in a folder names (without a folder: all of them); return how many."""
     kept = read_locks(locks) if locks else []
+    if locks and not kept:
+        raise SandboxError(f"{locks}: holds no lock (`LIBRARY-VERSION.txt`), so nothing would be kept; check --keep")
     return len(prune_environments(kept))

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from recode.evaluate.comparison import Arm, compare, read_arms
+from recode.evaluate.comparison import Arm, arms_of, compare
 from recode.records import read_jsonl
 from recode.rewards import score as reward_of
 from recode.study.arms import Place, Prepared, evaluation_folder, prepare, samples_of, seeds_of
@@ -61,8 +61,8 @@ def rows_of(table: StudyTable, place: Place) -> list[Row]:
 def _compared(table: StudyTable, runs: dict[str, list[Prepared]], column: str) -> dict[str, Cell]:
     benchmark, score = column.split()
     samples = samples_of(table, score)
-    arms = read_arms(
-        [f"{name}={evaluation_folder(table, one, benchmark, samples)}" for name, done in runs.items() for one in done]
+    arms = arms_of(
+        (name, evaluation_folder(table, one, benchmark, samples)) for name, done in runs.items() for one in done
     )
     if score == PAPER_REWARD:
         _add_paper_reward(arms, benchmark)

@@ -53,6 +53,7 @@ def test_items_are_available_where_their_pins_and_solutions_hold(
         gitchameleon, "judge_beside", lambda works, limits, advance: [_by_calls(work) for work in works]
     )
     opened = open_benchmark("gitchameleon", str(checkout(tmp_path)))
+    opened.prepare()
     first, second = opened.items
     assert first.unavailable == ""
     assert "cannot have its environment" in second.unavailable
@@ -61,10 +62,26 @@ def test_items_are_available_where_their_pins_and_solutions_hold(
     assert (right.outcome, wrong.outcome) == ("passed", "failed")
     # What was found out is not looked at again.
     monkeypatch.setattr(GitChameleon, "_reasons", None)
-    assert [item.unavailable for item in open_benchmark("gitchameleon", str(tmp_path)).items] == [
-        "",
-        second.unavailable,
-    ]
+    again = open_benchmark("gitchameleon", str(tmp_path))
+    again.prepare()
+    assert [item.unavailable for item in again.items] == ["", second.unavailable]
+
+
+def test_what_may_pass_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECODE_HOME", str(tmp_path / "home"))
+    asked = []
+
+    def reasons(self: GitChameleon, names: list[str]) -> list[str]:
+        asked.append(len(names))
+        return ["Python 3.11 cannot have its environment: uv could not build the environment (dns error)"] * len(names)
+
+    monkeypatch.setattr(GitChameleon, "_reasons", reasons)
+    for _ in range(2):
+        opened = open_benchmark("gitchameleon", str(checkout(tmp_path)))
+        opened.keep(1)
+        opened.prepare()
+        assert "dns error" in opened.items[0].unavailable
+    assert asked == [1, 1]
 
 
 def _by_calls(work: object) -> object:

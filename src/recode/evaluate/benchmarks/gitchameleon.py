@@ -19,7 +19,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 
-from recode.errors import EnvironmentBuildError, MissingExtraError, RecordError
+from recode.errors import EnvironmentBuildError, RecordError
 from recode.evaluate.answers import completed_program, parsed, written_program
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
 from recode.evaluate.beside import Beside, judge_beside
@@ -77,12 +77,10 @@ class GitChameleon(Benchmark):
 
     @classmethod
     def open(cls, name: str, data: str | None, folder: Path) -> GitChameleon:
-        """Read the checkout and find out, once for each environment, which items are available here."""
+        """Read the checkout."""
         root = _root(Path(data) if data else folder / "gitchameleon")
         problems = list(read_problems(root / "dataset.jsonl"))
-        golds = {
-            str(row["example_id"]): str(row["answer"]) for _, row in read_jsonl(root / "ground_truth_solutions.jsonl")
-        }
+        golds = _solutions(root / "ground_truth_solutions.jsonl")
         tests = {}
         for problem in problems:
             path = root / "hidden_tests" / f"test_sample_{problem.example_id}.py"
@@ -95,9 +93,11 @@ class GitChameleon(Benchmark):
                     f"{root / 'ground_truth_solutions.jsonl'}: has no line with `example_id` {problem.example_id}"
                 )
             tests[problem.example_id] = path.read_text(encoding="utf-8")
-        opened = cls(name, problems, tests, golds, recode_home())
-        opened.find_available()
-        return opened
+        return cls(name, problems, tests, golds, recode_home())
+
+    def prepare(self) -> None:
+        """Find out, once for each environment, which items are available here."""
+        self.find_available()
 
     def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
         """Run the hidden tests on every answer, in its item's environment."""
@@ -116,7 +116,8 @@ class GitChameleon(Benchmark):
     def find_available(self) -> None:
         """Build each environment and run each item's own solution there; what fails says why. Known results are read from the cache."""
         cache = self.home / "gitchameleon.json"
-        known: dict[str, str] = json.loads(cache.read_text(encoding="utf-8")) if cache.exists() else {}
+        kept = json.loads(cache.read_text(encoding="utf-8")) if cache.exists() else {}
+        known: dict[str, str] = {key: reason for key, reason in kept.items() if _lasting(reason)}
         keys = {item.id: self._key(item.id) for item in self.items}
         todo = [item.id for item in self.items if keys[item.id] not in known]
         console = Console(stderr=True)
@@ -126,17 +127,20 @@ class GitChameleon(Benchmark):
             for name, reason in zip(names, self._reasons(names), strict=True):
                 known[keys[name]] = reason
             # Kept as it goes: a killed run does not begin again.
-            write_text(cache, json.dumps(known, indent=0, sort_keys=True))
+            lasting = {key: reason for key, reason in known.items() if _lasting(reason)}
+            write_text(cache, json.dumps(lasting, indent=0, sort_keys=True))
         self.items = [replace(item, unavailable=known[keys[item.id]]) for item in self.items]
 
     def _reasons(self, names: Sequence[str]) -> list[str]:
         """Return why items of one environment are not available, empty for those that are."""
         try:
             self.environment(names[0])
-        except (EnvironmentBuildError, MissingExtraError) as error:
+        except EnvironmentBuildError as error:
             return [f"Python {PYTHON} cannot have its environment: {' '.join(str(error).split())[:400]}"] * len(names)
         golds = judge_beside([self._work(name, self.golds[name]) for name in names], LIMITS, lambda n: None)
-        return ["" if gold.outcome == "passed" else f"its own solution fails here: {gold.detail}" for gold in golds]
+        return [
+            "" if gold.outcome == "passed" else f"{_FAILS[gold.outcome == 'failed']}: {gold.detail}" for gold in golds
+        ]
 
     def requirements(self, name: str) -> tuple[str, ...]:
         """Return what an item's environment holds: its pins, pytest, and what its tests import besides."""
@@ -189,6 +193,29 @@ class GitChameleon(Benchmark):
             problem.example_id, Prompt((("user", asked),), plain=plain), problem.library, kind, group=f"{problem.library} {problem.version}",
             note=f"{problem.library} {problem.version}: {problem.problem}", given=start, gold=self.golds[problem.example_id],
         )  # fmt: skip
+
+
+def _solutions(path: Path) -> dict[str, str]:
+    """Return the items' own solutions by id.
+
+    Raises:
+        RecordError: a line lacks a field; names file, line and field.
+    """
+    found = {}
+    for number, row in read_jsonl(path):
+        for field in ("example_id", "answer"):
+            if field not in row:
+                raise RecordError(f"{path}:{number}: field `{field}` is missing")
+        found[str(row["example_id"])] = str(row["answer"])
+    return found
+
+
+_FAILS = ("its own solution did not come to an end here", "its own solution fails here")
+
+
+def _lasting(reason: str) -> bool:
+    """Say whether what was found out holds tomorrow: not that the network was down, or that the machine was busy."""
+    return not reason or reason.startswith(_FAILS[1]) or "No solution found" in reason
 
 
 def _distribution(requirement: str) -> str:

@@ -51,7 +51,10 @@ class HumanEval(Benchmark):
         place = Path(data or HUB_NAME)
         if place.exists():
             return cls(name, list(read_problems(place)))
-        return cls(name, [Problem(**row) for row in hub_rows(data or HUB_NAME)])
+        try:
+            return cls(name, [Problem(**row) for row in hub_rows(data or HUB_NAME)])
+        except ValidationError as error:
+            raise RecordError(f"{data or HUB_NAME}: {first_fault(error)}; is this HumanEval?") from None
 
     def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
         """Run the problem's own test on every completed function."""

@@ -89,7 +89,8 @@ def _joined(parts: dict[str, list[Verdict]], program: str) -> Judgement:
     first = bad or unknown
     if unknown and not bad:
         return Judgement("ungradable", unknown.detail, {"pass": None, "base": None}, program)
-    base = float(all(verdict.outcome == "passed" for verdict in parts["base"]))
+    own = [verdict.outcome for verdict in parts["base"]]
+    base = None if "ungradable" in own and not {*own} - {"passed", "ungradable"} else float({*own} <= {"passed"})
     return Judgement(
         first.outcome if first else "passed",
         first.detail if first else "",
