@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from recode.errors import RecipeError
-from recode.study.arms import Place, prepare, seeds_of, wanted
+from recode.study import arms
+from recode.study.arms import Place, evaluation_folder, prepare, seeds_of, wanted
 from recode.study.tables import read_tables
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,36 @@ def test_an_arm_is_named_after_all_that_it_depends_on(tmp_path: Path) -> None:
     assert seeds_of(tables["one"], "grpo", place) == (1, 2)
 
 
+def test_an_arm_whose_files_or_model_changed_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = (
+        (ROOT / "recipes" / "quickstart" / "grpo.toml")
+        .read_text()
+        .replace("data/train.jsonl", f"{tmp_path}/train.jsonl")
+    )
+    (tmp_path / "grpo.toml").write_text(recipe)
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "one.toml").write_text(
+        TABLE.replace("recipes/quickstart/grpo.toml", f"{tmp_path}/grpo.toml")
+    )
+    table, place, found = read_tables(tmp_path / "tables", [])["one"], Place(tmp_path / "out", tmp_path), []
+    for text in ("1\n", "22\n"):
+        for name in ("train", "test_generated"):
+            (tmp_path / f"{name}.jsonl").write_text(text)
+        prepared = prepare(table, "grpo", 1, place)
+        found += [prepared.folder, evaluation_folder(table, prepared, "test_generated", 1, place).name]
+    monkeypatch.setattr(arms, "model_fingerprint", lambda name: "other weights")
+    arms._fingerprint.cache_clear()
+    found += [prepare(table, name, 1, place).folder for name in ("grpo", "base")]
+    arms._fingerprint.cache_clear()
+    assert len(set(found)) == len(found)
+
+
+def test_a_seed_of_its_own_is_no_several_seeds(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text(TABLE.replace('grpo.toml"', 'grpo.toml", change = { seed = 7 }'))
+    with pytest.raises(RecipeError, match="`change` sets `seed`, so the table's 2 seeds would be one"):
+        prepare(read_tables(tmp_path, [])["one"], "grpo", 1, Place(tmp_path, ROOT / "data"))
+
+
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
@@ -70,6 +101,17 @@ def test_an_arm_is_named_after_all_that_it_depends_on(tmp_path: Path) -> None:
         ("seeds = [1, 2]", "limit = { no_op = 3 }", "`limit` names a benchmark that no column has: `no_op`"),
         ("grpo.toml", 'grpo.toml", after = "nobody', "arm `grpo`: `after` names no other arm: `nobody`"),
         ("[arms]", "[arms", "one.toml: not valid TOML"),
+        (
+            "test_generated exact",
+            "test_generatd exact",
+            "no benchmark is called `test_generatd`; choose from migrations",
+        ),
+        ("test_generated exact", "test_generated exct", "test_generated has no score `exct`; choose from exact"),
+        ("test_generated exact", "test_generated exact@16", "`@16` of 8 samples"),
+        ("seeds = [1, 2]", "seeds = [1, 1]", "a seed stands twice"),
+        ("seeds = [1, 2]", "seeds = []", "`seeds`: "),
+        ("seeds = [1, 2]", "limit = { test_generated = 0 }", "`limit.test_generated`: "),
+        ('grpo.toml"', 'grpo.toml", after = "two" }\ntwo = { recipe = "x.toml", after = "grpo"', "leads in a circle"),
     ],
 )
 def test_a_mistake_is_one_clear_error(before: str, after: str, message: str, tmp_path: Path) -> None:
@@ -93,6 +135,6 @@ def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_column_says_how_its_benchmark_is_sampled(
     more: str, drawn: list[tuple[str, int | None]], tmp_path: Path
 ) -> None:
-    columns = '"no_op exact", "python_loss", "no_op exact@4", "no_op edit"'
+    columns = '"no_op exact", "python_loss", "no_op exact@1", "no_op edit"'
     (tmp_path / "one.toml").write_text(more + TABLE.replace('"test_generated exact"', columns))
     assert wanted(read_tables(tmp_path, [])["one"]) == drawn

@@ -14,7 +14,7 @@ from typing import Any
 
 from recode.errors import RecordError
 from recode.evaluate.results import TABLES, by_item, is_graded
-from recode.evaluate.statistics import mcnemar, seeded_bootstrap, wilson
+from recode.evaluate.statistics import Interval, mcnemar, seeded_bootstrap, wilson
 from recode.records import read_jsonl
 
 MAIN = ("execution", "exact", "update", "pass")
@@ -156,7 +156,10 @@ def _rate(arm: Arm, benchmark: str, score: str, values: Sequence[dict[str, float
         interval = wilson(round(sum(rows[0])), len(shared))
     else:
         names = [groups[name] for name in shared]
-        interval = seeded_bootstrap([[0.0] * len(shared)], rows, groups=names, resamples=_RESAMPLES)
+        wide = seeded_bootstrap([[0.0] * len(shared)], rows, groups=names, resamples=_RESAMPLES)
+        # Few seeds that differ much widen it beyond what any item has.
+        least, most = min(map(min, rows)), max(map(max, rows))
+        interval = Interval(max(least, wide.low), wide.mean, min(most, wide.high))
     return {**found, "rate": interval.as_list()}
 
 

@@ -131,7 +131,8 @@ def seeded_bootstrap(
     """Return the mean difference between two arms that were each trained or sampled with several seeds, with its bootstrap interval.
 
     Seeds and items are two sources of chance, and both are resampled: the seeds of each arm by themselves, the same groups of items for
-    both arms. Counting every (seed, item) pair as an item of its own would take the same items for new evidence.
+    both arms. Counting every (seed, item) pair as an item of its own would take the same items for new evidence. With two or three seeds
+    the interval is still rather short: so few say little about how much seeds differ.
 
     Args:
         before, after: for each seed of the arm one value per item, items in the same order everywhere.
@@ -158,8 +159,11 @@ def seeded_bootstrap(
         total = sum(sizes[group] for group in drawn)
         arms = []
         for arm in sums:
-            rows = rng.choices(arm, k=len(arm))
-            arms.append(sum(row[group] for row in rows for group in drawn) / (len(rows) * total))
+            means_of = [sum(row[group] for group in drawn) / total for row in arm]
+            every = fmean(means_of)
+            # A bootstrap of k seeds spreads as k - 1 of them would: without this, intervals over few seeds are too short.
+            wider = math.sqrt(len(arm) / (len(arm) - 1)) if len(arm) > 1 else 1.0
+            arms.append(every + wider * (fmean(rng.choices(means_of, k=len(arm))) - every))
         means.append(arms[1] - arms[0])
     means.sort()
     tail = (1 - confidence) / 2

@@ -1,14 +1,20 @@
 """One arm with one seed: trained once, whichever table asks for it, and evaluated on what the table's columns need.
 
-A trained model's folder is named after a digest of all that it depends on: its recipe with its seed, its entries, the arm before it.
+A folder is named after a digest of all that it depends on: of a trained model its recipe with its seed, the entries' files, and the model or
+the arm that it starts from; of an untrained one its files; of an evaluation the benchmark's file.
 """
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.progress import Progress
 
@@ -16,10 +22,11 @@ from recode.errors import RecipeError
 from recode.evaluate.command import Options, evaluate_on
 from recode.evaluate.forgetting import python_loss
 from recode.invent.python_text import functions
-from recode.models import LocalBackend
+from recode.models import LocalBackend, resolve
+from recode.models.local import model_fingerprint
 from recode.records import shipped, write_text
 from recode.study.pools import write_pool
-from recode.study.tables import PYTHON_LOSS, StudyTable
+from recode.study.tables import PYTHON_LOSS, Arm, StudyTable
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, load_recipe
 
 _PYTHON_TEXTS = 150
@@ -49,10 +56,14 @@ def prepare(table: StudyTable, name: str, seed: int, place: Place) -> Prepared:
         RecipeError: the recipe is wrong.
     """
     arm = table.arms[name]
-    thought = f"-thoughts-of-{Path(arm.thinker).name}" if arm.thinker else ""
+    thought = f"-thoughts-of-{Path(arm.thinker).name}-{identity(arm.thinker)}" if arm.thinker else ""
     if arm.model:
-        return Prepared(None, arm.model, place.out / "models" / f"{Path(arm.model).name}{thought}")
+        return Prepared(
+            None, arm.model, place.out / "models" / f"{Path(arm.model).name}-{identity(arm.model)}{thought}"
+        )
     pretraining = isinstance(load_recipe(shipped(arm.recipe), arm.change), PretrainRecipe)
+    if not pretraining and "seed" in arm.change and len(table.seeds) > 1:
+        raise RecipeError(f"arm `{name}`: `change` sets `seed`, so the table's {len(table.seeds)} seeds would be one")
     overrides = dict(arm.change) if pretraining else {"seed": seed, **arm.change}
     before = ""
     if arm.after:
@@ -63,9 +74,43 @@ def prepare(table: StudyTable, name: str, seed: int, place: Place) -> Prepared:
     recipe = load_recipe(shipped(arm.recipe), overrides)
     parts = recipe.model_dump(mode="json", exclude={"model", "start"} if before else None)
     pool = arm.pool.model_dump(exclude_defaults=True) if arm.pool else None
-    digest = hashlib.sha256(json.dumps([parts, pool, before], sort_keys=True).encode()).hexdigest()[:12]
+    start = before or identity((recipe.start or "") if isinstance(recipe, PretrainRecipe) else recipe.model)
+    files = [digest_of(shipped(path)) for path in _data_files(parts["data"])]
+    digest = hashlib.sha256(json.dumps([parts, pool, start, files], sort_keys=True).encode()).hexdigest()[:12]
     folder = place.out / "models" / f"{recipe.method}-{digest}-{recipe.seed}"
     return Prepared(recipe, str(folder / "model"), folder.with_name(folder.name + thought) if thought else folder)
+
+
+def identity(model: str) -> str:
+    """Return a short digest of a model's files; of a name on the hub, of the name. Empty for no model."""
+    if not model:
+        return ""
+    known = Path(resolve(model)).is_dir()
+    return hashlib.sha256((_fingerprint(model) if known else model).encode()).hexdigest()[:8]
+
+
+@functools.cache
+def _fingerprint(model: str) -> str:
+    return model_fingerprint(model)
+
+
+def digest_of(path: Path) -> str:
+    """Return a short digest of a file; of one that is not there (which is told where it is read), of nothing."""
+    if not path.is_file():
+        return ""
+    about = path.stat()
+    return _digest(path, about.st_mtime_ns, about.st_size)
+
+
+@functools.cache
+def _digest(path: Path, changed: int, size: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+
+
+def _data_files(data: Mapping[str, Any]) -> list[str]:
+    """Return the files that a recipe's `[data]` names."""
+    listed = [value if isinstance(value, list) else [value] for value in data.values()]
+    return [one for values in listed for one in values if isinstance(one, str) and one.endswith(".jsonl")]
 
 
 def seeds_of(table: StudyTable, name: str, place: Place) -> tuple[int, ...]:
@@ -76,16 +121,41 @@ def seeds_of(table: StudyTable, name: str, place: Place) -> tuple[int, ...]:
 
 def train_arm(table: StudyTable, name: str, seed: int, place: Place, progress: Progress) -> Prepared:
     """Train an arm with a seed, and the arm before it, where that is not done; return it."""
+    arm, prepared = table.arms[name], prepare(table, name, seed, place)
+    if prepared.recipe is None:
+        return prepared
+    with _alone(Path(prepared.model).parent):
+        if not is_trained(prepared):
+            if arm.after:
+                train_arm(table, arm.after, seed, place, progress)
+            _train(arm, prepared, f"{name}, seed {seed}: training", progress)
+    return prepared
+
+
+def is_trained(prepared: Prepared) -> bool:
+    """Say whether there is nothing left to train. What is written last says so: a model's own files may be there in part."""
+    folder = Path(prepared.model)
+    if isinstance(prepared.recipe, PretrainRecipe):
+        return (folder / "config.json").exists()
+    return prepared.recipe is None or (folder.parent / "result.json").exists()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other study is at this folder: two tables that share an arm may be run side by side."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _train(arm: Arm, prepared: Prepared, title: str, progress: Progress) -> None:
     from recode.train.launch import note
 
-    arm, prepared = table.arms[name], prepare(table, name, seed, place)
-    if prepared.recipe is None or (Path(prepared.model) / "config.json").exists():
-        return prepared
-    if arm.after:
-        train_arm(table, arm.after, seed, place, progress)
     recipe, folder = prepared.recipe, Path(prepared.model).parent
+    assert recipe is not None
     steps = recipe.steps if isinstance(recipe, PretrainRecipe) else recipe.optimization.steps
-    task = progress.add_task(f"{name}, seed {seed}: training", total=steps, note="")
+    task = progress.add_task(title, total=steps, note="")
 
     def show(step: dict[str, float]) -> None:
         progress.update(task, completed=step["step"], note=note(step))
@@ -94,7 +164,7 @@ def train_arm(table: StudyTable, name: str, seed: int, place: Place, progress: P
         from recode.train.pretrain import pretrain
 
         pretrain(recipe, folder, on_step=show)
-        return prepared
+        return
     from recode.train.run import train
 
     if arm.pool:
@@ -102,21 +172,24 @@ def train_arm(table: StudyTable, name: str, seed: int, place: Place, progress: P
             raise RecipeError(f"{arm.recipe}: `pool` needs a recipe with [data]")
         recipe = recipe.model_copy(update={"data": write_pool(arm.pool, recipe.data, recipe.seed, folder / "data")})
     train(recipe, folder, on_step=show)
-    return prepared
 
 
 def evaluate_arm(table: StudyTable, name: str, seed: int, place: Place, progress: Progress) -> None:
     """Evaluate a trained arm on every column's benchmark that it has not been evaluated on."""
     arm, prepared = table.arms[name], prepare(table, name, seed, place)
+    # Of the model, not of the table: the same arm may be evaluated by another table, under another of its seeds.
+    drawn = prepared.recipe.seed if prepared.recipe else 1
     for benchmark, samples in wanted(table):
-        folder = evaluation_folder(table, prepared, benchmark, samples)
-        if (folder / "results.json").exists():
-            continue
-        options = Options(
-            on=(benchmark,), out=folder, folder=place.data, samples=samples, seed=seed, limit=table.limit.get(benchmark),
-            temperature=table.temperature if samples and samples > 1 else None,
-        )  # fmt: skip
-        evaluate_on(options, LocalBackend(prepared.model), LocalBackend(arm.thinker) if arm.thinker else None, progress)
+        folder = evaluation_folder(table, prepared, benchmark, samples, place)
+        with _alone(folder):
+            if (folder / "results.json").exists():
+                continue
+            options = Options(
+                on=(benchmark,), out=folder, folder=place.data, samples=samples, seed=drawn, limit=table.limit.get(benchmark),
+                temperature=table.temperature if samples and samples > 1 else None,
+            )  # fmt: skip
+            thinker = LocalBackend(arm.thinker) if arm.thinker else None
+            evaluate_on(options, LocalBackend(prepared.model), thinker, progress)
     path = prepared.folder / f"{PYTHON_LOSS}.json"
     if PYTHON_LOSS in table.columns and not path.exists():
         model, tokenizer = LocalBackend(prepared.model).load()
@@ -137,8 +210,9 @@ def samples_of(table: StudyTable, score: str) -> int | None:
     return table.samples if "@" in score else 1
 
 
-def evaluation_folder(table: StudyTable, prepared: Prepared, benchmark: str, samples: int | None) -> Path:
+def evaluation_folder(table: StudyTable, prepared: Prepared, benchmark: str, samples: int | None, place: Place) -> Path:
     """Return where an arm's evaluation lies; it says in its name what it depends on beside the model."""
     limit = table.limit.get(benchmark)
     drawn = "own" if samples is None else "greedy" if samples == 1 else f"{samples}-at-{table.temperature:g}"
-    return prepared.folder / "evaluation" / f"{benchmark}-{drawn}{f'-{limit}' if limit else ''}"
+    parts = (benchmark, drawn, str(limit or ""), digest_of(place.data / f"{benchmark}.jsonl"))
+    return prepared.folder / "evaluation" / "-".join(filter(None, parts))

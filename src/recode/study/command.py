@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -15,9 +12,9 @@ from rich.table import Table
 from recode.errors import MissingExtraError, RecodeError
 from recode.models import quiet
 from recode.records import write_text
-from recode.study.arms import Place, evaluate_arm, prepare, seeds_of, train_arm
+from recode.study.arms import Place, evaluate_arm, is_trained, prepare, seeds_of, train_arm
 from recode.study.tables import StudyTable, read_tables
-from recode.study.writing import draw, markdown, rows_of
+from recode.study.writing import Row, draw, markdown, rows_of
 
 
 def run_study(names: list[str], recipes: Path, data: Path, out: Path, *, finished: bool = False) -> None:
@@ -38,10 +35,11 @@ def run_study(names: list[str], recipes: Path, data: Path, out: Path, *, finishe
             for number, (arm, seed) in enumerate(work[name], start=1):
                 console.print(f"{name} {number}/{len(work[name])}: {arm}, seed {seed}", highlight=False)
                 _run(table, arm, seed, place)
-        elif not _is_finished(table, work[name], place):
+        rows = _finished(table, work[name], place) if finished else rows_of(table, place)
+        if rows is None:
             console.print(f"{name}: not finished; run `recode study {name}`", highlight=False)
             continue
-        console.print(Markdown(_write(name, table, place)))
+        console.print(Markdown(_write(name, table, rows, place)))
         console.print(f"written: {(out / f'{name}.md').resolve()}", soft_wrap=True, highlight=False)
 
 
@@ -53,7 +51,7 @@ def list_tables(recipes: Path, data: Path, out: Path) -> Table:
     place = Place(out, data)
     for name, table in read_tables(recipes, []).items():
         parts = _parts(table, place)
-        done = sum(_is_trained(table, arm, seed, place) for arm, seed in parts)
+        done = sum(is_trained(prepare(table, arm, seed, place)) for arm, seed in parts)
         shown.add_row(name, table.asks, str(len(parts)), str(done))
     return shown
 
@@ -64,24 +62,11 @@ def _parts(table: StudyTable, place: Place) -> list[tuple[str, int]]:
     return sorted(pairs, key=lambda pair: table.seeds.index(pair[1]))
 
 
-def _is_trained(table: StudyTable, arm: str, seed: int, place: Place) -> bool:
-    prepared = prepare(table, arm, seed, place)
-    return prepared.recipe is None or (Path(prepared.model) / "config.json").exists()
-
-
-def _is_finished(table: StudyTable, parts: list[tuple[str, int]], place: Place) -> bool:
-    try:
-        rows_of(table, place)
-    except (OSError, RecodeError):
-        return False
-    return all(_is_trained(table, arm, seed, place) for arm, seed in parts)
-
-
 def _run(table: StudyTable, arm: str, seed: int, place: Place) -> None:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
-    with _alone(prepare(table, arm, seed, place).folder), _Notes(*columns, console=Console(stderr=True)) as progress:
+    with _Notes(*columns, console=Console(stderr=True)) as progress:
         train_arm(table, arm, seed, place, progress)
         evaluate_arm(table, arm, seed, place, progress)
 
@@ -94,17 +79,17 @@ class _Notes(Progress):
         return super().add_task(description, *args, **{"note": "", **fields})  # type: ignore[arg-type]
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other study is at this arm: two tables that share it may be run side by side."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _finished(table: StudyTable, parts: list[tuple[str, int]], place: Place) -> list[Row] | None:
+    """Return the table's rows, None where a part of the work is missing."""
+    if not all(is_trained(prepare(table, arm, seed, place)) for arm, seed in parts):
+        return None
+    try:
+        return rows_of(table, place)
+    except (OSError, RecodeError):
+        return None
 
 
-def _write(name: str, table: StudyTable, place: Place) -> str:
-    rows = rows_of(table, place)
+def _write(name: str, table: StudyTable, rows: list[Row], place: Place) -> str:
     text = markdown(name, table, rows, f"{name}.png")
     write_text(place.out / f"{name}.md", text)
     try:

@@ -10,9 +10,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from recode.errors import RecipeError
+from recode.evaluate.benchmarks import BENCHMARKS, benchmark_class
 
 PYTHON_LOSS = "python_loss"
 """The column of next-token loss on held-out Python: it is of no benchmark."""
+
+
+PAPER_REWARD = "paper_reward"
+"""The published reward of a completion, faults included; computed from the samples when a column asks for it."""
 
 
 class _Table(BaseModel):
@@ -62,14 +67,14 @@ class StudyTable(_Table):
     """What the figures say; written by a person who has read them."""
     against: str
     """The arm that the others are compared with."""
-    seeds: tuple[int, ...] = (1,)
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
     columns: tuple[str, ...]
     """`BENCHMARK SCORE`, greedy; `BENCHMARK SCORE@K` from `samples` samples; or `python_loss`."""
     samples: Annotated[int, Field(ge=2)] = 8
     temperature: Annotated[float, Field(gt=0)] = 1.0
     own_decoding: bool = False
     """Each benchmark's own samples, temperature and top-p instead."""
-    limit: dict[str, int] = {}
+    limit: dict[str, Annotated[int, Field(ge=1)]] = {}
     """Items at most, by benchmark."""
     plot: Literal["intervals", "scatter", "curves"] = "intervals"
     """`intervals`: the first columns of every arm; `scatter`: the first column against the second; `curves`: exact match while training."""
@@ -82,15 +87,48 @@ class StudyTable(_Table):
         for name, arm in self.arms.items():
             if arm.after and (arm.after not in self.arms or arm.after == name):
                 raise ValueError(f"arm `{name}`: `after` names no other arm: `{arm.after}`")
+            self._ends(name)
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("`seeds`: a seed stands twice")
         for column in self.columns:
-            if column != PYTHON_LOSS and len(column.split()) != 2:
-                raise ValueError(
-                    f"column `{column}`: write `BENCHMARK SCORE`, such as `test_generated exact`, or `{PYTHON_LOSS}`"
-                )
+            if column != PYTHON_LOSS:
+                self._known(column)
         unknown = set(self.limit) - {column.split()[0] for column in self.columns}
         if unknown:
             raise ValueError(f"`limit` names a benchmark that no column has: `{min(unknown)}`")
         return self
+
+    def _ends(self, name: str) -> None:
+        """Follow an arm back to its beginning."""
+        passed: list[str] = []
+        while self.arms[name].after:
+            if name in passed:
+                raise ValueError(f"arm `{name}`: `after` leads in a circle")
+            passed.append(name)
+            name = self.arms[name].after
+            if name not in self.arms:
+                return
+
+    def _known(self, column: str) -> None:
+        """Check that a column names a benchmark and a score that it has."""
+        benchmark, _, score = column.partition(" ")
+        if not score or " " in score:
+            raise ValueError(
+                f"column `{column}`: write `BENCHMARK SCORE`, such as `test_generated exact`, or `{PYTHON_LOSS}`"
+            )
+        if benchmark not in BENCHMARKS:
+            raise ValueError(
+                f"column `{column}`: no benchmark is called `{benchmark}`; choose from {', '.join(BENCHMARKS)}"
+            )
+        kind, (score, at, k) = benchmark_class(benchmark), score.partition("@")
+        scores = list(kind.counted) if at else [*dict.fromkeys((*kind.counted, *kind.averaged)), PAPER_REWARD]
+        if score not in scores:
+            raise ValueError(f"column `{column}`: {benchmark} has no score `{score}`; choose from {', '.join(scores)}")
+        most = kind.decoding.samples if self.own_decoding else self.samples
+        if at and not (k.isdecimal() and 1 <= int(k) <= most):
+            raise ValueError(
+                f"column `{column}`: `@{k}` of {most} samples; write `@1` to `@{most}`, or change `samples`"
+            )
 
     def ordered(self) -> dict[str, Arm]:
         """Return the arms, the one that others are compared with first."""

@@ -13,10 +13,8 @@ from recode.evaluate.comparison import Arm, arms_of, compare
 from recode.records import read_jsonl
 from recode.rewards import score as reward_of
 from recode.study.arms import Place, Prepared, evaluation_folder, prepare, samples_of, seeds_of
-from recode.study.tables import PYTHON_LOSS, StudyTable
+from recode.study.tables import PAPER_REWARD, PYTHON_LOSS, StudyTable
 
-PAPER_REWARD = "paper_reward"
-"""The published reward of a completion, faults included; computed from the samples when a column asks for it."""
 _PLAIN = ("reward", "lift", "reward_of_copying", PAPER_REWARD)
 """Scores that are no share of anything."""
 
@@ -52,17 +50,17 @@ def rows_of(table: StudyTable, place: Place) -> list[Row]:
     }
     cells = {name: dict[str, Cell]() for name in runs}
     for column in table.columns:
-        found = _losses(runs) if column == PYTHON_LOSS else _compared(table, runs, column)
+        found = _losses(runs) if column == PYTHON_LOSS else _compared(table, runs, column, place)
         for name, cell in found.items():
             cells[name][column] = cell
     return [Row(name, len(done), _minutes(done), cells[name]) for name, done in runs.items()]
 
 
-def _compared(table: StudyTable, runs: dict[str, list[Prepared]], column: str) -> dict[str, Cell]:
+def _compared(table: StudyTable, runs: dict[str, list[Prepared]], column: str, place: Place) -> dict[str, Cell]:
     benchmark, score = column.split()
     samples = samples_of(table, score)
     arms = arms_of(
-        (name, evaluation_folder(table, one, benchmark, samples)) for name, done in runs.items() for one in done
+        (name, evaluation_folder(table, one, benchmark, samples, place)) for name, done in runs.items() for one in done
     )
     if score == PAPER_REWARD:
         _add_paper_reward(arms, benchmark)

@@ -34,6 +34,11 @@ def open_benchmark(name: str, data: str | None = None, folder: Path = Path("data
     """
     if name not in BENCHMARKS:
         raise RecodeError(f"no benchmark is called `{name}`; choose from {', '.join(BENCHMARKS)}")
+    return benchmark_class(name).open(name, data, folder)
+
+
+def benchmark_class(name: str) -> type[Benchmark]:
+    """Return the class of a known benchmark."""
     module, _, kind = BENCHMARKS[name].rpartition(".")
-    opened: Benchmark = getattr(importlib.import_module(f"{_HERE}.{module}"), kind).open(name, data, folder)
-    return opened
+    found: type[Benchmark] = getattr(importlib.import_module(f"{_HERE}.{module}"), kind)
+    return found
