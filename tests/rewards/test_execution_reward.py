@@ -9,6 +9,7 @@ import pytest
 from recode.errors import RecipeError, SandboxError
 from recode.prompts import response
 from recode.rewards import execution
+from recode.rewards.answer import text_of
 from recode.rewards.execution import score, spells_out, trl_reward
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
 from recode.sandbox.levels import best_level
@@ -90,3 +91,8 @@ def test_as_a_reward_of_trl(toy_index: Path, tmp_path: Path) -> None:
 def test_a_missing_folder_of_locks_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="needs the locks"):
         trl_reward(tmp_path / "none")
+
+
+def test_a_chat_message_in_parts_is_its_text() -> None:
+    parts = [{"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]
+    assert (text_of(parts), text_of([]), text_of("c")) == ("ab", "", "c")

@@ -83,29 +83,26 @@ def judge(entry: Migration, completion: str, weights: Mapping[str, float] = DEFA
 
 def evaluate(
     model: Any, tokenizer: Any, entries: Sequence[Migration], *, samples: int = 1, sampling: Sampling | None = None,
-    together: int = 32, thinker: Any = None, weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+    together: int = 32, weights: Mapping[str, float] = DEFAULT_WEIGHTS,
     headroom: int | None = None, on_done: Callable[[int], None] | None = None,
 ) -> list[list[Judged]]:  # fmt: skip
     """Complete and judge every entry, `samples` times each; greedy by default.
 
-    With a `thinker`, another model with the same tokenizer, each completion begins with that model's greedy thought, and `model`
-    goes on from there: what it can do once a habit of its own thoughts is out of the way. With `headroom`,
-    a batch's completions end that many tokens after the length of its longest gold program, so that nobody waits for one that never ends.
+    With `headroom`, a batch's completions end that many tokens after the length of its longest gold program, so that nobody waits for one
+    that never ends.
     `on_done` is told how many entries were done.
     """
     sampling = sampling or Sampling(max_new_tokens=320, temperature=0.0)
     judged: list[list[Judged]] = [[] for _ in entries]
     for chosen in batches(entries, together):
         prompts = [render(tokenizer, entries[i], entries[i].old_code) for i in chosen]
-        thoughts = _thoughts(thinker, tokenizer, prompts) if thinker is not None else [""] * len(prompts)
-        prompts = [prompt + thought for prompt, thought in zip(prompts, thoughts, strict=True)]
         limit = sampling.max_new_tokens
         if headroom is not None:
             golds = tokenizer([entries[i].new_code for i in chosen], add_special_tokens=False)["input_ids"]
             limit = min(limit, max(map(len, golds)) + headroom)
         drawn = complete(model, tokenizer, prompts, samples, replace(sampling, max_new_tokens=limit))
-        for i, thought, completions in zip(chosen, thoughts, drawn, strict=True):
-            judged[i] = [judge(entries[i], thought + completion, weights) for completion in completions]
+        for i, completions in zip(chosen, drawn, strict=True):
+            judged[i] = [judge(entries[i], completion, weights) for completion in completions]
         if on_done:
             on_done(len(chosen))
     return judged
@@ -115,13 +112,6 @@ def batches(entries: Sequence[Migration], together: int = 32) -> list[list[int]]
     """Return the entries' numbers in batches of like length: a batch lasts as long as its longest completion."""
     order = sorted(range(len(entries)), key=lambda i: len(entries[i].old_code))
     return [order[start : start + together] for start in range(0, len(order), together)]
-
-
-def _thoughts(thinker: Any, tokenizer: Any, prompts: Sequence[str]) -> list[str]:
-    """Return each prompt's greedy thought, its closing tag included."""
-    greedy = Sampling(max_new_tokens=120, temperature=0.0)
-    closing = "</think>"
-    return [group[0].partition(closing)[0] + closing for group in complete(thinker, tokenizer, prompts, 1, greedy)]
 
 
 def summary(judged: Sequence[Judged]) -> dict[str, float | int]:

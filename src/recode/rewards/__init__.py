@@ -17,7 +17,7 @@ from recode.errors import RecipeError
 from recode.prompts import response
 from recode.rewards import edit, exact, execution, lift, paper, progress
 from recode.rewards import format as well_formed
-from recode.rewards.answer import gradable
+from recode.rewards.answer import gradable, text_of
 
 __all__ = ["DEFAULT_WEIGHTS", "FAMILIES", "Scores", "compute_score", "copy_baseline", "gradable", "score", "trl_reward"]
 
@@ -146,20 +146,10 @@ def trl_reward(name: str, family: str = "strict") -> Callable[..., list[float | 
         **columns: object,
     ) -> list[float | None]:
         olds = [None] * len(completions) if old_code is None else old_code
-        return [term(_text(out), gold, old) for out, gold, old in zip(completions, target, olds, strict=True)]
+        return [term(text_of(out), gold, old) for out, gold, old in zip(completions, target, olds, strict=True)]
 
     reward.__name__ = reward.__qualname__ = f"{family}_{name}"
     return reward
-
-
-def _text(completion: str | Sequence[Mapping[str, Any]]) -> str:
-    """Return the text of a completion: itself, or the content of the last of its chat messages."""
-    if isinstance(completion, str):
-        return completion
-    content = completion[-1].get("content") if completion else None
-    if isinstance(content, str):
-        return content
-    return "".join(str(part.get("text", "")) for part in content or [])
 
 
 def compute_score(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from recode.prompts import parse_response
 from recode.source import clean, parses
@@ -40,3 +42,13 @@ def gradable(target: str) -> bool:
 @lru_cache(maxsize=512)
 def _program(code: str) -> str | None:
     return clean(code) if parses(code) else None
+
+
+def text_of(completion: str | Sequence[Mapping[str, Any]]) -> str:
+    """Return the text of a completion: itself, or the content of the last of its chat messages."""
+    if isinstance(completion, str):
+        return completion
+    content = completion[-1].get("content") if completion else None
+    if isinstance(content, str):
+        return content
+    return "".join(str(part.get("text", "")) for part in content or [])

@@ -16,7 +16,7 @@ from typing import Any
 from recode.errors import RecipeError, SandboxError
 from recode.machine import cores
 from recode.records import shipped
-from recode.rewards.answer import answer, program
+from recode.rewards.answer import answer, program, text_of
 from recode.sandbox.environments import Environment, ensure_environment, read_locks
 from recode.sandbox.execution import Execution, run_program
 from recode.sandbox.zygotes import Limits
@@ -98,7 +98,7 @@ def trl_reward(locks: str | Path = "data/locks") -> Callable[..., list[float | N
         completions: Sequence[Any] = (), target: Sequence[str] = (), old_code: Sequence[str | None] = (),
         stdout: Sequence[str | None] = (), lock: Sequence[str | None] = (), module: Sequence[str] = (), **columns: object,
     ) -> list[float | None]:  # fmt: skip
-        texts = [one if isinstance(one, str) else str(one[-1].get("content", "")) for one in completions]
+        texts = [text_of(one) for one in completions]
         environments = [environment_of(digest, folder) for digest in lock]
         return list(_pool().map(score, texts, target, old_code, stdout, environments, module))
 

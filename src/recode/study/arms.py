@@ -21,6 +21,7 @@ from rich.progress import Progress
 from recode.errors import RecipeError
 from recode.evaluate.command import Options, evaluate_on
 from recode.evaluate.forgetting import python_loss
+from recode.evaluate.migrations import SPLITS
 from recode.invent.python_text import functions
 from recode.models import LocalBackend, resolve
 from recode.models.local import model_fingerprint
@@ -214,5 +215,5 @@ def evaluation_folder(table: StudyTable, prepared: Prepared, benchmark: str, sam
     """Return where an arm's evaluation lies; it says in its name what it depends on beside the model."""
     limit = table.limit.get(benchmark)
     drawn = "own" if samples is None else "greedy" if samples == 1 else f"{samples}-at-{table.temperature:g}"
-    parts = (benchmark, drawn, str(limit or ""), digest_of(place.data / f"{benchmark}.jsonl"))
-    return prepared.folder / "evaluation" / "-".join(filter(None, parts))
+    files = (digest_of(place.data / file) for file in SPLITS.get(benchmark, (f"{benchmark}.jsonl",)))
+    return prepared.folder / "evaluation" / "-".join(filter(None, (benchmark, drawn, str(limit or ""), *files)))
