@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from recode.collect.duplicates import near_duplicates
 from recode.collect.no_op import make_no_ops
 from recode.collect.splits import HELD_OUT, SHARES, assign, leaves
 from recode.collect.verify import concerned
-from recode.records import Migration
+from recode.records import Migration, read_records
 
 MakeEntry = Callable[..., Migration]
 
@@ -135,3 +136,14 @@ def test_near_duplicates_are_found_by_structure(make_entry: MakeEntry) -> None:
         new_code=first.new_code.replace("surface", "delete_it_all"),
     )
     assert near_duplicates([first, renamed, other_api]) == {"b": first.id}
+
+
+def test_the_shipped_splits_share_no_name_between_training_and_test() -> None:
+    found: dict[str, set[str]] = {}
+    for split in ("train", "validation", "test_updates", "test_libraries"):
+        entries = read_records(Path(__file__).parents[2] / "data" / f"{split}.jsonl", Migration)
+        found[split] = {leaf for entry in entries for leaf in leaves(entry)}
+    shared = found["train"] & (found["test_updates"] | found["test_libraries"])
+    # Pinned families are in train, and held-out libraries whole in a test split, whatever they share; docs/data.md names what.
+    assert shared == {"replace"}
+    assert not found["validation"] & (found["train"] | found["test_updates"])

@@ -257,6 +257,20 @@ def test_a_difference_that_comes_of_modules_loaded_before_does_not_count(make_en
     assert check(make_entry(**programs), pair).failures == ()
 
 
+def test_an_output_that_comes_of_modules_loaded_before_depends_on_no_call(
+    make_entry: MakeEntry, toy_pair: Pair
+) -> None:
+    pair = replace(toy_pair, modules=("zipfile",))
+
+    def run(environment: Environment, code: str, hash_seed: int = 0, preload: tuple[str, ...] = ()) -> Execution:
+        if environment == pair.new and code == make_entry().old_code:
+            return check_runner(environment, code, hash_seed, preload)
+        return Execution(outcome="finished", stdout=f"{preload}\n")
+
+    check_runner = CachedRunner(fresh=True)
+    assert [failure.clause for failure in verify(make_entry(), pair, run).failures] == ["output_depends_on_call"]
+
+
 def test_an_import_that_a_program_forgot_is_missed(make_entry: MakeEntry, toy_pair: Pair) -> None:
     forgot = {"old_code": "import xml\nxml.dom.minidom\n" + make_entry().old_code}
     verdict = check(make_entry(**forgot), replace(toy_pair, modules=("xml.dom.minidom",)))

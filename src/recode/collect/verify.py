@@ -151,14 +151,14 @@ def concerned(old_symbol: str, new_symbol: str, code: str) -> frozenset[str]:
 
 def _check_no_op(entry: Migration, environments: Pair, run: Runner) -> Verdict:
     first = run(environments.new, entry.new_code, HASH_SEEDS[0], environments.silent_new)
-    second = _again(environments.new, entry.new_code, first, environments.silent_new, environments, run)
+    second, _ = _again(environments.new, entry.new_code, first, environments.silent_new, environments, run)
     failures = [*_check_new(first), *_check_output(first, second, "new_runs_on_new")]
     return Verdict(entry.id, tuple(failures), first.stdout)
 
 
 def _check_migration(entry: Migration, environments: Pair, run: Runner) -> Verdict:
     before = run(environments.old, entry.old_code, HASH_SEEDS[0], environments.silent_old)
-    again = _again(environments.old, entry.old_code, before, environments.silent_old, environments, run)
+    again, alike = _again(environments.old, entry.old_code, before, environments.silent_old, environments, run)
     after = run(environments.new, entry.new_code, HASH_SEEDS[0], environments.silent_new)
     broken = run(environments.new, entry.old_code, HASH_SEEDS[0], environments.silent_new)
     failures = [*_check_output(before, again, "old_runs_on_old"), *_check_new(after)]
@@ -170,18 +170,24 @@ def _check_migration(entry: Migration, environments: Pair, run: Runner) -> Verdi
     if isinstance(breakage, Failure):
         return Verdict(entry.id, (*failures, breakage))
     if not failures:
-        failures += _check_dependence(entry, environments, after, run)
+        # What a program prints may depend on what was loaded before it; then nothing may be but what was for the run compared with.
+        loaded = environments.modules if alike else environments.silent_new
+        failures += _check_dependence(entry, environments.new, after, loaded, run)
     return Verdict(entry.id, tuple(failures), before.stdout, breakage)
 
 
 def _again(
     environment: Environment, code: str, first: Execution, silent: tuple[str, ...], environments: Pair, run: Runner
-) -> Execution:
-    """Run a program with the other hash seed; a difference counts only where it is there without modules loaded before, too."""
+) -> tuple[Execution, bool]:
+    """Run a program with the other hash seed; a difference counts only where it is there without modules loaded before, too.
+
+    Returns:
+        the run, and whether loading the modules before changes nothing.
+    """
     second = run(environment, code, HASH_SEEDS[1], environments.modules)
     if (second.outcome, second.stdout) == (first.outcome, first.stdout):
-        return second
-    return run(environment, code, HASH_SEEDS[1], silent)
+        return second, True
+    return run(environment, code, HASH_SEEDS[1], silent), False
 
 
 def _check_output(first: Execution, second: Execution, runs: Clause) -> Iterator[Failure]:
@@ -260,12 +266,14 @@ def _old_on_new(outcome: Literal["warns"], warning: Warned) -> OldOnNew:
     return OldOnNew(outcome=outcome, category=warning.category, message=warning.message, line=warning.line)
 
 
-def _check_dependence(entry: Migration, environments: Pair, after: Execution, run: Runner) -> Iterator[Failure]:
+def _check_dependence(
+    entry: Migration, environment: Environment, after: Execution, loaded: tuple[str, ...], run: Runner
+) -> Iterator[Failure]:
     """Change an input of the call, in several ways until one changes what is printed."""
     tries = 0
     for variant in variants(entry.old_code, entry.new_code):
         tries += 1
-        execution = run(environments.new, variant, HASH_SEEDS[0], environments.modules)
+        execution = run(environment, variant, HASH_SEEDS[0], loaded)
         if execution.outcome == "finished" and execution.stdout != after.stdout:
             return
     told = f"{tries} changed inputs left the output as it was, or failed" if tries else "no literal feeds the call"
