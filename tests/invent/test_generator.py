@@ -15,6 +15,7 @@ from recode.invent import Pool, changes, generate, generate_no_ops
 from recode.invent.changes import Change
 from recode.invent.generator import LONGEST_PROGRAM, reserved_names
 from recode.invent.names import pool_of, words
+from recode.invent.python_text import functions
 from recode.invent.world import World
 from recode.records import Migration, read_records
 from recode.source import parses
@@ -122,3 +123,7 @@ def test_every_pattern_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_shipped_file_is_what_would_be_written_now(file: str, made: Callable[..., itertools.islice]) -> None:
     shipped = read_records(DATA / file, Migration)
     assert shipped[:20] == list(itertools.islice(made(SEED, "test"), 20))
+
+
+def test_no_held_out_python_is_trained_on() -> None:
+    assert not set(functions("test")) & set(functions("train"))

@@ -14,6 +14,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from recode.invent import generate
 from recode.models import Sampling, complete, load, render, sample_ids
 from recode.models import llama as decoder
+from recode.models.prompting import Prompt, render_prompt
 from recode.prompts import PREFILL, SYSTEM, user_message
 
 TOKENIZER = SimpleNamespace(eos_token_id=1, pad_token_id=0)
@@ -37,6 +38,13 @@ def test_other_models_are_sampled_by_generate(qwen: Any) -> None:
         ids = torch.tensor([prompt])
         expected = qwen.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False)
         assert group == [decoder.until(expected[0, len(prompt) :].tolist(), 1)] * 2
+
+
+def test_a_models_own_settings_do_not_change_what_is_sampled(qwen: Any) -> None:
+    plain = sample_ids(qwen, TOKENIZER, PROMPTS, 1, Sampling(8, 0.0))
+    qwen.generation_config.repetition_penalty = 1.5
+    qwen.generation_config.no_repeat_ngram_size = 1
+    assert sample_ids(qwen, TOKENIZER, PROMPTS, 1, Sampling(8, 0.0)) == plain
 
 
 def test_generate_depends_on_the_seed_and_leaves_the_global_one_alone(qwen: Any) -> None:
@@ -66,3 +74,12 @@ def test_a_prompt_ends_inside_the_think_block(tiny_model: Path) -> None:
         assert prompt.endswith(PREFILL)
         assert SYSTEM in prompt
         assert user_message(entry, entry.old_code) in prompt
+
+
+def test_a_template_that_opens_the_block_itself_opens_it_once() -> None:
+    tokenizer = SimpleNamespace(
+        chat_template="x", apply_chat_template=lambda turns, **options: "<|assistant|><think>\n"
+    )
+    prompt = Prompt((("user", "Do it."),), prefill=PREFILL)
+    assert render_prompt(tokenizer, prompt) == "<|assistant|><think>\n"
+    assert render_prompt(tokenizer, prompt.begun("I know.</think>")) == "<|assistant|><think>\nI know.</think>"

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from recode.records import read_jsonl
 from recode.train import run
-from recode.train.policy import PolicyTrainer, _joined, _part, fresh_rows
+from recode.train.policy import PolicyTrainer, _gradable, _joined, _part, _spreads, fresh_rows
 
 GROUP, WANTED = 2, 3
 
@@ -191,3 +191,18 @@ def test_parts_join_to_the_whole_in_any_order() -> None:
     parts = [_part(rollouts, slice(i, i + 2)) for i in (0, 2)]
     assert _joined(parts) == rollouts
     assert _joined(parts[::-1]) == ([[3], [4], [1], [2]], None, ["c", "d", "a", "b"], [], {"extra": [7, 8, 5, 6]}, {})
+
+
+def test_a_term_that_one_completion_lacks_leaves_it_out_and_one_that_all_lack_leaves_the_sum() -> None:
+    nan = float("nan")
+    terms = torch.tensor([[1.0, 2.0], [1.0, nan], [1.0, nan], [0.5, nan]])
+    left = _gradable(terms, 2)
+    assert left[0].tolist() == [1.0, 2.0]
+    assert left[1].isnan().all()
+    assert left[2:, 0].tolist() == [1.0, 0.5]
+
+
+def test_the_spread_of_a_group_is_that_of_its_graded_completions() -> None:
+    nan = float("nan")
+    rewards = torch.tensor([[1.0, nan, 3.0], [nan, nan, 2.0], [nan, nan, nan], [1.0, 1.0, 1.0]])
+    assert _spreads(rewards).tolist() == [2.0, 0.0, 0.0, 0.0]

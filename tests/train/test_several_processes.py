@@ -42,3 +42,5 @@ def test_two_processes_fill_their_shares_and_write_one_run(policy: MakePolicy, t
         assert row["dynamic_sampling/groups_generated"] == used + unused
     assert shares[0] != shares[1]
     assert (tmp_path / "model" / "config.json").exists()
+    # They average their gradients: there is one model.
+    assert (tmp_path / "weights-0.json").read_text() == (tmp_path / "weights-1.json").read_text()

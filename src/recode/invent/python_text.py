@@ -36,7 +36,7 @@ HELD_OUT_SHARE = 0.08
 def functions(pool: Pool, longest: int = 600) -> tuple[str, ...]:
     """Return the source of functions and methods of 3 to 18 lines and at most `longest` characters, dedented, in a fixed order.
 
-    `test` is the text of the held-out files.
+    `test` is the text of the held-out files; what stands there too is not in `train`.
     """
     root = Path(sysconfig.get_path("stdlib"))
     found = []
@@ -47,7 +47,8 @@ def functions(pool: Pool, longest: int = 600) -> tuple[str, ...]:
         if _SKIPPED & set(relative.parts) or held_out != (pool == "test"):
             continue
         found += _functions_of(path, longest)
-    return tuple(dict.fromkeys(found))
+    held = set() if pool == "test" else set(functions("test", longest))
+    return tuple(one for one in dict.fromkeys(found) if one not in held)
 
 
 def _functions_of(path: Path, longest: int) -> list[str]:

@@ -58,6 +58,8 @@ def _generate(
         {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
     )
     per_prompt = 1 if greedy else samples
+    # What a model's own settings ask for would be another policy than the one that is trained, and than vLLM samples from.
+    chosen |= {"repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
     together = max(1, _ROWS // per_prompt)
     results: list[list[list[int]]] = []
     with torch.random.fork_rng(), torch.inference_mode():

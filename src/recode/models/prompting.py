@@ -35,9 +35,9 @@ def render_prompt(tokenizer: Any, prompt: Prompt) -> str:
     if getattr(tokenizer, "chat_template", None):
         turns = [{"role": role, "content": content} for role, content in prompt.messages]
         text = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-        if prompt.prefill == PREFILL and text.rstrip().endswith(PREFILL):
+        if prompt.prefill.startswith(PREFILL) and text.rstrip().endswith(PREFILL):
             # Templates of thinking models open the block themselves.
-            return text
+            return text + prompt.prefill.removeprefix(PREFILL)
     else:
         text = prompt.plain or "\n\n".join(content for _, content in prompt.messages) + "\n\n"
     return text + prompt.prefill

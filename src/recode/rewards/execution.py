@@ -19,6 +19,7 @@ from recode.records import shipped
 from recode.rewards.answer import answer, program, text_of
 from recode.sandbox.environments import Environment, ensure_environment, read_locks
 from recode.sandbox.execution import Execution, run_program
+from recode.sandbox.levels import best_level
 from recode.sandbox.zygotes import Limits
 
 LIMITS = Limits(seconds=20.0, memory=2 << 30, processes=32)
@@ -89,7 +90,9 @@ def trl_reward(locks: str | Path = "data/locks") -> Callable[..., list[float | N
 
     Raises:
         RecipeError: there is no such folder of locks; without one every answer would be ungradable.
+        SandboxError: this machine gives no isolation; no answer could be run.
     """
+    best_level()
     folder = shipped(str(locks))
     if not folder.is_dir():
         raise RecipeError(f"{locks}: the execution reward needs the locks of the releases; run where data/locks is")

@@ -111,7 +111,8 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         sequences are moved to the left edge, batched with others of like length, and only tokens that count meet the vocabulary.
         """
         policy = layers_of(self.accelerator.unwrap_model(model))
-        if not supports(policy):
+        # Past the wrapper's own forward pass, several processes would never average their gradients.
+        if not supports(policy) or self.accelerator.num_processes > 1:
             rest: tuple[Tensor, Tensor | None, Any] = super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **others
             )
@@ -149,9 +150,8 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
                 inputs = self._more(number, max(at_once, self._most(wanted - len(kept))))
             rollouts = self._generate([row["prompt"] for row in inputs])
             rewards = self._rewards(inputs, rollouts).view(-1, group)
-            for place, spread in enumerate((rewards.max(1).values - rewards.min(1).values).tolist()):
+            for place, spread in enumerate(_spreads(rewards).tolist()):
                 part = slice(place * group, (place + 1) * group)
-                # A group that cannot be graded has no spread either: comparing with NaN is false.
                 (kept if spread > _FLAT else flat).append((inputs[part], _part(rollouts, part)))
             if self._most(wanted - len(kept)) <= 0:
                 break
@@ -178,11 +178,12 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         self._metrics["train"][f"dynamic_sampling/{name}"].append(float(total))
 
     def _rewards(self, inputs: list[dict[str, Any]], rollouts: tuple[Any, ...]) -> Tensor:
-        """Return the weighted sum of this process's rewards (sequences,); NaN where a term cannot be graded."""
+        """Return the weighted sum of this process's rewards (sequences,); NaN where a completion cannot be graded."""
         prompts = [row["prompt"] for row in inputs]
         start = self.accelerator.process_index * len(inputs)
         terms = self._calculate_rewards(inputs, prompts, rollouts[3], rollouts[1])[start : start + len(inputs)]
-        return (terms * self.reward_weights.to(terms.device)).sum(dim=1)
+        summed = (terms * self.reward_weights.to(terms.device)).nansum(dim=1)
+        return summed.masked_fill(terms.isnan().all(dim=1), torch.nan)
 
     def _share(self, name: str, total: float, count: int) -> None:
         """Log a mean over all processes; 0 where there is nothing to take it of."""
@@ -205,7 +206,30 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
             self._share("exact", sum(exact), len(exact))
             self._share("copy", sum(copies), len(changes))
             self._share("reward_of_copying", sum(row["copy"] for row in inputs), len(inputs))
-        return super()._calculate_rewards(inputs, prompts, completions, completion_ids)
+        terms: Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids)
+        if self.model.training:
+            terms = _gradable(terms, self.num_generations)
+            self._share("ungradable", float(terms.isnan().all(dim=1).sum()), len(terms))
+        return terms
+
+
+def _gradable(terms: Tensor, group: int) -> Tensor:
+    """Return rewards by term (sequences, terms) in which a completion that lacks a term has none at all: it is left out.
+
+    A term that the whole group lacks, such as execution of what cannot be run, says nothing about any of them and leaves the sum. Where
+    only some lack it, a sum without it would be a reward of zero for what nobody could grade.
+    """
+    absent = terms.isnan().view(-1, group, terms.shape[1])
+    some = (absent & ~absent.all(dim=1, keepdim=True)).any(dim=2).view(-1)
+    return terms.masked_fill(some[:, None], torch.nan)
+
+
+def _spreads(rewards: Tensor) -> Tensor:
+    """Return the difference between the largest and the smallest reward of each group (groups, samples), of those that are graded."""
+    absent = rewards.isnan()
+    most = rewards.masked_fill(absent, -torch.inf).max(1).values
+    least = rewards.masked_fill(absent, torch.inf).min(1).values
+    return (most - least).clamp(min=0.0).nan_to_num(nan=0.0, posinf=0.0)
 
 
 def completion_logps(
