@@ -37,6 +37,7 @@ ARMS = {"able": "recode-tiny-able", "base": "recode-tiny"}
 _PYTHON_TEXTS = 150
 _HEADROOM = 100
 """Tokens that a completion may have beyond the longest gold program of its batch: a thought of recode-tiny takes 20 to 60."""
+_FILES = ("migrations", "no_ops")
 _ENTRIES = 72
 """Entries of each real split that are judged, chosen by a hash of their ids; `recode evaluate` judges whole splits."""
 
@@ -119,6 +120,9 @@ def _train(settings: Settings, arm: str, progress: Progress) -> Path:
     recipe = load_recipe(settings.recipes / f"{arm}.toml", {"seed": settings.seed})
     if isinstance(recipe, PretrainRecipe):
         raise RecipeError(f"{settings.recipes / arm}.toml: a pretraining recipe where sft, grpo or dapo is expected")
+    # Trained and judged on the same data set: what is tested in one may be trained on in another.
+    there = {name: tuple(str(settings.data / Path(one).name) for one in getattr(recipe.data, name)) for name in _FILES}
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=there)})
     task = progress.add_task(f"train {arm}", total=recipe.optimization.steps, note="")
 
     def show(step: dict[str, float]) -> None:
@@ -146,6 +150,8 @@ def _evaluate(
             judge_split = functools.partial(_judge, judges, model, loaded, entries[split], weights, done)
             write_jsonl(path, _timed(settings, f"{arm}-{split}", judge_split))
         judged[split] = [Judged(**row) for _, row in read_jsonl(path)]
+        if [one.id for one in judged[split]] != [entry.id for entry in entries[split]]:
+            raise RecipeError(f"{path}: was judged on other data; choose another folder with --out, or delete this one")
     progress.update(task, completed=sum(map(len, entries.values())))
     forgetting = folder / "forgetting.json"
     if not forgetting.exists():
