@@ -174,7 +174,12 @@ def write_jsonl(path: str | Path, values: Iterable[dict[str, Any]]) -> int:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a UTF-8 file atomically: the path holds the old content or the new, whenever the process is killed.
+    """Write a UTF-8 file as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | Path, content: bytes, mode: int | None = None) -> None:
+    """Write a file atomically: the path holds the old content or the new, whenever the process is killed.
 
     Raises:
         RecordError: the folder cannot be written.
@@ -186,12 +191,12 @@ def write_text(path: str | Path, text: str) -> None:
     except OSError as error:
         raise RecordError(f"{path}: cannot be written ({error.strerror})") from None
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; a data file has the usual permissions.
-        os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101
+        # mkstemp makes private files; without a mode a file has the usual permissions.
+        os.chmod(temporary, 0o666 & ~_umask() if mode is None else mode)  # noqa: PTH101
         os.replace(temporary, path)  # noqa: PTH105
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)

@@ -8,8 +8,10 @@ import pytest
 from migration_corpus import UPDATES
 from rich.console import Console
 
+from recode.errors import RecodeError
 from recode.migrate.choosing import chosen
 from recode.migrate.rewriting import Asked, Migrated, migrate_project
+from recode.migrate.summary import counts
 
 TEXT = "import numpy as np\r\nx = np.in1d(1, 2)\r\ny = np.trapz(x)\r\nz = np.reshape(y, newshape=1)\r\n"
 
@@ -60,6 +62,39 @@ def test_lines_can_be_edited(result: Migrated) -> None:
     assert shown == ["x = np.isin(1, 2)\n"]
 
 
-@pytest.mark.parametrize("edited", [None, "x = (\n"])
-def test_an_edit_that_fails_or_does_not_parse_changes_nothing(result: Migrated, edited: str | None) -> None:
-    assert asked(result, "enn", lambda _: edited) == TEXT.encode()
+def test_an_editor_that_fails_changes_nothing_and_asks_again(result: Migrated) -> None:
+    assert asked(result, "ennn", lambda _: None) == TEXT.encode()
+    assert asked(result, "eynn", lambda _: None) == TEXT.replace("in1d", "isin").encode()
+
+
+@pytest.mark.parametrize(
+    "error", [RecodeError("which editor?"), FileNotFoundError("nosuch"), ValueError("no closing quotation")]
+)
+def test_an_editor_that_cannot_be_run_loses_no_answer(result: Migrated, error: Exception) -> None:
+    def editor(text: str) -> str:
+        raise error
+
+    assert asked(result, "yenn", editor) == TEXT.replace("in1d", "isin").encode()
+
+
+def test_a_text_that_does_not_parse_is_shown_again(result: Migrated) -> None:
+    shown: list[str] = []
+    texts = iter(["x = (\n", "x = ()\n"])
+
+    def editor(text: str) -> str:
+        shown.append(text)
+        return next(texts)
+
+    assert asked(result, "enn", editor) == TEXT.replace("np.in1d(1, 2)", "()").encode()
+    assert shown == ["x = np.isin(1, 2)\n", "x = (\n"]
+    assert asked(result, "ennn", lambda _: "x = (\n") == TEXT.encode(), "left as it is, it is given up"
+
+
+def test_the_report_is_about_what_was_taken(result: Migrated) -> None:
+    assert result.done
+    assert counts(result.settled([])) == {"left alone": 3}
+    assert not result.settled([]).done
+    settled = result.settled(result.changes[:1])
+    assert counts(settled) == {"by the note alone": 1, "left alone": 2}
+    assert {one.reason for one in settled.left} == {"not taken"}
+    assert result.settled(result.changes).done

@@ -100,10 +100,11 @@ def model(code: str) -> Iterator[str]:
         server.shutdown()
 
 
-def run(project: Path, *options: str) -> tuple[int, str]:
+def run(project: Path, *options: str, answers: str = "") -> tuple[int, str]:
     updates = project.parent / "updates.jsonl"
     done = CliRunner().invoke(
-        app, ["migrate", str(project), "--to", "toylib==2.0", "--updates", str(updates), *options], catch_exceptions=False
+        app, ["migrate", str(project), "--to", "toylib==2.0", "--updates", str(updates), *options], catch_exceptions=False,
+        input=answers,
     )  # fmt: skip
     return done.exit_code, done.stdout
 
@@ -184,7 +185,8 @@ def test_a_rewriting_that_nothing_proves_is_advice(toy_index: Path, project: Pat
         assert outcomes(text)["slow"] == "unproven"
         assert "toylib.slow( values )" in (project / "calc.py").read_text()
         git(project, "checkout", ".")
-        assert run(project, "--endpoint", url, "--model", "replay", "--write", "--unproven")[0] == 1
+        code, text = run(project, "--json", "--endpoint", url, "--model", "replay", "--write", "--unproven")
+        assert (code, outcomes(text)["slow"], json.loads(text)["done"]) == (0, "unproven", True)
         assert "sum( values )" in (project / "calc.py").read_text()
 
 
@@ -226,6 +228,32 @@ def test_a_dirty_tree_is_refused_unless_allowed(toy_index: Path, project: Path) 
     with pytest.raises(RecodeError, match="--allow-dirty"):
         run(project, "--write")
     run(project, "--write", "--allow-dirty")
+    assert "toylib.surface" in (project / "calc.py").read_text()
+
+
+def test_an_untracked_file_is_refused_only_where_it_would_be_written(project: Path) -> None:
+    (project / "notes.py").write_text("print()\n")
+    assert run(project, "--offline", "--write")[0] == 1
+    assert "toylib.surface" in (project / "calc.py").read_text()
+    (project / "new.py").write_text(CALC)
+    git(project, "commit", "-qam", "second")
+    for more, answers in (([], ""), (["--interactive"], "n\n" * 9)):
+        with pytest.raises(RecodeError, match=r"new\.py: git does not have it"):
+            run(project, "--offline", "--write", *more, answers=answers)
+    assert (project / "new.py").read_text() == CALC
+    run(project, "--offline", "--write", "--allow-dirty")
+    assert "toylib.surface" in (project / "new.py").read_text()
+
+
+def test_what_was_not_taken_is_left_in_exit_code_and_report(project: Path, tmp_path: Path) -> None:
+    write_records(tmp_path / "updates.jsonl", UPDATES[:1])
+    page = tmp_path / "report.html"
+    code, text = run(project, "--offline", "--write", "--interactive", "--json", "--html", str(page), answers="n\n")
+    report = json.loads(text[text.index("{") :])
+    assert (code, report["counts"], report["done"]) == (1, {"left alone": 1}, False)
+    assert "No changes" in page.read_text()
+    assert (project / "calc.py").read_text() == CALC
+    assert run(project, "--offline", "--write", "--interactive", answers="y\n")[0] == 0
     assert "toylib.surface" in (project / "calc.py").read_text()
 
 

@@ -74,3 +74,13 @@ def test_places_are_those_of_the_cell(tmp_path: Path) -> None:
     assert document.position(at) == (2, 2)
     with pytest.raises(ValueError, match="no code cell"):
         document.offset(1, 1, 1)
+
+
+def test_a_cell_that_does_not_parse_leaves_the_others_to_be_migrated(tmp_path: Path) -> None:
+    sources = ["import numpy as np\n", "what is (this\n", "  %time\nx = np.in1d(1, 2)\n"]
+    cells = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": source} for source in sources]
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    result = migrate_project(tmp_path, Asked(library="numpy", old="1.26.4", new="2.4.6", environments=False), UPDATES)
+    (file,) = result.files()
+    made = [cell["source"] for cell in json.loads(file.new)["cells"]]
+    assert made == [*sources[:2], sources[2].replace("in1d", "isin")]

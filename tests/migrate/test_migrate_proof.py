@@ -12,6 +12,7 @@ from recode.migrate.documents import Document
 from recode.migrate.edits import Edit
 from recode.migrate.findings import Finding
 from recode.migrate.proof import Option, prove
+from recode.migrate.regions import Spot
 from recode.migrate.text import decode
 from recode.migrate.trials import Trial
 
@@ -28,8 +29,16 @@ def change(old: str, new: str, how: How = "syntax tree") -> Change:
     return Change(FILE, (finding,), (Edit(at, at + len(old), new),), how, evidence)  # type: ignore[arg-type]
 
 
+class Lines(dict[tuple[Path, Spot], frozenset[str]]):
+    """What tests reached, by line alone."""
+
+    def get(self, key: tuple[Path, Spot], default: object = None) -> frozenset[str]:  # type: ignore[override]
+        return super().get((key[0], (key[1][0], 0, 0, 0)), frozenset())
+
+
 def trial(outcomes: Mapping[str, str], reached: Mapping[int, set[str]] | None = None) -> Trial:
-    return Trial(0, outcomes, {(FILE, line): frozenset(tests) for line, tests in (reached or {}).items()})
+    spots = {(FILE, (line, 0, 0, 0)): frozenset(tests) for line, tests in (reached or {}).items()}
+    return Trial(0, outcomes, Lines(spots))
 
 
 def test_a_place_is_proven_by_the_tests_that_reach_it_alone() -> None:
@@ -79,10 +88,10 @@ def test_the_next_rewriting_is_tried_while_tests_come_back() -> None:
     option = Option((change("one", "wrong", "model"), change("one", "right", "model"), change("one", "never", "model")))
     seen: list[bytes] = []
 
-    def run(files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[int]], reviewed: bool) -> Trial:
+    def run(files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> Trial:
         text = files.get(FILE, TEXT.encode())
         seen.append(text)
-        assert not files or (watched[FILE] == {4} and not reviewed)
+        assert not files or ({spot[0] for spot in watched[FILE]} == {4} and not reviewed)
         return trial({"t1": "passed" if b"lib.right" in text else "failed"}, {4: {"t1"}})
 
     proof, judged = prove(DOCUMENTS, [option], base, run)

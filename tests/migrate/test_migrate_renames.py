@@ -39,6 +39,55 @@ def test_a_name_that_another_file_takes_keeps_its_name_here() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "class A:\n    in1d = staticmethod(in1d)\n",
+        "class A:\n    class B:\n        in1d = in1d\n",
+        "class A:\n    if in1d:\n        in1d = 1\n",
+        "def f():\n    class A:\n        in1d = staticmethod(in1d)\n",
+    ],
+)
+def test_a_name_that_a_class_binds_from_itself_stays(rest: str) -> None:
+    text = f"from numpy import in1d\n{rest}"
+    assert renamed(text, IN1D, ISIN, "in1d") == text.replace("import in1d", "import isin as in1d")
+
+
+def test_an_import_keeps_its_name_where_one_of_its_uses_is_left_alone() -> None:
+    text = "from numpy import in1d\nx = in1d(1, 2)\ny = in1d(3, 4)\n"
+    tree = Tree(text)
+    places = [tree.place(at, at + 4) for at in (text.index("in1d"), text.index("in1d(3"))]
+    assert places[0] is not None
+    assert places[1] is not None
+    (done,) = Renamer(tree).plan([Wanted(0, places[0], IN1D, ISIN)], [places[1].node])
+    assert isinstance(done, Renamed)
+    assert apply(text, done.edits) == text.replace("import in1d", "import isin as in1d")
+
+
+@pytest.mark.parametrize(
+    ("head", "after"),
+    [
+        ("if TYPE_CHECKING:\n    from numpy.exceptions import AxisError\n", "means something else"),
+        ("try:\n    from numpy.exceptions import AxisError\nexcept ImportError:\n    pass\n", "means something else"),
+        ("class A:\n    from numpy.exceptions import AxisError\n", "means something else"),
+        ("from numpy.exceptions import AxisError\n", "raise AxisError"),
+        ("if TYPE_CHECKING:\n    import numpy.exceptions as e\n", "raise AxisError"),
+        ("import numpy.exceptions as e\n", "raise e.AxisError"),
+    ],
+)
+def test_a_name_that_is_imported_for_type_checkers_alone_is_not_used(head: str, after: str) -> None:
+    text = f"import numpy as np\n{head}def f():\n    raise np.AxisError('x')\n"
+    assert after in renamed(text, Symbol("numpy.AxisError"), Symbol("numpy.exceptions.AxisError"), "np.AxisError")
+
+
+@pytest.mark.parametrize(
+    "listed", ["__all__.extend(['in1d'])", "__all__.append('in1d')", "__all__.extend(['x'] + ['in1d'])"]
+)
+def test_names_that_are_added_to_all_later_are_kept(listed: str) -> None:
+    text = f"from numpy import in1d\n__all__ = []\n{listed}\n"
+    assert renamed(text, IN1D, ISIN, "in1d") == text.replace("import in1d", "import isin as in1d")
+
+
 def test_the_new_release_says_whether_a_longer_path_is_reached() -> None:
     text = "import numpy as np\nnp.normalize_axis_index(1, 2)\n"
     old, new = Symbol("numpy.normalize_axis_index"), Symbol("numpy.lib.array_utils.normalize_axis_index")

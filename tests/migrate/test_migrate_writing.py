@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from recode.errors import RecodeError
+from recode.migrate import writing
 from recode.migrate.patch import Rewritten
-from recode.migrate.writing import refuse_dirty, write_all, write_one
+from recode.migrate.writing import refuse_dirty, refuse_unsaved, write_all, write_one
+from recode.records import write_bytes
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -32,6 +34,30 @@ def test_a_dirty_tree_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 2\n")
     with pytest.raises(RecodeError, match="uncommitted"):
         refuse_dirty(tmp_path / "a.py")
+
+
+def test_a_file_that_git_does_not_have_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    refuse_unsaved(tmp_path, [Path("a.py")])
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "a.py")
+    git(tmp_path, "commit", "-qm", "first")
+    (tmp_path / "new.py").write_text("x = 1\n")
+    refuse_unsaved(tmp_path, [Path("a.py")])
+    with pytest.raises(RecodeError, match=r"new\.py: git does not have it.*--allow-dirty"):
+        refuse_unsaved(tmp_path, [Path("a.py"), Path("new.py")])
+
+
+def test_where_git_does_not_answer_nothing_counts_as_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(tmp_path, "init", "-q")
+    answers = {"rev-parse": b".\n"}
+    monkeypatch.setattr(writing, "run_git", lambda folder, *arguments: answers.get(arguments[0]))
+    for check in (lambda: refuse_dirty(tmp_path), lambda: refuse_unsaved(tmp_path, [Path("a.py")])):
+        with pytest.raises(RecodeError, match="git does not say"):
+            check()
+    monkeypatch.setattr(writing, "git_top", lambda folder: None)
+    with pytest.raises(RecodeError, match="git does not answer"):
+        refuse_dirty(tmp_path)
 
 
 def test_permissions_stay_and_nothing_is_left_behind(tmp_path: Path) -> None:
@@ -62,7 +88,7 @@ def test_killed_at_any_moment_a_file_is_old_or_new(tmp_path: Path) -> None:
     contents = [bytes([65 + n]) * (1 << 20) for n in range(2)]
     path.write_bytes(contents[0])
     code = (
-        "import sys; from pathlib import Path; from recode.migrate.writing import write_bytes\n"
+        "import sys; from pathlib import Path; from recode.records import write_bytes\n"
         "a, b = (bytes([65 + n]) * (1 << 20) for n in range(2))\n"
         "print('ready', flush=True)\n"
         "while True:\n    write_bytes(Path(sys.argv[1]), b); write_bytes(Path(sys.argv[1]), a)\n"
@@ -77,3 +103,12 @@ def test_killed_at_any_moment_a_file_is_old_or_new(tmp_path: Path) -> None:
         process.kill()
         process.wait()
         assert path.read_bytes() in contents
+
+
+def test_a_new_file_gets_the_permissions_that_the_user_asks_for(tmp_path: Path) -> None:
+    mask = os.umask(0o077)
+    try:
+        write_bytes(tmp_path / "p.patch", b"new\n")
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "p.patch").stat().st_mode & 0o777 == 0o600

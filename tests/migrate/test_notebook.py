@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from recode.migrate.notebook import code_cells
+from recode.migrate.notebook import Cell, code_cells
 from recode.migrate.text import Unreadable
 
 CELLS = [
@@ -28,11 +28,28 @@ def test_cells_come_with_the_places_of_their_text(indent: int | None, is_ascii: 
         assert cell.source == "".join(CELLS[cell.index]["source"])
 
 
-def test_magics_are_blanked_out_and_lines_keep_their_places() -> None:
+def test_magics_are_replaced_letter_for_letter_and_all_else_keeps_its_place() -> None:
     cells = code_cells(json.dumps(NOTEBOOK))
-    assert cells[0].python == "pass\nimport numpy as np\nx = np.in1d([1], [1])  # é"
-    assert cells[1].python == "pass\nnp.trapz([1])\n"
-    assert cells[2].python == ""
+    assert cells[0].python == "0                 \nimport numpy as np\nx = np.in1d([1], [1])  # é"
+    assert cells[1].python == "0  \nnp.trapz([1])\n"
+    assert cells[2].python == "      \n        "
+
+
+@pytest.mark.parametrize(
+    ("source", "python"),
+    [
+        ("z = (3\n     % y)\n", None),
+        ("%cd x\nz = (3\n     % y)\n", "0    \nz = (3\n     % y)\n"),
+        ('%cd x\nz = """(\n!ls\n"""\n!ls\n', '0    \nz = """(\n!ls\n"""\n0  \n'),
+        ("%cd x\nz = 3 \\\n  % y\n!ls\n", "0    \nz = 3 \\\n  % y\n0  \n"),
+        ("%cd x\nz = '(', \"#\"  # (\n!ls\n", "0    \nz = '(', \"#\"  # (\n0  \n"),
+        ("  %cd x\nz = 1\n", "0      \nz = 1\n"),
+        ("if x:\n  %cd x\n  y?\n", "if x:\n  0    \n  0 \n"),
+        ("files = !ls\n", "0          \n"),
+    ],
+)
+def test_only_what_begins_a_statement_is_a_magic(source: str, python: str | None) -> None:
+    assert Cell(0, source, ()).python == (source if python is None else python)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"cells": 1}', '{"cells": [}', '{"a": 1} x'])

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 import recode
 from recode.cli import app
-from recode.errors import RecodeError
+from recode.errors import RecodeError, RecordError
 from recode.migrate.findings import ScanResult
+from recode.migrate.known import updates_of_file
 from recode.migrate.output import as_sarif
 from recode.migrate.scan import scan
 from recode.records import ApiUpdate, Evidence
@@ -73,6 +74,26 @@ def test_notebooks_share_their_names_and_cells_keep_their_lines(tmp_path: Path) 
     result = scan(tmp_path, [update("toy.old")])
     assert [(one.cell, one.line, one.column) for one in result.findings] == [(2, 2, 3)]
     assert "cell 3" in result.skipped[0].reason
+
+
+def test_a_notebook_that_is_nested_too_deeply_is_left_out(tmp_path: Path) -> None:
+    source = "import toy\ntoy.old()\nprint(" + " + ".join(["'a'"] * 900) + ")\n"
+    cells = [{"cell_type": "code", "source": source}]
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}))
+    (tmp_path / "a.py").write_text("import toy\ntoy.old()\n")
+    result = scan(tmp_path, [update("toy.old")])
+    assert [one.file.name for one in result.findings] == ["a.py"]
+    assert [one.reason for one in result.skipped] == ["nested too deeply"]
+
+
+def test_a_wrong_line_of_updates_is_named(tmp_path: Path) -> None:
+    good = update("toy.old").model_dump(mode="json")
+    for rows in ([{"old_code": "x"}], [{"update": {}}], [{"update": good}, {"old_code": "x"}]):
+        (tmp_path / "updates.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        with pytest.raises(RecordError, match=rf"updates\.jsonl:{len(rows)}: field .*recode collect"):
+            updates_of_file(tmp_path / "updates.jsonl")
+    (tmp_path / "updates.jsonl").write_text(json.dumps({**good, "old_code": "x", "update_info": "y"}) + "\n")
+    assert updates_of_file(tmp_path / "updates.jsonl").knowledge.updates[0].update_info == "y"
 
 
 def test_receivers(tmp_path: Path) -> None:

@@ -25,31 +25,36 @@ Ask = Callable[[str], str]
 Editor = Callable[[str], str | None]
 
 
+def waiting(result: Migrated) -> list[Change]:
+    """Return every change that a user may take: those that are offered, and the rewritings that nothing proves."""
+    tried = {id(one.tried): one.tried for one in result.left if one.tried is not None and one.tried.edits}
+    return sorted([*result.offered, *tried.values()], key=lambda one: (one.file.as_posix(), one.edits[0].start))
+
+
 def chosen(result: Migrated, console: Console, ask: Ask = input, editor: Editor | None = None) -> list[Change]:
     """Show each change, and each rewriting that nothing proves, and return those that the user takes.
 
     `q` takes what was said so far, `a` every offered change that remains.
     """
-    editor = editor or edited
-    tried = {id(one.tried): one.tried for one in result.left if one.tried is not None and one.tried.edits}
-    waiting = sorted([*result.offered, *tried.values()], key=lambda one: (one.file.as_posix(), one.edits[0].start))
+    changes = waiting(result)
     taken: list[Change] = []
     every = False
-    for number, change in enumerate(waiting, start=1):
+    for number, change in enumerate(changes, start=1):
         if any(one.file == change.file and overlap(one.edits, change.edits) for one in taken):
             continue
         if every:
             taken += [change] if change.offered else []
             continue
-        console.rule(f"{number} of {len(waiting)}: {change.file.as_posix()}")
+        console.rule(f"{number} of {len(changes)}: {change.file.as_posix()}")
         symbols = ", ".join(sorted({one.symbol for one in change.findings}))
         console.print(f"{symbols}: {change.evidence} (by {change.how}); {change.remark}", markup=False)
         console.print(change.findings[0].advice, style="dim", markup=False)
         print_diff(console, result.files([change]))
-        answer = _answer(ask)
-        if answer == "e":
-            mine = by_hand(result.documents[change.file], change, editor)
-            taken += [mine] if mine is not None else []
+        answer, mine = _answer(ask), None
+        while answer == "e" and (mine := _by_hand(result, change, console, editor or edited)) is None:
+            answer = _answer(ask)
+        if answer == "e" and mine is not None:
+            taken.append(mine)
         elif answer == "y":
             taken.append(change)
         elif answer == "q":
@@ -70,24 +75,54 @@ def _answer(ask: Ask) -> str:
             return given
 
 
-def by_hand(document: Document, change: Change, editor: Editor) -> Change | None:
-    """Let the user edit the lines that a change touches; None where they leave it, or the file would not parse."""
-    edits: list[Edit] = []
-    for start, end in _regions(document, change.edits):
+def _by_hand(result: Migrated, change: Change, console: Console, editor: Editor) -> Change | None:
+    """Let the user edit a change; None, with the reason told, where nothing came of it."""
+    try:
+        mine = by_hand(result.documents[change.file], change, editor, lambda said: console.print(said, markup=False))
+    except (OSError, ValueError, RecodeError) as error:
+        console.print(f"the editor cannot be used: {error}", markup=False)
+        return None
+    if mine is None:
+        console.print("nothing was taken from the editor", markup=False)
+    return mine
+
+
+def by_hand(document: Document, change: Change, editor: Editor, tell: Callable[[str], None]) -> Change | None:
+    """Let the user edit the lines that a change touches, again while the file would not parse; None where they leave it so.
+
+    Raises:
+        OSError, ValueError, RecodeError: the editor cannot be run, or gives no text.
+    """
+    regions = _regions(document, change.edits)
+    texts = []
+    for start, end in regions:
         inside = [edit for edit in change.edits if start <= edit.start and edit.end <= end]
         shifted = [Edit(edit.start - start, edit.end - start, edit.text) for edit in inside]
-        proposed = apply(document.program[start:end], shifted)
-        text = editor(proposed.replace("\r\n", "\n").replace("\r", "\n"))
-        if text is None:
+        texts.append(apply(document.program[start:end], shifted).replace("\r\n", "\n").replace("\r", "\n"))
+    while True:
+        given = []
+        for shown in texts:
+            text = editor(shown)
+            if text is None:
+                return None
+            given.append(text)
+        edits = [_edit(document, region, text) for region, text in zip(regions, given, strict=True)]
+        if parses(apply(document.program, edits)):
+            return replace(change, edits=tuple(edits), evidence="unproven", remark="edited by hand")
+        tell("the file would not parse with that")
+        if given == texts:
             return None
-        text = text.replace("\n", document.newline)
-        had_end = document.program[start:end].endswith(("\n", "\r"))
-        if had_end != text.endswith(("\n", "\r")):
-            text = text.rstrip("\r\n") + (document.newline if had_end else "")
-        edits.append(Edit(start, end, text))
-    if not parses(apply(document.program, edits)):
-        return None
-    return replace(change, edits=tuple(edits), evidence="unproven", remark="edited by hand")
+        texts = given
+
+
+def _edit(document: Document, region: tuple[int, int], text: str) -> Edit:
+    """Return the edit that puts an edited text in the place of whole lines, with the document's own line ends."""
+    start, end = region
+    text = text.replace("\n", document.newline)
+    had_end = document.program[start:end].endswith(("\n", "\r"))
+    if had_end != text.endswith(("\n", "\r")):
+        text = text.rstrip("\r\n") + (document.newline if had_end else "")
+    return Edit(start, end, text)
 
 
 def _regions(document: Document, edits: Sequence[Edit]) -> list[tuple[int, int]]:

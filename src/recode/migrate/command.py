@@ -13,15 +13,16 @@ from rich.status import Status
 from recode.errors import RecodeError
 from recode.knowledge import Shape
 from recode.migrate.changes import Change
-from recode.migrate.choosing import chosen
+from recode.migrate.choosing import chosen, waiting
 from recode.migrate.edits import overlap
+from recode.migrate.git import git_top
 from recode.migrate.page import report_page
 from recode.migrate.patch import Rewritten, file_patch
 from recode.migrate.rewriting import Asked, Migrated, migrate_project
 from recode.migrate.summary import as_json
 from recode.migrate.terminal import print_diff, print_summary
-from recode.migrate.writing import git_top, refuse_dirty, write_all, write_bytes
-from recode.records import ApiUpdate, write_text
+from recode.migrate.writing import refuse_dirty, refuse_unsaved, write_all
+from recode.records import ApiUpdate, write_bytes, write_text
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,18 @@ def run_migration(
     """Migrate a project, show what was found, and write what was asked for; return whether nothing that breaks is left.
 
     Raises:
-        RecodeError: the path does not exist, the git tree is not clean and is to be written, the model cannot be had.
+        RecodeError: the path does not exist, git could not bring back what is to be written, the model cannot be had.
     """
     errors = Console(stderr=True)
     if output.write and not output.allow_dirty:
         refuse_dirty(root)
     with Status("scanning", console=errors) as status:
         result = migrate_project(root, asked, updates, shapes, status.update)
+    if output.write and not output.allow_dirty:
+        # Before anything is asked: an answer that was given is not to be lost.
+        refuse_unsaved(result.root, [file.path for file in result.files(_may_be_taken(result, output))])
     changes = _taken(result, output, errors)
+    result = result.settled(changes)
     files = result.files(changes)
     if output.as_json:
         print(json.dumps(as_json(result), ensure_ascii=False, indent=1))
@@ -68,6 +73,12 @@ def run_migration(
     elif files and output.patch is None and not output.as_json:
         errors.print("nothing was written: add --write, or --patch FILE", markup=False)
     return result.done
+
+
+def _may_be_taken(result: Migrated, output: Output) -> list[Change]:
+    """Return one change of each file that may be written."""
+    changes = waiting(result) if output.interactive else _taken(result, output, Console(quiet=True))
+    return list({change.file: change for change in changes}.values())
 
 
 def _taken(result: Migrated, output: Output, console: Console) -> list[Change]:

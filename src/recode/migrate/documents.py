@@ -11,6 +11,7 @@ from pathlib import Path
 
 from recode.migrate import notebook, text
 from recode.migrate.edits import Edit, apply, merged
+from recode.source import parses
 
 _LITERAL = re.compile(r'\\u[0-9a-fA-F]{4}|\\.|[^\\"]')
 
@@ -137,27 +138,8 @@ def read_document(root: Path, path: Path) -> Document:
     for cell in notebook.code_cells(source.text):
         if not cell.spans:
             continue
-        body = _parseable(cell)
+        # A cell that is no program does not keep the others from being one.
+        body = cell.python if parses(cell.python) else cell.blank
         pieces.append(_Piece(cell.index, len(program), body, cell.spans))
         program += body if body.endswith("\n") else body + "\n"
     return Document(path, source, program, tuple(pieces))
-
-
-def _parseable(cell: notebook.Cell) -> str:
-    """Return a cell's source with what is no Python replaced, letter for letter: every offset stays."""
-    written = text.lines_of(cell.source)
-    parsed = text.lines_of(cell.python)
-    if len(parsed) != len(written):
-        return "".join(_spaces(line) for line in written)
-    return "".join(line if line == other else _statement(line) for line, other in zip(written, parsed, strict=True))
-
-
-def _spaces(line: str) -> str:
-    body = line.rstrip("\r\n")
-    return " " * len(body) + line[len(body) :]
-
-
-def _statement(line: str) -> str:
-    body = line.rstrip("\r\n")
-    indent = len(body) - len(body.lstrip())
-    return body[:indent] + "0".ljust(len(body) - indent) + line[len(body) :]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Container
 from typing import Any
 
-from recode.migrate.guards import tells_releases_apart
+from recode.migrate.guards import Releases
 from recode.migrate.index import Index
 from recode.migrate.uses import Uses
 from recode.migrate.values import (
@@ -44,7 +44,7 @@ class Expressions:
         self.functions: dict[int, FunctionInfo] = {}
         self.classes: dict[int, ClassInfo] = {}
         self.imports: set[str] = set()
-        self.flags: set[str] = set()
+        self.releases = Releases(index.release_names, self.is_library, index.changed)
         self.readers: dict[type[ast.expr], Callable[[Any], Values]] = {
             ast.Name: self.name, ast.Attribute: self.attribute, ast.Call: self.call, ast.Constant: self.constant,
             ast.Subscript: self.subscript, ast.BinOp: self.binary, ast.IfExp: self.either, ast.BoolOp: self.several,
@@ -356,14 +356,14 @@ class Expressions:
     def either(self, node: ast.IfExp) -> Values:
         """One of two; a condition on the release makes them branches for one release each."""
         self.read(node.test)
-        if tells_releases_apart(node.test, self.flags, self.is_library):
+        if self.releases.tells_apart(node.test):
             with self.uses.guarded():
                 return weaker(union(self.read(node.body), self.read(node.orelse)), self.uses.GUARDED)
         return union(self.read(node.body), self.read(node.orelse))
 
     def several(self, node: ast.BoolOp) -> Values:
         """One of several."""
-        if tells_releases_apart(node, self.flags, self.is_library):
+        if self.releases.tells_apart(node):
             with self.uses.guarded():
                 return union(*[self.read(one) for one in node.values])
         found = [self.read(one) for one in node.values]
@@ -392,7 +392,7 @@ class Expressions:
                 self.read(default)
         outer = self.scope
         self.scope = Scope("function", outer)
-        for argument in _arguments(node.args):
+        for argument in arguments_of(node.args):
             self.scope.names[argument.arg] = UNKNOWN
         self.read(node.body)
         self.scope = outer
@@ -497,11 +497,7 @@ def _is_key(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant | ast.JoinedStr) or (isinstance(node, ast.Name) and not node.id.endswith("s"))
 
 
-def _arguments(node: ast.arguments) -> list[ast.arg]:
-    rest = [one for one in (node.vararg, node.kwarg) if one is not None]
-    return [*node.posonlyargs, *node.args, *node.kwonlyargs, *rest]
-
-
 def arguments_of(node: ast.arguments) -> list[ast.arg]:
     """Return all parameters of a function."""
-    return _arguments(node)
+    rest = [one for one in (node.vararg, node.kwarg) if one is not None]
+    return [*node.posonlyargs, *node.args, *node.kwonlyargs, *rest]

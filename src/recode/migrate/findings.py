@@ -42,6 +42,8 @@ class Finding:
     """The update's note: what to do instead."""
     update: ApiUpdate
     """The record that the finding comes from."""
+    guarded: bool = False
+    """Whether it stands in a branch that tells releases apart, so that nothing has to be done."""
     cell: int | None = None
     """Index of the notebook's cell, from 0, over all its cells; None outside notebooks."""
 

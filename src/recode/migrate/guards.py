@@ -8,12 +8,20 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 
-_VERSION = re.compile(
-    r"version|_(?:lt|le|gt|ge|gte|lte|since|before)_?v?\d|_v?\d+_?plus\b|^is_?\w*[a-z]_?v?\d+(?:_\d+)*$|\bhas_|_available\b"
-    r"|^(?:np|numpy|pd|pandas|scipy|sp|sklearn|nx|networkx|sqla|sqlalchemy|mpl|pydantic|django)_?v?\d[\d_]*$",
-    re.IGNORECASE,
-)
+_ALIASES = {
+    "Bio": ("biopython",), "PIL": ("pillow",), "django": ("dj",), "matplotlib": ("mpl",), "networkx": ("nx",), "numpy": ("np",),
+    "pandas": ("pd",), "polars": ("pl",), "scipy": ("sp",), "skimage": ("scikit_image",), "sklearn": ("scikit_learn", "skl"),
+    "sqlalchemy": ("sqla", "sa"), "xarray": ("xr",),
+}  # fmt: skip
+"""Import name → what else programs call the library in names of their own."""
+_SHORT = 3
+"""Letters up to which a library's word with a number alone says nothing: `nx2` may count anything."""
+_COMPARED = r"(?:lte?|gte?|le|ge|eq|since|before|above|below|under|over|at_?least|v)"
+_VERSIONS = frozenset({"__version__", "VERSION", "__version_info__", "version_info", "version", "version_tuple"})
+_ASKED = frozenset({"version", "get_distribution", "parse_version", "get_version"})
+"""Functions that take a distribution's name and give its release."""
 _MISSING_MODULE = frozenset({"ImportError", "ModuleNotFoundError"})
 IsLibrary = Callable[[ast.expr], bool | None]
 _BROAD = frozenset({"Exception", "BaseException"})
@@ -21,50 +29,97 @@ _FEW = 2
 """Statements up to which a `try` is about what it tries, and not just about anything that may go wrong."""
 
 
-def tells_releases_apart(test: ast.expr, flags: Collection[str], is_library: IsLibrary) -> bool:
-    """Say whether a condition asks for a release, or for what a release has.
+def release_names(packages: Collection[str]) -> re.Pattern[str]:
+    """Return a pattern of names that can only be about the release of some packages: `np_version`, `NUMPY_GE_2`, `pydantic_v2`.
 
-    Args:
-        test: the condition.
-        flags: names that were computed from releases.
-        is_library: says whether an expression is one of the libraries or something of one; None where it is not known.
+    Without the library's own word no name will do: `has_header`, `is_float32`, `n_gt_0` and `conversion` ask for something else.
     """
-    for node in ast.walk(test):
-        if isinstance(node, ast.Name) and (node.id in flags or _VERSION.search(node.id)):
+    words = sorted({word for name in packages for word in (name, *_ALIASES.get(name, ()))})
+    if not words:
+        return re.compile(r"(?!)")
+    every, long = (
+        "|".join(map(re.escape, some)) for some in (words, [one for one in words if len(one) > _SHORT] or words)
+    )
+    number = r"[1-9]\d*(?:[_p]\d+)*(?:_?plus|_?x|_or_\w+)?$"
+    return re.compile(
+        rf"(?:^|_|^is|^has)(?:(?:{every})_?version(?:$|_|info|s$|\d)|version_(?:{every})(?:$|_)"
+        rf"|(?:{every})_?{_COMPARED}_?v?{number}|(?:{long})_?{number})",
+        re.IGNORECASE,
+    )
+
+
+@dataclass
+class Releases:
+    """Which conditions of a program ask for the release of a library, or for what a release has.
+
+    `names` is a pattern of `release_names`; `is_library` says whether an expression is one of the libraries or something of one (None
+    where that is not known); `changed` are the paths that updates take away or bring; `flags` are the program's names that were
+    computed from releases.
+    """
+
+    names: re.Pattern[str]
+    is_library: IsLibrary
+    changed: Collection[str] = ()
+    flags: set[str] = field(default_factory=set)
+
+    def tells_apart(self, test: ast.expr) -> bool:
+        """Say whether a condition tells releases apart."""
+        # What is called is no flag: `area = getattr(np, "trapezoid", None) or np.trapz` and then `if area(y) > 3`.
+        called = {id(node.func) for node in ast.walk(test) if isinstance(node, ast.Call)}
+        return any(
+            self._asks(node)
+            for node in ast.walk(test)
+            if id(node) not in called or getattr(node, "id", "") not in self.flags
+        )
+
+    def asks(self, value: ast.expr) -> bool:
+        """Say whether an assigned expression is a release or a comparison of releases, so that its name is a flag."""
+        if isinstance(value, ast.Name) and value.id in self.flags:
             return True
-        if isinstance(node, ast.Attribute) and _VERSION.search(node.attr) and is_library(_root(node)) is not False:
-            return True
-        if isinstance(node, ast.Call) and _asks_for(node, is_library):
-            return True
-    return False
+        if not isinstance(value, ast.Attribute | ast.Subscript | ast.Compare | ast.Call | ast.BoolOp | ast.UnaryOp):
+            return False
+        return self.tells_apart(value)
 
+    def note_assigned(self, target: ast.expr, value: ast.expr) -> None:
+        """Take the names that a release is assigned to as flags, also as its parts: `major, minor = …`."""
+        if self.asks(value):
+            parts = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
+            self.flags |= {one.id for one in parts if isinstance(one, ast.Name)}
 
-def _root(node: ast.expr) -> ast.expr:
-    """Return what a chain of attributes starts from: the release of another library tells nothing."""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node
+    def note_imported(self, local: str, name: str, is_library: bool) -> None:
+        """Take a library's own release as a flag, under whatever name it is imported."""
+        if is_library and name in _VERSIONS:
+            self.flags.add(local)
 
+    def note_tried(self, node: ast.Try) -> None:
+        """Take as flags what a `try` assigns beside the import of a name that an update takes away or brings."""
+        tried = {
+            f"{one.module}.{alias.name}" for one in node.body if isinstance(one, ast.ImportFrom) for alias in one.names
+        }
+        if tried.isdisjoint(self.changed):
+            return
+        for one in [*node.body, *node.orelse]:
+            if isinstance(one, ast.Assign) and isinstance(one.value, ast.Constant):
+                self.flags |= {target.id for target in one.targets if isinstance(target, ast.Name)}
 
-def _asks_for(node: ast.Call, is_library: IsLibrary) -> bool:
-    """Say whether a call asks if a library has something: `hasattr`, or `getattr` with a default."""
-    name = node.func.id if isinstance(node.func, ast.Name) else ""
-    wanted = 2 if name == "hasattr" else 3 if name == "getattr" else -1
-    return len(node.args) == wanted and is_library(node.args[0]) is True
+    def _asks(self, node: ast.AST) -> bool:
+        if isinstance(node, ast.Name):
+            named = node.id in self.flags or self.names.search(node.id) is not None
+            return named or (node.id in _VERSIONS and self.is_library(node) is True)
+        if isinstance(node, ast.Attribute):
+            # The release of another library, and a `version` of nobody knows what, tells nothing.
+            named = self.names.search(node.attr) is not None
+            return named or (node.attr in _VERSIONS and self.is_library(node.value) is True)
+        return isinstance(node, ast.Call) and self._asks_for(node)
 
-
-def asks_version(value: ast.expr, flags: Collection[str], is_library: IsLibrary) -> bool:
-    """Say whether an assigned expression is a release or a comparison of releases, so that its name is a flag."""
-    if isinstance(value, ast.Constant | ast.Name):
-        return isinstance(value, ast.Name) and value.id in flags
-    for node in ast.walk(value):
-        if isinstance(node, ast.Attribute) and node.attr in ("__version__", "VERSION", "version_info"):
-            return is_library(_root(node)) is not False
-        if isinstance(node, ast.Name) and (node.id in flags or node.id == "__version__"):
-            return isinstance(value, ast.Compare | ast.Call | ast.BoolOp | ast.UnaryOp)
-        if isinstance(node, ast.Call) and _asks_for(node, is_library):
-            return True
-    return False
+    def _asks_for(self, node: ast.Call) -> bool:
+        """Say whether a call asks if a library has something (`hasattr`, `getattr` with a default), or which release is installed."""
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        first = node.args[0] if node.args else None
+        if name in _ASKED and isinstance(first, ast.Constant) and isinstance(first.value, str):
+            return self.names.search(f"{first.value.replace('-', '_')}_version") is not None
+        wanted = 2 if name == "hasattr" else 3 if name == "getattr" else -1
+        return first is not None and len(node.args) == wanted and self.is_library(first) is True
 
 
 def catches_missing(node: ast.Try, packages: Collection[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from packaging.version import Version
 
 from recode.knowledge import Shape
 from recode.migrate.findings import Status
+from recode.migrate.guards import release_names
 from recode.migrate.releases import status_at
 from recode.migrate.symbols import Symbol, parse_symbol
 from recode.records import ApiUpdate
@@ -60,6 +62,10 @@ class Index:
     members: dict[str, list[str]] = field(default_factory=dict)
     """Last part of a path → the paths of members of classes that end so."""
     packages: frozenset[str] = frozenset()
+    release_names: re.Pattern[str] = field(default_factory=lambda: release_names(()))
+    """Names of variables that are about the release of one of the packages."""
+    changed: frozenset[str] = frozenset()
+    """What the updates take away or bring, whether it has come by the target release or not."""
     aliases: dict[str, str] = field(default_factory=dict)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     parameters: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -110,6 +116,7 @@ def build_index(
     names: dict[str, list[Entry]] = defaultdict(list)
     calls: dict[str, list[Entry]] = defaultdict(list)
     libraries, packages = set(), {package for shape in shapes for package in shape.packages}
+    updates = list(updates)
     for update in updates:
         symbol = parse_symbol(update.old_symbol)
         found = status_at(update, target, start)
@@ -126,6 +133,8 @@ def build_index(
             rows.append(Entry(update, symbol, *found, factor))
     hints = merged_hints(libraries)
     index = Index(dict(names), dict(calls), packages=frozenset(packages), hints=hints)
+    index.release_names = release_names(packages)
+    index.changed = frozenset(name for update in updates for name in (update.old_symbol, update.new_symbol) if name)
     for shape in shapes:
         index.aliases |= shape.aliases
         index.classes |= shape.classes

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
+from pydantic import ValidationError
 
-from recode.errors import RecodeError
+from recode.errors import RecordError
 from recode.knowledge import Knowledge, cache_folder, read_knowledge, shipped_folder
 from recode.migrate.releases import parse_release, release
+from recode.records import ApiUpdate, first_fault, read_jsonl, read_records
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,31 @@ def updates_of_file(file: Path) -> Known:
     """Return a file of updates, with the shape beside it; lines of `recode collect --out` will do.
 
     Raises:
-        RecodeError: it is no such file.
+        RecordError: it is no such file; names file, line and field.
     """
-    from recode.records import ApiUpdate, read_jsonl, read_records
-
-    rows = [value for _, value in read_jsonl(file)]
-    if rows and "update" in rows[0]:
-        try:
-            return Known(Knowledge(tuple(ApiUpdate.model_validate(row["update"]) for row in rows)), str(file))
-        except (KeyError, ValueError):
-            raise RecodeError(f"{file}: not a file of updates; `recode collect --out` writes one") from None
-    if rows and "old_code" in rows[0]:
+    rows = list(read_jsonl(file))
+    if rows and "update" in rows[0][1]:
+        return Known(Knowledge(tuple(_update(file, number, row.get("update")) for number, row in rows)), str(file))
+    if rows and "old_code" in rows[0][1]:
         fields = set(ApiUpdate.model_fields)
-        rows = [{name: value for name, value in row.items() if name in fields} for row in rows]
-        return Known(Knowledge(tuple(ApiUpdate.model_validate(row) for row in rows)), str(file))
+        updates = (
+            _update(file, number, {name: value for name, value in row.items() if name in fields})
+            for number, row in rows
+        )
+        return Known(Knowledge(tuple(updates)), str(file))
     read_records(file, ApiUpdate)
     return Known(read_knowledge(file), str(file))
+
+
+def _update(file: Path, number: int, value: object) -> ApiUpdate:
+    """Return one line's update.
+
+    Raises:
+        RecordError: it is none; names file, line and field.
+    """
+    try:
+        return ApiUpdate.model_validate(value)
+    except ValidationError as error:
+        raise RecordError(
+            f"{file}:{number}: {first_fault(error)}; not a file of updates, `recode collect --out` writes one"
+        ) from None

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from recode.migrate.text import Unreadable, lines_of
+from recode.source import parses
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)")
 _PYTHON_MAGICS = frozenset({"time", "timeit", "capture", "prun", "python", "python3", "pypy"})
+_TOKEN = re.compile(
+    r"#[^\r\n]*|(?P<long>\"{3}|'{3})|'(?:\\.|[^'\\\r\n])*'|\"(?:\\.|[^\"\\\r\n])*\"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<joined>\\\r?\n)"
+)
 _LINE_MAGIC = re.compile(r"^[ \t]*(?:[%!?]|[\w.]+\?{1,2}\s*$|\w+\s*=\s*[%!])", re.MULTILINE)
 
 
@@ -30,11 +35,19 @@ class Cell:
 
     @property
     def python(self) -> str:
-        """The source with magics and shell lines blanked out, so that every other line keeps its place."""
+        """The source with magics and shell lines replaced letter for letter, so that everything else keeps its place.
+
+        What parses as it is holds no magic: `%` and `?` at the beginning of a line may be Python's own.
+        """
         magic = _CELL_MAGIC.match(self.source)
         if magic and magic.group(1) not in _PYTHON_MAGICS:
-            return ""
-        return "".join(_blanked(line) for line in lines_of(self.source))
+            return self.blank
+        return self.source if parses(self.source) else "".join(_without_magics(lines_of(self.source)))
+
+    @property
+    def blank(self) -> str:
+        """As many spaces as the source has letters, on as many lines."""
+        return "".join(_replaced(line, "") for line in lines_of(self.source))
 
 
 def code_cells(text: str) -> list[Cell]:
@@ -64,12 +77,59 @@ def code_cells(text: str) -> list[Cell]:
     return found
 
 
-def _blanked(line: str) -> str:
-    """Return a line as it is, or `pass` in the place of a magic, a shell command or a question for help."""
-    if not _LINE_MAGIC.match(line):
-        return line
+def _without_magics(lines: list[str]) -> Iterator[str]:
+    """Yield lines with a number in the place of a magic, a shell command or a question for help.
+
+    Only what begins a statement can be one: not what stands within brackets or a string, or goes on after a backslash.
+    """
+    state = _State()
+    is_first = True
+    for line in lines:
+        if state.is_inside or not _LINE_MAGIC.match(line):
+            state.read(line)
+            yield line
+        else:
+            # IPython takes the indentation off a cell that begins so.
+            indent = 0 if is_first else len(line) - len(line.lstrip())
+            yield _replaced(line, " " * indent + "0")
+        is_first = is_first and not line.strip()
+
+
+def _replaced(line: str, by: str) -> str:
+    """Return a text with spaces up to a line's length, and the line's end."""
     body = line.rstrip("\r\n")
-    return body[: len(body) - len(body.lstrip())] + "pass" + line[len(body) :]
+    return by.ljust(len(body)) + line[len(body) :]
+
+
+class _State:
+    """What is open at the end of the lines that were read: brackets, a long string, a line that goes on."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._long = ""
+        self._joined = False
+
+    @property
+    def is_inside(self) -> bool:
+        return bool(self._depth or self._long or self._joined)
+
+    def read(self, line: str) -> None:
+        at = 0
+        self._joined = False
+        while at < len(line):
+            if self._long:
+                end = re.compile(rf"(?:\\.|[^\\])*?{self._long}", re.DOTALL).match(line, at)
+                if end is None:
+                    return
+                self._long, at = "", end.end()
+                continue
+            token = _TOKEN.search(line, at)
+            if token is None:
+                return
+            at = token.end()
+            self._long = token["long"] or ""
+            self._depth = max(0, self._depth + bool(token["open"]) - bool(token["close"]))
+            self._joined = bool(token["joined"])
 
 
 class _Scanner:

@@ -58,7 +58,7 @@ def _tests(result: Migrated) -> str:
 
 def _changes(result: Migrated) -> Iterator[str]:
     by_file: dict[Path, list[Change]] = {}
-    for change in result.offered:
+    for change in result.changes:
         by_file.setdefault(change.file, []).append(change)
     rows = places(result)
     for path, changes in by_file.items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from recode.migrate.changes import Change, Evidence, Left
@@ -11,12 +12,14 @@ from recode.migrate.edits import Edit, apply, overlap
 from recode.migrate.findings import Finding
 from recode.migrate.names import Names
 from recode.migrate.plain import Symbol, attempt, plain
-from recode.migrate.renames import Refused, Renamed, Renamer, UsedElsewhere, Wanted, guarded
+from recode.migrate.renames import Refused, Renamed, Renamer, UsedElsewhere, Wanted
 from recode.migrate.tree import Place, Tree, parsed
 from recode.source import parses
 
 SURE = 0.75
 """Confidence of a finding below which its rename needs a test that proves it: the receiver was told by its name alone."""
+
+GUARDED = "guarded: the code around it tells releases apart"
 
 
 @dataclass
@@ -42,26 +45,31 @@ def plan_file(
     """Plan the renames of one file; every finding comes out as a change, left alone, or open."""
     try:
         tree = parsed(document.program)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        renamer = Renamer(
+            tree, document.newline, names.reached, used_elsewhere, package=document.path.name == "__init__.py"
+        )
+    except RecursionError:
+        return FilePlan(document, None, left=[Left(one, "nested too deeply") for one in findings])
+    except (SyntaxError, ValueError, MemoryError):
         return FilePlan(
             document, None, left=[Left(one, "the file does not parse with this Python") for one in findings]
         )
-    renamer = Renamer(
-        tree, document.newline, names.reached, used_elsewhere, package=document.path.name == "__init__.py"
-    )
     plan = FilePlan(document, renamer)
+    places = {key: place for key, one in enumerate(findings) if (place := _place(document, tree, one)) is not None}
+    guarded = {places[key].node for key, one in enumerate(findings) if one.guarded and key in places}
     wanted: dict[int, Wanted] = {}
     for key, finding in enumerate(findings):
-        place = _place(document, tree, finding)
-        if place is None:
+        place = places.get(key)
+        if finding.guarded or (place is not None and _is_import_of(renamer, place, guarded)):
+            plan.left.append(Left(finding, GUARDED))
+        elif place is None:
             plan.left.append(Left(finding, "no name of the program stands there (within a string, or written apart)"))
-        elif reason := guarded(tree, place.node):
-            plan.left.append(Left(finding, reason))
         elif isinstance(found := plain(finding.update, same), str):
             plan.open.append((finding, place, found))
         else:
             wanted[key] = Wanted(key, place, *found)
-    for done in renamer.plan(list(wanted.values())):
+    stay = {place.node for place in places.values()} - {one.place.node for one in wanted.values()}
+    for done in renamer.plan(list(wanted.values()), stay):
         if isinstance(done, Refused):
             plan.open.append((findings[done.key], wanted[done.key].place, done.reason))
             continue
@@ -77,6 +85,14 @@ def plan_file(
     _drop_what_does_not_parse(plan)
     _attempt(plan, renamer, names)
     return plan
+
+
+def _is_import_of(renamer: Renamer, place: Place, imports: Collection[ast.AST]) -> bool:
+    """Say whether a name is what one of some imports binds: where those are guarded, it is the right name in both releases."""
+    node = place.node
+    if not isinstance(node, ast.Name):
+        return False
+    return any(one.alias in imports or one.node in imports for one in renamer.scopes.of[node].resolve(node.id))
 
 
 def _attempt(plan: FilePlan, renamer: Renamer, names: Names) -> None:

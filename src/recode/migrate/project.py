@@ -14,12 +14,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recode.errors import RecodeError
-from recode.migrate.git import run_git
+from recode.migrate.git import git_top, run_git
 
 SUFFIXES = frozenset({".py", ".pyw", ".pyi", ".ipynb"})
+_METADATA = ("pyproject.toml", "setup.py", "setup.cfg")
 _NEVER = frozenset(
     {".git", ".hg", ".svn", "__pycache__", "node_modules", "site-packages", ".tox", ".nox", ".eggs", ".venv", ".ipynb_checkpoints"}
 )  # fmt: skip
+
+
+def files_around(folder: Path) -> list[Path]:
+    """Return the files of the whole project that a folder belongs to, with their full paths.
+
+    That is git's work tree, or the folder with the project's metadata. Without either nobody knows how far the project goes: then it
+    is the outermost package around the folder, and the files beside it.
+    """
+    package = folder.resolve()
+    while (package / "__init__.py").exists() and package != package.parent:
+        package = package.parent
+    marked = (one for one in (package, package.parent) if any((one / name).exists() for name in _METADATA))
+    top = git_top(folder) or next(marked, None)
+    if top is not None:
+        return [top / one for one in project_files(top)]
+    inside = next((one for one in (folder.resolve(), *folder.resolve().parents) if one.parent == package), None)
+    beside = [one for one in package.iterdir() if one.suffix in SUFFIXES and one.is_file()]
+    return [*beside, *([inside / one for one in project_files(inside)] if inside is not None else [])]
 
 
 def project_files(root: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """Proof by the user's tests: old code in the old release, new code in the new one, and what each test reached.
 
-A place is proven where every test that reaches it ends as before, and at least one of them passes. Where several rewritings of a place
-were sampled, the next is tried while that brings more tests back.
+A place is proven where tests evaluate all of it, every test that does ends as before, and at least one of them passes. Where several
+rewritings of a place were sampled, the next is tried while that brings more tests back.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from pathlib import Path
 
 from recode.migrate.changes import Change
 from recode.migrate.documents import Document
-from recode.migrate.edits import Edit, merged, overlap
+from recode.migrate.edits import Edit, apply, merged, overlap
 from recode.migrate.patch import Rewritten
-from recode.migrate.tree import Tree, parsed
+from recode.migrate.regions import Spot, regions
+from recode.migrate.tree import parsed
 from recode.migrate.trials import Trial
 
 RUNS = 12
 """Most runs of the tests with new code."""
-Run = Callable[[Mapping[Path, bytes], Mapping[Path, frozenset[int]], bool], Trial]
-"""`(changed files, watched lines, whether all code is reviewed)` → a run in the new release."""
+Run = Callable[[Mapping[Path, bytes], Mapping[Path, frozenset[Spot]], bool], Trial]
+"""`(changed files, watched spots, whether all code is reviewed)` → a run in the new release."""
 
 
 @dataclass
@@ -138,7 +139,7 @@ def compatible(options: Sequence[Option]) -> None:
 
 
 Reach = dict[int, list[frozenset[str]]]
-"""For each change, by identity: the tests that came by each of its statements. Under 0 those that came by a place left alone."""
+"""For each change, by identity: the tests that evaluated each of its regions. Under 0 those that evaluated a place left alone."""
 
 
 def _tried(
@@ -147,74 +148,58 @@ def _tried(
     compatible(options)
     changes = [option.change for option in options if option.change is not None]
     files = rewritten(documents, changes)
-    lines = {id(change): _new_lines(documents[change.file], change, changes) for change in changes}
-    watched: dict[Path, set[int]] = {}
+    groups = {
+        id(change): _watched(documents[change.file], change.edits, _edits_of(change.file, changes))
+        for change in changes
+    }
+    watched: dict[Path, set[Spot]] = {}
     for change in changes:
-        for group in lines[id(change)]:
-            watched.setdefault(change.file, set()).update(group)
+        watched.setdefault(change.file, set()).update(*groups[id(change)])
     alone = []
     for path, offset in open_places:
-        place = Change(path, (), (Edit(offset, offset, ""),), "model", "unproven")
-        for group in _new_lines(documents[path], place, changes):
+        letter = Edit(offset, offset + 1, documents[path].program[offset])
+        for group in _watched(documents[path], [letter], _edits_of(path, changes)):
             watched.setdefault(path, set()).update(group)
-            alone += [(path, line) for line in group]
+            alone += [(path, spot) for spot in group]
     reviewed = all(change.how == "syntax tree" for change in changes)
     trial = run(
         {path: file.new for path, file in files.items()},
-        {path: frozenset(numbers) for path, numbers in watched.items()},
+        {path: frozenset(spots) for path, spots in watched.items()},
         reviewed,
     )
     reach: Reach = {0: [trial.reached.get(key, frozenset()) for key in alone]}
     for change in changes:
         reach[id(change)] = [
-            frozenset().union(*(trial.reached.get((change.file, line), frozenset()) for line in group))
-            for group in lines[id(change)]
+            frozenset().union(*(trial.reached.get((change.file, spot), frozenset()) for spot in group))
+            for group in groups[id(change)]
         ]
     return trial, reach
 
 
-def _new_lines(document: Document, change: Change, changes: Sequence[Change]) -> list[frozenset[int]]:
-    """Return, for each statement that a change edits, the lines that it has afterwards; none for notebooks, which no test runs."""
+def _edits_of(path: Path, changes: Sequence[Change]) -> list[Edit]:
+    return merged(edit for one in changes if one.file == path for edit in one.edits)
+
+
+def _watched(document: Document, mine: Sequence[Edit], every: Sequence[Edit]) -> list[frozenset[Spot]]:
+    """Return what some edits of a file make to be evaluated, among all edits of the file; nothing in notebooks, which no test runs.
+
+    What is never evaluated, such as an annotation that is only read, comes as an empty group, which no test reaches.
+    """
     if document.pieces:
         return []
-    tree = parsed(document.program)
-    edits = merged(edit for one in changes if one.file == change.file for edit in one.edits)
-    program = document.encoded(edits).decode(document.source.encoding, "replace").removeprefix("\ufeff")
-    starts = [0]
-    for at, letter in enumerate(program):
-        if letter == "\n" or (letter == "\r" and program[at + 1 : at + 2] != "\n"):
-            starts.append(at + 1)
-    found = []
-    for edit in change.edits:
+    try:
+        tree = parsed(apply(document.program, every))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        # Rewritings that parse one by one need not do so together.
+        return [frozenset()]
+    found: list[frozenset[Spot]] = []
+    for edit in mine:
         if edit.start == edit.end and edit.text.lstrip().startswith(("import ", "from ")):
             continue
-        start, end = _statement_span(tree, edit)
-        first, last = moved(edits, start), moved(edits, end)
-        found.append(
-            frozenset(
-                number
-                for number, begin in enumerate(starts, 1)
-                if begin <= last and (number == len(starts) or starts[number] > first)
-            )
-        )
-    return found
-
-
-def _statement_span(tree: Tree, edit: Edit) -> tuple[int, int]:
-    """Return the span of the innermost statement that holds an edit; of a block, up to its body."""
-    import ast
-
-    best = (edit.start, edit.end)
-    size = len(tree.text) + 1
-    for node in tree.nodes:
-        if isinstance(node, ast.stmt):
-            start, end = tree.span(node)
-            body = getattr(node, "body", None)
-            if body and start <= edit.start and edit.end <= tree.span(body[0])[0]:
-                end = len(tree.text[: tree.span(body[0])[0]].rstrip())
-            if start <= edit.start and edit.end <= end and end - start < size:
-                best, size = (start, end), end - start
-    return best
+        start = moved([one for one in every if one < edit], edit.start)
+        groups = regions(tree, start, start + len(edit.text))
+        found += groups if groups or not edit.text.strip() else [frozenset()]
+    return list(dict.fromkeys(found))
 
 
 def moved(edits: Sequence[Edit], offset: int) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from recode.migrate.expressions import Expressions, arguments_of
-from recode.migrate.guards import asks_version, catches_missing, tells_releases_apart
+from recode.migrate.guards import catches_missing
 from recode.migrate.index import Index
-from recode.migrate.uses import Use, Uses
+from recode.migrate.uses import Use, Uses, leaf_of
 from recode.migrate.values import NOTHING, UNKNOWN, ClassInfo, FunctionInfo, Scope, Value, Values, merged, union, weaker
 
 _BY_CHECK = 0.95
@@ -123,6 +123,7 @@ class _Reader(Expressions):
                 self.uses.place(path, (alias.lineno, alias.col_offset, alias.lineno, alias.col_offset + width))
                 told = True
             self.scope.assign(alias.asname or alias.name, self._imported(path))
+            self.releases.note_imported(alias.asname or alias.name, alias.name, node.module in self.index.packages)
         if not told:
             line, column = self._module_place(node)
             self._import_names(node.module, line, column)
@@ -174,8 +175,7 @@ class _Reader(Expressions):
     def assign(self, node: ast.Assign) -> None:
         values: list[Values] | Values = self.value_of(node.value)
         for target in node.targets:
-            if isinstance(target, ast.Name) and asks_version(node.value, self.flags, self.is_library):
-                self.flags.add(target.id)
+            self.releases.note_assigned(target, node.value)
             if isinstance(target, ast.Tuple | ast.List) and isinstance(node.value, ast.Tuple | ast.List):
                 values = [self.quiet_value_of(one) for one in node.value.elts]
             self.bind(target, values)
@@ -198,6 +198,8 @@ class _Reader(Expressions):
     def ann_assign(self, node: ast.AnnAssign) -> None:
         told = self.annotated(node.annotation)
         given = self.value_of(node.value) if node.value is not None else UNKNOWN
+        if node.value is not None:
+            self.releases.note_assigned(node.target, node.value)
         sure = told if any(one.kind != "unknown" for one in told) else given
         self.bind(node.target, sure)
 
@@ -254,7 +256,7 @@ class _Reader(Expressions):
 
     def if_(self, node: ast.If) -> bool:
         self.read(node.test)
-        guard = tells_releases_apart(node.test, self.flags, self.is_library)
+        guard = self.releases.tells_apart(node.test)
         self.uses.guards += guard
         before = self.scope.names
         self.scope.names = dict(before)
@@ -318,7 +320,10 @@ class _Reader(Expressions):
         return self.block(node.body)
 
     def try_(self, node: ast.Try | ast.TryStar) -> bool:
-        guard = isinstance(node, ast.Try) and catches_missing(node, self.index.packages)
+        guard = False
+        if isinstance(node, ast.Try) and catches_missing(node, self.index.packages):
+            guard = True
+            self.releases.note_tried(node)
         self.uses.guards += guard
         before = dict(self.scope.names)
         left = self.block(node.body) or self.block(node.orelse)
@@ -365,7 +370,7 @@ class _Reader(Expressions):
         told = self.annotated(node.returns)
         if any(one.kind != "unknown" for one in told):
             info.returns = told
-        names = {_leaf(one) for one in node.decorator_list}
+        names = {leaf_of(one.func if isinstance(one, ast.Call) else one) for one in node.decorator_list}
         info.is_property = bool(names & {"property", "cached_property"})
         is_plain = not decorators or info.is_property or bool(names & {"staticmethod", "classmethod"})
         self.scope.assign(node.name, (Value("function", node.name, 1.0, info),) if is_plain else UNKNOWN)
@@ -406,9 +411,3 @@ class _Reader(Expressions):
 def _as_class(value: Value) -> Value:
     """A base that a call gave, such as SQLAlchemy's declarative base, is a class though it looks like an instance."""
     return value._replace(kind="name") if value.kind == "instance" else value
-
-
-def _leaf(node: ast.expr) -> str:
-    if isinstance(node, ast.Call):
-        node = node.func
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from recode.migrate.edits import Edit
@@ -71,6 +71,7 @@ class Renamer:
 
     def __post_init__(self) -> None:  # noqa: D105
         self.scopes = Scopes(self.tree.module)
+        self._stay: set[ast.AST] = set()
         self._public = _exported(self.tree.module)
         self._bound = {name for scope in self._all_scopes() for name in scope}
         self._bound |= set(dir(builtins)) | {name.id for name in self.scopes.names}
@@ -80,20 +81,20 @@ class Renamer:
             self.scopes.module.bindings
         ]
 
-    def plan(self, wanted: Sequence[Wanted]) -> list[Renamed | Refused]:
-        """Return what is done about each place."""
+    def plan(self, wanted: Sequence[Wanted], stay: Iterable[ast.AST] = ()) -> list[Renamed | Refused]:
+        """Return what is done about each place; `stay` are places of the same updates that are left as they are."""
+        self._stay = set(stay)
         done: list[Renamed | Refused] = []
         imported: dict[ast.ImportFrom, list[tuple[Wanted, Binding]]] = {}
         for one in wanted:
             try:
-                if reason := guarded(self.tree, one.place.node):
-                    raise _No(reason)
                 binding = self._from_import(one)
                 if binding is not None and isinstance(binding.node, ast.ImportFrom):
                     imported.setdefault(binding.node, []).append((one, binding))
                 else:
                     done.append(Renamed((one.key,), tuple(self._at(one))))
             except _No as no:
+                self._stay.add(one.place.node)
                 done.append(Refused(one.key, str(no)))
         for statement, items in imported.items():
             try:
@@ -233,8 +234,12 @@ class Renamer:
         known: list[tuple[int, str]] = []
         while scope is not None:
             for name in scope.bindings:
-                targets = {binding.target for binding in self.scopes.of[at].resolve(name)}
+                bound = self.scopes.of[at].resolve(name)
+                targets = {binding.target for binding in bound}
                 target = targets.pop() if len(targets) == 1 else ""
+                # What the old code goes by itself is there; any other import has to be one that runs.
+                if not (isinstance(root, ast.Name) and root.id == name) and not any(map(self._runs, bound)):
+                    continue
                 if target and not target.startswith(".") and new.path.startswith(target + "."):
                     rest = new.path.removeprefix(target + ".")
                     if "." not in rest or self.reaches(target, rest):
@@ -252,8 +257,7 @@ class Renamer:
         One within a `try` or a condition will not do: it may not be what is run.
         """
         bound = self.scopes.of[root].resolve(root.id) if isinstance(root, ast.Name) else []
-        whole = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
-        if bound and bound[0].target and isinstance(self.tree.parents.get(bound[0].node), whole):
+        if bound and bound[0].target and self._runs(bound[0]):
             return bound[0].node
         start = self.tree.span(at)[0]
         above = [
@@ -262,6 +266,11 @@ class Renamer:
             if isinstance(one, ast.Import | ast.ImportFrom) and self.tree.span(one)[1] < start
         ]
         return above[-1] if above else None
+
+    def _runs(self, binding: Binding) -> bool:
+        """Say whether a binding's statement is run for certain, and not below `if TYPE_CHECKING` or in a `try`."""
+        whole = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
+        return isinstance(self.tree.parents.get(binding.node), whole)
 
     def _added(self, new: Symbol, beside: ast.AST | None) -> tuple[str, list[Edit]]:
         """Return an expression for a name whose import is added after the import that brought the old one."""
@@ -385,7 +394,7 @@ class Renamer:
             or len(others) != 1
             or binding.name in self._public
             or (new.name in self._bound and new.name != binding.name)
-            or any(not isinstance(use.ctx, ast.Load) for use in uses)
+            or any(not isinstance(use.ctx, ast.Load) or use in self._stay for use in uses)
             or (self.scopes.of[binding.node] is self.scopes.module and self.used_elsewhere(binding.name))
         )
         if kept or new.name == binding.name:
@@ -445,50 +454,26 @@ def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
 
 
 def _exported(module: ast.Module) -> set[str]:
-    """Return the names that `__all__` lists."""
+    """Return the names that `__all__` lists, also by `+=`, `extend` and `append`."""
     found: set[str] = set()
     for statement in module.body:
+        values: list[ast.expr] = []
         if isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             if any(isinstance(one, ast.Name) and one.id == "__all__" for one in targets) and statement.value:
-                found |= {
-                    one.value
-                    for one in ast.walk(statement.value)
-                    if isinstance(one, ast.Constant) and isinstance(one.value, str)
-                }
+                values = [statement.value]
+        elif isinstance(statement, ast.Expr) and isinstance(call := statement.value, ast.Call):
+            values = call.args if _of_all(call.func) else []
+        found |= {
+            one.value
+            for value in values
+            for one in ast.walk(value)
+            if isinstance(one, ast.Constant) and isinstance(one.value, str)
+        }
     return found
 
 
-_MISSING = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError"})
-_GUARD_STATEMENTS = 4
-
-
-def guarded(tree: Tree, node: ast.AST) -> str:
-    """Say why a place needs no change: the code around it already asks which release is there. Empty where it does not."""
-    below = node
-    for above in tree.above(node):
-        if isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            below = above
-            continue
-        if isinstance(above, ast.Try) and below not in above.finalbody:
-            caught = {name for handler in above.handlers for name in _caught(handler)}
-            if caught & _MISSING and (len(above.body) <= _GUARD_STATEMENTS or isinstance(below, ast.ExceptHandler)):
-                return "guarded: a `try` around it handles both releases"
-        if isinstance(above, ast.If | ast.IfExp) and below is not above.test and _asks_release(above.test):
-            return "guarded: a condition around it asks which release is there"
-        below = above
-    return ""
-
-
-def _caught(handler: ast.ExceptHandler) -> set[str]:
-    if handler.type is None:
-        return set()
-    return {one.id for one in ast.walk(handler.type) if isinstance(one, ast.Name)}
-
-
-def _asks_release(test: ast.expr) -> bool:
-    for node in ast.walk(test):
-        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-        if name == "hasattr" or "version" in name.lower() or re.search(r"(?i)_(gte|lt|ge|le|gt)_?\d", name):
-            return True
-    return False
+def _of_all(function: ast.expr) -> bool:
+    """Say whether a function is a method of `__all__` that adds names to it."""
+    root, names = chain(function)
+    return isinstance(root, ast.Name) and root.id == "__all__" and names in (["append"], ["extend"], ["insert"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from recode.errors import RecodeError
@@ -19,11 +19,12 @@ from recode.migrate.patch import Rewritten
 from recode.migrate.pinned import pinned, project_requirements
 from recode.migrate.plain import symbol
 from recode.migrate.planning import FilePlan, plan_file
-from recode.migrate.project import project_files
+from recode.migrate.project import files_around, project_files
 from recode.migrate.proof import Option, Proof, prove, rewritten
+from recode.migrate.regions import Spot
 from recode.migrate.sampling import MAX_TOKENS, SAMPLES, TEMPERATURE
 from recode.migrate.scan import CONFIDENCE, scan
-from recode.migrate.text import Unreadable
+from recode.migrate.text import LARGEST, Unreadable
 from recode.migrate.trials import Trial, try_tests
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
@@ -83,6 +84,22 @@ class Migrated:
         """Return the files that the offered changes make, or others."""
         made = rewritten(self.documents, self.offered if changes is None else changes)
         return [made[path] for path in sorted(made)]
+
+    def settled(self, taken: Sequence[Change]) -> Migrated:
+        """Return the same with the changes that are really made, and everything else left alone."""
+        done = {id(finding) for change in taken for finding in change.findings}
+        left = [one for one in self.left if id(one.finding) not in done]
+        left += [
+            Left(one, "not taken", change) for change in self.changes for one in change.findings if id(one) not in done
+        ]
+        made = replace(self, changes=list(taken), left=left)
+        made.put_in_order()
+        return made
+
+    def put_in_order(self) -> None:
+        """Sort by file and place."""
+        self.changes.sort(key=lambda one: (one.file.as_posix(), one.edits[0].start if one.edits else 0))
+        self.left.sort(key=lambda one: (one.finding.file.as_posix(), one.finding.cell or 0, one.finding.line))
 
     @property
     def done(self) -> bool:
@@ -175,23 +192,35 @@ def _plans(result: Migrated, root: Path, names: Names, same: frozenset[str]) -> 
 
 
 class _ProjectWords:
-    """Which names the other files of a project may take from a file, by the words that they hold."""
+    """Which names the other files of a project may take from a file, by the words that they hold.
+
+    The project is all of it, also where only a file or a folder of it is migrated.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._folder = root if root.is_dir() else root.parent
         self._words: dict[Path, frozenset[str]] | None = None
 
     def used(self, path: Path, name: str) -> bool:
-        """Say whether another file names both the module and the name."""
+        """Say whether another file names both the module and the name; the path is given below the folder."""
         if self._words is None:
-            self._words = {one: self._read(one) for one in project_files(self._root) if one.suffix != ".ipynb"}
-        return any(name in words and path.stem in words for other, words in self._words.items() if other != path)
+            given = [self._folder / one for one in project_files(self._root)]
+            files = {one.resolve() for one in [*given, *files_around(self._folder)]}
+            self._words = {one: self._read(one) for one in files}
+        mine = (self._folder / path).resolve()
+        return any(name in words and path.stem in words for other, words in self._words.items() if other != mine)
 
     def _read(self, path: Path) -> frozenset[str]:
         try:
-            return frozenset(_WORD.findall((self._root / path).read_text(encoding="utf-8", errors="replace")))
+            # A larger file was not written by hand and is not migrated either.
+            if path.stat().st_size > LARGEST:
+                return frozenset()
+            text = path.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return frozenset()
+        # In a notebook's JSON, the end of a line is written as two letters.
+        return frozenset(_WORD.findall(text.replace("\\n", " ") if path.suffix == ".ipynb" else text))
 
 
 def _attempted(result: Migrated, plan: FilePlan, options: list[Option]) -> None:
@@ -285,7 +314,7 @@ def _proven(result: Migrated, options: list[Option], tell: Tell) -> None:
     new = pinned(asked.library, asked.new, _pins(common, asked.new_requires))
 
     def run(
-        environment: Environment, files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[int]], reviewed: bool
+        environment: Environment, files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool
     ) -> Trial:
         return try_tests(
             result.root, files, asked.tests or "", environment, reviewed=reviewed, watched=watched, seconds=asked.test_seconds
@@ -344,5 +373,4 @@ def _sorted_out(result: Migrated, options: Sequence[tuple[Option, Change | None]
             why = "refuted by a test" if change.evidence == "refuted" else "nothing proves the rewriting"
             said = f"{why}: {change.remark}" if change.remark else why
             result.left += [Left(one, said, change) for one in change.findings]
-    result.changes.sort(key=lambda one: (one.file.as_posix(), one.edits[0].start if one.edits else 0))
-    result.left.sort(key=lambda one: (one.finding.file.as_posix(), one.finding.cell or 0, one.finding.line))
+    result.put_in_order()

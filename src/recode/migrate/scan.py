@@ -190,6 +190,8 @@ def _notebook(file: Path, text: str, index: Index, confidence: float) -> _Outcom
     skipped = []
     for cell in cells:
         source = cell.python
+        if not source.strip():
+            continue
         if isinstance(reason := _parsed(source), str):
             skipped.append(Skipped(file, f"cell {cell.index}: {reason}"))
             continue
@@ -200,8 +202,12 @@ def _notebook(file: Path, text: str, index: Index, confidence: float) -> _Outcom
     tree = _parsed(whole) if _worth_parsing(whole, index) else ast.Module([], [])
     if isinstance(tree, str):
         return _Outcome(skipped=(*skipped, Skipped(file, tree)))
+    try:
+        uses = uses_in(tree, joined, index)
+    except RecursionError:
+        return _Outcome(skipped=(*skipped, Skipped(file, "nested too deeply")))
     found = []
-    for use in uses_in(tree, joined, index):
+    for use in uses:
         if use.confidence >= confidence:
             start, cell_index = max((one for one in starts if one[0] < use.line), default=(0, 0))
             found.append(_finding(file, joined, use, start, cell_index))
@@ -227,6 +233,7 @@ def _finding(file: Path, lines: Sequence[str], use: Use, above: int = 0, cell: i
         confidence=use.confidence,
         advice=update.update_info,
         update=update,
+        guarded=use.guarded,
         cell=cell,
     )
 

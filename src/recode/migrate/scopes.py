@@ -53,9 +53,24 @@ class Scope:
         return above.owner(name) if above is not None else None
 
     def resolve(self, name: str) -> list[Binding]:
-        """Return every binding that a name may mean when it stands here."""
+        """Return every binding that a name may mean when it stands here.
+
+        In a class's body that is also what it means around the class: until the body binds it, Python looks there.
+        """
         owner = self.owner(name)
-        return owner.bindings[name] if owner is not None else []
+        if owner is None:
+            return []
+        bound = owner.bindings[name]
+        if owner is self and self.kind == "class" and self.parent is not None:
+            return [*bound, *(one for one in self.parent.around(name) if one not in bound)]
+        return bound
+
+    def around(self, name: str) -> list[Binding]:
+        """Return what a name may mean in a scope that is opened here: the names of classes are not seen from within."""
+        scope = self
+        while scope.kind == "class" and scope.parent is not None:
+            scope = scope.parent
+        return scope.resolve(name)
 
 
 class _Reader(ast.NodeVisitor):

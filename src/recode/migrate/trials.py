@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recode.migrate.project import SUFFIXES
+from recode.migrate.regions import Spot
 from recode.sandbox.environments import Environment
 from recode.sandbox.trees import PROJECT, TreeLimits, isolation, run_in_tree
 
@@ -35,13 +36,13 @@ _LARGEST = 64 << 20
 class Trial:
     """How a run went.
 
-    `tests` maps each test to its outcome, where pytest ran; `reached` maps (file, line) to the tests that came by it, with `""` for
-    what was run outside any test. `status` is None where the run was killed for its time.
+    `tests` maps each test to its outcome, where pytest ran; `reached` maps (file, spot) to the tests that evaluated what stands there, with
+    `""` for what was run outside any test. `status` is None where the run was killed for its time.
     """
 
     status: int | None
     tests: Mapping[str, str] = field(default_factory=dict)
-    reached: Mapping[tuple[Path, int], frozenset[str]] = field(default_factory=dict)
+    reached: Mapping[tuple[Path, Spot], frozenset[str]] = field(default_factory=dict)
     stdout: str = ""
     stderr: str = ""
     seconds: float = 0.0
@@ -73,7 +74,7 @@ class Trial:
 
 def try_tests(
     root: Path, changed: Mapping[Path, bytes], command: str, environment: Environment, *,
-    reviewed: bool, watched: Mapping[Path, frozenset[int]], seconds: float = 600.0,
+    reviewed: bool, watched: Mapping[Path, frozenset[Spot]], seconds: float = 600.0,
 ) -> Trial:  # fmt: skip
     """Run the tests over a copy of the project with some files changed; paths are relative to the root.
 
@@ -90,7 +91,7 @@ def try_tests(
             one.mkdir()
         shutil.copy(Path(__file__).with_name("_trial.py"), beside / "recode_trial.py")
         (beside / "sitecustomize.py").write_text("import recode_trial\n", encoding="utf-8")
-        watch = {str(path): sorted(lines) for path, lines in watched.items()}
+        watch = {str(path): sorted(spots) for path, spots in watched.items()}
         # Both kinds of layout: modules at the top, and below src.
         python_path = "{beside}:{project}/src:{project}" if (tree / "src").is_dir() else "{beside}:{project}"
         variables = {
@@ -98,7 +99,7 @@ def try_tests(
             "PYTEST_ADDOPTS": "-p recode_trial -p no:cacheprovider",
         }  # fmt: skip
         prefix = PROJECT if isolation(reviewed) == "isolated" else str(tree)
-        (result / "watch").write_text(json.dumps({os.path.join(prefix, name): lines for name, lines in watch.items()}))  # noqa: PTH118
+        (result / "watch").write_text(json.dumps({os.path.join(prefix, name): spots for name, spots in watch.items()}))  # noqa: PTH118
         run = run_in_tree(
             tree, command, environment, reviewed=reviewed, beside=beside, result=result, variables=variables,
             limits=TreeLimits(seconds=seconds),
@@ -123,18 +124,19 @@ def _unwanted(path: Path) -> bool:
     return not path.is_file() or (path.suffix not in SUFFIXES and path.stat().st_size > _LARGEST)
 
 
-def _read(result: Path, prefix: str) -> tuple[dict[str, str], dict[tuple[Path, int], frozenset[str]]]:
+def _read(result: Path, prefix: str) -> tuple[dict[str, str], dict[tuple[Path, Spot], frozenset[str]]]:
     """Read what the processes wrote; what is not in the form expected is passed over."""
     tests: dict[str, str] = {}
-    reached: dict[tuple[Path, int], set[str]] = {}
+    reached: dict[tuple[Path, Spot], set[str]] = {}
     for file in sorted(result.glob("*.json")):
         try:
             said = json.loads(file.read_text(encoding="utf-8"))
             for name, outcome in said["outcomes"].items():
                 if tests.get(str(name)) != "failed":
                     tests[str(name)] = str(outcome)
-            for path, line, names in said["reached"]:
-                key = Path(os.path.relpath(str(path), prefix)), int(line)
+            for path, (line, column, end_line, end_column), names in said["reached"]:
+                spot = int(line), int(column), int(end_line), int(end_column)
+                key = Path(os.path.relpath(str(path), prefix)), spot
                 reached.setdefault(key, set()).update(map(str, names))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue

@@ -24,6 +24,8 @@ class Use(NamedTuple):
     end_column: int
     confidence: float
     is_name: bool
+    guarded: bool = False
+    """Whether it stands in a branch for one release."""
 
 
 class Uses:
@@ -132,13 +134,13 @@ class Uses:
         if partial or unclear or given & set(entry.symbol.parameters):
             return
         func = node.func
-        end, width = func.end_col_offset or 0, len(_leaf(func).encode())
+        end, width = func.end_col_offset or 0, len(leaf_of(func).encode())
         line = func.end_lineno or func.lineno
         self._add(entry, (line, end - width, line, end), sure)
 
     def _add(self, entry: Entry, place: tuple[int, int, int, int], sure: float, *, is_name: bool = False) -> None:
         factor = self.GUARDED if self.guards else 1.0
-        self.found.append(Use(entry, *place, sure * entry.factor * factor, is_name))
+        self.found.append(Use(entry, *place, sure * entry.factor * factor, is_name, self.guards > 0))
 
 
 def _fits(node: ast.expr, wanted: str | None) -> bool:
@@ -149,7 +151,8 @@ def _place(node: ast.expr) -> tuple[int, int, int, int]:
     return node.lineno, node.col_offset, node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
 
 
-def _leaf(node: ast.expr) -> str:
+def leaf_of(node: ast.expr) -> str:
+    """Return the last part of a name or a chain of attributes; empty for anything else."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
