@@ -20,7 +20,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from recode.errors import MissingExtraError
+from recode.errors import MissingExtraError, RecipeError
 from recode.models import Sampling, llama, load
 from recode.train import adapters, run
 from recode.train.adapters import layers_of, peft_config, with_plain_weights
@@ -179,6 +179,34 @@ def test_an_adapter_over_a_four_bit_base_trains_and_is_merged_into_the_whole_one
     changed = {name for name in base if not torch.equal(merged[name], base[name])}
     assert changed
     assert all("_proj" in name for name in changed)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (("q_prj",), r"adapter\.targets: the model has no layer `q_prj` that can be adapted; did you mean `q_proj`"),
+        # peft takes the one that is there, and says nothing of the other.
+        (("q_proj", "v_prj"), "no layer `v_prj`"),
+        (("self_attn",), "no layer `self_attn` that can be adapted"),
+        (("zzz",), "layers: .*down_proj"),
+    ],
+)
+def test_a_target_that_is_no_layer_is_named(
+    targets: tuple[str, ...], message: str, sft: MakeSft, tmp_path: Path
+) -> None:
+    recipe = sft().model_copy(update={"adapter": Adapter(targets=targets)})
+    with pytest.raises(RecipeError, match=message):
+        run.train(recipe, tmp_path)
+
+
+def test_the_names_of_layers_may_be_parts_of_a_path(sft: MakeSft) -> None:
+    recipe = sft().model_copy(update={"adapter": Adapter(targets=("q_proj", "mlp.up_proj"))})
+    model, _ = adapters.load_base(recipe)
+    adapted = {
+        name for name, _ in get_peft_model(model, peft_config(recipe.adapter)).named_parameters() if "lora" in name
+    }
+    assert adapted
+    assert all("q_proj" in name or "mlp.up_proj" in name for name in adapted)
 
 
 def test_four_bits_without_bitsandbytes_name_the_extra(

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from recode.cli import app
-from recode.errors import RecipeError
+from recode.errors import RecipeError, RecodeError
+from recode.models import resolve
 from recode.train import launch, processes
 from recode.train.launch import launch_on
 from recode.train.recipes import Hardware, PolicyRecipe, Vllm, load_recipe
@@ -45,8 +46,7 @@ def test_every_recipe_is_shown_on_every_engine(path: Path, tmp_path: Path) -> No
     assert "does not fit" not in shown or "24gb" not in str(path) or "24 GB: " in shown
     if path.parent.name == "24gb":
         assert "24 GB" not in shown or ", fits" in next(line for line in shown.splitlines() if ", 24 GB" in line)
-    adapted = getattr(recipe, "adapter", None)
-    if recipe.method == "sft" or (adapted and (adapted.kind == "dora" or adapted.four_bit)):
+    if recipe.method == "sft" or getattr(recipe, "adapter", None):
         with pytest.raises(RecipeError, match="--engine trl"):
             launch_on("verl", path, tmp_path / "run", {}, dry_run=True)
     else:
@@ -101,6 +101,47 @@ def test_accelerate_itself_takes_the_launch_line() -> None:
         assert arguments.use_fsdp == ("sharding" in hardware)
 
 
+@pytest.mark.parametrize("hardware", [{"machines": 2}, {"gpus": 2}, {"gpus": 2, "machines": 2, "sharding": "full"}])
+def test_accelerate_starts_several_processes_also_with_one_gpu_a_machine(
+    hardware: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from accelerate.commands import launch as accelerate
+
+    chosen: list[str] = []
+    for name in ("multi_gpu_launcher", "simple_launcher"):
+        monkeypatch.setattr(accelerate, name, lambda arguments, name=name: chosen.append(name))
+    # As a user's own configuration may say.
+    monkeypatch.setattr(accelerate, "load_config_from_file", lambda path: None)
+    recipe = load_recipe(ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml")
+    command = processes.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
+    line = ["0" if part.startswith("$") else part for part in command[3:]]
+    accelerate.launch_command(accelerate.launch_command_parser().parse_args(line))
+    assert chosen == ["multi_gpu_launcher"]
+
+
+def test_a_launched_process_that_is_alone_does_not_launch_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml"
+    launched: list[dict[str, str]] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
+        launched.append(env)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    launch_on("trl", path, tmp_path, {}, dry_run=False)
+    assert len(launched) == 1
+    # What was launched finds its parent's variables and nobody beside itself.
+    for name, value in launched[0].items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RecodeError, match="accelerate started one process where"):
+        launch_on("trl", path, tmp_path, {}, dry_run=False)
+    assert len(launched) == 1
+
+
 def test_a_server_of_vllm_has_its_own_line() -> None:
     recipe = load_recipe(ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml")
     assert isinstance(recipe, PolicyRecipe)
@@ -108,6 +149,18 @@ def test_a_server_of_vllm_has_its_own_line() -> None:
     served = recipe.model_copy(update={"vllm": Vllm(mode="server", server="http://far:9000", tensor_parallel=2)})
     line = str(processes.server_command(served))
     assert "vllm serve Qwen/Qwen2.5-7B-Instruct --port 9000 --tensor-parallel-size 2 --max-model-len 3072" in line
+
+
+@pytest.mark.parametrize(
+    ("server", "port"), [("http://localhost", 80), ("https://far/", 443), ("http://[::1]:8000/", 8000)]
+)
+def test_the_line_of_a_server_has_the_port_of_its_address_and_the_folder_of_an_embedded_model(
+    server: str, port: int
+) -> None:
+    recipe = load_recipe(ROOT / "recipes" / "quickstart" / "grpo.toml")
+    assert isinstance(recipe, PolicyRecipe)
+    served = recipe.model_copy(update={"model": "recode-tiny", "vllm": Vllm(mode="server", server=server)})
+    assert f"vllm serve {resolve('recode-tiny')} --port {port} " in str(processes.server_command(served))
 
 
 def test_more_gpus_than_there_are_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

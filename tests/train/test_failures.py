@@ -100,10 +100,11 @@ def failing_reward(patch: pytest.MonkeyPatch) -> None:
 
 
 INJECTIONS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
-    "loss is not a number": (not_a_number, r"not a number at step 4; lower optimization\.learning_rate"),
+    "loss is not a number": (not_a_number, r"not a number at step 4; lower optimization\.learning_rate in a new folder"),
     "GPU out of memory": (
         raising(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")),
-        r"GPU's memory is full; lower rollout\.sequences_at_once, set optimization\.gradient_checkpointing = true, train an \[adapter\]",
+        r"GPU's memory is full; lower rollout\.sequences_at_once \(now 6\), or set optimization\.gradient_checkpointing = true, "
+        r"or train an \[adapter\] in a new folder",
     ),
     "memory of the machine": (
         raising(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")),
@@ -111,13 +112,15 @@ INJECTIONS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     ),
     "a policy without probabilities": (
         raising(RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")),
-        r"not numbers any more; lower optimization\.learning_rate",
+        r"not numbers any more; lower optimization\.learning_rate in a new folder",
     ),
     "full disk": (full_disk(OSError(errno.ENOSPC, "No space left on device")), "disk is full; make room"),
     "full disk, said by C": (
         full_disk(RuntimeError("PytorchStreamWriter failed: No space left on device")), "disk is full; make room",
     ),
-    "a reward that raises": (failing_reward, r"the reward `reward` raised KeyError: 'gold'; mend it or take it out"),
+    "a reward that raises": (
+        failing_reward, r"`reward` raised KeyError: 'gold'; mend it, or take it out of reward\.weights in a new folder",
+    ),
 }  # fmt: skip
 
 
@@ -138,6 +141,23 @@ def test_a_stopped_run_says_why_and_goes_on_to_the_same_weights(
     assert resumed.keys() == whole.keys()
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
     assert [row["step"] for _, row in read_jsonl(tmp_path / "log.jsonl")] == [1, 2, 3, 4, 5]
+
+
+def test_a_run_goes_on_with_less_memory_as_it_is_told_to(policy: MakePolicy, tmp_path: Path) -> None:
+    inject, _ = INJECTIONS["GPU out of memory"]
+    with pytest.MonkeyPatch.context() as patch:
+        inject(patch)
+        with pytest.raises(RecodeError, match=r"lower rollout\.sequences_at_once .* the same command goes on"):
+            run.train(policy(0, precision="float32"), tmp_path / "run")
+    leaner = policy(0, precision="float32", gradient_checkpointing=True)
+    leaner = leaner.model_copy(update={"rollout": leaner.rollout.model_copy(update={"sequences_at_once": 2})})
+    resumed = weights(run.train(leaner, tmp_path / "run"))
+    undisturbed = weights(run.train(policy(0, precision="float32"), tmp_path / "undisturbed"))
+    # The same steps, summed in another order.
+    for name, weight in undisturbed.items():
+        torch.testing.assert_close(resumed[name], weight, rtol=1e-3, atol=1e-4)
+    for folder in ("run", "undisturbed"):
+        assert len(list(read_jsonl(tmp_path / folder / "log.jsonl"))) == 5
 
 
 def test_a_run_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_before(

@@ -12,7 +12,7 @@ from killed_run import Kill, few_functions
 from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerFast
 
-from recode.errors import RecipeError
+from recode.errors import RecipeError, RecodeError
 from recode.models import load
 from recode.prompts import parse_response
 from recode.train import pretrain as module
@@ -92,13 +92,22 @@ def test_a_run_from_a_model_begins_with_its_weights(tiny_model: Path, tmp_path: 
     assert not torch.equal(load(final)[0].lm_head.weight, model.lm_head.weight)
 
 
+def test_a_start_that_cannot_be_read_is_one_error_line(tiny_model: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(tiny_model, tmp_path / "broken")
+    (broken / "model.safetensors").write_bytes(b"")
+    with pytest.raises(RecodeError, match="cannot be loaded") as caught:
+        pretrain(recipe().model_copy(update={"start": str(broken)}), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+
+
 def test_the_embedded_model_may_be_named_as_the_start(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recode.train.pretrain.resolve", lambda name: {"recode-tiny-able": str(tiny_model)}[name])
+    expected = load(tiny_model)[0].lm_head.weight
+    monkeypatch.setattr("recode.models.loading.resolve", lambda name: {"recode-tiny-able": str(tiny_model)}[name])
     start = recipe().model_copy(update={"start": "recode-tiny-able"})
     _, model = module._beginning(start, tmp_path)
-    assert torch.equal(model.lm_head.weight, load(tiny_model)[0].lm_head.weight)
+    assert torch.equal(model.lm_head.weight, expected)
 
 
 def test_a_block_depends_on_recipe_and_number_alone(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -87,6 +87,11 @@ def test_overrides_replace_the_files_values(written: Any) -> None:
         ("[rollout]\nprompts_per_step = 3\nsamples_per_prompt = 3\nminibatches = 2", "must divide the 9 sequences"),
         ("[rollout]\nminibatches = 2\nsequences_at_once = 5", "must divide the 32 of a minibatch"),
         ("[rollout]\nminibatches = 4", "save_every must be a multiple"),
+        (
+            "[vllm]\nserver = 'localhost:8000'",
+            r"`vllm\.server`: `localhost:8000` is no address like http://localhost:8000",
+        ),
+        ("[vllm]\nserver = 'http://host:none'", r"`vllm\.server`: .* is no address"),
     ],
 )
 def test_a_mistake_names_the_file_and_the_key(more: str, message: str, written: Any) -> None:

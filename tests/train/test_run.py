@@ -90,6 +90,15 @@ def test_a_run_killed_before_its_result_is_written_only_writes_it(sft: MakeSft, 
     assert (folder / "result.json").exists()
 
 
+def test_a_run_killed_while_it_writes_its_model_keeps_its_seconds(sft: MakeSft, finished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished, tmp_path / "run")
+    shutil.rmtree(folder / "model")
+    (folder / "result.json").unlink()
+    run.train(sft(), folder)
+    before, after = (json.loads((run_ / "result.json").read_text())["seconds"] for run_ in (finished, folder))
+    assert after == before > 0
+
+
 def test_a_half_written_checkpoint_is_deleted_and_the_one_before_is_used(
     sft: MakeSft, finished: Path, tmp_path: Path
 ) -> None:

@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,21 +48,76 @@ def load(name: str | Path, dtype: str = "float32", **options: Any) -> tuple[Any,
     Raises:
         RecodeError: there is no such model, or it cannot be loaded; says why.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     source = resolve(name)
     base = _base_of(Path(source))
-    try:
-        owned = base is None or (Path(source) / "tokenizer_config.json").exists()
-        tokenizer = AutoTokenizer.from_pretrained(source if owned else base)
-        model = AutoModelForCausalLM.from_pretrained(base or source, dtype=dtype, **options)
+    tokenizer = load_tokenizer(name)
+    with _told(name):
+        # Weights of another shape are asked for, so that they can be named.
+        model, report = AutoModelForCausalLM.from_pretrained(
+            base or source, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        )
+        _check_whole(base or source, report)
         if base is not None:
             model = _with_adapter(model, source)
-    except (OSError, ValueError) as error:
-        raise RecodeError(f"{name}: cannot be loaded: {str(error).splitlines()[0]}") from None
+    return model.eval(), tokenizer
+
+
+def load_tokenizer(name: str | Path) -> Any:
+    """Return a model's tokenizer; one without a pad token pads with the end token.
+
+    Raises:
+        RecodeError: there is no such model, or its tokenizer cannot be loaded; says why.
+    """
+    from transformers import AutoTokenizer
+
+    source = resolve(name)
+    base = _base_of(Path(source))
+    owned = base is None or (Path(source) / "tokenizer_config.json").exists()
+    with _told(name):
+        tokenizer = AutoTokenizer.from_pretrained(source if owned else base)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return model.eval(), tokenizer
+    return tokenizer
+
+
+@contextmanager
+def _told(name: str | Path) -> Iterator[None]:
+    """Turn what a broken or missing file makes the libraries raise, which is of every kind, into one line.
+
+    Raises:
+        RecodeError: something was raised, other than for want of memory.
+    """
+    import torch
+
+    try:
+        yield
+    except RecodeError:
+        raise
+    except Exception as error:
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
+            raise
+        said = next(iter(str(error).splitlines()), "")
+        # These two say by themselves what is wrong; of the others many are faults of code that met a broken file.
+        if not isinstance(error, OSError | ValueError) or not said:
+            said = f"{type(error).__name__}: {said}; check the model's files, or get them again"
+        raise RecodeError(f"{name}: cannot be loaded: {said}") from None
+
+
+def _check_whole(name: str, report: dict[str, Any]) -> None:
+    """Make sure that every weight was read: transformers draws those that are missing at random. Tied ones are not missing.
+
+    Raises:
+        RecodeError: a weight is missing or has another shape.
+    """
+    mismatched = [key[0] if isinstance(key, tuple) else key for key in report.get("mismatched_keys") or ()]
+    for keys, what in ((report.get("missing_keys"), "missing"), (mismatched, "of another shape than config.json says")):
+        if keys:
+            first, more = min(keys), f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
+            raise RecodeError(
+                f"{name}: cannot be loaded: the weight `{first}`{more} is {what}; check the model's files, or get them again"
+            )
 
 
 def _base_of(folder: Path) -> str | None:

@@ -10,11 +10,10 @@ import fcntl
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.progress import Progress
 
@@ -23,11 +22,13 @@ from recode.evaluate.command import Options, evaluate_on
 from recode.evaluate.forgetting import python_loss
 from recode.evaluate.migrations import SPLITS
 from recode.invent.python_text import functions
-from recode.models import LocalBackend, resolve
+from recode.models import LocalBackend
 from recode.models.local import model_fingerprint
 from recode.records import shipped, write_text
 from recode.study.pools import write_pool
 from recode.study.tables import PYTHON_LOSS, Arm, StudyTable
+from recode.train import inputs
+from recode.train.inputs import data_files, digest_of
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, load_recipe
 
 _PYTHON_TEXTS = 150
@@ -76,42 +77,20 @@ def prepare(table: StudyTable, name: str, seed: int, place: Place) -> Prepared:
     parts = recipe.model_dump(mode="json", exclude={"model", "start"} if before else None)
     pool = arm.pool.model_dump(exclude_defaults=True) if arm.pool else None
     start = before or identity((recipe.start or "") if isinstance(recipe, PretrainRecipe) else recipe.model)
-    files = [digest_of(shipped(path)) for path in _data_files(parts["data"])]
+    files = [digest_of(shipped(path)) for path in data_files(parts["data"])]
     digest = hashlib.sha256(json.dumps([parts, pool, start, files], sort_keys=True).encode()).hexdigest()[:12]
     folder = place.out / "models" / f"{recipe.method}-{digest}-{recipe.seed}"
     return Prepared(recipe, str(folder / "model"), folder.with_name(folder.name + thought) if thought else folder)
 
 
 def identity(model: str) -> str:
-    """Return a short digest of a model's files; of a name on the hub, of the name. Empty for no model."""
-    if not model:
-        return ""
-    known = Path(resolve(model)).is_dir()
-    return hashlib.sha256((_fingerprint(model) if known else model).encode()).hexdigest()[:8]
+    """Return a short digest of a model's files, read once."""
+    return inputs.identity(model, _fingerprint)
 
 
 @functools.cache
 def _fingerprint(model: str) -> str:
     return model_fingerprint(model)
-
-
-def digest_of(path: Path) -> str:
-    """Return a short digest of a file; of one that is not there (which is told where it is read), of nothing."""
-    if not path.is_file():
-        return ""
-    about = path.stat()
-    return _digest(path, about.st_mtime_ns, about.st_size)
-
-
-@functools.cache
-def _digest(path: Path, changed: int, size: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-
-
-def _data_files(data: Mapping[str, Any]) -> list[str]:
-    """Return the files that a recipe's `[data]` names."""
-    listed = [value if isinstance(value, list) else [value] for value in data.values()]
-    return [one for values in listed for one in values if isinstance(one, str) and one.endswith(".jsonl")]
 
 
 def seeds_of(table: StudyTable, name: str, place: Place) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel
 
-from recode.errors import MissingExtraError
+from recode.errors import MissingExtraError, RecipeError
 from recode.models import load
 from recode.train.recipes import Adapter, PolicyRecipe, SftRecipe
 
@@ -29,6 +30,23 @@ def peft_config(adapter: Adapter | None) -> LoraConfig | None:
     )
 
 
+def check_targets(model: Any, adapter: Adapter | None) -> None:
+    """Make sure that each of an adapter's targets is the name of layers that can be adapted; peft passes over those that are not.
+
+    Raises:
+        RecipeError: one is not; names the nearest that is.
+    """
+    if adapter is None or not adapter.targets:
+        return
+    names = [name for name, layer in model.named_modules() if getattr(getattr(layer, "weight", None), "ndim", 0) == 2]
+    known = sorted({name.rpartition(".")[2] for name in names})
+    for target in adapter.targets:
+        if not any(name == target or name.endswith(f".{target}") for name in names):
+            near = difflib.get_close_matches(target, known, n=1, cutoff=0.5)
+            hint = f"did you mean `{near[0]}`?" if near else f"layers: {', '.join(known)}"
+            raise RecipeError(f"adapter.targets: the model has no layer `{target}` that can be adapted; {hint}")
+
+
 def load_base(recipe: SftRecipe | PolicyRecipe) -> tuple[Any, Any]:
     """Return the model to train and its tokenizer.
 
@@ -37,10 +55,18 @@ def load_base(recipe: SftRecipe | PolicyRecipe) -> tuple[Any, Any]:
 
     Raises:
         MissingExtraError: a 4-bit base is asked for and bitsandbytes is not installed.
+        RecipeError: a target of the adapter is no layer of the model.
         RecodeError: the model cannot be loaded.
     """
     if recipe.adapter is None or not recipe.adapter.four_bit:
-        return load(recipe.model, base_dtype(recipe))
+        model, tokenizer = load(recipe.model, base_dtype(recipe))
+    else:
+        model, tokenizer = _load_four_bit(recipe)
+    check_targets(model, recipe.adapter)
+    return model, tokenizer
+
+
+def _load_four_bit(recipe: SftRecipe | PolicyRecipe) -> tuple[Any, Any]:
     if find_spec("bitsandbytes") is None:
         raise MissingExtraError(
             "adapter.four_bit needs bitsandbytes; install it with `pip install -e '.[qlora]'`, or leave the key out"

@@ -59,6 +59,7 @@ def _trl(recipe: Recipe, out: Path, arguments: list[str]) -> list[str]:
     commands = [*([server] if server else []), _line(processes.launch_command(recipe, arguments))]
     files = [
         "recipe.json",
+        "inputs.json",
         "log.jsonl",
         "tensorboard/",
         "checkpoints/",
@@ -71,8 +72,9 @@ def _trl(recipe: Recipe, out: Path, arguments: list[str]) -> list[str]:
 
 def _verl(recipe: Recipe, out: Path) -> list[str]:
     checked = verl_engine.check(recipe)
-    commands = [_line(verl_engine.train_command(out)), _line(verl_engine.merge_command(checked, out))]
-    files = ["recipe.json", "verl/recipe.yaml", "verl/prompts.parquet", "checkpoints/", "model/"]
+    merge = verl_engine.merge_command(checked, out, out / "model.tmp")
+    commands = [_line(verl_engine.train_command(out)), _line(merge)]
+    files = ["recipe.json", "inputs.json", "verl/recipe.yaml", "verl/prompts.parquet", "checkpoints/", "model/"]
     notes = ["the Ray cluster is the one at $RAY_ADDRESS, or a new one on this machine"]
     if checked.dynamic_sampling.enabled:
         notes.append("verl refills dropped groups one prompt at a time and does not heed dynamic_sampling.max_batches")

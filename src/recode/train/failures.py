@@ -20,12 +20,16 @@ from recode.train.recipes import PolicyRecipe, SftRecipe
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _ROOM = 4 << 20
 """Bytes; a disk with less is full. Writers in C report a full disk as they please, so the disk itself is asked."""
+_NEW_RUN = "in a new folder (--out)"
+"""Where to follow advice that makes another run of it: a folder refuses another recipe (train/folder.py)."""
+LOWER_RATE = f"lower optimization.learning_rate {_NEW_RUN}"
 
 
 @contextmanager
 def explained(recipe: SftRecipe | PolicyRecipe, folder: Path) -> Iterator[None]:
     """Turn what can go wrong with memory, disk and servers while training into a `RecodeError`; let everything else through."""
-    kept = f"{folder / 'checkpoints'} keeps what is learnt up to the last checkpoint, and the same command goes on from there"
+    held = f"{folder / 'checkpoints'} keeps what is learnt up to the last checkpoint"
+    kept = f"{held}, and the same command goes on from there"
     try:
         yield
     except torch.OutOfMemoryError:
@@ -44,7 +48,7 @@ def explained(recipe: SftRecipe | PolicyRecipe, folder: Path) -> Iterator[None]:
         if "probability tensor contains" in str(error):
             # Sampling meets weights that are no longer numbers before any loss does.
             raise RecodeError(
-                f"{folder}: the policy's probabilities are not numbers any more; lower optimization.learning_rate. {kept}"
+                f"{folder}: the policy's probabilities are not numbers any more; {LOWER_RATE}. {held}"
             ) from None
         if "can't allocate memory" in str(error):
             raise RecodeError(f"{folder}: the memory is full; {_less_memory(recipe)}. {kept}") from None
@@ -61,8 +65,8 @@ def guarded(reward: Callable[..., Any], folder: Path) -> Callable[..., Any]:
             raise
         except Exception as error:
             raise RecodeError(
-                f"{folder}: the reward `{reward.__name__}` raised {type(error).__name__}: {error}; mend it or take it out of reward.weights. "
-                "Checkpoints are kept, and the same command goes on from the last one"
+                f"{folder}: the reward `{reward.__name__}` raised {type(error).__name__}: {error}; mend it, "
+                f"or take it out of reward.weights {_NEW_RUN}. Checkpoints are kept, and the same command goes on from the last one"
             ) from error
 
     call.__name__ = call.__qualname__ = reward.__name__
@@ -87,8 +91,6 @@ def check_server(recipe: SftRecipe | PolicyRecipe) -> None:
                 return
         except (OSError, http.client.HTTPException):
             pass
-        except ValueError:
-            raise RecipeError(f"vllm.server: `{recipe.vllm.server}` is no address like http://localhost:8000") from None
         if time.monotonic() >= ends:
             raise RecodeError(_unreachable(recipe))
         time.sleep(min(2.0, recipe.vllm.timeout))
@@ -124,12 +126,23 @@ def _unreachable(recipe: SftRecipe | PolicyRecipe) -> str:
 
 
 def _less_memory(recipe: SftRecipe | PolicyRecipe) -> str:
-    key = "optimization.examples_at_once" if isinstance(recipe, SftRecipe) else "rollout.sequences_at_once"
-    ways = [f"lower {key}"]
+    """Return what to do: first what the run itself may go on with, then what makes another run of it."""
+    hardware = recipe.hardware
+    if isinstance(recipe, SftRecipe):
+        key, at_once = "optimization.examples_at_once", recipe.optimization.examples_at_once
+    else:
+        share = recipe.rollout.prompts_per_step * recipe.rollout.samples_per_prompt // recipe.rollout.minibatches
+        key, at_once = "rollout.sequences_at_once", recipe.rollout.sequences_at_once or share // hardware.processes
+    ways = [f"lower {key} (now {at_once})"] if at_once > 1 else []
     if not recipe.optimization.gradient_checkpointing:
         ways.append("set optimization.gradient_checkpointing = true")
-    ways.append("train an [adapter]" if recipe.adapter is None else "set adapter.four_bit = true")
-    return f"{', '.join(ways)} (docs/scaling.md)"
+    if isinstance(recipe, PolicyRecipe) and recipe.vllm is not None and recipe.vllm.mode == "colocate":
+        ways.append(f"lower vllm.memory_share (now {recipe.vllm.memory_share:g})")
+    if recipe.adapter is None or not recipe.adapter.four_bit:
+        ways.append(f"{'train an [adapter]' if recipe.adapter is None else 'set adapter.four_bit = true'} {_NEW_RUN}")
+    else:
+        ways.append(f"train a smaller model {_NEW_RUN}")
+    return f"{', or '.join(ways)} (docs/scaling.md)"
 
 
 def _existing(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from recode.errors import RecipeError, RecodeError
 from recode.models import quiet
 from recode.train import processes, verl_engine
-from recode.train.folder import claim
+from recode.train.folder import claimed, whole
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, load_recipe
 
 Loaded = PretrainRecipe | SftRecipe | PolicyRecipe
@@ -31,8 +31,7 @@ def launch(recipe_path: Path, folder: Path, overrides: dict[str, Any], *, allowe
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )  # fmt: skip
-    shown = os.environ.get("RANK", "0") == "0"
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as progress:
+    with Progress(*columns, console=Console(stderr=True), disable=not processes.is_main()) as progress:
         steps = recipe.steps if isinstance(recipe, PretrainRecipe) else recipe.optimization.steps
         task = progress.add_task(f"{recipe.method} {folder}", total=steps, note="")
 
@@ -70,8 +69,10 @@ def launch_on(engine: str, recipe_path: Path, folder: Path, overrides: dict[str,
         return _run_verl(verl_engine.check(recipe), folder)
     if recipe.hardware.processes == 1 or processes.started_by_launcher():
         return launch(recipe_path, folder, overrides, allowed=("sft", "grpo", "dapo"))
+    processes.check_launched()
     _enough_gpus(recipe.hardware.gpus)
-    _run(processes.with_machine(processes.launch_command(recipe, arguments)), folder)
+    command = processes.with_machine(processes.launch_command(recipe, arguments))
+    _run(command, folder, **{processes.LAUNCHED: "1"})
     return folder / "model"
 
 
@@ -96,24 +97,25 @@ def _enough_gpus(wanted: int) -> None:
 def _run_verl(recipe: PolicyRecipe, folder: Path) -> Path:
     """Write verl's files, train, and merge the last checkpoint; each part is skipped where it is done."""
     verl_engine.need_verl()
-    claim(folder, recipe)
-    if (folder / "model" / "config.json").exists():
-        return folder / "model"
-    verl_engine.write_config(recipe, folder)
-    if not (folder / "verl" / "prompts.parquet").exists():
-        verl_engine.write_prompts(recipe, folder)
-    _run(verl_engine.train_command(folder), folder)
-    _run(verl_engine.merge_command(recipe, folder), folder)
+    with claimed(folder, recipe):
+        if (folder / "model").exists():
+            return folder / "model"
+        verl_engine.write_config(recipe, folder)
+        if not (folder / "verl" / "prompts.parquet").exists():
+            verl_engine.write_prompts(recipe, folder)
+        _run(verl_engine.train_command(folder), folder)
+        # verl writes the configuration first and the weights after it: a kill in between must not leave a folder called `model`.
+        whole(folder / "model", lambda target: _run(verl_engine.merge_command(recipe, folder, target), folder))
     return folder / "model"
 
 
-def _run(command: list[str], folder: Path) -> None:
-    """Run a command to its end, its output shown.
+def _run(command: list[str], folder: Path, **variables: str) -> None:
+    """Run a command to its end, its output shown, with these environment variables beside ours.
 
     Raises:
         RecodeError: it failed.
     """
-    environment = {**os.environ, "TENSORBOARD_DIR": str(folder / "tensorboard")}
+    environment = {**os.environ, "TENSORBOARD_DIR": str(folder / "tensorboard"), **variables}
     done = subprocess.run(command, check=False, env=environment)
     if done.returncode:
         raise RecodeError(

@@ -15,7 +15,6 @@ import math
 import multiprocessing
 import os
 import random
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,14 +25,15 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from recode.errors import RecipeError
 from recode.invent import generate, gold_completion, habit_completion, reserved_names
 from recode.invent.names import Namer
 from recode.invent.python_text import functions
 from recode.invent.retold import retell_any
-from recode.models import attention, resolve
+from recode.models import attention, load
 from recode.prompts import PREFILL, messages
 from recode.records import Migration, read_records, shipped, write_text
-from recode.train.folder import claim
+from recode.train.folder import claimed, whole
 from recode.train.recipes import PretrainRecipe
 from recode.train.tokenizer import train_tokenizer
 
@@ -237,12 +237,16 @@ def pretrain(
     Killed at any moment, the same call goes on from the last checkpoint, at the start of a block.
 
     Raises:
-        RecipeError: the folder holds a run of another recipe.
+        RecipeError: the folder holds a run of another recipe, or what the recipe names has changed since.
+        RecodeError: another run is at work in the folder, or the model to start from cannot be loaded.
     """
-    claim(folder, recipe)
-    final = folder / "model"
-    if final.exists():
-        return final
+    with claimed(folder, recipe):
+        if not (folder / "model").exists():
+            _pretrain(recipe, folder, on_step)
+    return folder / "model"
+
+
+def _pretrain(recipe: PretrainRecipe, folder: Path, on_step: Callable[[dict[str, float]], None] | None) -> None:
     tokenizer, model = _beginning(recipe, folder)
     masters = MasterWeights(model, recipe)
     step, block_number = _resume(folder, masters)
@@ -270,24 +274,19 @@ def pretrain(
         tokenizer.save_pretrained(place)
         write_text(place / "recipe.json", json.dumps(recipe.model_dump(mode="json"), indent=1))
 
-    _whole(final, save)
-    return final
-
-
-def _whole(folder: Path, save: Callable[[Path], object]) -> None:
-    """Make a folder in one step: half of one would be taken for the whole by the next run."""
-    temporary = folder.with_name(f"{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    save(temporary)
-    temporary.replace(folder)
+    whole(folder / "model", save)
 
 
 def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenizerFast, LlamaForCausalLM]:
-    """Return tokenizer and model: those of `recipe.start`, or new ones."""
+    """Return tokenizer and model: those of `recipe.start`, or new ones.
+
+    Raises:
+        RecodeError: the model to start from cannot be loaded, or is no Llama.
+    """
     if recipe.start:
-        start = resolve(recipe.start)
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
-        model = LlamaForCausalLM.from_pretrained(start, dtype=torch.float32, attn_implementation=attention.register())
+        model, tokenizer = load(recipe.start, attn_implementation=attention.register())
+        if not isinstance(model, LlamaForCausalLM):
+            raise RecipeError(f"start: {recipe.start} is a {type(model).__name__}; pretraining goes on from Llamas")
     elif (folder / "tokenizer").exists():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
         model = new_model(recipe, tokenizer)
@@ -298,7 +297,7 @@ def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenize
         tokenizer = train_tokenizer([*texts, *functions("train")], recipe.model.vocabulary)
         model = new_model(recipe, tokenizer)
     if not (folder / "tokenizer").exists():
-        _whole(folder / "tokenizer", tokenizer.save_pretrained)
+        whole(folder / "tokenizer", tokenizer.save_pretrained)
     return tokenizer, model
 
 

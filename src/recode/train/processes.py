@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 
-from recode.errors import RecipeError
+from recode.errors import RecipeError, RecodeError
+from recode.models import resolve
 from recode.train.recipes import PolicyRecipe, SftRecipe
 
 MACHINE_RANK, MAIN_ADDRESS = "MACHINE_RANK", "MAIN_ADDRESS"
 """Environment variables that tell each of several machines its number, from 0, and the address of number 0."""
 PORT = 29500
+LAUNCHED = "RECODE_LAUNCHED"
+"""Set for what `recode train` launches, so that a process which the launcher left alone does not launch again, without end."""
 _FSDP = (
     "--use_fsdp", "--fsdp_version", "2", "--fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP",
     "--fsdp_reshard_after_forward", "true", "--fsdp_state_dict_type", "FULL_STATE_DICT",
@@ -22,6 +26,24 @@ _FSDP = (
 def started_by_launcher() -> bool:
     """Say whether this process is one of several that a launcher started."""
     return "WORLD_SIZE" in os.environ
+
+
+def is_main() -> bool:
+    """Say whether this process is the main one of a run: the one that writes, shows progress and holds the folder."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def check_launched() -> None:
+    """Make sure that this process may launch others.
+
+    Raises:
+        RecodeError: it was launched itself, without being told of the others.
+    """
+    if LAUNCHED in os.environ:
+        raise RecodeError(
+            "accelerate started one process where [hardware] asks for several; look at its configuration (`accelerate env`), "
+            f"or delete it. Started by hand? Then unset {LAUNCHED}"
+        )
 
 
 def launch_command(recipe: SftRecipe | PolicyRecipe, arguments: list[str]) -> list[str]:
@@ -41,7 +63,8 @@ def launch_command(recipe: SftRecipe | PolicyRecipe, arguments: list[str]) -> li
         command += ["--main_process_port", str(PORT)]
     if hardware.sharding == "full":
         command += _FSDP
-    elif hardware.machines == 1:
+    else:
+        # Said outright: by itself accelerate takes one GPU a machine for one process in all.
         command.append("--multi_gpu")
     return [*command, "-m", *train]
 
@@ -64,16 +87,20 @@ def with_machine(command: list[str]) -> list[str]:
 
 
 def server_command(recipe: SftRecipe | PolicyRecipe) -> str | None:
-    """Return the shell line that starts the vLLM server; None where the recipe has none."""
+    """Return the shell line that starts the vLLM server; None where the recipe has none.
+
+    Raises:
+        RecodeError: there is no such model.
+    """
     vllm = recipe.vllm if isinstance(recipe, PolicyRecipe) else None
     if vllm is None or vllm.mode != "server":
         return None
     assert isinstance(recipe, PolicyRecipe)
     length = recipe.data.max_prompt_tokens + recipe.rollout.max_new_tokens
     transfer = json.dumps({"backend": "nccl"})
-    port = vllm.server.rstrip("/").rpartition(":")[2]
     # TRL sends weights through the server's development endpoints, and corrects by the processed log-probabilities.
     return (
-        f"VLLM_SERVER_DEV_MODE=1 vllm serve {recipe.model} --port {port} --tensor-parallel-size {vllm.tensor_parallel} "
-        f"--max-model-len {length} --weight-transfer-config '{transfer}' --logprobs-mode processed_logprobs --max-logprobs -1"
+        f"VLLM_SERVER_DEV_MODE=1 vllm serve {shlex.quote(resolve(recipe.model))} --port {vllm.port} "
+        f"--tensor-parallel-size {vllm.tensor_parallel} --max-model-len {length} --weight-transfer-config '{transfer}' "
+        "--logprobs-mode processed_logprobs --max-logprobs -1"
     )

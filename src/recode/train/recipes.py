@@ -6,8 +6,9 @@ import difflib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from recode.errors import RecipeError
 
@@ -109,6 +110,11 @@ class Optimization(_Table):
     save_every: Positive = 10
     """Steps between checkpoints; a killed run goes on from the last one."""
 
+    @property
+    def warmup(self) -> int:
+        """Return the steps of warm-up, however they were asked for."""
+        return self.warmup_steps or int(self.warmup_share * self.steps)
+
 
 class SftOptimization(Optimization):
     """The optimiser of supervised fine-tuning."""
@@ -197,6 +203,24 @@ class Vllm(_Table):
     tensor_parallel: Positive = 1
     """GPUs over which one copy of the sampling model is spread."""
 
+    @field_validator("server")
+    @classmethod
+    def _address(cls, server: str) -> str:
+        try:
+            parts = urlsplit(server)
+            whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            whole = False
+        if not whole:
+            raise ValueError(f"`{server}` is no address like http://localhost:8000")
+        return server
+
+    @property
+    def port(self) -> int:
+        """Return the port of `server`; where the address has none, that of its scheme."""
+        parts = urlsplit(self.server)
+        return parts.port or {"http": 80, "https": 443}[parts.scheme]
+
 
 class Hardware(_Table):
     """The machines of a run."""
@@ -268,6 +292,11 @@ class PolicyRecipe(_Table):
     dynamic_sampling: DynamicSampling = DynamicSampling()
     overlong: Overlong = Overlong()
     reward: RewardTerms = RewardTerms()
+
+    @property
+    def batches(self) -> int:
+        """Return how many batches of rollouts the steps need; the last may not be used up."""
+        return -(-self.optimization.steps // self.rollout.minibatches)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

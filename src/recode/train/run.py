@@ -29,8 +29,8 @@ from recode.records import write_jsonl, write_text
 from recode.rewards import trl_reward
 from recode.train.adapters import load_base, peft_config, save_merged
 from recode.train.data import Prompts, load_prompts, plan
-from recode.train.failures import check_context, check_server, explained, guarded
-from recode.train.folder import claim
+from recode.train.failures import LOWER_RATE, check_context, check_server, explained, guarded
+from recode.train.folder import claimed
 from recode.train.model_card import write_card
 from recode.train.policy import PolicyTrainer, fresh_rows
 from recode.train.recipes import Optimization, PolicyRecipe, SftRecipe
@@ -42,16 +42,14 @@ def train(recipe: SftRecipe | PolicyRecipe, folder: Path, *, on_step: OnStep | N
     """Run a recipe in a folder, or go on with it; return the folder of the trained model.
 
     Raises:
-        RecipeError: the folder holds a run of another recipe, or the recipe does not fit the data.
-        RecodeError: the model cannot be loaded, or the loss is no longer finite.
+        RecipeError: the folder holds a run of another recipe, what the recipe names has changed since, or it does not fit the data.
+        RecodeError: another run is at work in the folder, the model cannot be loaded, or the loss is no longer finite.
     """
-    claim(folder, recipe)
-    final = folder / "model"
-    if (folder / "result.json").exists():
-        return final
-    with explained(recipe, folder):
-        _train(recipe, folder, on_step)
-    return final
+    with claimed(folder, recipe):
+        if not (folder / "result.json").exists():
+            with explained(recipe, folder):
+                _train(recipe, folder, on_step)
+    return folder / "model"
 
 
 def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | None) -> None:
@@ -97,7 +95,6 @@ def _last_checkpoint(folder: Path) -> str | None:
 def _arguments(recipe: SftRecipe | PolicyRecipe, folder: Path) -> dict[str, Any]:
     """Return the arguments that all of TRL's trainers share."""
     settings: Optimization = recipe.optimization
-    warmup: float = settings.warmup_steps or int(settings.warmup_share * settings.steps)
     schedule = {"constant": "constant_with_warmup"}.get(settings.schedule, settings.schedule)
     on_cpu = not torch.cuda.is_available()
     # TensorBoard's callback reads its folder from the environment.
@@ -107,7 +104,7 @@ def _arguments(recipe: SftRecipe | PolicyRecipe, folder: Path) -> dict[str, Any]
         "max_steps": settings.steps,
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": schedule,
-        "warmup_steps": warmup,
+        "warmup_steps": settings.warmup,
         "weight_decay": settings.weight_decay,
         "adam_beta2": settings.adam_beta2,
         "max_grad_norm": settings.max_grad_norm,
@@ -130,12 +127,11 @@ def _policy(
     recipe: PolicyRecipe, folder: Path, model: Any, tokenizer: Any, prompts: Prompts, watcher: TrainerCallback
 ) -> PolicyTrainer:
     """Return the trainer of a GRPO or DAPO recipe. Sequences are counted for each process."""
-    rollout, loss, steps = recipe.rollout, recipe.loss, recipe.optimization.steps
+    rollout, loss = recipe.rollout, recipe.loss
     sequences = _dealt(rollout.prompts_per_step * rollout.samples_per_prompt, "sequences of a step")
     minibatch = sequences // rollout.minibatches
     at_once = rollout.sequences_at_once or minibatch
-    batches = -(-steps // rollout.minibatches)
-    rows = plan(prompts, batches, rollout.prompts_per_step, recipe.data.no_op_share, recipe.seed)
+    rows = plan(prompts, recipe.batches, rollout.prompts_per_step, recipe.data.no_op_share, recipe.seed)
     check_context(rows, model, tokenizer, rollout.max_new_tokens)
     rewards: list[Any] = [guarded(trl_reward(name, recipe.reward.family), folder) for name in recipe.reward.weights]
     weights = list(recipe.reward.weights.values())
@@ -264,7 +260,9 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
         """Start the clock: time spent in earlier parts of a resumed run is read from its log."""
         spent = [entry["seconds"] for entry in state.log_history if "seconds" in entry]
-        self._started = time.monotonic() - (spent[-1] if spent else 0.0)
+        # A run that was killed after its last step takes none any more, and its seconds are those of the log.
+        self.seconds = spent[-1] if spent else 0.0
+        self._started = time.monotonic() - self.seconds
 
     def on_log(
         self, args: TrainingArguments, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
@@ -279,7 +277,7 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
         write_jsonl(self._folder / "log.jsonl", [entry for entry in state.log_history if "loss" in entry])
         loss = logs["loss"]
         if not math.isfinite(loss):
-            raise RecodeError(f"{self._folder}: the loss is not a number at step {state.global_step}; lower optimization.learning_rate. "
+            raise RecodeError(f"{self._folder}: the loss is not a number at step {state.global_step}; {LOWER_RATE}. "
                               "Checkpoints up to here are kept")  # fmt: skip
         if self._on_step:
             self._on_step({"step": state.global_step, "steps": state.max_steps, "seconds": self.seconds, **logs})

@@ -34,15 +34,14 @@ def check(recipe: Any) -> PolicyRecipe:
     """
     if not isinstance(recipe, PolicyRecipe):
         raise RecipeError(f"method `{recipe.method}` runs with --engine trl; verl runs grpo and dapo")
-    adapter = recipe.adapter
     faults = {
-        "adapter.kind: verl trains LoRA and no DoRA": adapter is not None and adapter.kind == "dora",
-        "adapter.dropout: verl's LoRA has none; set 0": adapter is not None and adapter.dropout > 0,
-        "adapter.four_bit: verl holds the base in 16 bits": adapter is not None and adapter.four_bit,
+        # Its merger writes the base's weights as the model and the adapter beside them, with an alpha that may be 0.
+        "adapter: verl's merger would leave it out of the trained model": recipe.adapter is not None,
         "loss.aggregation: verl has no bnpo": recipe.loss.aggregation not in AGGREGATIONS,
         "loss.scale_rewards: verl has no scaling by the batch": recipe.loss.scale_rewards == "batch",
         "loss.kl_correction: verl has none; set false": recipe.loss.kl > 0 and recipe.loss.kl_correction,
         "overlong.mask_truncated: verl has no such mask": recipe.overlong.mask_truncated,
+        "optimization.precision: verl computes in bfloat16": recipe.optimization.precision != "bfloat16",
         "optimization.schedule: verl has constant and cosine": recipe.optimization.schedule == "linear",
         "reward.weights.execution: it runs with --engine trl": "execution" in recipe.reward.weights,
         "vllm.mode: verl colocates vLLM by itself": recipe.vllm is not None and recipe.vllm.mode == "server",
@@ -104,7 +103,7 @@ def hydra_config(recipe: PolicyRecipe, out: Path) -> dict[str, Any]:
         },
         "reward": _reward(recipe),
         "trainer": {
-            "total_training_steps": -(-settings.steps // rollout.minibatches),
+            "total_training_steps": recipe.batches,
             # The number of steps ends the run, never the number of rounds through the file.
             "total_epochs": 10**6,
             "n_gpus_per_node": recipe.hardware.gpus,
@@ -123,15 +122,11 @@ def hydra_config(recipe: PolicyRecipe, out: Path) -> dict[str, Any]:
 
 
 def _model(recipe: PolicyRecipe) -> dict[str, Any]:
-    model: dict[str, Any] = {
+    return {
         "path": resolve(recipe.model),
         "custom_chat_template": PASS_THROUGH,
         "enable_gradient_checkpointing": recipe.optimization.gradient_checkpointing,
     }
-    if recipe.adapter:
-        targets = list(recipe.adapter.targets) or "all-linear"
-        model |= {"lora_rank": recipe.adapter.rank, "lora_alpha": recipe.adapter.alpha, "target_modules": targets}
-    return model
 
 
 def _loss(recipe: PolicyRecipe) -> dict[str, Any]:
@@ -153,10 +148,9 @@ def _loss(recipe: PolicyRecipe) -> dict[str, Any]:
 
 def _optimizer(recipe: PolicyRecipe) -> dict[str, Any]:
     settings, minibatches = recipe.optimization, recipe.rollout.minibatches
-    warmup = settings.warmup_steps or int(settings.warmup_share * settings.steps)
     return {
         "lr": settings.learning_rate,
-        "lr_warmup_steps": -(-warmup // minibatches),
+        "lr_warmup_steps": -(-settings.warmup // minibatches),
         "lr_scheduler_type": settings.schedule,
         "weight_decay": settings.weight_decay,
         "betas": [0.9, settings.adam_beta2],
@@ -176,8 +170,8 @@ def _rollout(recipe: PolicyRecipe, per_gpu: int) -> dict[str, Any]:
         "tensor_model_parallel_size": vllm.tensor_parallel if vllm else 1,
         "gpu_memory_utilization": vllm.memory_share if vllm else 0.5,
         "log_prob_micro_batch_size_per_gpu": rollout.sequences_at_once or per_gpu,
-        # vLLM starts from the true weights, of which adapters are a part that is sent apart.
-        "load_format": "safetensors" if recipe.adapter else "dummy",
+        # All weights are sent to vLLM before it samples.
+        "load_format": "dummy",
     }
 
 
@@ -226,14 +220,13 @@ def write_prompts(recipe: PolicyRecipe, out: Path) -> Path:
         RecodeError: the data or the model's tokenizer cannot be read.
     """
     from datasets import Dataset
-    from transformers import AutoTokenizer
 
+    from recode.models.loading import load_tokenizer
     from recode.train.data import load_prompts, plan
 
-    tokenizer = AutoTokenizer.from_pretrained(resolve(recipe.model))
-    batches = -(-recipe.optimization.steps // recipe.rollout.minibatches)
+    tokenizer = load_tokenizer(recipe.model)
     prompts = load_prompts(recipe.data, tokenizer, recipe.seed)
-    planned = plan(prompts, batches, recipe.rollout.prompts_per_step, recipe.data.no_op_share, recipe.seed)
+    planned = plan(prompts, recipe.batches, recipe.rollout.prompts_per_step, recipe.data.no_op_share, recipe.seed)
     path = out / "verl" / "prompts.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
@@ -248,12 +241,11 @@ def train_command(out: Path) -> list[str]:
     return [sys.executable, "-m", "verl.trainer.main_ppo", "--config-path", folder, "--config-name", "recipe"]
 
 
-def merge_command(recipe: PolicyRecipe, out: Path) -> list[str]:
-    """Return the command that makes a Hugging Face folder of the last checkpoint's shards."""
-    steps = -(-recipe.optimization.steps // recipe.rollout.minibatches)
-    actor = out / "checkpoints" / f"global_step_{steps}" / "actor"
+def merge_command(recipe: PolicyRecipe, out: Path, target: Path) -> list[str]:
+    """Return the command that makes a Hugging Face folder, `target`, of the last checkpoint's shards."""
+    actor = out / "checkpoints" / f"global_step_{recipe.batches}" / "actor"
     return [sys.executable, "-m", "verl.model_merger", "merge", "--backend", "fsdp",
-            "--local_dir", str(actor.resolve()), "--target_dir", str((out / "model").resolve())]  # fmt: skip
+            "--local_dir", str(actor.resolve()), "--target_dir", str(target.resolve())]  # fmt: skip
 
 
 def need_verl() -> None:
