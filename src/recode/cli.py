@@ -501,6 +501,9 @@ def study(
     recipes: Annotated[Path, typer.Option(help="Folder with a TOML file for each table.")] = Path("recipes/study"),
     data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
     out: Annotated[Path, typer.Option(help="Folder of models, evaluations and tables.")] = Path("runs/study"),
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Arms at a time, a thread each (default: one a core, 8 at most).")
+    ] = None,
     finished: Annotated[bool, typer.Option("--finished", help="Write the tables that are done; run nothing.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Show the tables and how much of each is done.")] = False,
 ) -> None:
@@ -512,7 +515,7 @@ def study(
 
         Console().print(list_tables(recipes, data, out))
         return
-    run_study(tables or [], recipes, data, out, finished=finished)
+    run_study(tables or [], recipes, data, out, jobs=jobs, finished=finished)
 
 
 def main() -> None:

@@ -1,8 +1,10 @@
-"""What this machine has."""
+"""What this machine has, and what a process of several needs from it."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import threading
 
 
 def cores() -> int:
@@ -10,3 +12,15 @@ def cores() -> int:
     # macOS and Windows do not tell what a process may use.
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def end_with_parent() -> None:
+    """End this process when the one that made it does: a pool's processes wait for work for ever when that one is killed."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

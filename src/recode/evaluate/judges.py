@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any, Self
 
 from recode.evaluate.migrations import Judged, batches, evaluate
-from recode.machine import cores
+from recode.machine import cores, end_with_parent
 from recode.records import Migration
 
 _MOST = 4
@@ -81,15 +78,7 @@ def _begin(threads: int) -> None:
 
     quiet()
     torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # A pool's processes wait for work for ever when the one that made them is killed.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+    end_with_parent()
 
 
 @functools.lru_cache(maxsize=1)

@@ -108,8 +108,9 @@ class _Group:
         for layer in w.layers:
             q, k, v = self._project(x, layer)
             q, k = _rotate(q, cosine, sine), _rotate(k, cosine, sine)
-            keys.append(k)
-            values.append(v)
+            # As they come, heads lie within tokens, and every product with them would copy them first.
+            keys.append(k.contiguous())
+            values.append(v.contiguous())
             mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
             x = x + mixed.transpose(1, 2).reshape(prompts, longest, -1) @ layer.out
             x = _feed_forward(x, layer, w.epsilon)
@@ -178,8 +179,13 @@ def choose(logits_pgv: Tensor, sampling: Sampling, generator: torch.Generator) -
         ordered, order = probabilities.sort(dim=-1, descending=True)
         ordered[ordered.cumsum(-1) - ordered >= sampling.top_p] = 0
         probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered)
-    drawn = torch.multinomial(probabilities.flatten(0, 1), 1, generator=generator)
-    return drawn.view(logits_pgv.shape[:2])
+    # One random number a row; `multinomial` draws one for every token of the vocabulary.
+    summed = probabilities.cumsum(-1)
+    total = summed[..., -1:]
+    drawn = torch.rand(total.shape, generator=generator) * total
+    # Below the total also after rounding: a token behind it has no probability.
+    drawn = torch.minimum(drawn, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.searchsorted(summed, drawn, right=True).squeeze(-1)
 
 
 @torch.inference_mode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from pathlib import Path
 
 from rich.console import Console
@@ -12,35 +14,47 @@ from rich.table import Table
 from recode.errors import MissingExtraError, RecodeError
 from recode.models import quiet
 from recode.records import write_text
-from recode.study.arms import Place, evaluate_arm, is_trained, prepare, seeds_of, train_arm
+from recode.study.arms import Place, is_trained, prepare
+from recode.study.jobs import Part, parts_of, run_part, run_parts, sensible_jobs
 from recode.study.tables import StudyTable, read_tables
 from recode.study.writing import Row, draw, markdown, rows_of
 
 
-def run_study(names: list[str], recipes: Path, data: Path, out: Path, *, finished: bool = False) -> None:
-    """Run the named tables, or all, one after the other; write each to `out/NAME.md` and `out/NAME.png`, and print it.
+def run_study(
+    names: list[str], recipes: Path, data: Path, out: Path, *, jobs: int | None = None, finished: bool = False
+) -> None:
+    """Run the named tables, or all; write each to `out/NAME.md` and `out/NAME.png` when its last part is done, and print it.
 
-    With `finished`, write those whose parts are all there, and run nothing.
+    Parts run side by side in `jobs` processes of one thread each (None: as many as is sensible); with one job, here, with all cores.
+    With `finished`, write the tables whose parts are all there, and run nothing.
 
     Raises:
         RecodeError: a table or a recipe is wrong, or a part of the work fails.
     """
     quiet()
     console, place = Console(), Place(out, data)
-    tables = read_tables(recipes, names)
     # Before the first minute is spent: every recipe of every table is read and checked.
-    work = {name: _parts(table, place) for name, table in tables.items()}
-    for name, table in tables.items():
-        if not finished:
-            for number, (arm, seed) in enumerate(work[name], start=1):
-                console.print(f"{name} {number}/{len(work[name])}: {arm}, seed {seed}", highlight=False)
-                _run(table, arm, seed, place)
-        rows = _finished(table, work[name], place) if finished else rows_of(table, place)
-        if rows is None:
-            console.print(f"{name}: not finished; run `recode study {name}`", highlight=False)
-            continue
-        console.print(Markdown(_write(name, table, rows, place)))
-        console.print(f"written: {(out / f'{name}.md').resolve()}", soft_wrap=True, highlight=False)
+    left = {name: parts_of(name, table, place) for name, table in read_tables(recipes, names).items()}
+    if finished:
+        for name, parts in left.items():
+            _write_finished(name, parts, place, console)
+        return
+    jobs = jobs or sensible_jobs()
+    work, number = [part for parts in left.values() for part in parts], itertools.count(1)
+    with _progress() as progress:
+
+        def done(part: Part) -> None:
+            progress.console.print(f"{next(number)}/{len(work)} {part}", highlight=False)
+            left[part.name].remove(part)
+            if not left[part.name]:
+                _write(part.name, part.table, rows_of(part.table, place), place, console)
+
+        if jobs > 1:
+            run_parts(work, place, jobs, progress, done)
+        else:
+            for part in work:
+                run_part(part, place, progress)
+                done(part)
 
 
 def list_tables(recipes: Path, data: Path, out: Path) -> Table:
@@ -50,25 +64,17 @@ def list_tables(recipes: Path, data: Path, out: Path) -> Table:
         shown.add_column(column)
     place = Place(out, data)
     for name, table in read_tables(recipes, []).items():
-        parts = _parts(table, place)
-        done = sum(is_trained(prepare(table, arm, seed, place)) for arm, seed in parts)
+        parts = parts_of(name, table, place)
+        done = sum(is_trained(prepare(table, part.arm, part.seed, place)) for part in parts)
         shown.add_row(name, table.asks, str(len(parts)), str(done))
     return shown
 
 
-def _parts(table: StudyTable, place: Place) -> list[tuple[str, int]]:
-    """Return the arms with their seeds, the first seed of every arm before the second of any."""
-    pairs = [(arm, seed) for arm in table.ordered() for seed in seeds_of(table, arm, place)]
-    return sorted(pairs, key=lambda pair: table.seeds.index(pair[1]))
-
-
-def _run(table: StudyTable, arm: str, seed: int, place: Place) -> None:
+def _progress() -> Progress:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
-    with _Notes(*columns, console=Console(stderr=True)) as progress:
-        train_arm(table, arm, seed, place, progress)
-        evaluate_arm(table, arm, seed, place, progress)
+    return _Notes(*columns, console=Console(stderr=True))
 
 
 class _Notes(Progress):
@@ -79,21 +85,23 @@ class _Notes(Progress):
         return super().add_task(description, *args, **{"note": "", **fields})  # type: ignore[arg-type]
 
 
-def _finished(table: StudyTable, parts: list[tuple[str, int]], place: Place) -> list[Row] | None:
-    """Return the table's rows, None where a part of the work is missing."""
-    if not all(is_trained(prepare(table, arm, seed, place)) for arm, seed in parts):
-        return None
-    try:
-        return rows_of(table, place)
-    except (OSError, RecodeError):
-        return None
+def _write_finished(name: str, parts: list[Part], place: Place, console: Console) -> None:
+    """Write a table whose parts are all there; of another say what to do."""
+    table = parts[0].table
+    if all(is_trained(prepare(table, part.arm, part.seed, place)) for part in parts):
+        with contextlib.suppress(OSError, RecodeError):
+            _write(name, table, rows_of(table, place), place, console)
+            return
+    console.print(f"{name}: not finished; run `recode study {name}`", highlight=False)
 
 
-def _write(name: str, table: StudyTable, rows: list[Row], place: Place) -> str:
+def _write(name: str, table: StudyTable, rows: list[Row], place: Place, console: Console) -> None:
     text = markdown(name, table, rows, f"{name}.png")
-    write_text(place.out / f"{name}.md", text)
+    path = place.out / f"{name}.md"
+    write_text(path, text)
     try:
-        draw(table, rows, place, place.out / f"{name}.png")
+        draw(table, rows, place, path.with_suffix(".png"))
     except MissingExtraError as error:
         Console(stderr=True).print(f"no plot: {error}", style="yellow")
-    return text
+    console.print(Markdown(text))
+    console.print(f"written: {path.resolve()}", soft_wrap=True, highlight=False)

@@ -12,10 +12,7 @@ import functools
 import itertools
 import json
 import math
-import multiprocessing
-import os
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +27,7 @@ from recode.invent import generate, gold_completion, habit_completion, reserved_
 from recode.invent.names import Namer
 from recode.invent.python_text import functions
 from recode.invent.retold import retell_any
+from recode.machine import end_with_parent
 from recode.models import attention, load
 from recode.prompts import PREFILL, messages
 from recode.records import Migration, read_records, shipped, write_text
@@ -102,16 +100,8 @@ _WORKER: dict[str, Any] = {}
 
 def _start_worker(tokenizer_folder: str, recipe: PretrainRecipe) -> None:
     torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     _WORKER.update(tokenizer=PreTrainedTokenizerFast.from_pretrained(tokenizer_folder), recipe=recipe)
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent was killed; it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _work(number: int) -> list[Example]:

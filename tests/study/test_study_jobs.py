@@ -1,0 +1,116 @@
+"""A study's parts in several processes: the same figures as in one, an arm after the one that it starts from, one clear error."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recode.errors import RecodeError
+from recode.invent import generate, generate_no_ops
+from recode.records import write_records
+from recode.study import jobs
+from recode.study.arms import Place
+from recode.study.command import run_study
+from recode.study.jobs import Part, parts_of
+from recode.study.tables import read_tables
+
+RECIPE = """
+method = "sft"
+model = "{model}"
+
+[data]
+migrations = ["{data}/train.jsonl"]
+no_ops = ["{data}/no_op_train.jsonl"]
+{more}
+[optimization]
+steps = 2
+learning_rate = 1e-2
+examples_per_step = 2
+examples_at_once = 2
+"""
+TABLE = """
+title = "Side by side"
+asks = "Does it run?"
+against = "base"
+seeds = [1, 2]
+columns = ["test_generated edit"]
+limit = {{ test_generated = 2 }}
+
+[arms]
+second = {{ recipe = "{recipe}", after = "first" }}
+first = {{ recipe = "{recipe}", change = {{ "optimization.steps" = 3 }} }}
+base = {{ model = "{model}" }}
+"""
+
+
+@pytest.fixture
+def place(tiny_model: Path, tmp_path: Path) -> Iterator[Place]:
+    """A folder with data, a recipe and a table whose second arm starts from its first."""
+    data = tmp_path / "data"
+    for name in ("train", "test_generated"):
+        write_records(data / f"{name}.jsonl", itertools.islice(generate(1), 4))
+    write_records(data / "no_op_train.jsonl", itertools.islice(generate_no_ops(1), 2))
+    _write(tmp_path, tiny_model, "")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield Place(tmp_path / "out", data)
+    torch.set_num_threads(threads)
+
+
+def _write(folder: Path, model: Path, more: str) -> None:
+    (folder / "tables").mkdir(exist_ok=True)
+    recipe = folder / "sft.toml"
+    recipe.write_text(RECIPE.format(model=model, data=folder / "data", more=more), encoding="utf-8")
+    (folder / "tables" / "table.toml").write_text(TABLE.format(recipe=recipe, model=model), encoding="utf-8")
+
+
+def study(place: Place, out: Path, count: int) -> str:
+    run_study([], place.out.parent / "tables", place.data, out, jobs=count)
+    text = (out / "table.md").read_text(encoding="utf-8")
+    # Without the minutes, which are the last cell.
+    return "\n".join(line.rsplit("|", 2)[0] for line in text.splitlines())
+
+
+def test_two_jobs_give_what_one_of_a_single_thread_gives(place: Place, capsys: Any) -> None:
+    assert study(place, place.out, 2) == study(place, place.out.with_name("alone"), 1)
+    printed = capsys.readouterr().err
+    assert "5/5 table: " in printed
+    weights = [
+        sorted(path.read_bytes() for path in out.glob("models/*/model/model.safetensors"))
+        for out in (place.out, place.out.with_name("alone"))
+    ]
+    assert len(weights[0]) == 4
+    assert weights[0] == weights[1]
+
+
+def test_what_fails_in_a_process_is_one_error_and_ends_the_others(place: Place, tiny_model: Path) -> None:
+    _write(place.out.parent, tiny_model, "max_prompt_tokens = 1\n")
+    with pytest.raises(RecodeError, match="max_prompt_tokens"):
+        run_study([], place.out.parent / "tables", place.data, place.out, jobs=2)
+    assert not multiprocessing.active_children()
+    assert not (place.out / "table.md").exists()
+
+
+def test_a_part_waits_for_the_model_that_it_starts_from_and_for_one_at_work(place: Place) -> None:
+    table = read_tables(place.out.parent / "tables", [])["table"]
+    parts = parts_of("table", table, place)
+    assert [(part.arm, part.seed) for part in parts] == [
+        ("base", 1), ("second", 1), ("first", 1), ("second", 2), ("first", 2)
+    ]  # fmt: skip
+    chosen = jobs._ready(parts, [], 8)
+    assert [(part.arm, part.seed) for part in chosen] == [("base", 1), ("first", 1), ("first", 2)]
+    assert jobs._ready(parts, [], 1) == [parts[0]]
+    assert jobs._ready([parts[2]], [parts[2]], 8) == []
+    # Nobody else will make it: the part does so itself.
+    assert jobs._ready([parts[1]], [], 8) == [parts[1]]
+
+
+def test_a_part_is_called_by_table_arm_and_seed(place: Place) -> None:
+    table = read_tables(place.out.parent / "tables", [])["table"]
+    assert str(Part("table", table, "first", 2, "model", None)) == "table: first, seed 2"
