@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from recode.machine import cores
+from recode.machine import cores, memory
 
 
 def test_the_cores_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -13,3 +13,9 @@ def test_the_cores_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cores() == os.cpu_count()
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert cores() == 1
+
+
+def test_the_memory_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert memory() > 1 << 28
+    monkeypatch.delattr(os, "sysconf", raising=False)
+    assert memory() == 8 << 30

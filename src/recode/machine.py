@@ -14,6 +14,14 @@ def cores() -> int:
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
+def memory() -> int:
+    """Return the bytes of memory of this machine; 8 GiB where it does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 8 << 30
+
+
 def end_with_parent() -> None:
     """End this process when the one that made it does: a pool's processes wait for work for ever when that one is killed."""
     parent = multiprocessing.parent_process()

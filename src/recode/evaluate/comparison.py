@@ -6,7 +6,7 @@ An *arm* is a model, evaluated once or with several seeds (several folders of on
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -130,6 +130,19 @@ def compare(arms: Sequence[Arm], benchmark: str, score: str) -> list[dict[str, A
 def _values(run: Run, benchmark: str, score: str) -> dict[str, float]:
     name, _, k = score.partition("@")
     return by_item(filter(is_graded, run.samples.get(benchmark, [])), name, int(k or 0))[0]
+
+
+def run_means(arm: Arm, benchmark: str, score: str, items: Collection[str]) -> list[float]:
+    """Return each run's mean over the items; nothing where a run has not graded all of them."""
+    values = [_values(run, benchmark, score) for run in arm.runs]
+    if not items or not all(item in one for one in values for item in items):
+        return []
+    return [fmean(one[item] for item in items) for one in values]
+
+
+def graded_items(arm: Arm, benchmark: str, score: str) -> list[str]:
+    """Return the items that every run of an arm has graded."""
+    return _shared([_values(run, benchmark, score) for run in arm.runs])
 
 
 def _groups(arm: Arm, benchmark: str, score: str) -> dict[str, str]:

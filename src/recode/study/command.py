@@ -37,7 +37,7 @@ def run_study(
     left = {name: parts_of(name, table, place) for name, table in read_tables(recipes, names).items()}
     if finished:
         for name, parts in left.items():
-            _write_finished(name, parts, place, console)
+            _write_finished(name, parts, recipes, place, console)
         return
     jobs = jobs or sensible_jobs()
     work, number = [part for parts in left.values() for part in parts], itertools.count(1)
@@ -47,7 +47,7 @@ def run_study(
             progress.console.print(f"{next(number)}/{len(work)} {part}", highlight=False)
             left[part.name].remove(part)
             if not left[part.name]:
-                _write(part.name, part.table, rows_of(part.table, place), place, console)
+                _write(part.name, part.table, _rows(part.table, recipes, place), place, console)
 
         if jobs > 1:
             run_parts(work, place, jobs, progress, done)
@@ -85,14 +85,19 @@ class _Notes(Progress):
         return super().add_task(description, *args, **{"note": "", **fields})  # type: ignore[arg-type]
 
 
-def _write_finished(name: str, parts: list[Part], place: Place, console: Console) -> None:
+def _write_finished(name: str, parts: list[Part], recipes: Path, place: Place, console: Console) -> None:
     """Write a table whose parts are all there; of another say what to do."""
     table = parts[0].table
     if all(is_trained(prepare(table, part.arm, part.seed, place)) for part in parts):
         with contextlib.suppress(OSError, RecodeError):
-            _write(name, table, rows_of(table, place), place, console)
+            _write(name, table, _rows(table, recipes, place), place, console)
             return
     console.print(f"{name}: not finished; run `recode study {name}`", highlight=False)
+
+
+def _rows(table: StudyTable, recipes: Path, place: Place) -> list[Row]:
+    reference = read_tables(recipes, [table.spread])[table.spread] if table.spread else None
+    return rows_of(table, place, reference)
 
 
 def _write(name: str, table: StudyTable, rows: list[Row], place: Place, console: Console) -> None:

@@ -17,12 +17,14 @@ from typing import Any
 
 from rich.progress import Progress, TaskID
 
-from recode.machine import cores, end_with_parent
+from recode.machine import cores, end_with_parent, memory
 from recode.study.arms import Place, Prepared, evaluate_arm, is_trained, prepare, seeds_of, train_arm
 from recode.study.tables import StudyTable
 
 _MOST = 8
-"""Jobs unless more are asked for: each holds PyTorch and a model, about a gigabyte."""
+"""Jobs unless more are asked for."""
+_MEMORY = 4 << 30
+"""Bytes that a job may take: PyTorch, and a step of `recode-tiny` with 96 rollouts, which holds 3.4 GB at most."""
 _BEAT = 0.5
 """Seconds between two looks at what the jobs report."""
 
@@ -62,10 +64,10 @@ def parts_of(name: str, table: StudyTable, place: Place) -> list[Part]:
 
 
 def sensible_jobs() -> int:
-    """Return how many jobs to run side by side: 1 where there is a GPU, which one job fills."""
+    """Return how many jobs cores and memory allow side by side: 1 where there is a GPU, which one job fills."""
     import torch
 
-    return 1 if torch.cuda.is_available() else min(_MOST, cores())
+    return 1 if torch.cuda.is_available() else max(1, min(_MOST, cores(), memory() // _MEMORY))
 
 
 def run_part(part: Part, place: Place, progress: Progress) -> None:

@@ -68,6 +68,8 @@ class StudyTable(_Table):
     against: str
     """The arm that the others are compared with."""
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
+    spread: str = ""
+    """The table that says how much runs of a method differ; it widens the intervals of arms that have a single seed."""
     columns: tuple[str, ...]
     """`BENCHMARK SCORE`, greedy; `BENCHMARK SCORE@K` from `samples` samples; or `python_loss`."""
     samples: Annotated[int, Field(ge=2)] = 8
@@ -151,7 +153,13 @@ def read_tables(folder: Path, names: tuple[str, ...] | list[str]) -> dict[str, S
                 f"no table is called `{name}`; "
                 + (f"did you mean `{near[0]}`?" if near else f"choose from {', '.join(paths)}")
             )
-    return {name: _read(paths[name]) for name in names or paths}
+    tables = {name: _read(paths[name]) for name in names or paths}
+    for name, table in tables.items():
+        if table.spread and table.spread not in paths:
+            raise RecipeError(
+                f"{paths[name]}: `spread` names no table: `{table.spread}`; choose from {', '.join(paths)}"
+            )
+    return tables
 
 
 def _read(path: Path) -> StudyTable:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from recode.evaluate.comparison import Arm, arms_of, compare
+from recode.evaluate.comparison import Arm, arms_of, compare, graded_items
 from recode.records import read_jsonl
 from recode.rewards import score as reward_of
 from recode.study.arms import Place, Prepared, evaluation_folder, prepare, samples_of, seeds_of
+from recode.study.spread import half_widths, single_run, widened
 from recode.study.tables import PAPER_REWARD, PYTHON_LOSS, StudyTable
+from recode.train.recipes import PolicyRecipe, SftRecipe
 
 _PLAIN = ("reward", "lift", "reward_of_copying", PAPER_REWARD)
 """Scores that are no share of anything."""
@@ -27,6 +30,8 @@ class Cell:
     interval: tuple[float, float] | None = None
     change: tuple[float, float, float] | None = None
     n: int = 0
+    widened: bool = False
+    """The interval of a single run covers what other runs would give."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,14 @@ class Row:
     seeds: int
     minutes: float | None
     cells: dict[str, Cell]
+    drawn: bool = False
+    """Another seed would have given another model: it was fine-tuned."""
 
 
-def rows_of(table: StudyTable, place: Place) -> list[Row]:
+def rows_of(table: StudyTable, place: Place, reference: StudyTable | None = None) -> list[Row]:
     """Return the table's rows, the arm that others are compared with first.
+
+    With a `reference`, the intervals of arms with a single seed cover how much the reference's runs of that method differ.
 
     Raises:
         RecordError: an evaluation is not finished.
@@ -50,13 +59,18 @@ def rows_of(table: StudyTable, place: Place) -> list[Row]:
     }
     cells = {name: dict[str, Cell]() for name in runs}
     for column in table.columns:
-        found = _losses(runs) if column == PYTHON_LOSS else _compared(table, runs, column, place)
+        found = _losses(runs) if column == PYTHON_LOSS else _compared(table, runs, column, place, reference)
         for name, cell in found.items():
             cells[name][column] = cell
-    return [Row(name, len(done), _minutes(done), cells[name]) for name, done in runs.items()]
+    return [
+        Row(name, len(done), _minutes(done), cells[name], isinstance(done[0].recipe, SftRecipe | PolicyRecipe))
+        for name, done in runs.items()
+    ]
 
 
-def _compared(table: StudyTable, runs: dict[str, list[Prepared]], column: str, place: Place) -> dict[str, Cell]:
+def _compared(
+    table: StudyTable, runs: dict[str, list[Prepared]], column: str, place: Place, reference: StudyTable | None
+) -> dict[str, Cell]:
     benchmark, score = column.split()
     samples = samples_of(table, score)
     arms = arms_of(
@@ -64,12 +78,24 @@ def _compared(table: StudyTable, runs: dict[str, list[Prepared]], column: str, p
     )
     if score == PAPER_REWARD:
         _add_paper_reward(arms, benchmark)
+    widths = half_widths(reference, column, samples, graded_items(arms[0], benchmark, score), place)
+    lacks = {name: single_run(done, widths) for name, done in runs.items()}
     found = {}
     for row in compare(arms, benchmark, score):
-        rate, change = row.get("rate"), row.get("difference")
-        found[row["arm"]] = (
-            Cell(rate[1], (rate[0], rate[2]), tuple(change) if change else None, row["n"]) if rate else Cell(None)
-        )
+        name = row["arm"]
+        if "rate" not in row:
+            found[name] = Cell(None)
+            continue
+        low, mean, high = row["rate"]
+        # A share stays one: what is added to its interval may be more than there is.
+        least, most = (-math.inf, math.inf) if score in _PLAIN else (0.0, 1.0)
+        low, high = widened((low, high), mean, lacks[name])
+        change = None
+        if row.get("difference"):
+            lowest, difference, highest = row["difference"]
+            lowest, highest = widened((lowest, highest), difference, lacks[name], lacks[table.against])
+            change = lowest, difference, highest
+        found[name] = Cell(mean, (max(least, low), min(most, high)), change, row["n"], bool(lacks[name]))
     return found
 
 
@@ -118,7 +144,7 @@ def markdown(name: str, table: StudyTable, rows: Sequence[Row], plot: str) -> st
         if timed:
             cells.append("" if row.minutes is None else f"{row.minutes:.1f}")
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", f"{_seeds(table)}. {_legend(table)}", "", f"![{table.title}]({plot})", ""]
+    lines += ["", f"{_seeds(table)}. {_legend(table, rows)}", "", f"![{table.title}]({plot})", ""]
     return "\n".join([*lines, table.finds, ""] if table.finds else lines)
 
 
@@ -126,13 +152,13 @@ def _seeds(table: StudyTable) -> str:
     return f"Seed {table.seeds[0]}" if len(table.seeds) == 1 else f"Seeds {', '.join(map(str, table.seeds))}"
 
 
-def _legend(table: StudyTable) -> str:
+def _legend(table: StudyTable, rows: Sequence[Row]) -> str:
     told = (
         f"In brackets the change against `{table.against}` with its 95% interval (seeds and whole update families resampled; "
         "bold where it excludes zero)."
     )
     if len(table.seeds) == 1:
-        told += " With one seed the interval covers items alone, not what another seed would give."
+        told += _of_one_seed(table, [row for row in rows if row.drawn])
     if table.own_decoding:
         told += " Samples are drawn as the benchmark's authors do; `@k`: unbiased estimates."
     elif any("@" in column for column in table.columns):
@@ -140,6 +166,16 @@ def _legend(table: StudyTable) -> str:
     if PYTHON_LOSS in table.columns:
         told += " Python loss: nats a token on held-out functions, mean and standard deviation over seeds."
     return told
+
+
+def _of_one_seed(table: StudyTable, drawn: Sequence[Row]) -> str:
+    """Say what the intervals of arms with one seed cover."""
+    columns = [column for column in table.columns if column != PYTHON_LOSS]
+    alone = [column for column in columns if not all(row.cells[column].widened for row in drawn)]
+    if len(alone) == len(columns):
+        return " With one seed the interval covers items alone, not what another seed would give."
+    told = f" With one seed, the interval is widened by how much runs of a method differ in `{table.spread}`"
+    return told + (f"; not that of {', '.join(alone)}, which covers items alone." if alone else ".")
 
 
 def _text(column: str, cell: Cell) -> str:
