@@ -16,7 +16,7 @@ from recode.evaluate.migrations import evaluate
 from recode.invent import generate, generate_no_ops
 from recode.models import Sampling
 from recode.quickstart import SPLITS, TRAINED, Settings, quickstart, run_quickstart, some, table
-from recode.records import write_records
+from recode.records import write_records, write_text
 
 RECIPE = """
 method = "{arm}"
@@ -56,7 +56,11 @@ def settings(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return Settings(tmp_path / "out", data, recipes, seed=5)
 
 
-def test_it_runs_writes_its_report_and_does_nothing_twice(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_it_runs_writes_its_report_and_does_nothing_twice(
+    processes: int, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "sensible_jobs", lambda: processes)
     run_quickstart(settings.out, settings.data, settings.recipes, settings.seed)
     report = json.loads((settings.out / "report.json").read_text(encoding="utf-8"))
     assert report.keys() == {"minutes", "seed", "reward", "arms", "delta"}
@@ -75,6 +79,11 @@ def test_it_runs_writes_its_report_and_does_nothing_twice(settings: Settings, mo
     for delta in report["delta"].values():
         assert delta.keys() == set(SPLITS)
         assert all(low <= mean <= high for values in delta.values() for low, mean, high in values.values())
+    spent = json.loads((settings.out / "seconds.json").read_text(encoding="utf-8"))
+    trained = {part for part in spent if part.startswith("train-")}
+    assert trained == (
+        {"train-sft", "train-grpo", "train-dapo"} if processes == 1 else {"train-sft", "train-grpo-dapo"}
+    )
     assert (settings.out / "report.html").stat().st_size > 10_000
     assert len(table(report).rows) == len(report["arms"])
 
@@ -100,3 +109,15 @@ def test_policies_trained_on_different_rewards_are_not_compared(settings: Settin
     path.write_text(path.read_text() + "[reward]\nweights = { format = 1.0, exact = 1.0 }\n", encoding="utf-8")
     with pytest.raises(RecipeError, match="same"):
         quickstart(settings, Console(quiet=True))
+
+
+def test_minutes_count_arms_trained_side_by_side_once_and_a_killed_one_by_its_log(settings: Settings) -> None:
+    for arm, seconds in zip(TRAINED, (60, 120, 90), strict=True):
+        write_text(settings.out / arm / "result.json", json.dumps({"seconds": seconds}))
+    for spent, minutes in (
+        ({"able-no_op": 30, "train-sft": 60, "train-grpo-dapo": 150}, 4.0),
+        ({"train-sft": 60, "train-grpo-dapo": 20}, 3.0),
+        ({"train-sft": 60}, 4.5),
+    ):
+        write_text(settings.out / "seconds.json", json.dumps(spent))
+        assert module._seconds(settings) == 60 * minutes

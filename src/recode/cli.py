@@ -502,7 +502,7 @@ def study(
     data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
     out: Annotated[Path, typer.Option(help="Folder of models, evaluations and tables.")] = Path("runs/study"),
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Arms at a time, a thread each (default: one a core and 4 GiB).")
+        int | None, typer.Option(min=1, help="Arms at a time, a thread each (default: one a core and 5 GiB).")
     ] = None,
     finished: Annotated[bool, typer.Option("--finished", help="Write the tables that are done; run nothing.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Show the tables and how much of each is done.")] = False,

@@ -27,13 +27,17 @@ from recode.evaluate.judges import Judges, sensible
 from recode.evaluate.migrations import Judged, as_row, evaluate, read_split, summary
 from recode.evaluate.statistics import paired_bootstrap
 from recode.invent.python_text import functions
+from recode.machine import cores
 from recode.models import load, quiet
 from recode.records import Migration, read_jsonl, write_jsonl, write_text
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, load_recipe
+from recode.train.side_by_side import Crew, sensible_jobs
 
 SPLITS = ("test_generated", "test_updates", "test_libraries", "no_op")
 TRAINED = ("sft", "grpo", "dapo")
 ARMS = {"able": "recode-tiny-able", "base": "recode-tiny"}
+_BESIDE = {"grpo": ("grpo", "dapo"), "dapo": ("grpo", "dapo")}
+"""Arms that are trained side by side: each leaves half of two cores idle while it samples."""
 _PYTHON_TEXTS = 150
 _HEADROOM = 100
 """Tokens that a completion may have beyond the longest gold program of its batch: a thought of recode-tiny takes 20 to 60."""
@@ -88,7 +92,9 @@ def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
     judges = Judges(processes) if processes > 1 else None
     with judges or contextlib.nullcontext(), Progress(*columns, console=console) as progress:
         for arm in (*ARMS, *TRAINED):
-            model = ARMS.get(arm) or str(_train(settings, arm, progress))
+            model = ARMS.get(arm) or str(settings.out / arm / "model")
+            if arm in TRAINED:
+                _train(settings, _BESIDE.get(arm, (arm,)), progress)
             judged[arm], arms[arm] = _evaluate(settings, arm, model, judges, progress)
     report = {
         "minutes": round(_seconds(settings) / 60, 2),
@@ -111,12 +117,36 @@ def _claim(settings: Settings) -> None:
     write_text(path, asked)
 
 
-def _train(settings: Settings, arm: str, progress: Progress) -> Path:
-    """Train an arm by its recipe; return the model's folder."""
+def _train(settings: Settings, arms: tuple[str, ...], progress: Progress) -> None:
+    """Train arms by their recipes, side by side where there are cores and memory for it."""
+    if all((settings.out / arm / "result.json").exists() for arm in arms):
+        return
+    processes = min(len(arms), sensible_jobs())
+    if processes < 2:
+        for arm in arms:
+            _timed(settings, f"train-{arm}", functools.partial(train_arm, progress, settings, arm))
+        return
+
+    def together() -> None:
+        with Crew(processes, max(1, cores() // processes), progress) as crew:
+            left = {crew.begin(arm, train_arm, settings, arm) for arm in arms}
+            while left:
+                for done in crew.wait():
+                    done.result()
+                    left.remove(done)
+
+    _timed(settings, f"train-{'-'.join(arms)}", together)
+
+
+def train_arm(progress: Progress, settings: Settings, arm: str) -> None:
+    """Train an arm by its recipe.
+
+    Raises:
+        RecodeError: the recipe is of another kind, or what it names is missing.
+    """
     from recode.train.launch import note
     from recode.train.run import train
 
-    folder = settings.out / arm
     recipe = load_recipe(settings.recipes / f"{arm}.toml", {"seed": settings.seed})
     if isinstance(recipe, PretrainRecipe):
         raise RecipeError(f"{settings.recipes / arm}.toml: a pretraining recipe where sft, grpo or dapo is expected")
@@ -128,9 +158,8 @@ def _train(settings: Settings, arm: str, progress: Progress) -> Path:
     def show(step: dict[str, float]) -> None:
         progress.update(task, completed=step["step"], note=note(step))
 
-    model: Path = _timed(settings, f"train-{arm}", lambda: train(recipe, folder, on_step=show))
+    train(recipe, settings.out / arm, on_step=show)
     progress.update(task, completed=recipe.optimization.steps)
-    return model
 
 
 def _evaluate(
@@ -233,10 +262,16 @@ def _timed(settings: Settings, part: str, work: Callable[[], Any]) -> Any:
 def _seconds(settings: Settings) -> float:
     """Return the wall time of all parts; training that was killed counts by its own log."""
     spent: dict[str, float] = json.loads((settings.out / "seconds.json").read_text(encoding="utf-8"))
-    for arm in TRAINED:
-        result = json.loads((settings.out / arm / "result.json").read_text(encoding="utf-8"))
-        spent[f"train-{arm}"] = max(spent.get(f"train-{arm}", 0.0), float(result["seconds"]))
-    return sum(spent.values())
+    by_arm = {
+        arm: float(json.loads((settings.out / arm / "result.json").read_text(encoding="utf-8"))["seconds"])
+        for arm in TRAINED
+    }
+    counted = {part: part.split("-")[1:] for part in spent if part.startswith("train-")}
+    for part, arms in counted.items():
+        # The longest of those that were trained side by side.
+        spent[part] = max(spent[part], *(by_arm[arm] for arm in arms))
+    missed = set(TRAINED).difference(*counted.values())
+    return sum(spent.values()) + sum(by_arm[arm] for arm in missed)
 
 
 def table(report: dict[str, Any]) -> Table:

@@ -108,7 +108,7 @@ def train_arm(table: StudyTable, name: str, seed: int, place: Place, progress: P
         if not is_trained(prepared):
             if arm.after:
                 train_arm(table, arm.after, seed, place, progress)
-            _train(arm, prepared, f"{name}, seed {seed}: training", progress)
+            _train(arm, prepared, progress)
     return prepared
 
 
@@ -129,13 +129,13 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _train(arm: Arm, prepared: Prepared, title: str, progress: Progress) -> None:
+def _train(arm: Arm, prepared: Prepared, progress: Progress) -> None:
     from recode.train.launch import note
 
     recipe, folder = prepared.recipe, Path(prepared.model).parent
     assert recipe is not None
     steps = recipe.steps if isinstance(recipe, PretrainRecipe) else recipe.optimization.steps
-    task = progress.add_task(title, total=steps, note="")
+    task = progress.add_task(recipe.method, total=steps, note="")
 
     def show(step: dict[str, float]) -> None:
         progress.update(task, completed=step["step"], note=note(step))

@@ -15,9 +15,10 @@ from recode.errors import MissingExtraError, RecodeError
 from recode.models import quiet
 from recode.records import write_text
 from recode.study.arms import Place, is_trained, prepare
-from recode.study.jobs import Part, parts_of, run_part, run_parts, sensible_jobs
+from recode.study.jobs import Part, parts_of, run_part, run_parts
 from recode.study.tables import StudyTable, read_tables
 from recode.study.writing import Row, draw, markdown, rows_of
+from recode.train.side_by_side import sensible_jobs
 
 
 def run_study(
@@ -53,7 +54,8 @@ def run_study(
             run_parts(work, place, jobs, progress, done)
         else:
             for part in work:
-                run_part(part, place, progress)
+                progress.console.print(f"{part} …", highlight=False)
+                run_part(progress, part, place)
                 done(part)
 
 
