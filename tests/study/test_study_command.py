@@ -41,7 +41,8 @@ finds = "It does."
 against = "base"
 seeds = [1, 2]
 samples = 2
-columns = ["test_generated exact", "test_generated exact@2", "no_op copy", "test_generated paper_reward", "python_loss"]
+columns = ["test_generated exact", "test_generated exact@2", "no_op copy", "test_generated paper_reward",
+  "test_generated progress_reward", "python_loss"]
 limit = {{ test_generated = 3 }}
 plot = "{plot}"
 

@@ -13,7 +13,7 @@ from statistics import NormalDist, stdev
 
 from recode.evaluate.comparison import arms_of, is_evaluation, run_means
 from recode.study.arms import Place, Prepared, evaluation_folder, prepare, seeds_of
-from recode.study.tables import PAPER_REWARD, PYTHON_LOSS, StudyTable
+from recode.study.tables import COMPUTED_REWARDS, PYTHON_LOSS, StudyTable
 
 Range = tuple[float, float]
 
@@ -26,7 +26,7 @@ def half_widths(
     A method is left out where the reference table has not evaluated two runs of it, by its recipe as it is, on these items in this decoding.
     """
     benchmark, _, score = column.partition(" ")
-    if reference is None or column == PYTHON_LOSS or score == PAPER_REWARD:
+    if reference is None or column == PYTHON_LOSS or score in COMPUTED_REWARDS:
         return {}
     found = dict[str, float]()
     for name, arm in reference.arms.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,13 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from recode.errors import RecipeError
 from recode.evaluate.benchmarks import BENCHMARKS, benchmark_class
+from recode.rewards import DEFAULT_WEIGHTS
 
 PYTHON_LOSS = "python_loss"
 """The column of next-token loss on held-out Python: it is of no benchmark."""
 
 
-PAPER_REWARD = "paper_reward"
-"""The published reward of a completion, faults included; computed from the samples when a column asks for it."""
+COMPUTED_REWARDS: dict[str, tuple[str, Mapping[str, float]]] = {
+    "paper_reward": ("paper", DEFAULT_WEIGHTS),
+    "progress_reward": ("strict", {"format": 1.0, "exact": 1.0, "progress": 1.0}),
+}
+"""Rewards that are computed from the samples when a column asks for them, with their family and weights: the published one, faults included,
+and the one that the quickstart's policies are trained on."""
 
 
 class _Table(BaseModel):
@@ -123,7 +129,7 @@ class StudyTable(_Table):
                 f"column `{column}`: no benchmark is called `{benchmark}`; choose from {', '.join(BENCHMARKS)}"
             )
         kind, (score, at, k) = benchmark_class(benchmark), score.partition("@")
-        scores = list(kind.counted) if at else [*dict.fromkeys((*kind.counted, *kind.averaged)), PAPER_REWARD]
+        scores = list(kind.counted) if at else [*dict.fromkeys((*kind.counted, *kind.averaged)), *COMPUTED_REWARDS]
         if score not in scores:
             raise ValueError(f"column `{column}`: {benchmark} has no score `{score}`; choose from {', '.join(scores)}")
         most = kind.decoding.samples if self.own_decoding else self.samples

@@ -15,10 +15,10 @@ from recode.records import read_jsonl
 from recode.rewards import score as reward_of
 from recode.study.arms import Place, Prepared, evaluation_folder, prepare, samples_of, seeds_of
 from recode.study.spread import half_widths, single_run, widened
-from recode.study.tables import PAPER_REWARD, PYTHON_LOSS, StudyTable
+from recode.study.tables import COMPUTED_REWARDS, PYTHON_LOSS, StudyTable
 from recode.train.recipes import PolicyRecipe, SftRecipe
 
-_PLAIN = ("reward", "lift", "reward_of_copying", PAPER_REWARD)
+_PLAIN = ("reward", "lift", "reward_of_copying", *COMPUTED_REWARDS)
 """Scores that are no share of anything."""
 
 
@@ -76,8 +76,8 @@ def _compared(
     arms = arms_of(
         (name, evaluation_folder(table, one, benchmark, samples, place)) for name, done in runs.items() for one in done
     )
-    if score == PAPER_REWARD:
-        _add_paper_reward(arms, benchmark)
+    if score in COMPUTED_REWARDS:
+        _add_reward(arms, benchmark, score)
     widths = half_widths(reference, column, samples, graded_items(arms[0], benchmark, score), place)
     lacks = {name: single_run(done, widths) for name, done in runs.items()}
     found = {}
@@ -99,12 +99,14 @@ def _compared(
     return found
 
 
-def _add_paper_reward(arms: Sequence[Arm], benchmark: str) -> None:
+def _add_reward(arms: Sequence[Arm], benchmark: str, name: str) -> None:
+    family, weights = COMPUTED_REWARDS[name]
     for arm in arms:
         for run in arm.runs:
             for sample in run.samples[benchmark]:
-                scores = reward_of(sample["completion"] or "", sample["gold"], sample["given"], family="paper")
-                sample["scores"][PAPER_REWARD] = scores.total
+                given, gold = sample["given"], sample["gold"]
+                scores = reward_of(sample["completion"] or "", gold, given, family=family, weights=weights)
+                sample["scores"][name] = scores.total
 
 
 def _losses(runs: dict[str, list[Prepared]]) -> dict[str, Cell]:
