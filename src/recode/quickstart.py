@@ -35,9 +35,9 @@ from recode.train.side_by_side import Crew, sensible_jobs
 
 SPLITS = ("test_generated", "test_updates", "test_libraries", "no_op")
 TRAINED = ("sft", "grpo", "dapo")
+_TRAINED_TOGETHER = (("sft",), ("grpo", "dapo"))
+"""A policy leaves half of two cores idle while it samples, so two are trained side by side."""
 ARMS = {"able": "recode-tiny-able", "base": "recode-tiny"}
-_BESIDE = {"grpo": ("grpo", "dapo"), "dapo": ("grpo", "dapo")}
-"""Arms that are trained side by side: each leaves half of two cores idle while it samples."""
 _PYTHON_TEXTS = 150
 _HEADROOM = 100
 """Tokens that a completion may have beyond the longest gold program of its batch: a thought of recode-tiny takes 20 to 60."""
@@ -91,11 +91,13 @@ def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
     processes = settings.processes or sensible()
     judges = Judges(processes) if processes > 1 else None
     with judges or contextlib.nullcontext(), Progress(*columns, console=console) as progress:
-        for arm in (*ARMS, *TRAINED):
-            model = ARMS.get(arm) or str(settings.out / arm / "model")
-            if arm in TRAINED:
-                _train(settings, _BESIDE.get(arm, (arm,)), progress)
+        for arm, model in ARMS.items():
             judged[arm], arms[arm] = _evaluate(settings, arm, model, judges, progress)
+        for together in _TRAINED_TOGETHER:
+            _train(settings, together, progress)
+            for arm in together:
+                model = str(settings.out / arm / "model")
+                judged[arm], arms[arm] = _evaluate(settings, arm, model, judges, progress)
     report = {
         "minutes": round(_seconds(settings) / 60, 2),
         "seed": settings.seed,

@@ -88,7 +88,7 @@ def test_a_table_runs_once_and_is_written(place: Place, monkeypatch: pytest.Monk
     assert "| grpo (2 seeds) |" in text
     assert "test_generated exact (n = 3)" in text
     assert "no_op copy (n = 4)" in text
-    assert "It does." in text
+    assert "What was found in the run of docs/results.md:\n\nIt does." in text
     assert (place.out / "intervals.png").stat().st_size > 5_000
     rows = {row.name: row for row in rows_of(read_tables(place.out.parent / "tables", [])["intervals"], place)}
     assert list(rows) == ["base", "grpo", "thought", "broken"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +11,12 @@ import pytest
 import torch
 
 from recode.errors import RecodeError
-from recode.invent import generate, generate_no_ops
-from recode.records import write_records
 from recode.study import jobs
 from recode.study.arms import Place
 from recode.study.command import run_study
 from recode.study.jobs import Part, parts_of
 from recode.study.tables import read_tables
 
-RECIPE = """
-method = "sft"
-model = "{model}"
-
-[data]
-migrations = ["{data}/train.jsonl"]
-no_ops = ["{data}/no_op_train.jsonl"]
-{more}
-[optimization]
-steps = 2
-learning_rate = 1e-2
-examples_per_step = 2
-examples_at_once = 2
-"""
 TABLE = """
 title = "Side by side"
 asks = "Does it run?"
@@ -50,24 +33,15 @@ base = {{ model = "{model}" }}
 
 
 @pytest.fixture
-def place(tiny_model: Path, tmp_path: Path) -> Iterator[Place]:
+def place(sft_recipe: Callable[..., Path], tiny_model: Path, tmp_path: Path) -> Iterator[Place]:
     """A folder with data, a recipe and a table whose second arm starts from its first."""
-    data = tmp_path / "data"
-    for name in ("train", "test_generated"):
-        write_records(data / f"{name}.jsonl", itertools.islice(generate(1), 4))
-    write_records(data / "no_op_train.jsonl", itertools.islice(generate_no_ops(1), 2))
-    _write(tmp_path, tiny_model, "")
+    (tmp_path / "tables").mkdir()
+    table = TABLE.format(recipe=sft_recipe(), model=tiny_model)
+    (tmp_path / "tables" / "table.toml").write_text(table, encoding="utf-8")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield Place(tmp_path / "out", data)
+    yield Place(tmp_path / "out", tmp_path / "data")
     torch.set_num_threads(threads)
-
-
-def _write(folder: Path, model: Path, more: str) -> None:
-    (folder / "tables").mkdir(exist_ok=True)
-    recipe = folder / "sft.toml"
-    recipe.write_text(RECIPE.format(model=model, data=folder / "data", more=more), encoding="utf-8")
-    (folder / "tables" / "table.toml").write_text(TABLE.format(recipe=recipe, model=model), encoding="utf-8")
 
 
 def study(place: Place, out: Path, count: int) -> str:
@@ -89,8 +63,10 @@ def test_two_jobs_give_what_one_of_a_single_thread_gives(place: Place, capsys: A
     assert weights[0] == weights[1]
 
 
-def test_what_fails_in_a_process_is_one_error_and_ends_the_others(place: Place, tiny_model: Path) -> None:
-    _write(place.out.parent, tiny_model, "max_prompt_tokens = 1\n")
+def test_what_fails_in_a_process_is_one_error_and_ends_the_others(
+    place: Place, sft_recipe: Callable[..., Path]
+) -> None:
+    sft_recipe("max_prompt_tokens = 1\n")
     with pytest.raises(RecodeError, match="max_prompt_tokens"):
         run_study([], place.out.parent / "tables", place.data, place.out, jobs=2)
     assert not multiprocessing.active_children()

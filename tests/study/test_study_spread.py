@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from statistics import stdev
 from typing import Any
@@ -13,27 +13,12 @@ import pytest
 
 from recode.errors import RecipeError
 from recode.evaluate.comparison import arms_of, run_means
-from recode.invent import generate, generate_no_ops
-from recode.records import write_jsonl, write_records
+from recode.records import write_jsonl
 from recode.study.arms import Place, evaluation_folder, prepare
 from recode.study.spread import half_widths, t_quantile, widened
 from recode.study.tables import StudyTable, read_tables
 from recode.study.writing import markdown, rows_of
 
-RECIPE = """
-method = "sft"
-model = "{model}"
-
-[data]
-migrations = ["{data}/train.jsonl"]
-no_ops = ["{data}/no_op_train.jsonl"]
-
-[optimization]
-steps = 2
-learning_rate = 1e-2
-examples_per_step = 2
-examples_at_once = 2
-"""
 TABLE = """
 title = "One run"
 asks = "And another?"
@@ -47,14 +32,9 @@ sft = {{ recipe = "{recipe}"{change} }}
 
 
 @pytest.fixture
-def place(tiny_model: Path, tmp_path: Path) -> Place:
+def place(sft_recipe: Callable[..., Path], tiny_model: Path, tmp_path: Path) -> Place:
     """A folder with a table of three seeds and one of a single seed, both evaluated on twenty items, without a model."""
-    data = tmp_path / "data"
-    for name in ("train", "test_generated"):
-        write_records(data / f"{name}.jsonl", itertools.islice(generate(1), 4))
-    write_records(data / "no_op_train.jsonl", itertools.islice(generate_no_ops(1), 2))
-    recipe = data / "sft.toml"
-    recipe.write_text(RECIPE.format(model=tiny_model, data=data), encoding="utf-8")
+    recipe, data = sft_recipe(), tmp_path / "data"
     changed = ', change = { "optimization.steps" = 3 }'
     for name, more, change in (("many", "seeds = [1, 2, 3]\n", ""), ("one", 'spread = "many"\n', changed)):
         text = TABLE.format(model=tiny_model, recipe=recipe, more=more, change=change)
@@ -106,6 +86,9 @@ def test_one_run_is_as_uncertain_as_several_show(place: Place) -> None:
     assert rows_of(tables["many"], place, tables["many"]) == rows_of(tables["many"], place)
     assert "widened by how much runs of a method differ in `many`." in _text(tables["one"], list(rows.values()))
     assert "covers items alone" in _text(tables["one"], list(plain.values()))
+    by_seed = tables["one"].model_copy(update={"by_seed": True})
+    assert "A row is one seed. " in _text(by_seed, list(plain.values()))
+    assert "covers items alone" in _text(by_seed, list(plain.values()))
 
 
 def _text(table: StudyTable, rows: Any) -> str:

@@ -59,6 +59,31 @@ def test_an_arm_is_named_after_all_that_it_depends_on(tmp_path: Path) -> None:
     assert seeds_of(tables["one"], "grpo", place) == (1, 2)
 
 
+def test_by_seed_each_seed_of_what_is_trained_has_a_row(tmp_path: Path) -> None:
+    (tmp_path / "together.toml").write_text(TABLE)
+    (tmp_path / "apart.toml").write_text("by_seed = true\n" + TABLE)
+    tables, place = read_tables(tmp_path, []), Place(tmp_path / "out", ROOT / "data")
+    assert list(tables["apart"].arms) == ["base", "grpo, seed 1", "grpo, seed 2"]
+    for seed in (1, 2):
+        arm = f"grpo, seed {seed}"
+        assert seeds_of(tables["apart"], arm, place) == (1,)
+        # The same model, trained once for both tables.
+        assert prepare(tables["apart"], arm, 1, place) == prepare(tables["together"], "grpo", seed, place)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        'more = { recipe = "recipes/quickstart/grpo.toml", change = { seed = 3 } }\n',
+        'more = { recipe = "recipes/quickstart/grpo.toml", after = "grpo" }\n',
+    ],
+)
+def test_by_seed_takes_no_arm_whose_seed_it_cannot_set(more: str, tmp_path: Path) -> None:
+    (tmp_path / "apart.toml").write_text("by_seed = true\n" + TABLE + more)
+    with pytest.raises(RecipeError, match=r"apart\.toml.*arm `more`: `by_seed` takes no `after`"):
+        read_tables(tmp_path, [])
+
+
 def test_an_arm_whose_files_or_model_changed_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = (
         (ROOT / "recipes" / "quickstart" / "grpo.toml")

@@ -74,6 +74,8 @@ class StudyTable(_Table):
     against: str
     """The arm that the others are compared with."""
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
+    by_seed: bool = False
+    """A row for each seed of an arm that is trained, where otherwise one row holds them all."""
     spread: str = ""
     """The table that says how much runs of a method differ; it widens the intervals of arms that have a single seed."""
     columns: tuple[str, ...]
@@ -93,6 +95,8 @@ class StudyTable(_Table):
         if self.against not in self.arms:
             raise ValueError(f"`against` names no arm: `{self.against}`; arms: {', '.join(self.arms)}")
         for name, arm in self.arms.items():
+            if self.by_seed and (arm.after or "seed" in arm.change):
+                raise ValueError(f"arm `{name}`: `by_seed` takes no `after` and no `seed` of its own")
             if arm.after and (arm.after not in self.arms or arm.after == name):
                 raise ValueError(f"arm `{name}`: `after` names no other arm: `{arm.after}`")
             self._ends(name)
@@ -138,6 +142,19 @@ class StudyTable(_Table):
                 f"column `{column}`: `@{k}` of {most} samples; write `@1` to `@{most}`, or change `samples`"
             )
 
+    def spelled_out(self) -> StudyTable:
+        """Return the table with an arm of its own for each seed where `by_seed` asks for them."""
+        if not self.by_seed:
+            return self
+        arms = {
+            (f"{name}, seed {seed}" if arm.recipe else name): arm.model_copy(
+                update={"change": {**arm.change, "seed": seed} if arm.recipe else {}}
+            )
+            for name, arm in self.arms.items()
+            for seed in (self.seeds if arm.recipe else self.seeds[:1])
+        }
+        return self.model_copy(update={"seeds": self.seeds[:1], "arms": arms})
+
     def ordered(self) -> dict[str, Arm]:
         """Return the arms, the one that others are compared with first."""
         return {self.against: self.arms[self.against], **self.arms}
@@ -170,7 +187,7 @@ def read_tables(folder: Path, names: tuple[str, ...] | list[str]) -> dict[str, S
 
 def _read(path: Path) -> StudyTable:
     try:
-        return StudyTable.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return StudyTable.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).spelled_out()
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not valid TOML: {error}") from None
     except ValidationError as error:

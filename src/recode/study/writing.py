@@ -147,10 +147,14 @@ def markdown(name: str, table: StudyTable, rows: Sequence[Row], plot: str) -> st
             cells.append("" if row.minutes is None else f"{row.minutes:.1f}")
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", f"{_seeds(table)}. {_legend(table, rows)}", "", f"![{table.title}]({plot})", ""]
-    return "\n".join([*lines, table.finds, ""] if table.finds else lines)
+    # It was read off one run, and these figures may be of another.
+    found = ["What was found in the run of docs/results.md:", "", table.finds, ""] if table.finds else []
+    return "\n".join([*lines, *found])
 
 
 def _seeds(table: StudyTable) -> str:
+    if table.by_seed:
+        return "A row is one seed"
     return f"Seed {table.seeds[0]}" if len(table.seeds) == 1 else f"Seeds {', '.join(map(str, table.seeds))}"
 
 
@@ -159,7 +163,9 @@ def _legend(table: StudyTable, rows: Sequence[Row]) -> str:
         f"In brackets the change against `{table.against}` with its 95% interval (seeds and whole update families resampled; "
         "bold where it excludes zero)."
     )
-    if len(table.seeds) == 1:
+    if table.by_seed:
+        told += " The interval covers items alone."
+    elif len(table.seeds) == 1:
         told += _of_one_seed(table, [row for row in rows if row.drawn])
     if table.own_decoding:
         told += " Samples are drawn as the benchmark's authors do; `@k`: unbiased estimates."

@@ -96,15 +96,11 @@ class Crew:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the processes."""
-        if kind is None:
-            self._pool.shutdown()
-            return
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        processes = set(multiprocessing.active_children()) - self._before
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join()
+        if kind is not None:
+            for process in set(multiprocessing.active_children()) - self._before:
+                process.terminate()
+        # The pool waits for its processes itself: two threads that wait for the same one may each be told nothing.
+        self._pool.shutdown(cancel_futures=True)
 
 
 _REPORTS: list[Any] = []
@@ -121,6 +117,8 @@ def _begin(reports: Any, threads: int) -> None:
     quiet()
     torch.set_num_threads(threads)
     end_with_parent()
+    # What it reported last may be read by nobody, and it would wait for that for ever.
+    reports.cancel_join_thread()
     _REPORTS.append(reports)
 
 
