@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from recode.errors import RecodeError
 from recode.train import side_by_side
-from recode.train.side_by_side import Crew, sensible_jobs
+from recode.train.side_by_side import Crew
 
 
 def counts(progress: Any, number: int) -> tuple[int, int]:
@@ -89,10 +89,3 @@ def test_an_error_ends_the_others_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - started < 50
     assert not multiprocessing.active_children()
     assert not (tmp_path / "done").exists()
-
-
-def test_jobs_are_bound_by_cores_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    for cores, gigabytes, jobs in ((2, 16, 2), (4, 8, 1), (4, 16, 3), (64, 512, 8), (1, 64, 1), (8, 2, 1)):
-        monkeypatch.setattr(side_by_side, "cores", lambda cores=cores: cores)
-        monkeypatch.setattr(side_by_side, "memory", lambda gigabytes=gigabytes: gigabytes << 30)
-        assert sensible_jobs() == jobs

@@ -18,24 +18,26 @@ from recode.records import Migration
 
 _MOST = 4
 """Processes; each holds PyTorch and a model of its own."""
+_MEMORY = 2 << 30
+"""Bytes for each process: PyTorch, a model of a few million parameters and the caches of one batch."""
 
 
 def sensible() -> int:
-    """Return how many processes to use: 1 where there is a GPU or a single core."""
-    import torch
+    """Return how many processes to judge a small model with."""
+    from recode.models.processes import sensible_processes
 
-    return 1 if torch.cuda.is_available() else min(_MOST, cores())
+    return sensible_processes(_MOST, _MEMORY)
 
 
 class Judges:
     """Processes that judge batches of entries; they start at the first batch, and end with the block or with the process that has it."""
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, count: int) -> None:
         """Take how many processes there are; the cores are dealt to them as threads."""
-        threads = max(1, cores() // processes)
+        threads = max(1, cores() // count)
         # Not forked: PyTorch's threads do not survive that.
         self._pool = ProcessPoolExecutor(
-            processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(threads,)
+            count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(threads,)
         )
 
     def judge(

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 
 from rich.progress import Progress, TaskID
 
-from recode.machine import cores, end_with_parent, memory
+from recode.machine import end_with_parent
 
 _MOST = 8
 """Processes unless more are asked for."""
@@ -25,10 +25,10 @@ _BEAT = 0.5
 
 
 def sensible_jobs() -> int:
-    """Return how many processes cores and memory allow side by side: 1 where there is a GPU, which one fills."""
-    import torch
+    """Return how many pieces that train a small model are sensible side by side."""
+    from recode.models.processes import sensible_processes
 
-    return 1 if torch.cuda.is_available() else max(1, min(_MOST, cores(), memory() // _MEMORY))
+    return sensible_processes(_MOST, _MEMORY)
 
 
 T = TypeVar("T")
@@ -40,13 +40,13 @@ class Crew:
     They end with the block. Where it fails they are ended at once, in the middle of their work: it must be such that it can be gone on with.
     """
 
-    def __init__(self, processes: int, threads: int, progress: Progress) -> None:
-        """Take how many processes, the threads of each, and the display that their progress is shown on."""
+    def __init__(self, count: int, threads: int, progress: Progress) -> None:
+        """Take how many processes there are, the threads of each, and the display that their progress is shown on."""
         context = multiprocessing.get_context("spawn")
         self._reports = context.Queue()
         # Not forked: PyTorch's threads do not survive that.
         self._pool = ProcessPoolExecutor(
-            processes, mp_context=context, initializer=_begin, initargs=(self._reports, threads)
+            count, mp_context=context, initializer=_begin, initargs=(self._reports, threads)
         )
         self._before = set(multiprocessing.active_children())
         self._progress = progress
