@@ -49,7 +49,7 @@ def settings(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         text = RECIPE.format(arm=arm, model=tiny_model, data=data) + more
         (recipes / f"{arm}.toml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(module, "ARMS", dict.fromkeys(module.ARMS, str(tiny_model)))
-    monkeypatch.setattr(module, "functions", lambda pool: ("x = 1\n", "def f():\n    return 2\n"))
+    monkeypatch.setattr(module, "held_out_python", lambda: ("x = 1\n", "def f():\n    return 2\n"))
     monkeypatch.setattr(module, "evaluate", functools.partial(evaluate, sampling=Sampling(6, 0.0)))
     # What is patched here would not be in other processes.
     monkeypatch.setattr(module, "sensible", lambda: 1)

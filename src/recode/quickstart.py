@@ -22,11 +22,10 @@ from rich.table import Table
 
 from recode.errors import RecipeError
 from recode.evaluate.benchmark import fixed_choice
-from recode.evaluate.forgetting import python_loss
+from recode.evaluate.forgetting import held_out_python, python_loss
 from recode.evaluate.judges import Judges, sensible
 from recode.evaluate.migrations import Judged, as_row, evaluate, read_split, summary
 from recode.evaluate.statistics import paired_bootstrap
-from recode.invent.python_text import functions
 from recode.machine import cores
 from recode.models import load, quiet
 from recode.records import Migration, read_jsonl, write_jsonl, write_text
@@ -38,7 +37,6 @@ TRAINED = ("sft", "grpo", "dapo")
 _TRAINED_TOGETHER = (("sft",), ("grpo", "dapo"))
 """A policy leaves half of two cores idle while it samples, so two are trained side by side."""
 ARMS = {"able": "recode-tiny-able", "base": "recode-tiny"}
-_PYTHON_TEXTS = 150
 _HEADROOM = 100
 """Tokens that a completion may have beyond the longest gold program of its batch: a thought of recode-tiny takes 20 to 60."""
 _FILES = ("migrations", "no_ops")
@@ -186,7 +184,7 @@ def _evaluate(
     progress.update(task, completed=sum(map(len, entries.values())))
     forgetting = folder / "forgetting.json"
     if not forgetting.exists():
-        texts = functions("test")[:_PYTHON_TEXTS]
+        texts = held_out_python()
         loss = _timed(settings, f"{arm}-forgetting", lambda: python_loss(*loaded(), texts))
         write_text(forgetting, json.dumps({"python_loss": loss, "n": len(texts)}))
     results: dict[str, Any] = {split: summary(rows) for split, rows in judged.items()}

@@ -72,7 +72,7 @@ def place(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (tables / f"{plot}.toml").write_text(text, encoding="utf-8")
     options = arms.Options
     monkeypatch.setattr(arms, "Options", lambda **more: options(**more, max_tokens=6))
-    monkeypatch.setattr(arms, "functions", lambda pool: ("x = 1\n", "def f():\n    return 2\n"))
+    monkeypatch.setattr(arms, "held_out_python", lambda: ("x = 1\n", "def f():\n    return 2\n"))
     return Place(tmp_path / "out", data)
 
 

@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from recode.invent.python_text import functions
+
+_TEXTS = 150
+
+
+def held_out_python() -> Sequence[str]:
+    """Return the functions of this machine's standard library on which forgetting is measured; no pretraining reads them."""
+    return functions("test")[:_TEXTS]
+
 
 def python_loss(model: Any, tokenizer: Any, texts: Sequence[str], *, together: int = 32) -> float:
     """Return the mean next-token loss in nats over all tokens of the texts, each ended by the end token.

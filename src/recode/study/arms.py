@@ -19,9 +19,8 @@ from rich.progress import Progress
 
 from recode.errors import RecipeError
 from recode.evaluate.command import Options, evaluate_on
-from recode.evaluate.forgetting import python_loss
+from recode.evaluate.forgetting import held_out_python, python_loss
 from recode.evaluate.migrations import SPLITS
-from recode.invent.python_text import functions
 from recode.models import LocalBackend
 from recode.models.local import model_fingerprint
 from recode.records import shipped, write_text
@@ -30,8 +29,6 @@ from recode.study.tables import PYTHON_LOSS, Arm, StudyTable
 from recode.train import inputs
 from recode.train.inputs import data_files, digest_of
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, load_recipe
-
-_PYTHON_TEXTS = 150
 
 
 @dataclass(frozen=True)
@@ -173,7 +170,7 @@ def evaluate_arm(table: StudyTable, name: str, seed: int, place: Place, progress
     path = prepared.folder / f"{PYTHON_LOSS}.json"
     if PYTHON_LOSS in table.columns and not path.exists():
         model, tokenizer = LocalBackend(prepared.model).load()
-        texts = functions("test")[:_PYTHON_TEXTS]
+        texts = held_out_python()
         write_text(path, json.dumps({"loss": python_loss(model, tokenizer, texts), "n": len(texts)}))
 
 
