@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from migration_corpus import update
 
 from recode.migrate.changes import Change, How
@@ -99,6 +101,23 @@ def test_the_next_rewriting_is_tried_while_tests_come_back() -> None:
     assert judged[0].edits[0].text == "right"
     assert [b"wrong" in text for text in seen] == [False, True, False]
     assert proof.mended == 1
+
+
+@pytest.mark.parametrize("first_is_tried_first", [True, False])
+def test_what_gave_way_to_a_rewriting_that_did_not_help_comes_back(first_is_tried_first: bool) -> None:
+    start = TEXT.index("lib.one") + 4
+    # This rewriting of the first place reaches over the second: one of the two has to give way.
+    wide = replace(change("one", "uno", "model"), edits=(Edit(start, TEXT.index("two()\n") + 3, "uno"),))
+    first, second = Option((change("one", "wrong", "model"), wide)), Option((change("two", "due"),))
+
+    def run(files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> Trial:
+        return trial({"t1": "failed", "t2": "passed" if b"lib.due" in files.get(FILE, b"") else "failed"}, {4: {"t1"}})
+
+    options = [first, second] if first_is_tried_first else [second, first]
+    proof, judged = prove(DOCUMENTS, options, trial({"t1": "passed", "t2": "passed"}), run)
+    assert [one.edits[0].text for one in judged] == ["due"]
+    assert first.reason.startswith("a test that reaches")
+    assert (second.chosen, second.reason, proof.mended) == (0, "", 1)
 
 
 def test_commands_without_tests_are_compared_by_status_and_output() -> None:

@@ -67,50 +67,83 @@ def prove(
     """
     tell("running the tests with the old code in the new release")
     before = run({}, {}, True)
-    tell("running the tests with the new code in the new release")
-    best, reach = _tried(documents, options, run, open_places)
-    done = 2
+    search = _Search(documents, options, base, run, open_places, tell)
     for option in options:
-        while done < runs and option.chosen is not None and option.chosen + 1 < len(option.changes):
-            bad = best.differing(base)
-            if not bad or not _blamed(option.change, reach, bad, best):
-                break
-            kept = option.chosen
-            option.chosen = kept + 1
-            tell(f"trying another rewriting in {option.changes[0].file}")
-            trial, its_reach = _tried(documents, options, run, open_places)
-            done += 1
-            if len(trial.differing(base)) < len(bad):
-                best, reach = trial, its_reach
-            else:
-                following = option.chosen
-                option.chosen = kept
-                if following + 1 >= len(option.changes):
-                    break
-                option.changes = tuple(one for at, one in enumerate(option.changes) if at != following)
-    bad = best.differing(base)
-    doubtful = [
-        one for one in options
-        if one.change is not None and not one.change.offered and bad and _blamed(one.change, reach, bad, best)
-    ]  # fmt: skip
-    if doubtful:
-        tell("running the tests without the rewritings that did not help")
-        places = [*open_places, *((one.changes[0].file, one.changes[0].edits[0].start) for one in doubtful)]
-        tried = [option.chosen for option in doubtful]
-        for option in doubtful:
-            option.chosen, option.reason = None, "a test that reaches the rewriting ends otherwise than before"
-        trial, its_reach = _tried(documents, options, run, places)
-        done += 1
-        if len(trial.differing(base)) <= len(bad):
-            best, reach = trial, its_reach
-        else:
-            for option, number in zip(doubtful, tried, strict=True):
-                option.chosen = number
-    proof = Proof(base, before, best, done)
+        search.try_others(option, runs)
+    search.give_up_doubtful()
+    reach = search.reach
+    proof = Proof(base, before, search.best, search.done)
     chosen = [option.change for option in options if option.change is not None]
     refuted = _refuted(chosen, reach, proof)
     judged = [_judged(change, reach, proof, refuted) for change in chosen]
     return proof, judged
+
+
+class _Search:
+    """Runs of the tests with new code, in search of the rewritings with which the fewest tests end otherwise than before."""
+
+    def __init__(
+        self, documents: Mapping[Path, Document], options: Sequence[Option], base: Trial, run: Run,
+        open_places: Sequence[tuple[Path, int]], tell: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._documents, self._options, self._base, self._run = documents, options, base, run
+        self._open_places, self._tell = open_places, tell
+        tell("running the tests with the new code in the new release")
+        self.best, self.reach = _tried(documents, options, run, open_places)
+        # That one and the one with the old code.
+        self.done = 2
+
+    def try_others(self, option: Option, runs: int) -> None:
+        """Put the next rewriting in the place of one that a test speaks against, while there is one and runs are left."""
+        while self.done < runs and option.chosen is not None and option.chosen + 1 < len(option.changes):
+            if not self._doubtful(option):
+                return
+            self._tell(f"trying another rewriting in {option.changes[0].file}")
+            before, following = self._chosen(), option.chosen + 1
+            option.chosen = following
+            if not self._keeps(self._open_places, len(self._bad()) - 1):
+                self._restore(before)
+                option.changes = tuple(one for at, one in enumerate(option.changes) if at != following)
+
+    def give_up_doubtful(self) -> None:
+        """Leave alone the places whose rewritings only tests could speak for, and do not, unless that costs a test."""
+        doubtful = [
+            (option, change) for option in self._options
+            if (change := option.change) is not None and not change.offered and self._doubtful(option)
+        ]  # fmt: skip
+        if not doubtful:
+            return
+        self._tell("running the tests without the rewritings that did not help")
+        before = self._chosen()
+        for option, _ in doubtful:
+            option.chosen, option.reason = None, "a test that reaches the rewriting ends otherwise than before"
+        places = [(change.file, change.edits[0].start) for _, change in doubtful]
+        if not self._keeps([*self._open_places, *places], len(self._bad())):
+            self._restore(before)
+
+    def _keeps(self, places: Sequence[tuple[Path, int]], most: int) -> bool:
+        """Run the tests with what is chosen now; make that the best where at most so many tests end otherwise than before."""
+        trial, reach = _tried(self._documents, self._options, self._run, places)
+        self.done += 1
+        if len(trial.differing(self._base)) > most:
+            return False
+        self.best, self.reach = trial, reach
+        return True
+
+    def _bad(self) -> frozenset[str]:
+        return self.best.differing(self._base)
+
+    def _doubtful(self, option: Option) -> bool:
+        bad = self._bad()
+        return bool(bad) and _blamed(option.change, self.reach, bad, self.best)
+
+    def _chosen(self) -> list[tuple[int | None, str]]:
+        return [(option.chosen, option.reason) for option in self._options]
+
+    def _restore(self, before: Sequence[tuple[int | None, str]]) -> None:
+        # A rewriting that was tried may have made others give way.
+        for option, (chosen, reason) in zip(self._options, before, strict=True):
+            option.chosen, option.reason = chosen, reason
 
 
 def rewritten(documents: Mapping[Path, Document], changes: Iterable[Change]) -> dict[Path, Rewritten]:
