@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from recode import quickstart as module
-from recode.errors import RecipeError
+from recode.errors import RecipeError, RecordError
 from recode.evaluate.migrations import evaluate
 from recode.invent import generate, generate_no_ops
 from recode.models import Sampling
@@ -102,6 +102,32 @@ def test_real_splits_are_judged_in_part_and_made_up_ones_whole() -> None:
     chosen = some([*real, *made])
     assert len(chosen) == 72 + 200
     assert [one.id for one in some(real[::-1])] == [one.id for one in chosen[:72]][::-1]
+
+
+def test_a_run_is_not_gone_on_with_by_other_recipes(settings: Settings) -> None:
+    module._claim(settings)
+    path = settings.recipes / "grpo.toml"
+    path.write_text(path.read_text().replace("steps = 2", "steps = 3"), encoding="utf-8")
+    # Nothing is done yet that it could spoil.
+    module._claim(settings)
+    write_text(settings.out / "seconds.json", "{}")
+    path.write_text(path.read_text().replace("steps = 3", "steps = 2"), encoding="utf-8")
+    with pytest.raises(RecipeError, match="other settings"):
+        module._claim(settings)
+
+
+def test_the_paper_s_family_is_not_reported_as_the_strict_one(settings: Settings) -> None:
+    for arm in ("grpo", "dapo"):
+        path = settings.recipes / f"{arm}.toml"
+        path.write_text(path.read_text() + '[reward]\nfamily = "paper"\n', encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"`reward.family`: the report compares by the strict family"):
+        quickstart(settings, Console(quiet=True))
+
+
+def test_a_split_without_an_entry_is_told_before_anything_is_done(settings: Settings) -> None:
+    (settings.data / "test_libraries.jsonl").write_text("", encoding="utf-8")
+    with pytest.raises(RecordError, match=r"`test_libraries` \(test_libraries.jsonl\) holds no entry"):
+        quickstart(settings, Console(quiet=True))
 
 
 def test_policies_trained_on_different_rewards_are_not_compared(settings: Settings) -> None:

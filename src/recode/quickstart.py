@@ -20,15 +20,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from recode.errors import RecipeError
+from recode.errors import RecipeError, RecordError
 from recode.evaluate.benchmark import fixed_choice
 from recode.evaluate.forgetting import held_out_python, python_loss
 from recode.evaluate.judges import Judges, sensible
+from recode.evaluate.migrations import SPLITS as FILES
 from recode.evaluate.migrations import Judged, as_row, evaluate, read_split, summary
 from recode.evaluate.statistics import paired_bootstrap
 from recode.machine import cores
 from recode.models import load, quiet
-from recode.records import Migration, read_jsonl, write_jsonl, write_text
+from recode.records import Migration, is_begun, read_jsonl, write_jsonl, write_text
+from recode.rewards.answer import gradable
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, load_recipe
 from recode.train.side_by_side import Crew, sensible_jobs
 
@@ -74,7 +76,7 @@ def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
     """Run what is left to run; return the report, which is also in `report.json`.
 
     Raises:
-        RecodeError: data or recipes are missing, or the folder holds a run with another seed.
+        RecodeError: data or recipes are missing, or the folder holds a run with other settings.
     """
     _claim(settings)
     arms: dict[str, dict[str, Any]] = {}
@@ -109,8 +111,9 @@ def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
 
 def _claim(settings: Settings) -> None:
     path = settings.out / "settings.json"
-    asked = json.dumps({"seed": settings.seed, "data": str(settings.data)})
-    if path.exists() and path.read_text(encoding="utf-8") != asked:
+    recipes = {arm: load_recipe(settings.recipes / f"{arm}.toml").model_dump(mode="json") for arm in TRAINED}
+    asked = json.dumps({"seed": settings.seed, "data": str(settings.data), "recipes": recipes})
+    if is_begun(settings.out, path.name) and path.read_text(encoding="utf-8") != asked:
         raise RecipeError(
             f"{settings.out}: holds a quickstart with other settings; choose another folder with --out, or delete it"
         )
@@ -167,7 +170,7 @@ def _evaluate(
 ) -> tuple[dict[str, list[Judged]], dict[str, Any]]:
     """Judge one greedy completion for every entry of every split, and measure forgetting; read what was judged before."""
     folder = settings.out / arm / "evaluation"
-    entries = {split: some(read_split(split, settings.data)) for split in SPLITS}
+    entries = {split: _gradable(split, settings.data) for split in SPLITS}
     weights = _reward(settings)
     task = progress.add_task(f"evaluate {arm}", total=sum(map(len, entries.values())), note="")
     loaded = functools.cache(lambda: load(model))
@@ -194,6 +197,18 @@ def _evaluate(
     return judged, results
 
 
+def _gradable(split: str, data: Path) -> list[Migration]:
+    """Return the entries of a split that are judged.
+
+    Raises:
+        RecordError: none of them can be graded.
+    """
+    entries = some(read_split(split, data))
+    if not any(gradable(entry.new_code) for entry in entries):
+        raise RecordError(f"{data}: `{split}` ({', '.join(FILES[split])}) holds no entry that can be judged; add some")
+    return entries
+
+
 def some(entries: list[Migration]) -> list[Migration]:
     """Return the entries of a split that are judged: all made-up ones, and a fixed choice of the real ones."""
     chosen = fixed_choice((entry.id for entry in entries if entry.author != "generator"), _ENTRIES)
@@ -211,6 +226,10 @@ def _reward(settings: Settings) -> dict[str, float]:
     if len(rewards) != 2 or rewards[0] != rewards[1]:
         raise RecipeError(
             f"{settings.recipes}: grpo.toml and dapo.toml must have the same [reward]: the report compares them by it"
+        )
+    if rewards[0].family != "strict":
+        raise RecipeError(
+            f"{settings.recipes}: grpo.toml and dapo.toml: `reward.family`: the report compares by the strict family; use `recode study`"
         )
     return {str(name): weight for name, weight in rewards[0].weights.items()}
 

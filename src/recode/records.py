@@ -205,6 +205,11 @@ def write_bytes(path: str | Path, content: bytes, mode: int | None = None) -> No
         raise
 
 
+def is_begun(folder: Path, claim: str) -> bool:
+    """Say whether a folder holds its claim, the file that says whose work it is, and something that was done under it."""
+    return (folder / claim).exists() and any(path.name != claim for path in folder.iterdir())
+
+
 def shipped(path: str) -> Path:
     """Return the path: as it is, or below the checkout that this package runs from."""
     given = Path(path)

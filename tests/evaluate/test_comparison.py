@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from recode.errors import RecordError
-from recode.evaluate.comparison import compare, main_score, read_arms
+from recode.evaluate.comparison import compare, main_score, parts, read_arms
 from recode.evaluate.comparison_page import write_comparison
 from recode.evaluate.reporting import report_on
 from recode.evaluate.results import summarize
@@ -79,6 +79,15 @@ def test_folders_of_one_name_are_seeds(tmp_path: Path) -> None:
     assert grpo["difference"][1] == pytest.approx(2 / 6)
     assert grpo["difference"][0] <= 0.0
     assert "mcnemar" not in grpo
+
+
+def test_parts_are_of_the_items_that_the_rate_is_of(tmp_path: Path) -> None:
+    one = evaluation(tmp_path / "1", {"a1": 1.0, "a2": 0.0, "n1": 1.0, "n2": 0.0})
+    two = evaluation(tmp_path / "2", {"a1": 1.0, "a2": None, "n1": 1.0, "n2": None})
+    arms = read_arms([f"grpo={one}", f"grpo={two}"])
+    (row,) = compare(arms, "migrations", "exact")
+    assert (row["n"], row["rate"][1]) == (2, 1.0)
+    assert parts(arms, "migrations", "exact")["library"] == {"numpy": [(1.0, 1)], "pandas": [(1.0, 1)]}
 
 
 def test_the_report_holds_tables_and_examples(folders: list[str], tmp_path: Path) -> None:

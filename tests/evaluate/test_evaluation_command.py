@@ -90,6 +90,7 @@ def test_a_limit_takes_the_same_items_every_time(
 def test_two_models_do_not_share_a_folder(humaneval_file: Path, tmp_path: Path, scripted: Any, right: Right) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "settings.json").write_text('{"model": "another"}')
+    (tmp_path / "out" / "generations.jsonl").write_text("")
     with pytest.raises(RecodeError, match="other settings; choose another folder"):
         run_evaluation(options(tmp_path / "out", humaneval_file), scripted(right))
 
@@ -161,6 +162,13 @@ def test_a_lone_surrogate_loses_nothing(humaneval_file: Path, tmp_path: Path, sc
     found = run_evaluation(options(tmp_path / "out", humaneval_file), backend, as_json=True)
     assert found["humaneval"]["pass@1"] == 0.0
     assert len(list(read_jsonl(tmp_path / "out" / "samples.jsonl"))) == 3
+
+
+def test_a_mistake_at_the_beginning_takes_no_folder(humaneval_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecodeError, match="cannot be read"):
+        run_evaluation(options(tmp_path / "out", humaneval_file, completions=tmp_path / "goood.jsonl"), None)
+    write_jsonl(tmp_path / "good.jsonl", [{"id": "Own/0", "completion": "a ="}])
+    run_evaluation(options(tmp_path / "out", humaneval_file, completions=tmp_path / "good.jsonl"), None, as_json=True)
 
 
 def test_other_completions_are_another_evaluation(humaneval_file: Path, tmp_path: Path) -> None:

@@ -78,6 +78,33 @@ def test_literals_of_the_known_programs_may_stay() -> None:
     assert not spells_out("print('sum', f())", "sum 7\n", ("print('sum', f())",))
 
 
+@pytest.mark.parametrize(
+    ("code", "stdout"),
+    [
+        ("print([4, 31])", "[4, 31]\n"),
+        ("print(list((4, 31)))", "[4, 31]\n"),
+        ("print(-42)", "-42\n"),
+        ("print({'a': 1.5})", "{'a': 1.5}\n"),
+        ("print(b'abc')", "b'abc'\n"),
+        ("print('at', [4, 31])", "at [4, 31]\n"),
+        ("print(f'{0.5:.3f}')", "0.500\n"),
+        ("import numpy\nprint(numpy.array([1.0, 2.5]))", "[1.  2.5]\n"),
+        ("print('  two words ')", "  two words \n"),
+    ],
+)
+def test_values_in_brackets_and_with_signs_are_seen(code: str, stdout: str) -> None:
+    assert spells_out(code, stdout, ("print(f())",))
+    # What the gold shows itself may be shown.
+    assert not spells_out(code, stdout, (code,))
+
+
+def test_a_line_of_which_not_every_value_is_spelled_out_is_no_fault() -> None:
+    gold = "import numpy as np\nprint(np.ones((2, 3)).sum(axis=0).shape, 5)"
+    assert not spells_out("print(np.sum(np.ones((2, 3)), axis=-2).shape, 5)", "(3,) 5\n", (gold,))
+    assert not spells_out("print(f(4))", "[4, 31]\n", ("print(f())",))
+    assert not spells_out("print(f(4))", "x007\n", ("print(f())",))
+
+
 def test_as_a_reward_of_trl(toy_index: Path, tmp_path: Path) -> None:
     lock = ensure_lock(tmp_path, "toylib", "2.0")
     ensure_environment(lock)

@@ -134,6 +134,8 @@ def test_a_seed_of_its_own_is_no_several_seeds(tmp_path: Path) -> None:
         ("test_generated exact", "test_generated exct", "test_generated has no score `exct`; choose from exact"),
         ("test_generated exact", "test_generated exact@16", "`@16` of 8 samples"),
         ("seeds = [1, 2]", "seeds = [1, 1]", "a seed stands twice"),
+        ('against = "base"', 'by_seed = true\nagainst = "grpo"', "`against` must be an arm that is not trained"),
+        ("seeds = [1, 2]", 'plot = "scatter"', "`plot`: a scatter plot takes two columns"),
         ("seeds = [1, 2]", "seeds = []", "`seeds`: "),
         ("seeds = [1, 2]", "limit = { test_generated = 0 }", "`limit.test_generated`: "),
         ('grpo.toml"', 'grpo.toml", after = "two" }\ntwo = { recipe = "x.toml", after = "grpo"', "leads in a circle"),
@@ -145,6 +147,20 @@ def test_a_mistake_is_one_clear_error(before: str, after: str, message: str, tmp
     with pytest.raises(RecipeError) as error:
         read_tables(tmp_path, [])
     assert message in str(error.value)
+
+
+def test_an_evaluation_is_named_after_every_file_that_it_reads(tmp_path: Path) -> None:
+    text = TABLE.replace('columns = ["', 'columns = ["migrations exact", "codeupdatearena_without_note pass", "')
+    (tmp_path / "one.toml").write_text(text)
+    (tmp_path / "data").mkdir()
+    table, place = read_tables(tmp_path, [])["one"], Place(tmp_path / "out", tmp_path / "data")
+    for benchmark, file in (
+        ("migrations", "no_op_generated.jsonl"), ("codeupdatearena_without_note", "codeupdatearena.jsonl")
+    ):  # fmt: skip
+        prepared = prepare(table, "base", 1, place)
+        before = evaluation_folder(table, prepared, benchmark, 1, place)
+        (place.data / file).write_text("{}\n")
+        assert evaluation_folder(table, prepared, benchmark, 1, place) != before
 
 
 def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ def test_a_folder_in_which_nothing_is_learnt_yet_takes_a_mended_recipe(policy: M
 def own(sft: MakeSft, tiny_model: Path, tmp_path: Path) -> SftRecipe:
     """A recipe whose data and model are nobody else's."""
     model = shutil.copytree(tiny_model, tmp_path / "start")
-    data = tmp_path / "own.jsonl"
+    # By whatever name: every file of records is read.
+    data = tmp_path / "own.ndjson"
     shutil.copy(sft().data.migrations[0], data)
     recipe = sft(model, steps=2)
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"migrations": (str(data),)})})

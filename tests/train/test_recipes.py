@@ -65,8 +65,9 @@ def test_overrides_replace_the_files_values(written: Any) -> None:
     assert (changed.loss.kl, changed.loss.clip_high, changed.reward.weights) == (0.1, 0.3, {"exact": 1.0})
     with pytest.raises(RecipeError, match=r"unknown key `loss.clip_hi`; did you mean `clip_high`"):
         load_recipe(written(), {"loss.clip_hi": 0.3})
-    with pytest.raises(RecipeError, match="`seed`"):
-        load_recipe(written(), {"seed": "many"})
+    for seed in ("many", -1, 2**32):
+        with pytest.raises(RecipeError, match="`seed`"):
+            load_recipe(written(), {"seed": seed})
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,8 @@ def test_overrides_replace_the_files_values(written: Any) -> None:
         ("[rollout]\nsamples_per_prompt = 1", r"`rollout\.samples_per_prompt`: .*greater than or equal to 2"),
         ("[loss]\naggregation = 'mean'", r"`loss\.aggregation`: .*'grpo'"),
         ("[reward]\nweights = { formt = 1.0 }", r"`reward\.weights\.formt.*'format'"),
+        ("[reward]\nweights = {}", r"`reward\.weights`: .*at least 1"),
+        ("[reward]\nweights = { edit = nan }", r"`reward\.weights\.edit`: .*finite"),
         ("[rollout]\nprompts_per_step = 3\nsamples_per_prompt = 3\nminibatches = 2", "must divide the 9 sequences"),
         ("[rollout]\nminibatches = 2\nsequences_at_once = 5", "must divide the 32 of a minibatch"),
         ("[rollout]\nminibatches = 4", "save_every must be a multiple"),

@@ -93,6 +93,11 @@ class Benchmark(ABC):
             RecodeError: a file is missing or bad; names file, line and field.
         """
 
+    @classmethod
+    def own_files(cls, name: str) -> tuple[str, ...]:
+        """Return the files in the project's data folder that the benchmark is read from where the user names none."""
+        return (f"{name}.jsonl",)
+
     def prepare(self) -> None:
         """Find out which of the kept items this machine can judge. Called once, after `keep`; by default all of them.
 

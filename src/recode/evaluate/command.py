@@ -21,7 +21,7 @@ from recode.evaluate.benchmarks import open_benchmark
 from recode.evaluate.generations import Generations, generation_key
 from recode.evaluate.results import summarize
 from recode.models import Backend, Prompt, Sampling
-from recode.records import read_jsonl, write_jsonl, write_text
+from recode.records import is_begun, read_jsonl, write_jsonl, write_text
 
 DEFAULT = ("test_generated", "test_updates", "test_libraries", "no_op")
 """What is evaluated where nothing is named."""
@@ -129,7 +129,8 @@ def _claim(options: Options, backend: Backend | None, thinker: Backend | None) -
     }  # fmt: skip
     try:
         # A folder of before there was a limit had none.
-        there = {"limit": None, **json.loads(path.read_text(encoding="utf-8"))} if path.exists() else asked
+        begun = is_begun(options.out, path.name)
+        there = {"limit": None, **json.loads(path.read_text(encoding="utf-8"))} if begun else asked
     except (ValueError, TypeError):
         there = None
     if there != asked:

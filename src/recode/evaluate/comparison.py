@@ -196,7 +196,7 @@ def _difference(
 
 
 def parts(arms: Sequence[Arm], benchmark: str, score: str) -> dict[str, dict[str, list[tuple[float, int] | None]]]:
-    """Return for each table (split, library, kind) and part each arm's mean over items and n; None where it has none."""
+    """Return for each table (split, library, kind) and part each arm's mean over items that all its runs have graded, and n; None for none."""
     found: dict[str, dict[str, list[tuple[float, int] | None]]] = {}
     for table in TABLES:
         labels = {
@@ -210,10 +210,9 @@ def parts(arms: Sequence[Arm], benchmark: str, score: str) -> dict[str, dict[str
 
 
 def _part(arm: Arm, benchmark: str, score: str, labels: dict[str, str], name: str) -> tuple[float, int] | None:
-    chosen = [
-        [value for item, value in _values(run, benchmark, score).items() if labels[item] == name] for run in arm.runs
-    ]
-    return (fmean(value for row in chosen for value in row), len(chosen[0])) if all(chosen) else None
+    values = [_values(run, benchmark, score) for run in arm.runs]
+    chosen = [item for item in _shared(values) if labels[item] == name]
+    return (fmean(one[item] for one in values for item in chosen), len(chosen)) if chosen else None
 
 
 def learning_curves(arms: Sequence[Arm]) -> dict[str, list[dict[str, float]]]:

@@ -158,7 +158,9 @@ def markdown(report: dict[str, Any]) -> str:
                 f"{100 * values['well_formed']:.1f}%",
             ]
             lines.append(f"| {arm} | {' | '.join(cells)} |")
-        lines += [f"| *copying* | 0% | {base[split]['reward_of_copying']:.2f} | 0 | 100% | 100% |", ""]
+        # Copying is the right answer where the note does not concern the code.
+        exact, lift = ("100%", 1) if split == "no_op" else ("0%", 0)
+        lines += [f"| *copying* | {exact} | {base[split]['reward_of_copying']:.2f} | {lift} | 100% | 100% |", ""]
     lines += [
         "## Forgetting",
         "",
@@ -169,9 +171,7 @@ def markdown(report: dict[str, Any]) -> str:
         f"| {arm} | {results['forgetting']['python_loss']:.3f} | {100 * results['no_op']['exact']:.1f}% |"
         for arm, results in report["arms"].items()
     ]
-    text = "\n".join(lines) + "\n"
-    # Copying is the right answer where the note does not concern the code.
-    return text.replace("| *copying* | 0% | 3.00 | 0 | 100% | 100% |", "| *copying* | 100% | 3.00 | 1 | 100% | 100% |")
+    return "\n".join(lines) + "\n"
 
 
 def _bracket(interval: list[float], scale: float) -> str:

@@ -1,13 +1,16 @@
 """The execution term: does the answer run clean on the new release and print what the old program printed on the old one?
 
 The answer runs in the sandbox and is never told what it should print. It still may print it without doing the task, so an answer that spells
-out a value of the expected output which neither the old code nor the gold program spells out scores 0.
+out a value of the expected output which neither the old code nor the gold program spells out scores 0; so does one that spells out all values
+of a line of it which these two do not.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -64,13 +67,19 @@ def clean(done: Execution) -> bool:
 
 
 def spells_out(code: str, stdout: str, known: Sequence[str]) -> bool:
-    """Say whether a program holds a literal that stands in the expected output, and in none of the known programs."""
-    said = set(stdout.split()) | set(stdout.splitlines())
+    """Say whether a program holds literals that stand in the expected output, and in none of the known programs.
+
+    That is a word or a line of the output, or every number and quoted text of a line: a list may be written as a tuple.
+    """
+    said = {*stdout.split(), *map(str.strip, stdout.splitlines())}
     old = {text for other in known for text in _literals(other)}
-    return any(
-        text in said or any(len(line) > 3 and line in said for line in text.splitlines())
-        for text in _literals(code) - old
-    )
+    new = _literals(code) - old
+    if any(
+        text in said or any(len(line) > 3 and line in said for line in map(str.strip, text.splitlines()))
+        for text in new
+    ):
+        return True
+    return any(values and values <= new for values in (_values(line) - old for line in stdout.splitlines()))
 
 
 def _literals(code: str) -> set[str]:
@@ -78,8 +87,32 @@ def _literals(code: str) -> set[str]:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
-    values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    return {str(value).strip() for value in values if type(value) in (str, int, float, complex)} - {""}
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant):
+            if type(node.value) in (str, bytes, int, float, complex):
+                found.add(str(node.value).strip())
+        elif isinstance(node, _DISPLAYS):
+            with contextlib.suppress(ValueError, TypeError, RecursionError, MemoryError):
+                found.add(str(ast.literal_eval(node)))
+    return found - {""}
+
+
+_DISPLAYS = (ast.List, ast.Tuple, ast.Dict, ast.Set, ast.UnaryOp, ast.BinOp)
+"""What `ast.literal_eval` reads beside constants: what is shown in brackets, signs, and the sums that write complex numbers."""
+_VALUE = re.compile(r"""'([^']*)'|"([^"]*)"|((?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w]))""")
+
+
+def _values(line: str) -> set[str]:
+    """Return the numbers and quoted texts of a line of output, written as `_literals` does: NumPy's `1.` is 1.0."""
+    found = set()
+    for single, double, number in _VALUE.findall(line):
+        try:
+            found.add(single or double or str(ast.literal_eval(number)))
+        except (ValueError, SyntaxError):
+            # Such as 007.
+            found.add(number)
+    return found - {""}
 
 
 def trl_reward(locks: str | Path = "data/locks") -> Callable[..., list[float | None]]:

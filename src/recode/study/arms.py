@@ -18,9 +18,9 @@ from pathlib import Path
 from rich.progress import Progress
 
 from recode.errors import RecipeError
+from recode.evaluate.benchmarks import benchmark_class
 from recode.evaluate.command import Options, evaluate_on
 from recode.evaluate.forgetting import held_out_python, python_loss
-from recode.evaluate.migrations import SPLITS
 from recode.models import LocalBackend
 from recode.models.local import model_fingerprint
 from recode.records import shipped, write_text
@@ -191,5 +191,5 @@ def evaluation_folder(table: StudyTable, prepared: Prepared, benchmark: str, sam
     """Return where an arm's evaluation lies; it says in its name what it depends on beside the model."""
     limit = table.limit.get(benchmark)
     drawn = "own" if samples is None else "greedy" if samples == 1 else f"{samples}-at-{table.temperature:g}"
-    files = (digest_of(place.data / file) for file in SPLITS.get(benchmark, (f"{benchmark}.jsonl",)))
+    files = (digest_of(place.data / file) for file in benchmark_class(benchmark).own_files(benchmark))
     return prepared.folder / "evaluation" / "-".join(filter(None, (benchmark, drawn, str(limit or ""), *files)))

@@ -78,7 +78,7 @@ class StudyTable(_Table):
     """A row for each seed of an arm that is trained, where otherwise one row holds them all."""
     spread: str = ""
     """The table that says how much runs of a method differ; it widens the intervals of arms that have a single seed."""
-    columns: tuple[str, ...]
+    columns: Annotated[tuple[str, ...], Field(min_length=1)]
     """`BENCHMARK SCORE`, greedy; `BENCHMARK SCORE@K` from `samples` samples; or `python_loss`."""
     samples: Annotated[int, Field(ge=2)] = 8
     temperature: Annotated[float, Field(gt=0)] = 1.0
@@ -100,6 +100,12 @@ class StudyTable(_Table):
             if arm.after and (arm.after not in self.arms or arm.after == name):
                 raise ValueError(f"arm `{name}`: `after` names no other arm: `{arm.after}`")
             self._ends(name)
+        if self.by_seed and self.arms[self.against].recipe:
+            raise ValueError(
+                f"`by_seed`: `against` must be an arm that is not trained, since `{self.against}` has a row for each seed"
+            )
+        if self.plot == "scatter" and len(self.columns) < 2:
+            raise ValueError("`plot`: a scatter plot takes two columns")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("`seeds`: a seed stands twice")
         for column in self.columns:

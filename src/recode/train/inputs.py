@@ -52,5 +52,5 @@ def _digest(path: Path, changed: int, size: int) -> str:
 
 def data_files(data: Mapping[str, Any]) -> list[str]:
     """Return the files that a recipe's `[data]` names."""
-    listed = [value if isinstance(value, list) else [value] for value in data.values()]
-    return [one for values in listed for one in values if isinstance(one, str) and one.endswith(".jsonl")]
+    listed = [value for value in data.values() if isinstance(value, list)]
+    return [one for values in listed for one in values if isinstance(one, str)]

@@ -8,12 +8,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from recode.errors import RecipeError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class _Table(BaseModel):
@@ -70,7 +80,7 @@ class PretrainRecipe(_Table):
 
     method: Literal["pretrain"]
     start: str = ""
-    seed: int = 1
+    seed: Seed = 1
     steps: Positive
     warmup: Positive = 50
     batch_tokens: Positive = 8192
@@ -184,10 +194,9 @@ class RewardTerms(_Table):
     """The reward: a family of scores and the weights of its terms."""
 
     family: Literal["strict", "paper"] = "strict"
-    weights: dict[Literal["format", "exact", "edit", "lift", "progress", "execution"], float] = {
-        "format": 1.0,
-        "edit": 1.0,
-    }
+    weights: Annotated[
+        dict[Literal["format", "exact", "edit", "lift", "progress", "execution"], FiniteFloat], Field(min_length=1)
+    ] = {"format": 1.0, "edit": 1.0}
 
 
 class Vllm(_Table):
@@ -256,7 +265,7 @@ class SftRecipe(_Table):
 
     method: Literal["sft"]
     model: str
-    seed: int = 42
+    seed: Seed = 42
     data: TrainingData = TrainingData()
     adapter: Adapter | None = None
     """None: every weight is trained."""
@@ -279,7 +288,7 @@ class PolicyRecipe(_Table):
 
     method: Literal["grpo", "dapo"]
     model: str
-    seed: int = 42
+    seed: Seed = 42
     data: TrainingData = TrainingData()
     adapter: Adapter | None = None
     """None: every weight is trained."""

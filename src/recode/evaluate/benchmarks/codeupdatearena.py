@@ -135,6 +135,11 @@ class CodeUpdateArena(Benchmark):
         path = path if data or path.exists() else shipped(f"data/{OWN_FILE}")
         return cls(name, read_arena(path), _example(path.parent / _EXAMPLE_FILE))
 
+    @classmethod
+    def own_files(cls, name: str) -> tuple[str, ...]:
+        """Return the one file, with the note or without."""
+        return (OWN_FILE,)
+
     def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
         """Run every answer's tests with the update and without.
 

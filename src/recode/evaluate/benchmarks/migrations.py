@@ -24,6 +24,10 @@ _MADE_UP = "(made up)"
 _ALL = ("test_generated", "test_updates", "test_libraries", "no_op")
 
 
+def _splits(name: str) -> tuple[str, ...]:
+    return _ALL if name == "migrations" else (name,)
+
+
 class Migrations(Benchmark):
     """One split, or all test splits (`migrations`); `--data` names the data folder, or one file of records."""
 
@@ -47,9 +51,13 @@ class Migrations(Benchmark):
         place = Path(data) if data else folder
         if place.is_file():
             return cls(name, [(place.stem, e) for e in read_records(place, Migration)], place.parent / "locks")
-        chosen = _ALL if name == "migrations" else (name,)
-        assert set(chosen) <= SPLITS.keys()
-        return cls(name, [(split, entry) for split in chosen for entry in read_split(split, place)], place / "locks")
+        entries = [(split, entry) for split in _splits(name) for entry in read_split(split, place)]
+        return cls(name, entries, place / "locks")
+
+    @classmethod
+    def own_files(cls, name: str) -> tuple[str, ...]:
+        """Return the files of its splits."""
+        return tuple(file for split in _splits(name) for file in SPLITS[split])
 
     def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
         """Judge the texts, and run the answers of real entries in the environments they were verified in."""
