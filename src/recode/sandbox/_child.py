@@ -290,7 +290,7 @@ class _Remote:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         ask, target, name = self.__dict__["_parts"]
         answer = ask("call", target, name, args, kwargs)
-        if target is not None and name in _TRUTHS and type(answer) is bool:
+        if target is not None and name in _TRUTHS:
             raise _Weak(f"`{name}`, asked of an object of the program's own")
         return answer
 

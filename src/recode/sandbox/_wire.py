@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections import Counter
 from typing import Any, NamedTuple
 
 FRAME_BYTES = 1 << 20
@@ -180,8 +181,11 @@ def _decode(data: bytes, at: int, depth: int) -> tuple[Any, int]:
 
 def _spread(keys: list[Any]) -> None:
     """Refuse keys that were chosen to have one hash: a table of them takes time by the square of their number, in the host's process."""
-    if len(keys) > 64 and 4 * len(set(map(hash, keys))) < len(keys):
+    if len(keys) > _SAME_HASH and max(Counter(map(hash, keys)).values()) > _SAME_HASH:
         raise BadFrame("keys of one hash")
+
+
+_SAME_HASH = 64
 
 
 def _text(tag: bytes, raw: bytes) -> int | str | bytes:

@@ -30,10 +30,12 @@ _OWN_MODULES = {
     "sp": "scipy",
 }
 """Names under which asserts may use a module without importing it; they get the real one, never what the program calls so."""
-_STANDARD = frozenset(
-    "cmath collections copy datetime decimal fractions functools itertools json math operator random re statistics string typing".split()
+_BY_FULL_NAME = frozenset(
+    "base64 binascii bisect cmath collections copy datetime decimal fractions functools hashlib heapq itertools json math operator random re "
+    "statistics string textwrap typing zlib networkx numpy pandas polars scipy sympy torch".split()
 )
-"""Names that asserts may use so too, as owners of what they use (`math.pi`)."""
+"""Modules that asserts may use so too, as owners of what they use (`math.pi`). Not `os`, `time` and the like: what these say, they say of
+the sandbox that the program is in."""
 _SHOWN = 160
 
 
@@ -152,7 +154,7 @@ def _names(test: str) -> tuple[Mapping[str, str], Sequence[str]]:
     free = used - bound - set(dir(builtins))
     imports = {name: module for name, module in _OWN_MODULES.items() if name in free}
     # `math.isclose(…)` means Python's own `math`, not what the program calls so; a function of the program may be called `copy`.
-    imports |= {name: name for name in (free - plainly) & _STANDARD}
+    imports |= {name: name for name in (free - plainly) & _BY_FULL_NAME}
     return imports, sorted(free - imports.keys())
 
 
