@@ -268,7 +268,9 @@ def migrate(
     ] = False,
     samples: Annotated[int, typer.Option(min=1, help="Rewritings to ask a model for, a place.")] = 4,
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
-    limit: Annotated[float, typer.Option(min=1.0, help="Wall time of a run of the tests in seconds.")] = 600.0,
+    limit: Annotated[
+        float, typer.Option(min=1.0, max=86_400, help="Wall time of a run of the tests in seconds.")
+    ] = 600.0,
     old_requires: Annotated[
         list[str] | None,
         typer.Option(help="A further pin for the older environment, such as `numpy<2`; repeat for more."),
@@ -318,7 +320,7 @@ def sandbox_run(
     file: Annotated[
         Path, typer.Argument(help='JSON lines {"id", "program", "entry_point", "calls"} or {"id", "program", "test"}.')
     ],
-    limit: Annotated[float, typer.Option(min=0.1, help="Wall time of a program in seconds.")] = 3.0,
+    limit: Annotated[float, typer.Option(min=0.1, max=86_400, help="Wall time of a program in seconds.")] = 3.0,
     python: Annotated[str | None, typer.Option(help="The Python that runs the programs (default: this one).")] = None,
     preload: Annotated[
         list[str] | None, typer.Option(help="A module to load before any program; repeat for more.")

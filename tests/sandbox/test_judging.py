@@ -156,10 +156,11 @@ def test_a_sandbox_that_fails_is_started_anew(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_sandbox_that_never_works_is_no_wrong_answer() -> None:
     task = Task(id="a", program="def f(): return 1", entry_point="f", calls=(Call(expected=1),))
-    (verdict,) = judge_all([task], level="unsafe", interpreter=Interpreter(python="/bin/false"))
-    assert verdict is not None
-    assert verdict.outcome == "ungradable"
-    assert "the sandbox failed" in verdict.detail
+    for python in ("/bin/false", "/tmp", "/nowhere/python"):
+        (verdict,) = judge_all([task], level="unsafe", interpreter=Interpreter(python=python))
+        assert verdict is not None
+        assert verdict.outcome == "ungradable"
+        assert "the sandbox failed" in verdict.detail
 
 
 def test_cancelled_work_stops() -> None:

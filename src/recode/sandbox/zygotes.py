@@ -126,10 +126,14 @@ class Zygote:
         self.stop()
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen(
-                self._command(theirs.fileno()), pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE, env=_variables(self.interpreter.hash_seed), start_new_session=True,
-            )  # fmt: skip
+            try:
+                self._process = subprocess.Popen(
+                    self._command(theirs.fileno()), pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE, env=_variables(self.interpreter.hash_seed), start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                control.close()
+                raise Fault(f"it cannot be started: {error}") from None
         self._control = control
         control.settimeout(_START_SECONDS)
         seccomp = "" if self.level == "unsafe" else filter_program().hex()
