@@ -62,7 +62,7 @@ def _evaluated(table: StudyTable, arm: str, seed: int, right: int, place: Place,
 
 def test_students_t() -> None:
     # A table's values for 95%, two-sided.
-    for freedom, value in ((2, 4.303), (4, 2.776), (8, 2.306), (30, 2.042)):
+    for freedom, value in ((1, 12.706), (2, 4.303), (4, 2.776), (8, 2.306), (30, 2.042)):
         assert t_quantile(freedom) == pytest.approx(value, rel=0.01)
 
 

@@ -58,8 +58,10 @@ def widened(interval: Range, mean: float, *halves: float) -> Range:
 def t_quantile(freedom: int, confidence: float = 0.95) -> float:
     """Return Student's t for a two-sided interval, by its expansion about the normal quantile (Abramowitz and Stegun, 26.7.5).
 
-    Within 1% from two degrees of freedom on.
+    Within 1%; with one degree of freedom, where the expansion is not, Cauchy's quantile, which is exact.
     """
+    if freedom == 1:
+        return math.tan(math.pi * confidence / 2)
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     terms = (
         (z**3 + z) / 4,
