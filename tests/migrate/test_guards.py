@@ -89,3 +89,90 @@ def test_what_finding_calls_guarded_is_guarded_when_rewriting(tmp_path: Path) ->
     assert counts(result) == {"guarded": 2}
     assert result.done
     assert result.files() == []
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "def dtype_of(name):\n    result = getattr(np, name, None)\n    return result\n",
+        "class A:\n    result = np.__version__\n",
+        'def told():\n    result = "numpy {}".format(np.__version__)\n    return result\n',
+    ],
+)
+def test_a_flag_is_one_where_its_name_is_seen(tmp_path: Path, before: str) -> None:
+    text = f"import numpy as np\n{before}def f(data):\n    result = sorted(data)\n    if result:\n        return np.in1d(result, data)\n"
+    assert len(told(tmp_path, text)) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"numpy {}".format(np.__version__)',
+        "load(np.__version__)",
+        "getattr(np, 'trapezoid', np.trapezoid)(data)",
+        "TABLE[np.__version__]",
+    ],
+)
+def test_what_is_made_of_a_release_in_any_way_is_no_flag(tmp_path: Path, value: str) -> None:
+    text = f"import numpy as np\ntext = {value}\nif text:\n    np.in1d(1, 2)\ndef load(text):\n    if text:\n        return np.in1d(1, 2)\n"
+    assert told(tmp_path, text) == [4, 7]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "tuple(map(int, np.__version__.split('.')[:2]))", "[int(x) for x in np.__version__.split('.')]", "Version(np.__version__).major",
+        "int(re.match('[0-9]+', np.__version__).group())", "packaging.version.parse(np.__version__) >= two", "not hasattr(np, 'isin')",
+        "to_tuple(np.__version__) < (2, 0)", "is_at_least(np.__version__, '2')", "np.__version__.startswith('2.')", "np_at_least_2",
+        "all(hasattr(np, name) for name in NAMES)", "any([hasattr(np, 'isin'), hasattr(np, 'a')])", "'.'.join(np.__version__.split('.'))",
+    ],
+)  # fmt: skip
+def test_what_is_read_off_a_release_is_a_flag_also_in_functions(tmp_path: Path, value: str) -> None:
+    functions = "def f(x):\n    if NEW:\n        return np.trapz(x)\ndef g(NEW):\n    if NEW:\n        np.trapz(1)\n"
+    assert told(tmp_path, f"import numpy as np\nNEW = {value}\n{functions}") == [8]
+
+
+def test_a_flag_that_a_function_sets_by_global_guards_other_functions(tmp_path: Path) -> None:
+    head = "import numpy as np\nNEW = None\ndef f(x):\n    if NEW:\n        return np.trapz(x)\n"
+    assert told(tmp_path, f"{head}def look():\n    global NEW\n    NEW = hasattr(np, 'isin')\n") == []
+    assert told(tmp_path, f"{head}def look():\n    NEW = hasattr(np, 'isin')\n") == [5]
+
+
+EARLY = {
+    "try": "try:\n    return np.trapezoid(y)\nexcept AttributeError:\n    pass\n",
+    "else": 'if not hasattr(np, "trapezoid"):\n    pass\nelse:\n    return np.trapezoid(y)\n',
+    "suppress": "with contextlib.suppress(AttributeError):\n    return np.trapezoid(y)\n",
+    "import": "try:\n    from numpy import trapezoid\n    return trapezoid(y)\nexcept ImportError:\n    pass\n",
+    "suppressed import": "with suppress(ImportError):\n    from numpy import trapezoid\n    return trapezoid(y)\n",
+}
+
+
+def in_function(body: str) -> str:
+    return "import contextlib, numpy as np\ndef f(self, y):\n" + "".join(f"    {line}\n" for line in body.splitlines())
+
+
+@pytest.mark.parametrize("early", EARLY.values(), ids=EARLY)
+def test_what_follows_an_early_return_is_for_the_other_releases(tmp_path: Path, early: str) -> None:
+    assert told(tmp_path, in_function(early + "return np.trapz(y)")) == []
+
+
+@pytest.mark.parametrize(
+    "early",
+    [
+        "try:\n    return self._area\nexcept AttributeError:\n    pass\n",
+        "try:\n    return np.asarray(self.area)\nexcept AttributeError:\n    pass\n",
+        "with contextlib.suppress(AttributeError):\n    return self._area\n",
+        "with contextlib.suppress(KeyError):\n    return np.trapezoid(y)\n",
+        "try:\n    import pandas\n    return pandas.isna(y)\nexcept ImportError:\n    pass\n",
+        'if not hasattr(np, "trapezoid"):\n    pass\nelse:\n    raise ValueError\n',
+        "with contextlib.suppress(AttributeError):\n    np.trapezoid(y)\n",
+    ],
+)
+def test_an_early_return_for_other_reasons_guards_nothing(tmp_path: Path, early: str) -> None:
+    assert len(told(tmp_path, in_function(early + "return np.trapz(y)"))) == 1
+
+
+def test_what_an_instance_has_tells_releases_apart_where_updates_are_about_it(tmp_path: Path) -> None:
+    body = "a = np.zeros(3)\nif hasattr(a, {!r}):\n    return a.tobytes()\nreturn a.tostring()"
+    assert told(tmp_path, in_function(body.format("tobytes"))) == []
+    assert told(tmp_path, in_function(body.format("name"))) == [6]

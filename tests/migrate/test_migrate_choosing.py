@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from migration_corpus import UPDATES
 from rich.console import Console
 
 from recode.errors import RecodeError
-from recode.migrate.choosing import chosen
+from recode.migrate.choosing import by_hand, chosen
 from recode.migrate.rewriting import Asked, Migrated, migrate_project
 from recode.migrate.summary import counts
 
@@ -98,3 +99,46 @@ def test_the_report_is_about_what_was_taken(result: Migrated) -> None:
     assert counts(settled) == {"by the note alone": 1, "left alone": 2}
     assert {one.reason for one in settled.left} == {"not taken"}
     assert result.settled(result.changes).done
+
+
+def test_the_last_line_of_a_cell_can_be_edited(tmp_path: Path) -> None:
+    sources = ["import numpy as np\nx = np.in1d(1, 2)", "y = np.trapz(x)\n", "z = np.in1d(x, y)"]
+    cells = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": source} for source in sources]
+    (tmp_path / "a.py").unlink(missing_ok=True)
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}))
+    asks = Asked(library="numpy", old="1.26.4", new="2.4.6", environments=False)
+    made = json.loads(asked(migrate_project(tmp_path, asks, UPDATES), "eee", lambda text: text.rstrip() + "  # mine\n"))
+    assert [cell["source"] for cell in made["cells"]] == [
+        "import numpy as np\nx = np.isin(1, 2)  # mine", "y = np.trapezoid(x)  # mine\n", "z = np.isin(x, y)  # mine",
+    ]  # fmt: skip
+
+
+def test_a_change_that_touches_several_cells_is_edited_cell_by_cell(tmp_path: Path) -> None:
+    sources = ["from numpy import in1d", "x = in1d(1, 2)\n", "y = in1d(3, 4)"]
+    cells = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": source} for source in sources]
+    (tmp_path / "a.py").unlink(missing_ok=True)
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}))
+    asks = Asked(library="numpy", old="1.26.4", new="2.4.6", environments=False)
+    shown: list[str] = []
+    made = json.loads(asked(migrate_project(tmp_path, asks, UPDATES), "e", lambda text: shown.append(text) or text))
+    assert [cell["source"] for cell in made["cells"]] == [one.replace("in1d", "isin") for one in sources]
+    assert shown == [one.replace("in1d", "isin") for one in sources]
+
+
+def test_a_text_that_the_encoding_lacks_is_shown_again(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_bytes("# coding: latin-1\nimport numpy as np\nx = np.in1d(1, 2)  # é\n".encode("latin-1"))
+    asks = Asked(library="numpy", old="1.26.4", new="2.4.6", environments=False)
+    result = migrate_project(tmp_path, asks, UPDATES)
+    shown: list[str] = []
+    told: list[str] = []
+
+    def editor(text: str) -> str:
+        shown.append(text)
+        return text.replace("é", "€") if len(shown) == 1 else text.replace("€", "euro")
+
+    (change,) = result.changes
+    mine = by_hand(result.documents[change.file], change, editor, told.append)
+    assert mine is not None
+    assert result.files([mine])[0].new.endswith(b"# euro\n")
+    assert shown[1] == "x = np.isin(1, 2)  # €\n"
+    assert told == ["the file cannot hold that: iso8859-1 has no '€'"]

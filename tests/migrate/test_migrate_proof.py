@@ -126,3 +126,13 @@ def test_commands_without_tests_are_compared_by_status_and_output() -> None:
     assert Trial(1).differing(Trial(0)) == {""}
     assert Trial(None).differing(Trial(None)) == {""}
     assert trial({"t1": "passed"}).differing(trial({})) == {"t1"}
+
+
+def test_a_place_at_the_very_end_of_a_file_takes_the_blame_too() -> None:
+    text = TEXT.rstrip()
+    documents = {FILE: Document(FILE, decode(text.encode()), text)}
+    base, after = trial({"t1": "passed"}), trial({"t1": "failed"}, {4: {"t1"}, 7: {"t1"}})
+    _, judged = prove(
+        documents, [Option((change("one", "uno"),))], base, lambda files, watched, reviewed: after, [(FILE, len(text))]
+    )
+    assert judged[0].evidence == "checked by name"

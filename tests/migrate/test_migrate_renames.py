@@ -211,3 +211,53 @@ def test_edits_that_overlap_are_errors() -> None:
     with pytest.raises(ValueError, match="overlap"):
         apply("abcdef", [Edit(0, 3, "x"), Edit(2, 4, "y")])
     assert apply("abcdef", [Edit(2, 4, "y"), Edit(2, 4, "y"), Edit(6, 6, "!")]) == "abyef!"
+
+
+NAN = Symbol("pandas.np.nan"), Symbol("numpy.nan")
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("import pandas as pd\nx = pd.np.nan\nimport numpy as np\n", "import pandas as pd\nfrom numpy import nan\nx = nan\n"),
+        ("import pandas as pd\nclass A:\n    x = pd.np.nan\nimport numpy as np\n", "import pandas as pd\nfrom numpy import nan\n"),
+        ("import pandas as pd\ndef f():\n    x = pd.np.nan\n    import numpy as np\n", "import pandas as pd\nfrom numpy import nan\n"),
+        ("import pandas as pd\ndef f():\n    return pd.np.nan\nimport numpy as np\n", "import pandas as pd\ndef f():\n    return np.nan\n"),
+        ("import pandas as pd\nf = lambda: pd.np.nan\nimport numpy as np\n", "import pandas as pd\nf = lambda: np.nan\n"),
+        ("import numpy as np, pandas as pd\nx = pd.np.nan\n", "import numpy as np, pandas as pd\nx = np.nan\n"),
+    ],
+)  # fmt: skip
+def test_only_an_import_that_has_run_is_used(text: str, after: str) -> None:
+    assert renamed(text, *NAN, "pd.np.nan").startswith(after)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os\ntry:\n    import jinja2\n    HAS = True\nexcept ImportError:\n    HAS = False\nx = jinja2.escape(a) if HAS else a\n",
+        "import os\nif os.environ:\n    import jinja2\nx = jinja2.escape(a)\n",
+    ],
+)
+def test_a_library_that_may_be_missing_brings_no_import_for_certain(text: str) -> None:
+    old, new = Symbol("jinja2.escape"), Symbol("markupsafe.escape")
+    assert "within a `try` or a condition" in renamed(text, old, new, "jinja2.escape")
+
+
+def test_a_function_of_a_library_that_may_be_missing_is_not_imported_for_certain() -> None:
+    text = "import os\ntry:\n    import numpy as np\nexcept ImportError:\n    np = None\ny = x.ptp()\n"
+    said = renamed(text, Symbol("numpy.ndarray.ptp"), Symbol("numpy.ptp"), "x.ptp")
+    assert "within a `try` or a condition" in said
+
+
+@pytest.mark.parametrize(
+    ("rest", "kept"),
+    [
+        ("def f(x: Optional['in1d']): ...\n", True),
+        ("x = globals()['in1d']\n", True),
+        ('def f():\n    """Uses in1d."""\n    return in1d(1, 2)\n', False),
+        ("x = 'in1d_of_them'\n", False),
+    ],
+)
+def test_an_imported_name_that_a_string_holds_stays(rest: str, kept: bool) -> None:
+    done = renamed(f"from numpy import in1d\n{rest}", IN1D, ISIN, "in1d")
+    assert done.splitlines()[0] == ("from numpy import isin as in1d" if kept else "from numpy import isin")

@@ -56,3 +56,10 @@ def test_only_what_begins_a_statement_is_a_magic(source: str, python: str | None
 def test_what_is_no_notebook_is_refused(text: str) -> None:
     with pytest.raises(Unreadable):
         code_cells(text)
+
+
+@pytest.mark.parametrize("source", [None, 3, ["x\n", 1], [["x"]], {"a": "x"}])
+def test_a_cell_without_a_text_is_refused(source: object) -> None:
+    cells = [*CELLS, {"cell_type": "code", "source": source}]
+    with pytest.raises(Unreadable, match="cell 4 is no text"):
+        code_cells(json.dumps({**NOTEBOOK, "cells": cells}))

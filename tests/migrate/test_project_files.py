@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from recode.errors import RecodeError
 from recode.migrate.project import project_files
+from recode.migrate.trials import copy_project
 
 
 def write(folder: Path, *names: str) -> None:
@@ -46,3 +48,57 @@ def test_deleted_files_that_git_still_tracks_are_passed_over(tmp_path: Path) -> 
     subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
     (tmp_path / "b.py").unlink()
     assert project_files(tmp_path) == [Path("a.py")]
+
+
+def test_what_is_an_environment_is_asked_anew_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "one/env/pyvenv.cfg", "one/env/x.py", "two/env/x.py")
+    monkeypatch.chdir(tmp_path / "one")
+    assert project_files(Path()) == []
+    monkeypatch.chdir(tmp_path / "two")
+    assert project_files(Path()) == [Path("env/x.py")]
+
+
+@pytest.mark.parametrize("with_git", [True, False])
+def test_a_folder_that_may_not_be_entered_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_git: bool
+) -> None:
+    write(tmp_path, "root/a.py", "root/closed/b.py")
+    asked = Path.exists
+
+    def exists(path: Path) -> bool:
+        # What the system says to users other than root.
+        if path.parent.name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return asked(path)
+
+    monkeypatch.setattr(Path, "exists", exists)
+    if not with_git:
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert project_files(tmp_path / "root") == [Path("a.py")]
+    copy_project(tmp_path / "root", tmp_path / "copy")
+    assert [one.name for one in (tmp_path / "copy").iterdir()] == ["a.py"]
+
+
+def test_tests_get_every_file_that_is_looked_at(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    write(
+        root, "a.py", "venv/__init__.py", "env/pyvenv.cfg", "env/x.py", ".mypy_cache/y.py", "build/z.py", ".venv/w.py"
+    )
+    files = project_files(root)
+    assert files == [Path("a.py"), Path("build/z.py"), Path("venv/__init__.py")]
+    copy_project(root, tmp_path / "copy")
+    assert sorted(one.relative_to(tmp_path / "copy") for one in (tmp_path / "copy").rglob("*.py")) == files
+
+
+def test_a_project_that_cannot_be_copied_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "root/a.py")
+
+    def denied(source: str, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(source))
+
+    monkeypatch.setattr(shutil, "copystat", denied)
+    with pytest.raises(RecodeError, match="cannot be copied for the tests"):
+        copy_project(tmp_path / "root", tmp_path / "copy")
+    monkeypatch.setattr("os.scandir", denied)
+    with pytest.raises(RecodeError, match="cannot be copied for the tests"):
+        copy_project(tmp_path / "root", tmp_path / "another")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import recode
@@ -14,7 +16,9 @@ from recode.cli import app
 from recode.errors import RecodeError, RecordError
 from recode.migrate.findings import ScanResult
 from recode.migrate.known import updates_of_file
-from recode.migrate.output import as_sarif
+from recode.migrate.output import as_json, as_sarif, print_table
+from recode.migrate.page import report_page
+from recode.migrate.rewriting import Asked, migrate_project
 from recode.migrate.scan import scan
 from recode.records import ApiUpdate, Evidence
 
@@ -183,3 +187,48 @@ def test_wrong_use_is_told_in_one_line(tmp_path: Path) -> None:
         recode.scan(tmp_path / "missing", to="numpy==2.0.0")
     with pytest.raises(RecodeError, match="give --from"):
         recode.scan(tmp_path, to="nosuchlibraryhere==2.0.0")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rot.py", b"# -*- coding: rot13 -*-\n"),
+        ("undefined.py", b"# coding: undefined\n"),
+        ("null.ipynb", b'{"cells": [{"cell_type": "code", "source": null}]}'),
+    ],
+)
+def test_an_odd_file_is_told_and_the_others_are_read(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "a.py").write_text("import toy\ntoy.old()\n")
+    result = scan(tmp_path, [update("toy.old")], workers=1)
+    assert [one.file.name for one in result.findings] == ["a.py"]
+    assert [one.file.name for one in result.skipped] == [name]
+
+
+def test_names_that_are_not_utf8_are_shown_with_replacement_characters(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.py")).write_text("import toy\ntoy.old()\n")
+    (tmp_path / os.fsdecode(b"th\xe9.py")).write_text("import toy\ntoy.old(\n")
+    renamed = update("toy.old", "renamed", new_symbol="toy.new")
+    result = scan(tmp_path, [renamed], workers=1)
+    assert json.loads(as_json(result).encode())[0]["file"] == "caf\ufffd.py"
+    log = json.loads(as_sarif(result, tmp_path).encode())["runs"][0]
+    location = log["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert location == "caf%E9.py"
+    assert "th\ufffd.py" in log["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
+    with (tmp_path / "table").open("w", encoding="utf-8") as table:
+        print_table(result, Console(file=table), "move")
+    migrated = migrate_project(tmp_path, Asked(library="toy", old="1.0", new="2.0", environments=False), [renamed])
+    page = report_page(migrated).encode().decode()
+    assert "caf\ufffd.py</h3><ul class=places>\n<li>" in page
+    assert "th\ufffd.py" in page
+
+
+def test_two_scans_at_once_do_not_mix(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.py").write_text("import toy\ntoy.old()\ntoy.other()\n")
+
+    def inside(done: int, total: int) -> None:
+        assert {one.symbol for one in scan(tmp_path, [update("toy.other")], workers=1).findings} == {"toy.other"}
+
+    found = scan(tmp_path, [update("toy.old")], workers=1, tell=inside).findings
+    assert [one.symbol for one in found] == ["toy.old"] * 3

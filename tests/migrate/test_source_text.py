@@ -37,6 +37,9 @@ def test_what_is_read_is_written_back(data: bytes, encoding: str, newline: str) 
         ("name = 'é'".encode("latin-1"), "not utf-8 (byte 8)"),
         (b"# coding: no-such-codec\n", "encoding is not known"),
         (b"\xef\xbb\xbf# coding: latin-1\n", "encoding is not known"),
+        (b"# -*- coding: rot13 -*-\nx = 1\n", "none of text"),
+        (b"# vim: set fileencoding=hex :\nx = 1\n", "none of text"),
+        (b"# coding: undefined\nx = 1\n", "none of text"),
         (b"# coding: utf-7\nx = '+AOk-'  # +AGE-\n", "byte for byte"),
     ],
 )

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -16,13 +17,23 @@ from recode.errors import RecodeError
 from recode.migrate.changes import Change
 from recode.migrate.documents import Document
 from recode.migrate.edits import Edit, apply, overlap
+from recode.migrate.findings import readable
 from recode.migrate.rewriting import Migrated
 from recode.migrate.terminal import print_diff
+from recode.migrate.text import Unreadable
 from recode.migrate.tree import parsed
 from recode.source import parses
 
 Ask = Callable[[str], str]
 Editor = Callable[[str], str | None]
+
+
+class _Region(NamedTuple):
+    """Whole lines of a program, and the edits in them."""
+
+    start: int
+    end: int
+    edits: tuple[Edit, ...]
 
 
 def waiting(result: Migrated) -> list[Change]:
@@ -45,7 +56,7 @@ def chosen(result: Migrated, console: Console, ask: Ask = input, editor: Editor 
         if every:
             taken += [change] if change.offered else []
             continue
-        console.rule(f"{number} of {len(changes)}: {change.file.as_posix()}")
+        console.rule(f"{number} of {len(changes)}: {readable(change.file)}")
         symbols = ", ".join(sorted({one.symbol for one in change.findings}))
         console.print(f"{symbols}: {change.evidence} (by {change.how}); {change.remark}", markup=False)
         console.print(change.findings[0].advice, style="dim", markup=False)
@@ -88,15 +99,14 @@ def _by_hand(result: Migrated, change: Change, console: Console, editor: Editor)
 
 
 def by_hand(document: Document, change: Change, editor: Editor, tell: Callable[[str], None]) -> Change | None:
-    """Let the user edit the lines that a change touches, again while the file would not parse; None where they leave it so.
+    """Let the user edit the lines that a change touches, again while the file cannot be so; None where they leave it.
 
     Raises:
         OSError, ValueError, RecodeError: the editor cannot be run, or gives no text.
     """
     regions = _regions(document, change.edits)
     texts = []
-    for start, end in regions:
-        inside = [edit for edit in change.edits if start <= edit.start and edit.end <= end]
+    for start, end, inside in regions:
         shifted = [Edit(edit.start - start, edit.end - start, edit.text) for edit in inside]
         texts.append(apply(document.program[start:end], shifted).replace("\r\n", "\n").replace("\r", "\n"))
     while True:
@@ -107,17 +117,29 @@ def by_hand(document: Document, change: Change, editor: Editor, tell: Callable[[
                 return None
             given.append(text)
         edits = [_edit(document, region, text) for region, text in zip(regions, given, strict=True)]
-        if parses(apply(document.program, edits)):
+        wrong = _wrong(document, edits)
+        if not wrong:
             return replace(change, edits=tuple(edits), evidence="unproven", remark="edited by hand")
-        tell("the file would not parse with that")
+        tell(wrong)
         if given == texts:
             return None
         texts = given
 
 
-def _edit(document: Document, region: tuple[int, int], text: str) -> Edit:
+def _wrong(document: Document, edits: Sequence[Edit]) -> str:
+    """Say what keeps a file from being written with some edits; empty where nothing does."""
+    if not parses(apply(document.program, edits)):
+        return "the file would not parse with that"
+    try:
+        document.encoded(edits)
+    except (Unreadable, ValueError) as error:
+        return f"the file cannot hold that: {error}"
+    return ""
+
+
+def _edit(document: Document, region: _Region, text: str) -> Edit:
     """Return the edit that puts an edited text in the place of whole lines, with the document's own line ends."""
-    start, end = region
+    start, end, _ = region
     text = text.replace("\n", document.newline)
     had_end = document.program[start:end].endswith(("\n", "\r"))
     if had_end != text.endswith(("\n", "\r")):
@@ -125,18 +147,21 @@ def _edit(document: Document, region: tuple[int, int], text: str) -> Edit:
     return Edit(start, end, text)
 
 
-def _regions(document: Document, edits: Sequence[Edit]) -> list[tuple[int, int]]:
-    """Return the whole lines that edits touch, those that touch each other as one."""
+def _regions(document: Document, edits: Sequence[Edit]) -> list[_Region]:
+    """Return the whole lines that edits touch, those that touch each other as one; each lies within one cell."""
     tree = parsed(document.program)
     starts = [*tree.starts, len(document.program)]
-    found: list[tuple[int, int]] = []
+    found: list[_Region] = []
     for edit in sorted(edits):
         start = starts[tree.line_of(edit.start) - 1]
-        end = starts[tree.line_of(max(edit.start, edit.end - 1))]
-        if found and start <= found[-1][1]:
-            found[-1] = found[-1][0], max(end, found[-1][1])
+        first, last = document.bounds(edit.start)
+        # A cell's last line may have no end of its own.
+        end = min(last, starts[tree.line_of(max(edit.start, edit.end - 1))])
+        if found and first <= found[-1].start and start <= found[-1].end:
+            before = found.pop()
+            found.append(_Region(before.start, max(end, before.end), (*before.edits, edit)))
         else:
-            found.append((start, end))
+            found.append(_Region(start, end, (edit,)))
     return found
 
 

@@ -69,8 +69,18 @@ class Document:
         """Return the cell (None outside notebooks) and the line, from 1, of an offset."""
         if not self.pieces:
             return None, len(re.findall(r"\r\n|\r|\n", self.program[:offset])) + 1
-        piece = self.pieces[max(0, bisect_right([one.start for one in self.pieces], offset) - 1)]
+        piece = self._piece(offset)
         return piece.index, piece.source[: offset - piece.start].count("\n") + 1
+
+    def bounds(self, offset: int) -> tuple[int, int]:
+        """Return the part of the program that an edit at an offset may be in: a cell's own text, or all."""
+        if not self.pieces:
+            return 0, len(self.program)
+        piece = self._piece(offset)
+        return piece.start, piece.start + len(piece.source)
+
+    def _piece(self, offset: int) -> _Piece:
+        return self.pieces[max(0, bisect_right([one.start for one in self.pieces], offset) - 1)]
 
     def encoded(self, edits: Iterable[Edit]) -> bytes:
         """Return the file's bytes with edits of the program done.
@@ -85,7 +95,7 @@ class Document:
 
     def _in_file(self, edit: Edit) -> Edit:
         """Return an edit of a cell as one of the notebook's JSON text: the new text comes escaped, and a line a string."""
-        piece = self.pieces[max(0, bisect_right([one.start for one in self.pieces], edit.start) - 1)]
+        piece = self._piece(edit.start)
         first, last = edit.start - piece.start, edit.end - piece.start
         if last > len(piece.source):
             raise ValueError("an edit reaches over the end of a cell")

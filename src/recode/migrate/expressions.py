@@ -44,7 +44,9 @@ class Expressions:
         self.functions: dict[int, FunctionInfo] = {}
         self.classes: dict[int, ClassInfo] = {}
         self.imports: set[str] = set()
-        self.releases = Releases(index.release_names, self.is_library, index.changed)
+        self.releases = Releases(
+            index.release_names, self.is_library, self.is_changed, lambda: self.scope, index.changed
+        )
         self.readers: dict[type[ast.expr], Callable[[Any], Values]] = {
             ast.Name: self.name, ast.Attribute: self.attribute, ast.Call: self.call, ast.Constant: self.constant,
             ast.Subscript: self.subscript, ast.BinOp: self.binary, ast.IfExp: self.either, ast.BoolOp: self.several,
@@ -292,6 +294,16 @@ class Expressions:
         """Say whether an expression is one of the libraries, or something in them; None where that is not known."""
         found = [one for one in self.read_quietly(node) if one.kind == "name"]
         return any(one.path.partition(".")[0] in self.index.packages for one in found) if found else None
+
+    def is_changed(self, node: ast.expr, name: str) -> bool:
+        """Say whether updates take a name away from what an expression stands for, or bring it."""
+        owners: set[str] = set()
+        for one in self.settled(self.read_quietly(node)):
+            if one.kind == "unknown":
+                owners.add(self.class_by_name(node) or "")
+            elif one.kind in ("name", "instance"):
+                owners.update(self.index.bases(self.index.canonical(one.path)))
+        return any(f"{owner}.{name}" in self.index.changed for owner in owners)
 
     def read_quietly(self, node: ast.expr) -> Values:
         """Return what an expression may stand for without noting uses a second time."""

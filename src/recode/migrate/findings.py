@@ -5,6 +5,7 @@ This is the seam between finding and rewriting: whoever rewrites reads findings 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,12 @@ from typing import Any, Literal
 from recode.records import ApiUpdate, Kind
 
 Status = Literal["breaks", "deprecated"]
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def readable(path: Path) -> str:
+    """Return a path as text that can be written: a name that is not in UTF-8 has replacement characters in it."""
+    return _SURROGATE.sub("\ufffd", path.as_posix())
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Finding:
     def row(self) -> dict[str, Any]:
         """Return the fields that `recode scan --json` prints."""
         return {
-            "file": self.file.as_posix(),
+            "file": readable(self.file),
             "line": self.line,
             "column": self.column,
             "symbol": self.symbol,

@@ -70,11 +70,16 @@ def code_cells(text: str) -> list[Cell]:
     found = []
     for index, cell in enumerate(value["cells"]):
         if isinstance(cell, dict) and cell.get("cell_type") == "code":
-            source = cell.get("source", "")
-            found.append(
-                Cell(index, "".join(source) if isinstance(source, list) else source, tuple(spans.get(index, ())))
-            )
+            found.append(Cell(index, _source(cell.get("source", ""), index), tuple(spans.get(index, ()))))
     return found
+
+
+def _source(source: object, index: int) -> str:
+    lines = source if isinstance(source, list) else [source]
+    texts = [line for line in lines if isinstance(line, str)]
+    if len(texts) < len(lines):
+        raise Unreadable(f"the source of cell {index} is no text")
+    return "".join(texts)
 
 
 def _without_magics(lines: list[str]) -> Iterator[str]:

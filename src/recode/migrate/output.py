@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recode import __version__
-from recode.migrate.findings import Finding, ScanResult
+from recode.migrate.findings import Finding, ScanResult, readable
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _COLOURS = {"breaks": "red", "deprecated": "yellow"}
@@ -28,7 +29,7 @@ def as_json(result: ScanResult) -> str:
 def place(finding: Finding) -> str:
     """Return where a finding stands, as editors take it."""
     cell = "" if finding.cell is None else f":cell {finding.cell}"
-    return f"{finding.file.as_posix()}{cell}:{finding.line}:{finding.column}"
+    return f"{readable(finding.file)}{cell}:{finding.line}:{finding.column}"
 
 
 def print_table(result: ScanResult, console: Console, title: str) -> None:
@@ -47,7 +48,7 @@ def print_table(result: ScanResult, console: Console, title: str) -> None:
         console.print()
         _print_advice(result, console)
     for skip in result.skipped:
-        console.print(Text(f"not looked at: {skip.file.as_posix()}: {skip.reason}", style="dim"))
+        console.print(Text(f"not looked at: {readable(skip.file)}: {skip.reason}", style="dim"))
     counts = Counter(finding.status for finding in result.findings)
     console.print(
         f"{counts['breaks']} uses break, {counts['deprecated']} are deprecated; {result.files} files, {result.lines} lines",
@@ -84,7 +85,7 @@ def as_sarif(result: ScanResult, root: Path) -> str:
                     {
                         "executionSuccessful": True,
                         "toolExecutionNotifications": [
-                            {"level": "note", "message": {"text": f"{skip.file.as_posix()}: {skip.reason}"}}
+                            {"level": "note", "message": {"text": f"{readable(skip.file)}: {skip.reason}"}}
                             for skip in result.skipped
                         ],
                     }
@@ -144,4 +145,5 @@ def _result(finding: Finding, order: dict[str, int]) -> dict[str, Any]:
 def _uri(file: Path) -> str:
     import urllib.parse
 
-    return urllib.parse.quote(file.as_posix(), errors="replace")
+    # As for the folder, of the name's own bytes, which need not be UTF-8.
+    return urllib.parse.quote(os.fsencode(file.as_posix()))

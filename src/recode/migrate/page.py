@@ -10,6 +10,7 @@ from pathlib import Path
 from recode.migrate.changes import Change, Left
 from recode.migrate.documents import Document
 from recode.migrate.edits import apply
+from recode.migrate.findings import readable
 from recode.migrate.rewriting import Migrated
 from recode.migrate.summary import counts, places, tests
 from recode.migrate.text import lines_of
@@ -26,7 +27,7 @@ def report_page(result: Migrated) -> str:
         "<!doctype html><html lang=en><head><meta charset=utf-8>",
         "<meta name=viewport content='width=device-width'>",
         f"<title>{escape(title)}</title><style>{style}</style></head><body><main><h1>{escape(title)}</h1>",
-        f"<p>{escape(str(result.root.resolve().name))}: {result.scanned.files} files, {result.scanned.lines:,} lines, "
+        f"<p>{escape(readable(Path(result.root.resolve().name)))}: {result.scanned.files} files, {result.scanned.lines:,} lines, "
         f"{len(result.scanned.findings)} places.</p>",
         _counts(result),
         _tests(result),
@@ -62,9 +63,9 @@ def _changes(result: Migrated) -> Iterator[str]:
         by_file.setdefault(change.file, []).append(change)
     rows = places(result)
     for path, changes in by_file.items():
-        yield f"<section><h3>{escape(path.as_posix())}</h3><ul class=places>"
+        yield f"<section><h3>{escape(readable(path))}</h3><ul class=places>"
         for row in rows:
-            if row["file"] == path.as_posix() and any(row["outcome"] == one.evidence for one in changes):
+            if row["file"] == readable(path) and any(row["outcome"] == one.evidence for one in changes):
                 yield (
                     f"<li><span class='badge {_class(row['outcome'])}'>{escape(row['outcome'])}</span> line {row['line']}: "
                     f"<code>{escape(row['symbol'])}</code> by {escape(row['how'])}; {escape(row['remark'])}"
@@ -80,7 +81,7 @@ def _left(result: Migrated) -> Iterator[str]:
     yield "<h2>Left alone</h2>"
     for one in result.left:
         finding = one.finding
-        where = f"{finding.file.as_posix()}:{finding.line}"
+        where = f"{readable(finding.file)}:{finding.line}"
         yield (
             f"<section><h3>{escape(where)} <code>{escape(finding.symbol)}</code></h3><p>{escape(one.reason)}</p>"
             f"<p class=note>{escape(finding.advice)}</p>{_tried(result, one)}</section>"
@@ -98,7 +99,7 @@ def _skipped(result: Migrated) -> Iterator[str]:
     if result.scanned.skipped:
         yield "<h2>Not looked at</h2><ul>"
         for one in result.scanned.skipped:
-            yield f"<li><code>{escape(one.file.as_posix())}</code>: {escape(one.reason)}</li>"
+            yield f"<li><code>{escape(readable(one.file))}</code>: {escape(one.reason)}</li>"
         yield "</ul>"
 
 

@@ -10,7 +10,7 @@ import functools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from recode.errors import RecodeError
@@ -18,9 +18,11 @@ from recode.migrate.git import git_top, run_git
 
 SUFFIXES = frozenset({".py", ".pyw", ".pyi", ".ipynb"})
 _METADATA = ("pyproject.toml", "setup.py", "setup.cfg")
-_NEVER = frozenset(
-    {".git", ".hg", ".svn", "__pycache__", "node_modules", "site-packages", ".tox", ".nox", ".eggs", ".venv", ".ipynb_checkpoints"}
-)  # fmt: skip
+TOOLS = frozenset(
+    {".git", ".hg", ".svn", "__pycache__", "node_modules", ".tox", ".nox", ".venv", ".mypy_cache", ".pytest_cache"}
+)
+"""Names of folders that tools fill, which are neither looked at nor given to tests."""
+_NEVER = TOOLS | {"site-packages", ".eggs", ".ipynb_checkpoints"}
 
 
 def files_around(folder: Path) -> list[Path]:
@@ -57,7 +59,9 @@ def project_files(root: Path) -> list[Path]:
     paths = [Path(one) for one in listed if Path(one).suffix in SUFFIXES] if listed is not None else []
     if listed is None:
         paths = list(_walked(root))
-    return sorted(path for path in paths if not _inside_environment(root, path) and os.path.lexists(root / path))
+    # Kept for this call alone: what a relative path leads to may be another folder the next time.
+    asked = functools.cache(is_environment)
+    return sorted(path for path in paths if not _inside_environment(root, path, asked) and os.path.lexists(root / path))
 
 
 def _git_files(root: Path) -> list[str] | None:
@@ -86,20 +90,23 @@ def _names(answer: bytes) -> list[str]:
 def _walked(root: Path) -> Iterator[Path]:
     """Yield the files below a folder without asking git: `.gitignore` is not read."""
     for folder, folders, files in os.walk(root):
-        folders[:] = [one for one in folders if one not in _NEVER and not (Path(folder) / one / "pyvenv.cfg").exists()]
+        folders[:] = [one for one in folders if one not in _NEVER and not is_environment(Path(folder) / one)]
         for name in files:
             if Path(name).suffix in SUFFIXES:
                 yield (Path(folder) / name).relative_to(root)
 
 
-@functools.cache
-def _is_environment(folder: Path) -> bool:
-    return (folder / "pyvenv.cfg").exists()
+def is_environment(folder: Path) -> bool:
+    """Say whether a folder is an installed environment, or one that may not be entered, in which there is nothing to look at."""
+    try:
+        return (folder / "pyvenv.cfg").exists()
+    except OSError:
+        return True
 
 
-def _inside_environment(root: Path, path: Path) -> bool:
+def _inside_environment(root: Path, path: Path, asked: Callable[[Path], bool]) -> bool:
     """Say whether a file lies in an installed environment or a folder of tools, which nobody edits."""
     parents = path.parts[:-1]
     if not _NEVER.isdisjoint(parents):
         return True
-    return any(_is_environment(root.joinpath(*parents[:depth])) for depth in range(1, len(parents) + 1))
+    return any(asked(root.joinpath(*parents[:depth])) for depth in range(1, len(parents) + 1))

@@ -190,6 +190,8 @@ def _tried(
         watched.setdefault(change.file, set()).update(*groups[id(change)])
     alone = []
     for path, offset in open_places:
+        # What is added at the very end stands behind the last letter.
+        offset = min(offset, len(documents[path].program) - 1)
         letter = Edit(offset, offset + 1, documents[path].program[offset])
         for group in _watched(documents[path], [letter], _edits_of(path, changes)):
             watched.setdefault(path, set()).update(group)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from recode.migrate.expressions import Expressions, arguments_of
-from recode.migrate.guards import catches_missing
+from recode.migrate.guards import as_try, catches_missing, imports_any
 from recode.migrate.index import Index
 from recode.migrate.uses import Use, Uses, leaf_of
 from recode.migrate.values import NOTHING, UNKNOWN, ClassInfo, FunctionInfo, Scope, Value, Values, merged, union, weaker
@@ -41,6 +41,7 @@ class _Reader(Expressions):
         super().__init__(index, Uses(index))
         self.lines = lines
         self.later: list[tuple[Function, Scope, Values, int]] = []
+        self.flags: set[str] = set()
         self.statements: dict[type[ast.stmt], Callable[[Any], bool | None]] = {
             ast.Import: self.import_, ast.ImportFrom: self.import_from, ast.Assign: self.assign, ast.AnnAssign: self.ann_assign,
             ast.AugAssign: self.aug_assign, ast.Expr: self.expression, ast.Return: self.return_, ast.If: self.if_, ast.For: self.for_,
@@ -55,8 +56,12 @@ class _Reader(Expressions):
         self.scope = Scope("module")
         self.later = []
         self.block(tree.body)
+        module = self.scope
+        # What functions set by `global` is known after a first reading.
+        module.flags |= self.flags
         for function, scope, receiver, guards in self.later:
             self.body(function, scope, receiver, guards)
+        self.flags = module.flags
 
     def block(self, body: Sequence[ast.stmt]) -> bool:
         """Read statements; say whether the block never reaches its end."""
@@ -271,11 +276,11 @@ class _Reader(Expressions):
             self.scope.names = other
             if isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not):
                 self._narrow(node.test.operand)
-            if guard and not isinstance(node.body[-1], ast.Raise):
-                # What follows an early return is the branch for the other releases.
-                self.uses.guards += 1
         else:
             self.scope.names = then if left_else and not left else merged(then, other)
+        if guard and left != left_else and not isinstance((node.body if left else node.orelse)[-1], ast.Raise):
+            # What follows an early return is the branch for the other releases.
+            self.uses.guards += 1
         return left and left_else
 
     def _narrow(self, test: ast.expr) -> None:
@@ -317,7 +322,8 @@ class _Reader(Expressions):
             values = self.settled(self.read(item.context_expr))
             if item.optional_vars is not None:
                 self.bind(item.optional_vars, values)
-        return self.block(node.body)
+        suppressing = as_try(node)
+        return self.block(node.body) if suppressing is None else self.try_(suppressing)
 
     def try_(self, node: ast.Try | ast.TryStar) -> bool:
         guard = False
@@ -328,6 +334,7 @@ class _Reader(Expressions):
         before = dict(self.scope.names)
         left = self.block(node.body) or self.block(node.orelse)
         after = self.scope.names if not left else None
+        returns_early = left and guard and self._lacks(node.body)
         for handler in node.handlers:
             self.scope.names = dict(before)
             if handler.type is not None:
@@ -338,7 +345,14 @@ class _Reader(Expressions):
                 after = self.scope.names if after is None else merged(after, self.scope.names)
         self.uses.guards -= guard
         self.scope.names = before if after is None else after
-        return self.block(node.finalbody) or after is None
+        ended = self.block(node.finalbody) or after is None
+        # What follows runs only where the body failed.
+        self.uses.guards += returns_early and not ended
+        return ended
+
+    def _lacks(self, body: Sequence[ast.stmt]) -> bool:
+        """Say whether a `try` that returns early fails only for what the library lacks."""
+        return imports_any(body, self.index.packages) or self.releases.may_lack(body)
 
     def match(self, node: ast.Match) -> None:
         self.read(node.subject)

@@ -75,6 +75,7 @@ class Renamer:
         self._public = _exported(self.tree.module)
         self._bound = {name for scope in self._all_scopes() for name in scope}
         self._bound |= set(dir(builtins)) | {name.id for name in self.scopes.names}
+        self._quoted = _words_in_strings(self.tree)
 
     def _all_scopes(self) -> list[dict[str, list[Binding]]]:
         return [scope.bindings for scope in {id(one): one for one in self.scopes.of.values()}.values()] + [
@@ -237,8 +238,9 @@ class Renamer:
                 bound = self.scopes.of[at].resolve(name)
                 targets = {binding.target for binding in bound}
                 target = targets.pop() if len(targets) == 1 else ""
-                # What the old code goes by itself is there; any other import has to be one that runs.
-                if not (isinstance(root, ast.Name) and root.id == name) and not any(map(self._runs, bound)):
+                # What the old code goes by itself is there; any other import has to be one that has run.
+                is_root = isinstance(root, ast.Name) and root.id == name
+                if not is_root and not any(self._has_run(one, at) for one in bound):
                     continue
                 if target and not target.startswith(".") and new.path.startswith(target + "."):
                     rest = new.path.removeprefix(target + ".")
@@ -249,16 +251,24 @@ class Renamer:
             scope = scope.parent  # type: ignore[assignment]
         if known:
             return min(known)[1], []
-        return self._added(new, self._beside(root, at))
+        return self._added(new, self._beside(root, at, new))
 
-    def _beside(self, root: ast.expr, at: ast.AST) -> ast.AST | None:
+    def _beside(self, root: ast.expr, at: ast.Attribute, new: Symbol) -> ast.AST | None:
         """Return the import to add another after: the one that brought the old name, or the file's last before the place.
 
-        One within a `try` or a condition will not do: it may not be what is run.
+        One within a `try` or a condition will not do: it may not be what is run, and the program may do without the library.
         """
         bound = self.scopes.of[root].resolve(root.id) if isinstance(root, ast.Name) else []
-        if bound and bound[0].target and self._runs(bound[0]):
-            return bound[0].node
+        imports = [one for one in bound if one.target]
+        found = next((one.node for one in imports if self._has_run(one, at)), None)
+        if found is not None:
+            return found
+        library = new.path.partition(".")[0]
+        known = [
+            one for some in self.scopes.module.bindings.values() for one in some if one.target.split(".")[0] == library
+        ]
+        if (imports and self._full(at)) or (known and not any(map(self._runs, known))):
+            raise _No("the library is imported within a `try` or a condition alone, so a further import may fail")
         start = self.tree.span(at)[0]
         above = [
             one
@@ -271,6 +281,17 @@ class Renamer:
         """Say whether a binding's statement is run for certain, and not below `if TYPE_CHECKING` or in a `try`."""
         whole = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
         return isinstance(self.tree.parents.get(binding.node), whole)
+
+    def _has_run(self, binding: Binding, at: ast.AST) -> bool:
+        """Say whether an import was run for certain when a place is: without a function in between, it has to stand above."""
+        if not self._runs(binding):
+            return False
+        own, scope = self.scopes.of[binding.node], self.scopes.of[at]
+        while scope is not own and scope.parent is not None:
+            if scope.kind == "function":
+                return True
+            scope = scope.parent
+        return self.tree.span(binding.node)[1] <= self.tree.span(at)[0]
 
     def _added(self, new: Symbol, beside: ast.AST | None) -> tuple[str, list[Edit]]:
         """Return an expression for a name whose import is added after the import that brought the old one."""
@@ -393,6 +414,8 @@ class Renamer:
             self.package
             or len(others) != 1
             or binding.name in self._public
+            # A quoted annotation, say, which whoever reads it evaluates.
+            or binding.name in self._quoted
             or (new.name in self._bound and new.name != binding.name)
             or any(not isinstance(use.ctx, ast.Load) or use in self._stay for use in uses)
             or (self.scopes.of[binding.node] is self.scopes.module and self.used_elsewhere(binding.name))
@@ -470,6 +493,19 @@ def _exported(module: ast.Module) -> set[str]:
             for one in ast.walk(value)
             if isinstance(one, ast.Constant) and isinstance(one.value, str)
         }
+    return found
+
+
+def _words_in_strings(tree: Tree) -> set[str]:
+    """Return the words of a program's strings; not of docstrings, or of any other string that is a statement."""
+    found: set[str] = set()
+    for node in tree.nodes:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and not isinstance(tree.parents[node], ast.Expr)
+        ):
+            found.update(re.findall(r"\w+", node.value))
     return found
 
 

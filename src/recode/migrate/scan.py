@@ -120,28 +120,38 @@ def _all_read(
     tell: Callable[[int, int], None],
 ) -> Iterable[_Outcome]:
     """Read every file, in several processes where there are many."""
-    global _JOB
     count = min(workers or cores(), max(1, len(files) // _FEW))
-    _JOB = (folder, index, confidence)
+    job = (folder, index, confidence)
     if count <= 1 or "fork" not in multiprocessing.get_all_start_methods():
         for number, file in enumerate(files, start=1):
-            yield _read_file(file)
+            yield _read_file(file, job)
             tell(number, len(files))
         return
-    # Forked processes have the index already.
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("fork")) as pool:
-        for number, outcome in enumerate(pool.map(_read_file, files, chunksize=_CHUNK), start=1):
+    # Forked processes have the index already: what the initializer gets is not sent.
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(count, mp_context=fork, initializer=_take_job, initargs=(job,)) as pool:
+        for number, outcome in enumerate(pool.map(_read_of_job, files, chunksize=_CHUNK), start=1):
             yield outcome
             tell(number, len(files))
 
 
-_JOB: tuple[Path, Index, float] | None = None
-"""What `_read_file` is about: set before processes are forked."""
+_Job = tuple[Path, Index, float]
+_JOB: _Job | None = None
+"""What a process of a pool is about. The process that asks never sets it: several threads of it may scan at once."""
 
 
-def _read_file(file: Path) -> _Outcome:
+def _take_job(job: _Job) -> None:
+    global _JOB
+    _JOB = job
+
+
+def _read_of_job(file: Path) -> _Outcome:
     assert _JOB is not None
-    folder, index, confidence = _JOB
+    return _read_file(file, _JOB)
+
+
+def _read_file(file: Path, job: _Job) -> _Outcome:
+    folder, index, confidence = job
     try:
         text = read(folder / file).text
         if file.suffix == ".ipynb":

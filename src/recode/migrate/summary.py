@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from recode.migrate.changes import ORDER, Left
-from recode.migrate.findings import Finding
+from recode.migrate.findings import Finding, readable
 from recode.migrate.rewriting import Migrated
 
 LEFT_ALONE = "left alone"
@@ -58,7 +58,7 @@ def as_json(result: Migrated) -> dict[str, Any]:
         "places": places(result),
         "counts": counts(result),
         "tests": None if proof is None else tests(result),
-        "skipped": [{"file": one.file.as_posix(), "reason": one.reason} for one in result.scanned.skipped],
+        "skipped": [{"file": readable(one.file), "reason": one.reason} for one in result.scanned.skipped],
         "remarks": result.remarks,
         "done": result.done,
     }

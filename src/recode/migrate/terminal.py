@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from recode.migrate.findings import readable
 from recode.migrate.patch import Rewritten, file_patch
 from recode.migrate.rewriting import Migrated
 from recode.migrate.summary import counts, places, tests
@@ -41,7 +42,7 @@ def print_summary(console: Console, result: Migrated) -> None:
     for remark in result.remarks:
         console.print(remark, style="yellow", markup=False, soft_wrap=True)
     for one in result.scanned.skipped:
-        console.print(f"not looked at: {one.file.as_posix()}: {one.reason}", style="dim", markup=False, soft_wrap=True)
+        console.print(f"not looked at: {readable(one.file)}: {one.reason}", style="dim", markup=False, soft_wrap=True)
     console.print(_bottom_line(result), markup=False, soft_wrap=True)
 
 

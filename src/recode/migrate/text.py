@@ -18,6 +18,7 @@ from recode.errors import RecodeError
 LARGEST = 4 << 20
 """Bytes from which on a file is left alone: what is larger was not written by hand."""
 
+_NO_TEXT = "its declared encoding, {}, is none of text"
 Newline = Literal["\n", "\r\n", "\r"]
 
 
@@ -39,12 +40,14 @@ class Source:
         """Return the bytes of the text, or of another text in the same encoding and with the same mark.
 
         Raises:
-            Unreadable: the encoding lacks a character of the text.
+            Unreadable: the encoding lacks a character of the text, or is none of text.
         """
         try:
             return self.bom + (self.text if text is None else text).encode(self.encoding)
         except UnicodeEncodeError as error:
             raise Unreadable(f"{self.encoding} has no {error.object[error.start]!r}") from None
+        except (LookupError, UnicodeError):
+            raise Unreadable(_NO_TEXT.format(self.encoding)) from None
 
 
 def decode(data: bytes, *, python: bool = True) -> Source:
@@ -60,6 +63,9 @@ def decode(data: bytes, *, python: bool = True) -> Source:
         text = body.decode(encoding)
     except UnicodeDecodeError as error:
         raise Unreadable(f"not {encoding} (byte {len(bom) + error.start}), and no other encoding is declared") from None
+    except (LookupError, UnicodeError):
+        # Python has codecs that are no encodings of text, such as rot13 and hex, and one that always fails.
+        raise Unreadable(_NO_TEXT.format(encoding)) from None
     source = Source(text, encoding, bom, _newline(text))
     try:
         same = source.encode() == data

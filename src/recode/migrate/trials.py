@@ -10,24 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recode.migrate.project import SUFFIXES
+from recode.errors import RecodeError
+from recode.migrate.project import SUFFIXES, TOOLS, is_environment
 from recode.migrate.regions import Spot
 from recode.sandbox.environments import Environment
 from recode.sandbox.trees import PROJECT, TreeLimits, isolation, run_in_tree
 
-_LEFT_OUT = (
-    "__pycache__",
-    ".git",
-    ".hg",
-    ".svn",
-    ".tox",
-    ".nox",
-    ".venv",
-    "venv",
-    "node_modules",
-    ".mypy_cache",
-    ".pytest_cache",
-)
 _LARGEST = 64 << 20
 """Bytes from which on a file is not copied."""
 
@@ -80,11 +68,12 @@ def try_tests(
 
     Raises:
         SandboxError: the code was not reviewed and this machine gives no isolation.
+        RecodeError: the project cannot be copied.
     """
     with tempfile.TemporaryDirectory(prefix="recode-trial-") as scratch:
         folder = Path(scratch)
         tree, beside, result = folder / "project", folder / "beside", folder / "result"
-        _copy(root, tree)
+        copy_project(root, tree)
         for path, content in changed.items():
             (tree / path).write_bytes(content)
         for one in (beside, result):
@@ -108,20 +97,36 @@ def try_tests(
     return Trial(run.status, tests, reached, run.stdout, run.stderr, run.seconds)
 
 
-def _copy(root: Path, tree: Path) -> None:
-    def unwanted(folder: str, names: list[str]) -> list[str]:
-        return [name for name in names if name in _LEFT_OUT or _unwanted(Path(folder) / name)]
+def copy_project(root: Path, tree: Path) -> None:
+    """Copy a project without what no test gets: what tools keep, links, environments and huge files.
 
-    shutil.copytree(root, tree, ignore=unwanted, symlinks=True)
+    Raises:
+        RecodeError: something in it cannot be copied.
+    """
+
+    def unwanted(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if name in TOOLS or _unwanted(Path(folder) / name)]
+
+    try:
+        shutil.copytree(root, tree, ignore=unwanted, symlinks=True)
+    except shutil.Error as error:
+        # Each of the files, the copy, and why.
+        source, _, why = error.args[0][0]
+        raise RecodeError(f"{source}: cannot be copied for the tests ({why}); make it readable") from None
+    except OSError as error:
+        raise RecodeError(f"{error.filename or root}: cannot be copied for the tests ({error.strerror})") from None
 
 
 def _unwanted(path: Path) -> bool:
-    """Say whether a path is a link, a device, an environment or a huge file, which no test gets."""
-    if path.is_symlink():
+    """Say whether a path is a link, a device, an environment, a huge file or out of reach, which no test gets."""
+    try:
+        if path.is_symlink():
+            return True
+        if path.is_dir():
+            return is_environment(path)
+        return not path.is_file() or (path.suffix not in SUFFIXES and path.stat().st_size > _LARGEST)
+    except OSError:
         return True
-    if path.is_dir():
-        return (path / "pyvenv.cfg").exists()
-    return not path.is_file() or (path.suffix not in SUFFIXES and path.stat().st_size > _LARGEST)
 
 
 def _read(result: Path, prefix: str) -> tuple[dict[str, str], dict[tuple[Path, Spot], frozenset[str]]]:

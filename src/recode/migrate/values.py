@@ -72,21 +72,37 @@ class Scope:
     foreign: dict[str, Scope] = field(default_factory=dict)
     """Names that `global` and `nonlocal` send to another scope."""
     info: FunctionInfo | ClassInfo | None = None
+    flags: set[str] = field(default_factory=set)
+    """Names of this scope that were computed from releases (`guards.py`)."""
 
     def lookup(self, name: str) -> Values | None:
         """Return what a name stands for; None where no scope has it."""
+        owner = self.owner(name)
+        return owner.names[name] if owner is not None else None
+
+    def owner(self, name: str) -> Scope | None:
+        """Return the scope whose name is meant; None where no scope has it."""
         scope: Scope | None = self
         is_own = True
         while scope is not None:
             # A class's names are not seen from within its functions.
             if (is_own or scope.kind != "class") and name in scope.names:
-                return scope.names[name]
+                return scope
             scope, is_own = scope.parent, False
         return None
 
     def assign(self, name: str, values: Values) -> None:
         """Bind a name."""
         self.foreign.get(name, self).names[name] = values
+
+    def flag(self, name: str) -> None:
+        """Note that a name bound here is computed from releases."""
+        self.foreign.get(name, self).flags.add(name)
+
+    def is_flag(self, name: str) -> bool:
+        """Say whether a name is one that was computed from releases; one of an inner scope hides another's."""
+        owner = self.owner(name)
+        return owner is not None and name in owner.flags
 
     def module(self) -> Scope:
         """Return the scope around all."""
