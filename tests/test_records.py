@@ -115,3 +115,27 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError, match="cannot be written"):
         write_text(tmp_path / "file" / "data.txt", "x")
+
+
+def test_a_link_stays_and_its_file_is_written(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link.txt"
+    link.symlink_to(tmp_path / "real" / "data.txt")
+    for text in ("one", "two"):
+        write_text(link, text)
+        assert (tmp_path / "real" / "data.txt").read_text() == text
+    assert link.is_symlink()
+
+
+def test_what_is_no_file_is_written_to(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    (tmp_path / "stdout").symlink_to(f"/dev/fd/{reader}")
+    for path in (pipe, tmp_path / "stdout"):
+        write_text(path, "x")
+        assert os.read(reader, 9) == b"x"
+    os.close(reader)
+    assert pipe.is_fifo()
+    with pytest.raises(RecordError, match="cannot be written"):
+        write_text(tmp_path, "x")

@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from recode.errors import RecodeError
@@ -31,9 +32,9 @@ def examine() -> bool:
     findings = [_python(), *(_extra(name, modules) for name, modules in _EXTRAS.items()), _uv(), _device(), *_sandbox()]
     table = Table("", "", "detail", "to mend it")
     for one in findings:
-        table.add_row(
-            one.what, "[green]works[/]" if one.works else "[red]missing[/]", one.detail, "" if one.works else one.mend
-        )
+        # What stands in brackets, such as an extra's name, would be taken for markup.
+        shown = (escape(one.detail), "" if one.works else escape(one.mend))
+        table.add_row(one.what, "[green]works[/]" if one.works else "[red]missing[/]", *shown)
     Console().print(table)
     return all(one.works for one in findings)
 

@@ -181,13 +181,20 @@ def write_text(path: str | Path, text: str) -> None:
 def write_bytes(path: str | Path, content: bytes, mode: int | None = None) -> None:
     """Write a file atomically: the path holds the old content or the new, whenever the process is killed.
 
+    A link stays: the file it leads to is replaced. What is no file, such as `/dev/stdout` or a pipe, is written to.
+
     Raises:
         RecordError: the folder cannot be written.
     """
     path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        # Before links are followed: the one behind /dev/stdout leads nowhere where that is a pipe.
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as error:
         raise RecordError(f"{path}: cannot be written ({error.strerror})") from None
     try:
@@ -197,7 +204,7 @@ def write_bytes(path: str | Path, content: bytes, mode: int | None = None) -> No
             os.fsync(file.fileno())
         # mkstemp makes private files; without a mode a file has the usual permissions.
         os.chmod(temporary, 0o666 & ~_umask() if mode is None else mode)  # noqa: PTH101
-        os.replace(temporary, path)  # noqa: PTH105
+        os.replace(temporary, target)  # noqa: PTH105
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):

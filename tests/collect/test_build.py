@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from typer.testing import CliRunner
 
 from recode.cli import app
 from recode.collect import cache
-from recode.records import Migration, read_records
+from recode.errors import SandboxError
+from recode.records import Migration, read_records, write_records
+from recode.sandbox import execution
 
 NAMES = ("train", "validation", "test_updates", "test_libraries", "no_op", "no_op_train")
 UPDATES = {
@@ -68,6 +71,40 @@ def test_verify_says_no_and_why(source: Path, tmp_path: Path) -> None:
     table = CliRunner().invoke(app, ["verify", str(source), "--locks", str(tmp_path / "locks")])
     assert "toylib-slow-3" in table.output
     assert "8 of 9 entries hold" in table.output
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_entries_of_a_library_run_in_their_own_releases(
+    toy_index: Path, tmp_path: Path, make_wheel: Callable[..., Path], make_entry: Callable[..., Migration], turn: int
+) -> None:
+    make_wheel(toy_index, "toylib", "3.0", "def extent(values): return sum(values) * 2.0\n")
+    code = make_entry().new_code
+    later = {"old_version": "2.0", "new_version": "3.0", "old_symbol": "toylib.surface", "new_symbol": "toylib.extent"}
+    programs = {"old_code": code, "new_code": code.replace("surface", "extent")}
+    entries = [make_entry(), make_entry(id="toylib-surface-1", family_id="toylib-surface", **later, **programs)]
+    # Right in the releases of the others, wrong in its own.
+    entries.insert(1, make_entry(id="toylib-false-1", old_version="2.0", new_version="3.0"))
+    write_records(tmp_path / "set.jsonl", entries[::turn])
+    arguments = ["verify", str(tmp_path / "set.jsonl"), "--json", "--locks", str(tmp_path / "locks")]
+    said = json.loads(CliRunner().invoke(app, arguments).stdout)
+    assert [one["id"] for one in said["failed"]] == ["toylib-false-1"]
+
+
+@pytest.mark.parametrize("author", ["hand-written", "some-model"])
+def test_what_nobody_has_read_does_not_run_without_isolation(
+    toy_index: Path, tmp_path: Path, make_entry: Callable[..., Migration], author: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_here() -> None:
+        raise SandboxError("no sandbox")
+
+    monkeypatch.setattr(execution, "best_level", none_here)
+    write_records(tmp_path / "set.jsonl", [make_entry(author=author)])
+    arguments = ["verify", str(tmp_path / "set.jsonl"), "--fresh", "--locks", str(tmp_path / "locks")]
+    done = CliRunner().invoke(app, arguments)
+    if author == "hand-written":
+        assert done.exit_code == 0, done.output
+    else:
+        assert isinstance(done.exception, SandboxError)
 
 
 def test_build_writes_every_file_and_leaks_nothing(source: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from recode.collect import cache
 from recode.collect.cache import CachedRunner
+from recode.errors import SandboxError
 from recode.sandbox.environments import Environment
 from recode.sandbox.execution import Execution
 
@@ -17,7 +18,11 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Programs run; the program's text is the outcome."""
     programs: list[str] = []
 
-    def run(environment: Environment, code: str, *, hash_seed: int, preload: tuple[str, ...]) -> Execution:
+    def run(
+        environment: Environment, code: str, *, hash_seed: int, reviewed: bool, preload: tuple[str, ...]
+    ) -> Execution:
+        if not reviewed:
+            raise SandboxError("no isolation")
         programs.append(f"{environment.digest} {code} {hash_seed} {preload}")
         return Execution.model_validate({"outcome": code, "stdout": "x"})
 
@@ -60,3 +65,8 @@ def test_a_broken_file_is_run_again(tmp_path: Path, runs: list[str]) -> None:
     run(HERE, "finished")
     run(HERE, "finished")
     assert len(runs) == 2
+
+
+def test_programs_that_nobody_has_read_are_said_to_be_so(tmp_path: Path, runs: list[str]) -> None:
+    with pytest.raises(SandboxError):
+        CachedRunner(tmp_path, reviewed=False)(HERE, "finished")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from recode.collect.knowledge import KnowledgeSource, by_hand_only, read_source
-from recode.errors import RecordError
+from recode.collect import knowledge
+from recode.collect.knowledge import KnowledgeSource, build_all, by_hand_only, read_source
+from recode.errors import RecodeError, RecordError
 
 DATA = Path(__file__).parents[2] / "data" / "knowledge"
 PATTERN = """
@@ -44,3 +45,28 @@ def test_a_bad_source_names_file_and_field(tmp_path: Path, text: str, said: str)
 @pytest.mark.parametrize("file", sorted(DATA.glob("*.toml")), ids=lambda file: file.stem)
 def test_the_sources_can_be_read(file: Path) -> None:
     assert read_source(file).library == file.stem
+
+
+def test_a_library_that_cannot_be_looked_at_keeps_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def down(*_: object) -> None:
+        raise RecodeError("no index")
+
+    monkeypatch.setattr(knowledge, "build_knowledge", down)
+    source(tmp_path, PATTERN.format(name="a"))
+    file = tmp_path / "out" / "lib.jsonl"
+    assert not build_all(tmp_path, tmp_path.parent, tmp_path / "out")
+    assert len(file.read_text().splitlines()) == 1
+    file.write_text("good\n")
+    assert not build_all(tmp_path, tmp_path.parent, tmp_path / "out")
+    assert file.read_text() == "good\n"
+    assert "lib.jsonl is kept as it is: no index" in capsys.readouterr().err
+
+
+def test_unknown_libraries_and_folders_are_named(tmp_path: Path) -> None:
+    source(tmp_path, "")
+    with pytest.raises(RecodeError, match=r"^lip: no library of .*they hold: lib$"):
+        build_all(tmp_path, tmp_path, tmp_path / "out", ["lib", "lip"])
+    with pytest.raises(RecodeError, match="gone: no such folder"):
+        build_all(tmp_path, tmp_path / "gone", tmp_path / "out")

@@ -97,6 +97,16 @@ def test_one_library_does_not_stop_the_others(
     assert len(read_records(out, Finding)) == len(json.loads(printed.out)[0]["findings"])
 
 
+def test_where_no_library_could_be_looked_at_the_file_is_kept(
+    toy_releases: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "found.jsonl"
+    out.write_text("{}\n")
+    assert not collect_and_print(asked_of(["toybroken"], "1.0", "2.0"), None, out, as_json=False)
+    assert out.read_text() == "{}\n"
+    assert "found.jsonl: not written, what it holds is kept" in capsys.readouterr().err
+
+
 def test_the_table_names_kind_old_and_new(
     toy_releases: Index, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recode.collect.exports import export
+from recode.collect.exports import SPLITS, export
 from recode.errors import RecordError
 from recode.prompts import response
 from recode.records import Migration, write_records, write_text
@@ -31,6 +31,28 @@ def test_the_published_form_has_its_six_fields(data: Path, tmp_path: Path) -> No
     row = json.loads((tmp_path / "out" / "train.jsonl").read_text().splitlines()[0])
     assert sorted(row) == ["dependency", "description", "new_code", "new_version", "old_code", "update_info"]
     assert row["new_version"] == "==2.0"
+
+
+def test_the_data_set_is_not_overwritten_by_another_form(data: Path, tmp_path: Path) -> None:
+    before = (data / "train.jsonl").read_bytes()
+    (tmp_path / "link").symlink_to(data)
+    with pytest.raises(RecordError, match="the data set's own folder"):
+        export(data, tmp_path / "link", "recode")
+    assert (data / "train.jsonl").read_bytes() == before
+
+
+def test_every_split_is_written(data: Path, tmp_path: Path, make_entry: MakeEntry) -> None:
+    for name in SPLITS:
+        write_records(data / f"{name}.jsonl", [make_entry()])
+    assert {path.name for path in data.glob("*.jsonl")} >= {"no_op_generated.jsonl", "test_generated.jsonl"}
+    assert len(export(data, tmp_path / "out", "recode")) == len(SPLITS) == 8
+
+
+def test_an_empty_split_is_not_on_the_card(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    (data / "no_op.jsonl").write_text("")
+    assert "no_op.parquet" not in export(data, tmp_path / "out", "hf")
+    assert "no_op" not in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_the_datasets_library_loads_the_folder(data: Path, tmp_path: Path) -> None:

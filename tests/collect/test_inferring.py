@@ -11,6 +11,7 @@ from recode.collect.inferring import infer_file
 from recode.collect.releases import releases_before
 from recode.errors import RecordError
 from recode.records import Migration, read_records
+from recode.sandbox.levels import try_level
 
 OLD = "import toymath\n\nvalues = [1.5, 2.0, 4.5]\nprint(toymath.total(values, scale=3))\n"
 RECORD = {
@@ -23,6 +24,12 @@ RECORD = {
 }
 
 
+needs_isolation = pytest.mark.skipif(
+    not (try_level("isolated").holds or try_level("reduced").holds), reason="this machine gives no sandbox"
+)
+
+
+@needs_isolation
 def test_the_release_before_is_found_and_the_entry_verified(toy_releases: Index, tmp_path: Path) -> None:
     wrong = {**RECORD, "new_code": OLD.replace("scale=3", "factor=4")}
     unknown = {**RECORD, "dependency": "nowhere"}
@@ -36,6 +43,19 @@ def test_the_release_before_is_found_and_the_entry_verified(toy_releases: Index,
     assert entry.old_on_new is not None
     assert entry.old_on_new.outcome == "raises"
     assert verify_files([tmp_path / "out.jsonl"], tmp_path / "locks")
+
+
+def test_where_nothing_could_be_run_the_file_is_kept(
+    toy_releases: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RECODE_INDEX", toy_releases.url + "/nothing/here")
+    path, out = tmp_path / "set.jsonl", tmp_path / "out.jsonl"
+    odd = {**RECORD, "dependency": "toymath[all]"}
+    path.write_text("".join(json.dumps(one) + "\n" for one in (RECORD, odd)), encoding="utf-8")
+    out.write_text("old\n", encoding="utf-8")
+    assert not infer_file(path, out, tmp_path / "locks")
+    assert out.read_text(encoding="utf-8") == "old\n"
+    assert "what it holds is kept" in capsys.readouterr().out
 
 
 def test_without_infer_the_published_form_is_refused(tmp_path: Path) -> None:

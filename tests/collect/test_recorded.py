@@ -32,3 +32,13 @@ def test_made_up_entries_cannot_be_run(tmp_path: Path) -> None:
     write_records(tmp_path / "data.jsonl", [entry("generator")])
     with pytest.raises(RecordError, match=r"lib-f-1.*made up"):
         read_recorded(tmp_path / "data.jsonl", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("old_symbol", ""), ("old_version", ""), ("library", ""), ("old_symbol", "nx.a / nx.b"), ("new_symbol", "a-b")],
+)
+def test_what_cannot_be_run_names_entry_and_field(tmp_path: Path, field: str, value: str) -> None:
+    write_records(tmp_path / "data.jsonl", [entry("someone"), entry("someone").model_copy(update={field: value})])
+    with pytest.raises(RecordError, match=rf"data\.jsonl: entry 2 \(`lib-f-1`\): field `{field}`"):
+        read_recorded(tmp_path / "data.jsonl", tmp_path)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from toy_releases import Index
 
+from recode.collect import releases
 from recode.collect.releases import ReleaseError, fetch, releases_between
 
 
@@ -37,3 +38,12 @@ def test_a_file_is_what_the_index_says(toy_releases: Index) -> None:
 def test_what_cannot_be_told_is_an_error(toy_releases: Index, library: str, old: str, new: str, message: str) -> None:
     with pytest.raises(ReleaseError, match=message):
         releases_between(library, old, new)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"<html>Welcome</html>", b"\xff", b"[]", b'{"releases": {"1.0": [{}]}}', b'{"releases": 3}']
+)
+def test_an_index_that_answers_something_else_is_one_error(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    monkeypatch.setattr(releases, "_get", lambda url, what: answer)
+    with pytest.raises(ReleaseError, match=r"numpy: .*does not answer as PyPI's JSON interface does"):
+        releases_between("numpy", "1.0", "2.0")

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from recode.collect.symbols import Symbol, follows, parse_symbol, uses_old
+from recode.collect.symbols import Symbol, follows, parse_symbol, uses_old, words_of
 from recode.records import Kind
 
 
@@ -70,3 +70,7 @@ def test_use_is_seen_in_the_syntax_tree(symbol: str, kind: Kind, code: str, used
 def test_following(old: str, new: str, before: str, after: str, follow: bool) -> None:
     trees = ast.parse(before), ast.parse(after)
     assert follows(*trees, parse_symbol(old), parse_symbol(new)) is follow
+
+
+def test_a_number_too_long_for_decimal_is_passed_over() -> None:
+    assert words_of(ast.parse(f"f(0x{'f' * 4000}, 12)")) == {"f": 1, "12": 1}

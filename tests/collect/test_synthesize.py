@@ -14,10 +14,10 @@ import pytest
 from rich.console import Console
 
 from recode.collect.join import Finding
-from recode.collect.synthesis_prompt import SETTINGS, Rejected, ask, read_reply
-from recode.collect.synthesize import Wish, read_updates, report, run_synthesis, synthesize
+from recode.collect.synthesis_prompt import SETTINGS, Rejected, ask, read_reply, setting_of
+from recode.collect.synthesize import Replies, Task, Wish, read_updates, report, run_synthesis, synthesize
 from recode.errors import RecodeError, RecordError
-from recode.models import EndpointBackend, Sampling
+from recode.models import EndpointBackend, Prompt, Sampling
 from recode.records import ApiUpdate, Migration, read_records, write_records
 from recode.sandbox.levels import try_level
 
@@ -199,3 +199,41 @@ def test_a_prompt_holds_the_last_rejection_only() -> None:
     prompt = ask(UPDATE, "plants", (Rejected("one", "bad"), Rejected("two", "worse")))
     assert [role for role, _ in prompt.messages] == ["system", "user", "assistant", "user"]
     assert prompt.messages[2][1] == "two"
+
+
+def asked_for(replies: Replies, *questions: str) -> list[str]:
+    return replies.of([Prompt((("user", one),)) for one in questions], wish().sampling)
+
+
+def test_replies_survive_what_they_hold_and_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl.replies.jsonl"
+    odd = ["a\u2028b\x85c\n", "half \ud83d of it", "plain"]
+    with model([*odd, "again"]) as (url, asked):
+        first = asked_for(Replies(path, backend(url)), "1", "2", "3")
+        assert first == [odd[0], "half ? of it", "plain"]
+        # As an earlier version wrote, and killed within a character.
+        lines = [json.dumps(json.loads(line), ensure_ascii=False) for line in path.read_text().split("\n") if line]
+        path.write_bytes("\n".join([*lines[:2], lines[2].replace("plain", "größer")]).encode()[:-7])
+        assert asked_for(Replies(path, backend(url)), "1", "2", "3") == [*first[:2], "again"]
+        assert len(asked) == 4
+        assert asked_for(Replies(path, backend(url)), "1", "2", "3") == [*first[:2], "again"]
+        assert len(asked) == 4
+
+
+def test_replies_that_cannot_be_kept_are_one_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordError, match="check --out"):
+        Replies(tmp_path / "file" / "out.jsonl.replies.jsonl", backend("http://localhost:1/v1"))
+
+
+def test_settings_that_come_round_again_are_told_apart() -> None:
+    count = 3 * len(SETTINGS)
+    assert len({Task(UPDATE, number).prompt().key() for number in range(count)}) == count
+    assert tuple(map(setting_of, range(len(SETTINGS)))) == SETTINGS
+
+
+@pytest.mark.parametrize(("field", "value"), [("library", ""), ("old_symbol", " "), ("old_symbol", "nx.a / nx.b")])
+def test_an_update_that_no_program_can_be_run_for_is_told(tmp_path: Path, field: str, value: str) -> None:
+    write_records(tmp_path / "u.jsonl", [UPDATE.model_copy(update={field: value})])
+    with pytest.raises(RecordError, match=rf"u\.jsonl:1: field `{field}`"):
+        read_updates(tmp_path / "u.jsonl")

@@ -277,6 +277,12 @@ def test_an_import_that_a_program_forgot_is_missed(make_entry: MakeEntry, toy_pa
     assert "old_runs_on_old" in [one.clause for one in verdict.failures]
 
 
+def test_a_number_too_long_for_decimal_fails_and_stops_nothing(make_entry: MakeEntry, toy_pair: Pair) -> None:
+    long = f"big = 0x{'f' * 4000}\n"
+    programs = {"old_code": long + make_entry().old_code, "new_code": long + make_entry().new_code}
+    assert [one.clause for one in check(make_entry(**programs), toy_pair).failures] == ["parses"]
+
+
 NO_OP_CODE = "import toylib\n\nprint(toylib.average([1.0, 2.0]))\n"
 
 

@@ -271,6 +271,32 @@ def test_addresses(given: str, asked: str) -> None:
     assert EndpointBackend(given, "m").url == asked
 
 
-def test_no_address_is_one_error() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8000",
+        "http://[::1/v1",
+        "http://localhost:80a0/v1",
+        "http://h/ü/v1",
+        "http://h/a b",
+        "http://h/v1\n",
+        "http://:80/v1",
+    ],
+)
+def test_no_address_is_one_error(url: str) -> None:
     with pytest.raises(RecodeError, match="not an address"):
-        EndpointBackend("localhost:8000", "m")
+        EndpointBackend(url, "m")
+
+
+def test_an_address_that_no_request_can_be_sent_to_is_refused_at_once() -> None:
+    with pytest.raises(RecodeError, match="no request can be sent"):
+        generated(EndpointBackend("http://user:word@localhost/v1", "m"), {})
+
+
+@pytest.mark.parametrize("key", ["secret\r", "secret\nX: y", "secret–", "secret\udcff"])
+def test_a_key_that_cannot_be_sent_is_not_shown(server: Server, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("RECODE_API_KEY", key)
+    with pytest.raises(RecodeError, match="RECODE_API_KEY holds a line break or another character") as caught:
+        generated(EndpointBackend(server.url, "m", patience=QUICK), {})
+    assert "secret" not in str(caught.value)
+    assert server.count == 0

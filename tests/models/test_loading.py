@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM
 import recode.models
 from recode.errors import RecodeError
 from recode.models import EMBEDDED, load, resolve
+from recode.models.local import model_fingerprint
 
 
 def test_a_folder_is_loaded_in_evaluation_mode(tiny_model: Path) -> None:
@@ -44,6 +45,25 @@ def test_an_unknown_name_is_one_error_line() -> None:
 
 def test_a_folder_without_a_model_is_one_error_line(tmp_path: Path) -> None:
     with pytest.raises(RecodeError, match=r"config\.json is missing"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["./nosuch", "~/nosuch", "/nosuch"])
+def test_a_path_is_no_hub_name(name: str) -> None:
+    with pytest.raises(RecodeError, match="no such model folder"):
+        model_fingerprint(name)
+
+
+def test_a_hub_name_that_cannot_be_looked_up_is_one_error_line() -> None:
+    with pytest.raises(RecodeError, match="cannot be looked up") as caught:
+        model_fingerprint("owner/no model..")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("base", ["null", '""', "3"])
+def test_an_adapter_without_a_base_is_one_error_line(tmp_path: Path, base: str) -> None:
+    (tmp_path / "adapter_config.json").write_text(f'{{"base_model_name_or_path": {base}}}', encoding="utf-8")
+    with pytest.raises(RecodeError, match="names no base model"):
         load(tmp_path)
 
 

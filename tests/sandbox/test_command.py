@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from recode import doctor
 from recode.cli import app
 from recode.errors import RecordError, SandboxError
 from recode.sandbox.command import prune
@@ -65,6 +66,15 @@ def test_the_doctor_says_what_holds() -> None:
     done = CliRunner().invoke(app, ["doctor"])
     assert "sandbox" in done.output
     assert done.exit_code in (0, 1)
+
+
+def test_the_doctor_spells_the_extra_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(doctor._EXTRAS, "train", ("no_such_module",))
+    monkeypatch.setenv("COLUMNS", "300")
+    assert not doctor.examine()
+    assert "pip install -e '.[train]'" in capsys.readouterr().out
 
 
 def test_a_folder_without_locks_keeps_no_environment_and_deletes_none(tmp_path: Path) -> None:

@@ -12,7 +12,15 @@ import pytest
 
 from recode.errors import EnvironmentBuildError, MissingExtraError
 from recode.sandbox import environments
-from recode.sandbox.environments import Environment, Lock, ensure_environment, ensure_lock, recode_home, uv_path
+from recode.sandbox.environments import (
+    Environment,
+    Lock,
+    ensure_environment,
+    ensure_lock,
+    locked_requirements,
+    recode_home,
+    uv_path,
+)
 
 
 def test_a_lock_is_sorted_exact_and_hashed(toy_index: Path, tmp_path: Path) -> None:
@@ -34,6 +42,19 @@ def test_other_requirements_resolve_a_lock_anew(toy_index: Path, tmp_path: Path)
     more = ensure_lock(tmp_path, "toylib", "1.0", ["toyuser==1.0"])
     assert len(more.pins) == 2
     assert more.digest != alone.digest
+
+
+def test_spaces_within_a_requirement_do_not_cut_it(toy_index: Path, tmp_path: Path) -> None:
+    lock = ensure_lock(tmp_path, "toylib", "1.0", ["toyuser < 2"])
+    assert len(lock.pins) == 2
+    assert locked_requirements(tmp_path, "toylib", "1.0") == ("toyuser<2",)
+    assert ensure_lock(tmp_path, "toylib", "1.0", ["toyuser<2"]) == lock
+
+
+def test_a_home_that_cannot_be_made_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECODE_HOME", "/dev/null/x")
+    with pytest.raises(EnvironmentBuildError, match="set RECODE_HOME to a folder"):
+        ensure_environment(Lock("toylib-1.0", ("toylib==1.0",)))
 
 
 def test_what_cannot_be_resolved_is_one_line(toy_index: Path, tmp_path: Path) -> None:

@@ -50,8 +50,10 @@ def build(sources: Path, out: Path, *, families: int | None = None, fresh: bool 
     candidates = _some(read_sources([sources]), families)
     run = CachedRunner(fresh=fresh)
     pairs = environments_of(candidates, out / "locks", run)
-    checked = check_entries([(one.entry, pairs[one.entry.library]) for one in candidates], run)
-    files, repeats = compile_files(checked, pairs, run, pinned_families(sources))
+    checked = check_entries([(one.entry, pairs[one.releases]) for one in candidates], run)
+    # Each library has one file of sources, so one pair of releases.
+    libraries = {one.entry.library: pairs[one.releases] for one in candidates}
+    files, repeats = compile_files(checked, libraries, run, pinned_families(sources))
     for name, records in files.items():
         write_records(out / f"{name}.jsonl", records)
     report(checked, console)

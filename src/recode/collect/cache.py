@@ -23,10 +23,10 @@ RUNNER_VERSION = 1
 class CachedRunner:
     """Runs programs as `run_program` does, and remembers."""
 
-    def __init__(self, home: Path | None = None, *, fresh: bool = False) -> None:
-        """With `fresh`, what is remembered is not read, only replaced."""
+    def __init__(self, home: Path | None = None, *, fresh: bool = False, reviewed: bool = True) -> None:
+        """With `fresh`, what is remembered is not read, only replaced; programs not `reviewed` never run without isolation."""
         self._folder = (home or recode_home()) / "executions"
-        self._fresh = fresh
+        self._fresh, self._reviewed = fresh, reviewed
 
     def __call__(
         self, environment: Environment, code: str, hash_seed: int = 0, preload: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class CachedRunner:
         path = self._folder / key[:2] / f"{key}.json"
         if not self._fresh and (kept := self._read(path)) is not None:
             return kept
-        execution = run_program(environment, code, hash_seed=hash_seed, preload=preload)
+        execution = run_program(environment, code, hash_seed=hash_seed, reviewed=self._reviewed, preload=preload)
         # Time-outs and crashes may be the machine's doing: the next run tries again.
         if execution.outcome in ("finished", "raised"):
             write_text(path, execution.model_dump_json())

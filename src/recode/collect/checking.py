@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -14,15 +15,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from recode.collect.cache import CachedRunner
+from recode.collect.no_op import AUTHOR as COMBINED
 from recode.collect.programs import imported_modules
 from recode.collect.published import is_published
 from recode.collect.recorded import read_recorded
-from recode.collect.sources import Candidate, Releases, read_sources
+from recode.collect.sources import AUTHOR, Candidate, Releases, read_sources
 from recode.collect.verify import Pair, Runner, Verdict, verify
 from recode.errors import RecordError
 from recode.machine import cores
 from recode.records import Migration
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
+
+REVIEWED = frozenset({AUTHOR, COMBINED})
+"""Authors whose programs somebody has read; those of all others never run without isolation."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ def verify_files(files: Sequence[Path], locks: Path, *, fresh: bool = False, as_
     Raises:
         RecordError: a file does not follow the format.
         EnvironmentBuildError: an environment cannot be built.
+        SandboxError: this machine gives no isolation, and an entry is by somebody else than `REVIEWED`.
     """
     records = [file for file in files if file.suffix == ".jsonl"]
     for file in records:
@@ -55,9 +61,9 @@ def verify_files(files: Sequence[Path], locks: Path, *, fresh: bool = False, as_
     sources = [file for file in files if file not in records]
     candidates = read_sources(sources) if sources else []
     candidates += [one for file in records for one in read_recorded(file, locks)]
-    run = CachedRunner(fresh=fresh)
+    run = CachedRunner(fresh=fresh, reviewed=all(one.entry.author in REVIEWED for one in candidates))
     pairs = environments_of(candidates, locks, run)
-    checked = check_entries([(one.entry, pairs[one.entry.library]) for one in candidates], run)
+    checked = check_entries([(one.entry, pairs[one.releases]) for one in candidates], run)
     failed = [one for one in checked if not one.verdict.holds]
     if as_json:
         entries = [{"id": one.verdict.id, "failures": [asdict(f) for f in one.verdict.failures]} for one in failed]
@@ -67,13 +73,15 @@ def verify_files(files: Sequence[Path], locks: Path, *, fresh: bool = False, as_
     return not failed
 
 
-def environments_of(candidates: Sequence[Candidate], locks: Path, run: Runner) -> dict[str, Pair]:
-    """Return the environments of every library of the candidates, built if need be, and what can be loaded there before them."""
-    releases = {one.releases.library: one.releases for one in candidates}
-    codes: dict[str, list[str]] = {library: [] for library in releases}
+def environments_of(candidates: Sequence[Candidate], locks: Path, run: Runner) -> dict[Releases, Pair]:
+    """Return the environments of all releases that candidates are about, built if need be, and what can be loaded there before them."""
+    codes: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for one in candidates:
-        codes[one.releases.library] += [one.entry.old_code, one.entry.new_code]
-    return {library: _pair(one, locks, imported_modules(codes[library]), run) for library, one in releases.items()}
+        codes[_versions(one.releases)] += [one.entry.old_code, one.entry.new_code]
+    # What is loaded before a program must not depend on which of a library's packages (`matplotlib`, `mpl_toolkits`) it is about.
+    modules = {versions: imported_modules(programs) for versions, programs in codes.items()}
+    distinct = dict.fromkeys(one.releases for one in candidates)
+    return {releases: _pair(releases, locks, modules[_versions(releases)], run) for releases in distinct}
 
 
 def check_entries(jobs: Sequence[tuple[Migration, Pair]], run: Runner, workers: int | None = None) -> list[Checked]:
@@ -99,6 +107,10 @@ def report(checked: Sequence[Checked], console: Console) -> None:
                 table.add_row(one.verdict.id, failure.clause, failure.reason)
         console.print(table, markup=False)
     console.print(f"{len(checked) - len(failed)} of {len(checked)} entries hold")
+
+
+def _versions(releases: Releases) -> tuple[str, str, str]:
+    return releases.library, releases.old_version, releases.new_version
 
 
 def _pair(releases: Releases, locks: Path, modules: tuple[str, ...], run: Runner) -> Pair:

@@ -91,7 +91,7 @@ def asked_of(
 def collect_and_print(asked: Sequence[Asked], locks: Path | None, out: Path | None, *, as_json: bool) -> bool:
     """Collect each library, print the families, write them; return whether all libraries could be looked at.
 
-    A library that cannot be collected is told in one line and does not stop the others.
+    A library that cannot be collected is told in one line and does not stop the others; where none can be, nothing is written.
     """
     console, errors = Console(), Console(stderr=True)
     done: list[Collected] = []
@@ -102,8 +102,12 @@ def collect_and_print(asked: Sequence[Asked], locks: Path | None, out: Path | No
         except RecodeError as error:
             errors.print(f"{one.library}: {error}", style="red", markup=False, soft_wrap=True)
     findings = [finding for each in done for finding in each.findings]
-    if out is not None:
+    if out is not None and done:
         write_records(out, findings)
+    elif out is not None:
+        errors.print(
+            f"{out}: not written{', what it holds is kept' if out.exists() else ''}", markup=False, soft_wrap=True
+        )
     if as_json:
         print(json.dumps([_as_json(each) for each in done], ensure_ascii=False))
     else:

@@ -14,7 +14,9 @@ from recode.rewards import gradable
 
 Format = Literal["recode", "hf", "verl"]
 
-SPLITS = ("train", "validation", "test_updates", "test_libraries", "no_op", "no_op_train", "test_generated")
+SPLITS = (
+    "train", "validation", "test_updates", "test_libraries", "no_op", "no_op_train", "test_generated", "no_op_generated",
+)  # fmt: skip
 
 
 def export(data: Path, out: Path, form: Format) -> dict[str, int]:
@@ -28,9 +30,13 @@ def export(data: Path, out: Path, form: Format) -> dict[str, int]:
             function `recode.rewards.compute_score`; rows whose gold cannot be graded are left out, because verl takes no None.
 
     Raises:
-        RecordError: no split is there, a line is bad, or `out` cannot be written.
+        RecordError: no split is there, a line is bad, or `out` cannot be written or is the data folder itself.
         MissingExtraError: `hf` and `verl` need the `datasets` library.
     """
+    if out.resolve() == data.resolve():
+        raise RecordError(
+            f"{out}: is the data set's own folder, whose files would be overwritten; give another with --out"
+        )
     splits = {name: read_records(path, Migration) for name in SPLITS if (path := data / f"{name}.jsonl").exists()}
     if not splits:
         raise RecordError(f"{data}: holds no split of the data set, such as train.jsonl; give its folder with --data")
@@ -43,7 +49,7 @@ def export(data: Path, out: Path, form: Format) -> dict[str, int]:
         name: _verl_rows(name, entries) if form == "verl" else _plain_rows(entries) for name, entries in splits.items()
     }
     if form == "hf":
-        write_text(out / "README.md", _card(data, list(rows)))
+        write_text(out / "README.md", _card(data, [name for name, split in rows.items() if split]))
     return {f"{name}.parquet": _write_parquet(out / f"{name}.parquet", split) for name, split in rows.items() if split}
 
 

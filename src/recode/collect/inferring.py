@@ -17,6 +17,7 @@ from rich.table import Table
 from recode.collect.cache import CachedRunner
 from recode.collect.checking import verified
 from recode.collect.published import import_name, read_published
+from recode.collect.recorded import update_fault
 from recode.collect.releases import ReleaseError, releases_before
 from recode.collect.verify import Pair, Runner
 from recode.errors import EnvironmentBuildError
@@ -29,15 +30,18 @@ SERIES = 8
 
 @dataclass(frozen=True)
 class Inferred:
-    """A published entry, verified with the release found for it; or None, and why."""
+    """A published entry, verified with the release found for it; or None, and why. `ran`: it was run in some release."""
 
     id: str
     entry: Migration | None
     reason: str = ""
+    ran: bool = True
 
 
 def infer_file(path: Path, out: Path, locks: Path, *, fresh: bool = False) -> bool:
     """Verify a file of the published form; write the entries that hold as records; return whether all do.
+
+    Where no entry could be run (no index, no environment), nothing is written.
 
     Args:
         path: JSON Lines with the published six fields.
@@ -47,27 +51,35 @@ def infer_file(path: Path, out: Path, locks: Path, *, fresh: bool = False) -> bo
 
     Raises:
         RecordError: a line is bad, or `out` cannot be written.
+        SandboxError: this machine gives no isolation; nobody has read these programs.
     """
     entries = read_published(path)
-    run = CachedRunner(fresh=fresh)
+    run = CachedRunner(fresh=fresh, reviewed=False)
     columns = (TextColumn("looking for releases"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         found = [infer(entry, locks, run) for entry in progress.track(entries)]
-    write_records(out, [one.entry for one in found if one.entry is not None])
-    _show(found, out)
+    if any(one.ran for one in found):
+        write_records(out, [one.entry for one in found if one.entry is not None])
+        written = f"written to {out}"
+    else:
+        written = f"{out} is not written{', what it holds is kept' if out.exists() else ''}"
+    _show(found, written)
     return all(one.entry is not None for one in found)
 
 
 def infer(entry: Migration, locks: Path, run: Runner) -> Inferred:
     """Verify an entry with the newest release before its own with which the rule holds."""
     if not entry.new_version:
-        return Inferred(entry.id, None, "it names no new release")
+        return Inferred(entry.id, None, "it names no new release", ran=False)
+    # The old release is what is looked for; any stands for it.
+    if fault := update_fault(entry.model_copy(update={"old_version": entry.new_version})):
+        return Inferred(entry.id, None, fault, ran=False)
     try:
         versions = releases_before(entry.library, entry.new_version)[:SERIES]
         new = _environment(entry.library, entry.new_version, locks)
     except (ReleaseError, EnvironmentBuildError) as error:
-        return Inferred(entry.id, None, str(error))
-    reason = f"there is no release before {entry.new_version}"
+        return Inferred(entry.id, None, str(error), ran=False)
+    reason, ran = f"there is no release before {entry.new_version}", False
     for version in versions:
         try:
             old = _environment(entry.library, version, locks)
@@ -76,14 +88,14 @@ def infer(entry: Migration, locks: Path, run: Runner) -> Inferred:
             reason = f"{entry.library} {version} cannot be installed"
             continue
         pair = Pair(old, new, import_name(entry.old_code, entry.library))
-        checked = verified(entry.model_copy(update={"old_version": version}), pair, run)
+        checked, ran = verified(entry.model_copy(update={"old_version": version}), pair, run), True
         if checked.verdict.holds:
             return Inferred(entry.id, checked.entry)
         failure = checked.verdict.failures[0]
         reason = f"{failure.clause} with {version}: {failure.reason}"
         if failure.clause in _HOPELESS:
             break
-    return Inferred(entry.id, None, reason)
+    return Inferred(entry.id, None, reason, ran)
 
 
 _HOPELESS = frozenset(
@@ -96,7 +108,7 @@ def _environment(library: str, version: str, locks: Path) -> Environment:
     return ensure_environment(ensure_lock(locks, library, version))
 
 
-def _show(found: Sequence[Inferred], out: Path) -> None:
+def _show(found: Sequence[Inferred], written: str) -> None:
     console = Console()
     failed = [one for one in found if one.entry is None]
     if failed:
@@ -104,4 +116,4 @@ def _show(found: Sequence[Inferred], out: Path) -> None:
         for one in failed:
             table.add_row(one.id, one.reason)
         console.print(table, markup=False)
-    console.print(f"{len(found) - len(failed)} of {len(found)} entries hold; written to {out}", soft_wrap=True)
+    console.print(f"{len(found) - len(failed)} of {len(found)} entries hold; {written}", markup=False, soft_wrap=True)

@@ -308,17 +308,22 @@ def build_all(
 ) -> bool:
     """Write what is known of each library; return whether all could be looked at.
 
+    Of a library that cannot be looked at, what is written by hand is told where no file is there; a file that is there is kept.
+
     Args:
         sources: folder of `data/knowledge`.
         written: folder of `data/sources`; a library that is only there is compared with its releases.
         out: where the files go.
         libraries: only these.
         locks: folder of locks; None: one below `$RECODE_HOME`.
+
+    Raises:
+        RecodeError: a folder does not exist, or a library is in neither.
     """
     errors = Console(stderr=True)
     failed = 0
-    names = {file.stem for folder in (sources, written) for file in folder.glob("*.toml")}
-    for name in sorted(names if not libraries else names & set(libraries)):
+    for name in _named(sources, written, libraries):
+        file = out / f"{name}.jsonl"
         try:
             by_hand = _if_there(written / f"{name}.toml", read_file)
             source = _if_there(sources / f"{name}.toml", read_source) or _plain(by_hand)
@@ -331,16 +336,34 @@ def build_all(
                 raise
             except RecodeError as error:
                 failed += 1
-                errors.print(
-                    f"{name}: only what is written by hand: {error}", style="red", markup=False, soft_wrap=True
-                )
+                told = f"{file} is kept as it is" if file.exists() else "only what is written by hand"
+                errors.print(f"{name}: {told}: {error}", style="red", markup=False, soft_wrap=True)
+                if file.exists():
+                    continue
                 knowledge = by_hand_only(source, by_hand)
-            write_knowledge(out / f"{name}.jsonl", knowledge)
+            write_knowledge(file, knowledge)
             errors.print(f"{name}: {len(knowledge.updates)} updates", highlight=False)
         except RecordError as error:
             failed += 1
             errors.print(f"{name}: {error}", style="red", markup=False, soft_wrap=True)
     return not failed
+
+
+def _named(sources: Path, written: Path, libraries: Sequence[str]) -> list[str]:
+    """Return the names of the libraries asked for; all that the folders hold where none is."""
+    for folder in (sources, written):
+        if not folder.is_dir():
+            raise RecodeError(f"{folder}: no such folder; give those of the project with --sources and --written")
+    known = {file.stem for folder in (sources, written) for file in folder.glob("*.toml")}
+    if unknown := sorted(set(libraries) - known):
+        raise RecodeError(
+            f"{unknown[0]}: no library of {sources} or {written}; they hold: {', '.join(sorted(known)) or 'none'}"
+        )
+    if not known:
+        raise RecodeError(
+            f"{sources} and {written} hold no TOML file; give those of the project with --sources and --written"
+        )
+    return sorted(set(libraries) or known)
 
 
 def _if_there(file: Path, read: Callable[[Path], SourceT]) -> SourceT | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from recode.collect.sources import Candidate, Releases
+from recode.collect.symbols import parse_symbol
 from recode.errors import RecordError
-from recode.records import Migration, read_records
+from recode.records import ApiUpdate, Migration, read_records
 from recode.sandbox.environments import locked_requirements
 
 
@@ -14,7 +15,7 @@ def read_recorded(path: Path, locks: Path) -> list[Candidate]:
     """Read a JSON Lines file of migrations; their environments are those of the locks.
 
     Raises:
-        RecordError: the file cannot be read, a line is bad, or an entry is made up: it has no library to run.
+        RecordError: the file cannot be read, a line is bad, or an entry cannot be run: it is made up, or lacks a library, release or symbol.
     """
     candidates = []
     for number, entry in enumerate(read_records(path, Migration), start=1):
@@ -22,14 +23,33 @@ def read_recorded(path: Path, locks: Path) -> list[Candidate]:
             raise RecordError(
                 f"{path}: entry {number} (`{entry.id}`) is made up; only entries of real libraries can be run"
             )
-        releases = Releases(
-            library=entry.library,
-            # A symbol begins with the name that programs import.
-            import_name=entry.old_symbol.partition("(")[0].partition(".")[0],
-            old_version=entry.old_version,
-            new_version=entry.new_version,
-            old_requires=locked_requirements(locks, entry.library, entry.old_version),
-            new_requires=locked_requirements(locks, entry.library, entry.new_version),
-        )
-        candidates.append(Candidate(entry, releases, path))
+        if fault := update_fault(entry):
+            raise RecordError(f"{path}: entry {number} (`{entry.id}`): {fault}")
+        candidates.append(Candidate(entry, locked_releases(entry, locks), path))
     return candidates
+
+
+def update_fault(update: ApiUpdate) -> str:
+    """Return the first field of an update without which its programs cannot be run, and its fault; empty where there is none."""
+    for field in ("library", "old_version", "new_version", "old_symbol"):
+        if not getattr(update, field).strip():
+            return f"field `{field}`: is empty"
+    for field in ("old_symbol", "new_symbol"):
+        try:
+            parse_symbol(getattr(update, field))
+        except ValueError as error:
+            return f"field `{field}`: {error}"
+    return ""
+
+
+def locked_releases(update: ApiUpdate, locks: Path) -> Releases:
+    """Return the releases of an update without faults; what their environments need besides is what the locks say."""
+    return Releases(
+        library=update.library,
+        # A symbol begins with the name that programs import.
+        import_name=parse_symbol(update.old_symbol).path[0],
+        old_version=update.old_version,
+        new_version=update.new_version,
+        old_requires=locked_requirements(locks, update.library, update.old_version),
+        new_requires=locked_requirements(locks, update.library, update.new_version),
+    )

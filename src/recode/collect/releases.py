@@ -125,9 +125,18 @@ def _asked(library: str, version: str, known: dict[Version, tuple[File, ...]]) -
 def _listing(library: str) -> Iterator[tuple[str, tuple[File, ...]]]:
     base = os.environ.get("RECODE_INDEX") or PYPI
     url = f"{base.rstrip('/')}/{canonicalize_name(library)}/json"
-    answer = json.loads(_get(url, library))
-    for version, entries in answer["releases"].items():
-        files = tuple(file for entry in entries if not entry.get("yanked") and (file := _file(entry, url)))
+    data = _get(url, library)
+    try:
+        listed = json.loads(data)["releases"].items()
+        found = [
+            (version, tuple(file for entry in entries if not entry.get("yanked") and (file := _file(entry, url))))
+            for version, entries in listed
+        ]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise ReleaseError(
+            f"{library}: {url} does not answer as PyPI's JSON interface does; check $RECODE_INDEX"
+        ) from None
+    for version, files in found:
         try:
             Version(version)
         except InvalidVersion:

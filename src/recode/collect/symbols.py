@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from recode.records import Kind
 
 _NOTATION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
+_LONGEST_BITS = 14_000
+"""Somewhat less than Python's 4,300 decimal digits: changed inputs are a little larger."""
 
 POSITIONAL_KINDS = frozenset(
     {"parameter_removed", "parameter_added", "keyword_only", "default_changed", "return_changed"}
@@ -69,6 +71,11 @@ def parse_symbol(text: str) -> Symbol:
     return Symbol(tuple(match.group(1).strip(".").split(".")), tuple(parameters), tuple(values))
 
 
+def is_too_long(value: object) -> bool:
+    """Say whether a literal is a number that Python refuses to write in decimal, as syntax trees show it; hexadecimal has no such limit."""
+    return isinstance(value, int) and value.bit_length() > _LONGEST_BITS
+
+
 def words_of(tree: ast.AST) -> Counter[str]:
     """Count what a program mentions: names, attributes, imported names, keywords, and the text of literals."""
     words: Counter[str] = Counter()
@@ -82,7 +89,7 @@ def words_of(tree: ast.AST) -> Counter[str]:
                 words.update(name.split("."))
             case ast.keyword(arg=str(name)):
                 words[name] += 1
-            case ast.Constant(value=value) if value is not ...:
+            case ast.Constant(value=value) if value is not ... and not is_too_long(value):
                 words[str(value)] += 1
     return words
 

@@ -18,6 +18,15 @@ SETTINGS = (
 )  # fmt: skip
 """Settings that keep programs about one update apart; the first context takes the first, and so on."""
 
+
+def setting_of(number: int) -> str:
+    """Return the setting of a context, counted from 0. Where they come round again they are told apart: equal prompts get one reply."""
+    turn, place = divmod(number, len(SETTINGS))
+    return SETTINGS[place] + (
+        f" (example {turn + 1} of this setting: choose other data and another structure)" if turn else ""
+    )
+
+
 SYSTEM = (
     "You write short, natural Python programs that show how a library's update changes code. "
     "Your programs are run in both releases and compared; only those that hold are kept."

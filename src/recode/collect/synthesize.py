@@ -22,12 +22,13 @@ from recode.collect.cache import CachedRunner
 from recode.collect.checking import Checked, check_entries, environments_of
 from recode.collect.duplicates import near_duplicates
 from recode.collect.join import Confidence, Finding
-from recode.collect.sources import Candidate, Releases
-from recode.collect.synthesis_prompt import SETTINGS, Rejected, ask, read_reply
+from recode.collect.recorded import locked_releases, update_fault
+from recode.collect.sources import Candidate
+from recode.collect.synthesis_prompt import Rejected, ask, read_reply, setting_of
 from recode.errors import RecodeError, RecordError
 from recode.models import Backend, EndpointBackend, LocalBackend, Prompt, Sampling
 from recode.records import ApiUpdate, Migration, first_fault, read_jsonl, write_records
-from recode.sandbox.environments import locked_requirements, recode_home
+from recode.sandbox.environments import recode_home
 from recode.sandbox.levels import best_level
 
 NO_PROGRAMS = "the reply does not hold exactly two Python code blocks"
@@ -59,7 +60,7 @@ class Task:
 
     def prompt(self) -> Prompt:
         """Return what to ask next."""
-        return ask(self.update, SETTINGS[self.number % len(SETTINGS)], tuple(self.rejected))
+        return ask(self.update, setting_of(self.number), tuple(self.rejected))
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,18 @@ def read_updates(path: Path, least: Confidence = "medium") -> list[ApiUpdate]:
     for number, value in read_jsonl(path):
         try:
             if "update" not in value:
-                updates.append(ApiUpdate.model_validate_json(json.dumps(value)))
-                continue
-            finding = Finding.model_validate_json(json.dumps(value))
+                update, sure = ApiUpdate.model_validate_json(json.dumps(value)), True
+            else:
+                finding = Finding.model_validate_json(json.dumps(value))
+                update, sure = finding.update, _ORDER.index(finding.confidence) >= _ORDER.index(least)
         except ValidationError as error:
             raise RecordError(
                 f"{path}:{number}: {first_fault(error)}; updates are what `recode collect --out FILE` writes"
             ) from None
-        if _ORDER.index(finding.confidence) >= _ORDER.index(least):
-            updates.append(finding.update)
+        if sure and (fault := update_fault(update)):
+            raise RecordError(f"{path}:{number}: {fault}")
+        if sure:
+            updates.append(update)
     return updates
 
 
@@ -186,13 +190,13 @@ def _judge(tasks: Sequence[Task], answers: Sequence[str], author: str, locks: Pa
     candidates: list[tuple[Task, str, Candidate]] = []
     for task, reply in zip(tasks, answers, strict=True):
         if (entry := _entry(task, reply, author)) is not None:
-            candidates.append((task, reply, Candidate(entry, _releases(task.update, locks), locks)))
+            candidates.append((task, reply, Candidate(entry, locked_releases(task.update, locks), locks)))
         else:
             rejections["no programs"] += 1
             task.rejected.append(Rejected(reply, f"Rejected: {NO_PROGRAMS}."))
-    run = CachedRunner()
+    run = CachedRunner(reviewed=False)
     pairs = environments_of([one for _, _, one in candidates], locks, run)
-    checked = check_entries([(one.entry, pairs[one.entry.library]) for _, _, one in candidates], run)
+    checked = check_entries([(one.entry, pairs[one.releases]) for _, _, one in candidates], run)
     for (task, reply, _), result in zip(candidates, checked, strict=True):
         if result.verdict.holds:
             task.entry = result.entry
@@ -210,18 +214,6 @@ def _entry(task: Task, reply: str, author: str) -> Migration | None:
         **task.update.model_dump(), id=task.id, old_code=written.old, new_code=written.new,
         context=written.context, author=author,
     )  # fmt: skip
-
-
-def _releases(update: ApiUpdate, locks: Path) -> Releases:
-    return Releases(
-        library=update.library,
-        # A symbol begins with the name that programs import.
-        import_name=update.old_symbol.partition("(")[0].partition(".")[0],
-        old_version=update.old_version,
-        new_version=update.new_version,
-        old_requires=locked_requirements(locks, update.library, update.old_version),
-        new_requires=locked_requirements(locks, update.library, update.new_version),
-    )
 
 
 def _reason(checked: Checked) -> str:
@@ -246,34 +238,47 @@ class Replies:
     """A model's replies, kept on disk as they come, under the model and all that it was asked."""
 
     def __init__(self, path: Path, backend: Backend) -> None:
-        """Read what an earlier run got; half a last line, which a killed run leaves, is passed over."""
+        """Read what an earlier run got; half a last line, which a killed run leaves, is passed over.
+
+        Raises:
+            RecordError: the file cannot be read, or its folder cannot be made.
+        """
         self._path, self._backend = path, backend
         self._kept: dict[str, str] = {}
         self._lock = threading.Lock()
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                try:
-                    value = json.loads(line)
-                    self._kept[value["asked"]] = value["reply"]
-                except (ValueError, LookupError, TypeError):
-                    continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lines = path.read_bytes().split(b"\n") if path.exists() else []
+        except OSError as error:
+            raise RecordError(f"{path}: cannot be read or made ({error.strerror}); check --out") from None
+        # Bytes, cut at this byte only: a killed run may leave half a character, and some characters count as line breaks in text.
+        for line in lines:
+            try:
+                value = json.loads(line)
+                self._kept[value["asked"]] = str(value["reply"])
+            except (ValueError, LookupError, TypeError):
+                continue
 
     def of(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[str]:
         """Return one reply to each prompt, asking for those that are missing.
 
         Raises:
-            RecodeError: the model does not answer.
+            RecodeError: the model does not answer, or its reply cannot be kept.
         """
         keys = [self._key(prompt, sampling) for prompt in prompts]
 
         def keep(number: int, _: int, text: str) -> None:
-            line = json.dumps({"asked": keys[number], "reply": text}, ensure_ascii=False)
+            # Half a character of UTF-16, which JSON can hold, fits into no file and no record.
+            text = text.encode("utf-8", "replace").decode()
+            line = json.dumps({"asked": keys[number], "reply": text})
             with self._lock:
                 self._kept[keys[number]] = text
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                with self._path.open("a", encoding="utf-8") as file:
-                    # A line break first: what a killed run left unfinished must not swallow this line.
-                    file.write(f"\n{line}\n")
+                try:
+                    with self._path.open("a", encoding="utf-8") as file:
+                        # A line break first: what a killed run left unfinished must not swallow this line.
+                        file.write(f"\n{line}\n")
+                except OSError as error:
+                    raise RecordError(f"{self._path}: cannot be written ({error.strerror})") from None
 
         self._backend.generate(prompts, 1, sampling, lambda number, _: keys[number] in self._kept, keep)
         return [self._kept[key] for key in keys]

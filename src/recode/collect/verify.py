@@ -19,7 +19,7 @@ from typing import Literal, Protocol
 
 from recode.collect.perturb import variants
 from recode.collect.programs import edited_lines, similarity, text_at
-from recode.collect.symbols import Symbol, follows, parse_symbol, uses_old, words_of
+from recode.collect.symbols import Symbol, follows, is_too_long, parse_symbol, uses_old, words_of
 from recode.records import Migration, OldOnNew
 from recode.sandbox.environments import Environment
 from recode.sandbox.execution import Execution, Warned
@@ -114,6 +114,13 @@ def _check_text(entry: Migration) -> Iterator[Failure]:
     if broken:
         yield Failure("parses", f"{' and '.join(broken)} is not valid Python {'.'.join(map(str, (3, 11)))}")
         return
+    old_tree, new_tree = ast.parse(entry.old_code), ast.parse(entry.new_code)
+    literals = (
+        node.value for tree in (old_tree, new_tree) for node in ast.walk(tree) if isinstance(node, ast.Constant)
+    )
+    if any(map(is_too_long, literals)):
+        yield Failure("parses", "a number has more digits than Python writes in decimal")
+        return
     if entry.kind == "no_op":
         yield from _check_no_op_text(entry)
         return
@@ -123,7 +130,6 @@ def _check_text(entry: Migration) -> Iterator[Failure]:
             "edit_is_small",
             f"{lines} lines edited (at most {MAX_EDITED_LINES}), similarity {alike:.2f} (at least {MIN_SIMILARITY})",
         )
-    old_tree, new_tree = ast.parse(entry.old_code), ast.parse(entry.new_code)
     old, new = parse_symbol(entry.old_symbol), parse_symbol(entry.new_symbol)
     if not uses_old(old_tree, old, entry.kind):
         yield Failure("old_uses_old_symbol", f"the old program does not mention {_listed(old.leaves)}")

@@ -65,8 +65,7 @@ class EndpointBackend:
         Raises:
             RecodeError: this is no address of a server.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+        if not _is_address(url):
             raise RecodeError(f"{url}: not an address; give the server's base, such as http://localhost:8000/v1")
         base = url.rstrip("/").removesuffix("/chat/completions")
         self.url = (base if urlsplit(base).path.strip("/") else f"{base}/v1") + "/chat/completions"
@@ -83,6 +82,18 @@ class EndpointBackend:
         if not asked:
             return
         _Requests(self, prompts, sampling, keep, asked).run()
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it.
+        has_server = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    # The request line takes no other characters; a path with others is written percent-encoded.
+    plain = (parts.path + parts.query).isascii() and url.isprintable() and " " not in url
+    return has_server and plain
 
 
 class _Requests:
@@ -172,13 +183,10 @@ def _post(url: str, body: bytes, timeout: float) -> bytes:
 
     Raises:
         _Passing: the connection, or the server for the time being, failed.
-        RecodeError: the server refuses the request.
+        RecodeError: the server refuses the request, or it cannot be sent at all.
     """
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    if key := os.environ.get(KEY_VARIABLE):
-        headers["Authorization"] = f"Bearer {key}"
     try:
-        with urlopen(Request(url, body, headers), timeout=timeout) as reply:
+        with urlopen(Request(url, body, _headers()), timeout=timeout) as reply:
             # A body shorter than announced raises IncompleteRead; one without an announced end is caught when it is parsed.
             data: bytes = reply.read(_LONGEST_BODY)
             if reply.length:
@@ -190,11 +198,25 @@ def _post(url: str, body: bytes, timeout: float) -> bytes:
                 f"status {error.code}", _retry_after(error.headers.get("Retry-After")), error.code == 429
             ) from None
         raise RecodeError(f"{url}: refused with status {error.code}: {_said(error)}") from None
+    except (http.client.InvalidURL, UnicodeError):
+        raise RecodeError(f"{url}: no request can be sent to this address; check --endpoint") from None
     except (URLError, http.client.HTTPException, OSError) as error:
         reason = error.reason if isinstance(error, URLError) else error
         if isinstance(reason, socket.gaierror) and reason.errno == socket.EAI_NONAME:
             raise RecodeError(f"{url}: there is no such host; check --endpoint") from None
         raise _Passing(f"{type(reason).__name__}: {reason}") from None
+
+
+def _headers() -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    if key := os.environ.get(KEY_VARIABLE):
+        if not (key.isascii() and key.isprintable()):
+            # Without the key, which must not stand in anybody's terminal or log.
+            raise RecodeError(
+                f"{KEY_VARIABLE} holds a line break or another character that no header takes; set it again"
+            )
+        headers["Authorization"] = f"Bearer {key}"
+    return headers
 
 
 def _said(error: HTTPError) -> str:

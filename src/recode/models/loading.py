@@ -32,7 +32,7 @@ def resolve(name: str | Path) -> str:
     folder = Path(name)
     if folder.exists() and not any((folder / file).exists() for file in ("config.json", _ADAPTER)):
         raise RecodeError(f"{name}: no model in this folder (config.json is missing); name a Hugging Face model folder")
-    if not folder.exists() and str(name).count("/") != 1:
+    if not folder.exists() and (str(name).count("/") != 1 or str(name).startswith((".", "/", "~"))):
         known = ", ".join(EMBEDDED)
         raise RecodeError(
             f"{name}: no such model folder; use a folder, a hub name like `owner/model`, or one of: {known}"
@@ -128,6 +128,8 @@ def _base_of(folder: Path) -> str | None:
     try:
         base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
     except (ValueError, KeyError, TypeError):
+        base = None
+    if not isinstance(base, str) or not base:
         raise RecodeError(
             f"{path}: names no base model (`base_model_name_or_path`); save the adapter with peft"
         ) from None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from recode.errors import RecodeError
 from recode.models.backends import Have, Keep, batches, is_missing
 from recode.models.completing import complete
 from recode.models.loading import load, resolve
@@ -60,13 +61,20 @@ def model_fingerprint(name: str) -> str:
     """Return a digest of a model folder's files, or a hub name with the commit that is in the cache.
 
     Of files beyond 64 MB the size and 32 blocks spread over the file are read: training changes weights everywhere.
+
+    Raises:
+        RecodeError: there is no such model, or its hub cannot be asked.
     """
     source = resolve(name)
     folder = Path(source)
     if not folder.is_dir():
         from transformers.utils.hub import cached_file
 
-        config = str(cached_file(source, "config.json", _raise_exceptions_for_missing_entries=False) or "")
+        try:
+            config = str(cached_file(source, "config.json", _raise_exceptions_for_missing_entries=False) or "")
+        except (OSError, ValueError) as error:
+            said = next(iter(str(error).splitlines()), type(error).__name__)
+            raise RecodeError(f"{name}: cannot be looked up: {said}") from None
         commit = re.search(r"snapshots/([0-9a-f]{40})/", config)
         return f"{source}@{commit.group(1)}" if commit else source
     digest = hashlib.sha256()

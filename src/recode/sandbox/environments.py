@@ -71,13 +71,14 @@ def ensure_lock(folder: Path, library: str, version: str, requires: Sequence[str
         MissingExtraError: uv is not installed.
     """
     path = folder / f"{library}-{version}.txt"
-    wanted = " ".join([f"{library}=={version}", *requires])
-    header = f"# Python {PYTHON}: {wanted}"
+    # Spaces part the requirements in the header, so one such as `numpy < 2` loses its own.
+    wanted = [f"{library}=={version}", *("".join(one.split()) for one in requires)]
+    header = f"# Python {PYTHON}: {' '.join(wanted)}"
     if path.exists():
         lines = path.read_text(encoding="utf-8").splitlines()
         if lines and lines[0] == header:
             return Lock(path.stem, _pins(lines))
-    lock = Lock(path.stem, _resolve(wanted.split(" ")))
+    lock = Lock(path.stem, _resolve(wanted))
     write_text(path, "\n".join([header, *lock.pins]) + "\n")
     return lock
 
@@ -105,7 +106,7 @@ def ensure_environment(lock: Lock, home: Path | None = None) -> Environment:
     folder appears complete or not at all; what a killed build left behind is removed by the next one.
 
     Raises:
-        EnvironmentBuildError: a pin cannot be installed.
+        EnvironmentBuildError: a pin cannot be installed, or the folder of environments cannot be made.
         MissingExtraError: uv is not installed.
     """
     root = (home or recode_home()) / "environments"
@@ -113,7 +114,12 @@ def ensure_environment(lock: Lock, home: Path | None = None) -> Environment:
     environment = Environment(root / key, root / key / "bin" / "python", lock.digest)
     if environment.python.exists():
         return environment
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentBuildError(
+            f"{root}: cannot be made ({error.strerror}); set RECODE_HOME to a folder of yours"
+        ) from None
     with _only_one(root / f"{key}.lock"):
         if not environment.python.exists():
             # We hold the lock, so whatever stands here was left by a build that was killed, or lost its interpreter.
