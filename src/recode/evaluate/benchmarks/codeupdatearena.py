@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import itertools
 import json
 import math
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,45 +146,40 @@ class CodeUpdateArena(Benchmark):
 
         They run in a second sandbox where an item's reference passes there: its values can leave the process. Else they run beside the answer.
         """
-        pairs = [(self.lines[item.id], written_program(text, self.lines[item.id].name)) for item, text in asked]
+        pairs = []
+        for item, text in asked:
+            line = self.lines[item.id]
+            answer = written_program(text, line.name)
+            pairs.append((_Run(line, answer, updated=True), _Run(line, answer, updated=False)))
+        new = {run.line.prog_syn_id: run.line for run, _ in pairs if run.line.prog_syn_id not in self._beside}
+        references = [_Run(line, line.ref_solution, updated=True) for line in new.values()]
         # Everything in one go: starting fork servers costs more than running programs in them.
-        new = [self.lines[name] for name in sorted({line.prog_syn_id for line, _ in pairs} - self._beside.keys())]
-        runs = [_Run(line, line.ref_solution, True) for line in new]
-        runs += [_Run(line, answer, updated) for line, answer in pairs for updated in (True, False)]
-        apart = self._apart(runs)
-        for line, found in zip(new, apart, strict=False):
-            self._beside[line.prog_syn_id] = found.outcome != "passed"
-        answers, verdicts = runs[len(new) :], apart[len(new) :]
-        beside = [
-            number
-            for number, run in enumerate(answers)
-            if self._needs_beside(run, verdicts[number - (not run.updated)])
-        ]
-        works = [self._work(answers[number]) for number in beside]
-        for number, judgement in zip(beside, judge_beside(works, LIMITS, lambda n: None), strict=True):
-            verdicts[number] = judgement
-        advance(len(asked))
-        return [_verdict(verdicts[2 * number], verdicts[2 * number + 1]) for number in range(len(pairs))]
-
-    def _needs_beside(self, run: _Run, updated: Judgement) -> bool:
-        """Say whether a run has to be judged beside its answer, given what came of the run with the update apart from it."""
+        found = self._apart([*references, *itertools.chain(*pairs)])
+        self._beside |= {run.line.prog_syn_id: found[run].outcome != "passed" for run in references}
         # An answer may return what the reference does not, and what cannot leave the process.
-        return self._beside[run.line.prog_syn_id] or updated.outcome == "ungradable"
+        again = [
+            pair for pair in pairs if self._beside[pair[0].line.prog_syn_id] or found[pair[0]].outcome == "ungradable"
+        ]
+        beside = list(dict.fromkeys(itertools.chain(*again)))
+        found |= zip(beside, judge_beside([self._work(run) for run in beside], LIMITS, lambda n: None), strict=True)
+        advance(len(asked))
+        return [_verdict(found[updated], found[plain]) for updated, plain in pairs]
 
-    def _apart(self, runs: Sequence[_Run]) -> list[Judgement]:
+    def _apart(self, runs: Iterable[_Run]) -> dict[_Run, Judgement]:
         """Judge answers by tests in a second sandbox, package by package: its fork servers have the package loaded."""
-        found: dict[int, Judgement] = {}
-        for number, run in enumerate(runs):
+        found: dict[_Run, Judgement] = {}
+        groups: dict[str, list[_Run]] = {}
+        for run in dict.fromkeys(runs):
             if self._beside.get(run.line.prog_syn_id):
-                found[number] = Judgement("ungradable", "its values cannot leave the process", answer=run.answer)
-        groups = {
-            package: [n for n, run in enumerate(runs) if run.line.update.package == package and n not in found]
-            for package in sorted({run.line.update.package for run in runs}, key=_loading)
-        }
-        for chosen, verdicts in zip(groups.values(), _by_package(groups, runs), strict=True):
-            for number, verdict in zip(chosen, verdicts, strict=True):
-                found[number] = Judgement(verdict.outcome, verdict.detail, answer=runs[number].answer)
-        return [found[number] for number in range(len(runs))]
+                found[run] = Judgement("ungradable", "its values cannot leave the process", answer=run.answer)
+            else:
+                groups.setdefault(run.line.update.package, []).append(run)
+        # Most to load first: the last to end then ends soon.
+        ordered = [groups[package] for package in sorted(groups, key=lambda name: (-len(_PRELOAD.get(name, ())), name))]
+        for chosen, verdicts in zip(ordered, _side_by_side(ordered), strict=True):
+            for run, verdict in zip(chosen, verdicts, strict=True):
+                found[run] = Judgement(verdict.outcome, verdict.detail, answer=run.answer)
+        return found
 
     def _work(self, run: _Run) -> Beside:
         line = run.line
@@ -193,19 +189,15 @@ class CodeUpdateArena(Benchmark):
         return Beside(run.answer, line.unit_tests, own, here, before=line.before(run.updated), preload=preload)
 
 
-def _loading(package: str) -> tuple[int, str]:
-    """Order packages by what their fork servers load, most first: the last to end then ends soon."""
-    return -len(_PRELOAD.get(package, ())), package
-
-
-def _by_package(groups: Mapping[str, Sequence[int]], runs: Sequence[_Run]) -> list[list[Verdict]]:
-    """Judge the runs of several packages side by side, each with few fork servers: to load torch takes as long as fifty runs."""
+def _side_by_side(groups: Sequence[Sequence[_Run]]) -> list[list[Verdict]]:
+    """Judge groups of runs, each of one package, with few fork servers each: to load torch takes as long as fifty runs."""
     cancelled = threading.Event()
+    total = sum(map(len, groups))
 
-    def judged(package: str) -> list[Verdict]:
-        tasks = [_task(runs[number]) for number in groups[package]]
-        workers = math.ceil(cores() * len(tasks) / len(runs))
-        preload = _PRELOAD.get(package, ())
+    def judged(runs: Sequence[_Run]) -> list[Verdict]:
+        workers = math.ceil(cores() * len(runs) / total)
+        preload = _PRELOAD.get(runs[0].line.update.package, ())
+        tasks = [_task(run) for run in runs]
         return judge_tasks(tasks, LIMITS, lambda n: None, preload=preload, workers=workers, cancelled=cancelled)
 
     with ThreadPoolExecutor(cores()) as pool:
