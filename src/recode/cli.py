@@ -285,7 +285,7 @@ def migrate(
 ) -> None:
     """Rewrite what a release breaks or deprecates; print the diff (exit code 1 if a place that breaks is left alone).
 
-    Renames are done by syntax tree, without a model. A model's rewriting is offered only where the tests prove it.
+    Renames are done by syntax tree, without a model. A model's rewriting is offered where the tests prove it (others: `--unproven`).
     """
     from recode.migrate.command import Output
     from recode.migrate.rewriting import Extras
@@ -476,7 +476,7 @@ def report(
     ],
     out: Annotated[Path, typer.Option(help="Where the report on evaluations goes.")] = Path("runs/report"),
 ) -> None:
-    """Write one self-contained report.html and report.md: evaluations side by side, or a quickstart; several quickstarts: their seeds."""
+    """Write report.html and report.md on evaluations side by side, or a quickstart's into its folder; of several quickstarts print the seeds."""
     from recode.evaluate.reporting import report_on
 
     typer.echo(report_on(runs, out))
@@ -504,7 +504,11 @@ def study(
     data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
     out: Annotated[Path, typer.Option(help="Folder of models, evaluations and tables.")] = Path("runs/study"),
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Arms at a time, a thread each (default: one a core and 5 GiB).")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Arms at a time, a thread each; 1: all cores for one (default: one a core and 5 GiB, at most 8; 1 with a GPU).",
+        ),
     ] = None,
     finished: Annotated[bool, typer.Option("--finished", help="Write the tables that are done; run nothing.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Show the tables and how much of each is done.")] = False,

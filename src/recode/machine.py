@@ -5,6 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 def cores() -> int:
@@ -20,6 +23,25 @@ def memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return 8 << 30
+
+
+def overloaded() -> bool:
+    """Say whether twice as many processes want to run as there are cores: running out of wall time then says little."""
+    try:
+        return os.getloadavg()[0] > 2 * cores()
+    except OSError:
+        return False
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file; the kernel releases it when the process dies, however it dies."""
+    # Not on Windows, where projects can be scanned.
+    import fcntl
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def end_with_parent() -> None:

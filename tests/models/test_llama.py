@@ -99,6 +99,10 @@ def test_the_seed_alone_decides_what_is_drawn() -> None:
     assert len({tuple(ids) for ids in drawn[0]}) > 1
 
 
+def test_a_seed_may_be_a_date_with_the_step_in_front_of_it() -> None:
+    assert sample(llama(), prompts(), 1, Sampling(2, seed=20261122 * 1_000_000 + 64), NEVER)
+
+
 def test_completions_stop_at_the_end_token() -> None:
     model, end = llama(8, initializer_range=0.1), 3
     drawn = [ids for group in sample(model, prompts(8), 8, Sampling(12, seed=1), end) for ids in group]

@@ -10,9 +10,11 @@ from recode.errors import RecipeError, SandboxError
 from recode.prompts import response
 from recode.rewards import execution
 from recode.rewards.answer import text_of
-from recode.rewards.execution import score, spells_out, trl_reward
+from recode.rewards.execution import hushes, score, spells_out, trl_reward
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
+from recode.sandbox.execution import Execution
 from recode.sandbox.levels import best_level
+from recode.sandbox.zygotes import Limits
 
 OLD = "import toylib\n\nvalues = [1.5, 2.0]\nprint(toylib.area(values))\n"
 NEW = OLD.replace("area", "surface")
@@ -123,3 +125,47 @@ def test_a_missing_folder_of_locks_is_said_at_once(tmp_path: Path) -> None:
 def test_a_chat_message_in_parts_is_its_text() -> None:
     parts = [{"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]
     assert (text_of(parts), text_of([]), text_of("c")) == ("ab", "", "c")
+
+
+WARNS = "import toylib\n\nprint(toylib.mean([1.0, 3.0]))\n"
+FOLLOWS = WARNS.replace("mean", "average")
+
+
+@pytest.mark.parametrize(
+    "silencer",
+    [
+        "import warnings\nwarnings.simplefilter('ignore')\n",
+        "from warnings import filterwarnings as f\nf('ignore')\n",
+        "import sys\nsys.modules['warnings'].filters.insert(0, ('ignore', None, Warning, None, 0))\n",
+        "__import__('warnings').showwarning = print\n",
+    ],
+)
+def test_a_silenced_warning_earns_nothing(toy_new: Environment, silencer: str) -> None:
+    def reward(code: str) -> float | None:
+        return score(response("t", code), FOLLOWS, WARNS, "2.0\n", toy_new, "toylib")
+
+    assert (reward(FOLLOWS), reward(WARNS), reward(silencer + WARNS)) == (1.0, 0.0, 0.0)
+
+
+def test_programs_about_warnings_may_name_them() -> None:
+    gold = "import warnings\nwarnings.simplefilter('ignore')\nprint(f())"
+    assert not hushes(gold.replace("f()", "g()"), (gold,))
+    assert hushes(gold, ("print(f())",))
+
+
+def test_a_late_answer_on_a_busy_machine_has_another_chance(
+    toy_new: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = Execution(outcome="timeout", stdout="")
+    given: list[float] = []
+
+    def runs(environment: Environment, code: str, *, limits: Limits, **_: object) -> Execution:
+        given.append(limits.seconds)
+        return late if len(given) % 2 else Execution(outcome="finished", stdout=STDOUT)
+
+    monkeypatch.setattr(execution, "run_program", runs)
+    monkeypatch.setattr(execution, "overloaded", lambda: True)
+    assert scored(NEW, toy_new) == 1.0
+    assert given[1] > given[0]
+    monkeypatch.setattr(execution, "overloaded", lambda: False)
+    assert scored(NEW, toy_new) == 0.0

@@ -133,6 +133,13 @@ def test_copying_the_old_code_scores_high_but_has_no_lift() -> None:
     assert copy_baseline(GOLD, GOLD).terms == BEST
 
 
+def test_copying_a_no_op_that_is_run_earns_the_execution_term() -> None:
+    weights = {"format": 1.0, "execution": 2.0}
+    assert copy_baseline(GOLD, GOLD, weights=weights, runs=True).total == 3.0
+    assert copy_baseline(GOLD, GOLD, weights=weights).total == 1.0
+    assert copy_baseline(GOLD, OLD, weights=weights, runs=True).total == 1.0
+
+
 APOSTROPHES = f"{GOLD}# don't\nraise SystemExit(everything.is_gone)\n# won't\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from typer.testing import CliRunner
 
 from recode.cli import app
 from recode.errors import RecodeError
+from recode.evaluate.report import pyplot
 from recode.invent import generate, generate_no_ops
 from recode.records import write_records
-from recode.study import arms, command
+from recode.study import arms, command, writing
 from recode.study.arms import Place
 from recode.study.command import run_study
 from recode.study.tables import read_tables
@@ -141,10 +143,45 @@ def test_a_wrong_recipe_is_found_before_anything_runs(place: Place, monkeypatch:
         study(place, "intervals")
 
 
+def test_a_wrong_table_of_spread_is_found_before_anything_runs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "run_part", None)
+    folder = place.out.parent / "tables"
+    text = (folder / "intervals.toml").read_text(encoding="utf-8")
+    (folder / "intervals.toml").write_text(text.replace("plot =", 'spread = "scatter"\nplot ='), encoding="utf-8")
+    (folder / "scatter.toml").write_text(text.replace("title =", "titel ="), encoding="utf-8")
+    with pytest.raises(RecodeError, match=r"scatter.toml: `title`: Field required"):
+        study(place, "intervals")
+
+
+def test_a_pool_for_pretraining_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "run_part", None)
+    path = place.out.parent / "tables" / "intervals.toml"
+    text = path.read_text(encoding="utf-8").replace(
+        f"{place.out.parent / 'recipes'}/sft.toml", "recipes/pretrain-able.toml"
+    )
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RecodeError, match="arm `broken`: `pool` chooses among the entries"):
+        study(place, "intervals")
+
+
+def test_an_untrained_model_has_no_curve(place: Place, tiny_model: Path) -> None:
+    # A log beside the model's folder is another run's.
+    model = place.out.parent / "kept" / "model"
+    shutil.copytree(tiny_model, model)
+    (model.parent / "log.jsonl").write_text('{"step": 1, "exact": 0.5}\n', encoding="utf-8")
+    table = read_tables(place.out.parent / "tables", ["curves"])["curves"]
+    table = table.model_copy(update={"arms": {"base": table.arms["base"].model_copy(update={"model": str(model)})}})
+    assert not writing._curves(pyplot(), table, place).axes[0].lines
+
+
 def test_the_list_says_what_is_done(place: Place) -> None:
+    long = "a-table-with-a-name-of-some-length"
+    tables = place.out.parent / "tables"
+    (tables / f"{long}.toml").write_text((tables / "curves.toml").read_text(encoding="utf-8"), encoding="utf-8")
     folders = ["--recipes", str(place.out.parent / "tables"), "--data", str(place.data), "--out", str(place.out)]
-    done = CliRunner().invoke(app, ["study", "--list", *folders], env={"COLUMNS": "120"})
+    done = CliRunner().invoke(app, ["study", "--list", *folders], env={"COLUMNS": "80"})
     assert done.exit_code == 0, done.output
+    assert f" {long} " in done.output
     assert "intervals" in done.output
     assert "Does it run?" in done.output
 

@@ -89,6 +89,8 @@ def test_one_run_is_as_uncertain_as_several_show(place: Place) -> None:
     by_seed = tables["one"].model_copy(update={"by_seed": True})
     assert "A row is one seed. " in _text(by_seed, list(plain.values()))
     assert "covers items alone" in _text(by_seed, list(plain.values()))
+    # Without a fine-tuned arm there is nothing that another seed would change.
+    assert "widened" not in _text(tables["one"], [rows["base"]])
 
 
 def _text(table: StudyTable, rows: Any) -> str:

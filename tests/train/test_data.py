@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import pytest
 
 from recode.errors import RecipeError
+from recode.invent import generate_no_ops
 from recode.models import load
 from recode.prompts import parse_response
+from recode.records import write_records
 from recode.train.data import Prompts, load_prompts, plan
-from recode.train.recipes import TrainingData
+from recode.train.recipes import RewardTerms, TrainingData
 
 
 def numbered(migrations: int, no_ops: int) -> Prompts:
@@ -85,3 +88,15 @@ def test_nothing_to_train_on_is_an_error(
 ) -> None:
     with pytest.raises(RecipeError, match=message):
         load_prompts(TrainingData(**{**data, **changes}), load(tiny_model)[1], 1)
+
+
+def test_what_copying_earns_is_told_with_execution(tiny_model: Path, data: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    run = {"stdout": "1\n", "locks": ("a" * 64, "b" * 64)}
+    write_records(path, [entry.model_copy(update=run) for entry in itertools.islice(generate_no_ops(1), 2)])
+    reward = RewardTerms(weights={"format": 1.0, "execution": 2.0})  # type: ignore[dict-item]
+    settings = TrainingData(**{**data, "no_ops": (*data["no_ops"], str(path))})
+    prompts = load_prompts(settings, load(tiny_model)[1], 1, reward)
+    assert {row["copy"] for row in prompts.migrations} == {1.0}
+    # Those that nobody can run earn nothing by it.
+    assert {(row["copy"], row["stdout"]) for row in prompts.no_ops} == {(1.0, None), (3.0, "1\n")}

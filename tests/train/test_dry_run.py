@@ -15,6 +15,7 @@ from recode.models import resolve
 from recode.train import launch, processes
 from recode.train.launch import launch_on
 from recode.train.recipes import Hardware, PolicyRecipe, Vllm, load_recipe
+from recode.train.scaling import CARDS, seconds, shape_of
 
 ROOT = Path(__file__).parents[2]
 TRAINING = sorted(
@@ -65,6 +66,22 @@ def test_the_command_line_shows_it(tmp_path: Path) -> None:
         assert ("--seed 9" in done.output) == (engine == "trl")
         assert ('"seed": 9' in done.output) == (engine == "verl")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_hours_are_those_of_every_batch(tmp_path: Path) -> None:
+    path = ROOT / "recipes" / "paper" / "dapo-qwen2.5-coder-7b-instruct.toml"
+    recipe = load_recipe(path)
+    assert isinstance(recipe, PolicyRecipe)
+    shape = shape_of(recipe.model)
+    assert shape is not None
+    # Two minibatches: two steps on each batch of rollouts.
+    batches = recipe.optimization.steps // 2
+    hours = batches * seconds(recipe, shape, CARDS[80]).total / 3600
+    line = next(
+        line for line in str(launch_on("trl", path, tmp_path, {}, dry_run=True)).splitlines() if "80 GB" in line
+    )
+    assert f" {hours:.1f} hours in all before any refill" in line
+    assert f"at most {hours:.0f} hours" in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
 
 def with_hardware(recipe: object, **hardware: object) -> PolicyRecipe:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import difflib
 import html
+import io
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 from recode.errors import MissingExtraError
 from recode.evaluate.seeds import read_quickstart
 from recode.prompts import parse_response
-from recode.records import Migration, read_jsonl, read_records, write_text
+from recode.records import Migration, read_jsonl, read_records, write_bytes, write_text
 
 SPLITS = {
     "test_generated": "made-up libraries, unseen names",
@@ -89,8 +90,15 @@ def _plot_curves(logs: dict[str, list[dict[str, Any]]], report: dict[str, Any], 
         axis.set_xlabel("minutes of training")
         axis.grid(alpha=0.25)
         axis.legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    save_plot(figure, path)
+
+
+def save_plot(figure: Any, path: Path) -> None:
+    """Write a figure as PNG, atomically, and forget it."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=130)
+    write_bytes(path, content.getvalue())
+    pyplot().close(figure)
 
 
 def _smooth(values: tuple[float, ...], span: int = 5) -> list[float]:
@@ -127,8 +135,7 @@ def _plot_exact(report: dict[str, Any], path: Path) -> None:
     axis.set_ylabel("exact match, greedy")
     axis.grid(axis="y", alpha=0.25)
     axis.legend(frameon=False, ncols=len(arms), fontsize=9, loc="upper left")
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    save_plot(figure, path)
 
 
 def markdown(report: dict[str, Any]) -> str:

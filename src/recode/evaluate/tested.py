@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
 from recode.evaluate.benchmark import Advance, Judgement
-from recode.machine import cores
+from recode.machine import overloaded
 from recode.sandbox.judging import Verdict
 from recode.sandbox.pool import Task, judge_all
 from recode.sandbox.zygotes import Interpreter, Limits
@@ -42,11 +41,6 @@ def judge_tasks(
         for number, verdict in zip(late, again, strict=True):
             found[number] = verdict or found[number]
     return found
-
-
-def overloaded() -> bool:
-    """Say whether twice as many processes want to run as there are cores."""
-    return os.getloadavg()[0] > 2 * cores()
 
 
 def as_judgement(verdict: Verdict, answer: str) -> Judgement:

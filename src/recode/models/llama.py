@@ -202,7 +202,8 @@ def sample(
     results: list[list[list[int]]] = [[] for _ in prompts]
     for start in range(0, len(order), at_once):
         chosen = order[start : start + at_once]
-        generator = torch.Generator().manual_seed(sampling.seed * 1_000_003 + start)
+        # A seed has 64 bits, and a date with the step in front of it would take more.
+        generator = torch.Generator().manual_seed((sampling.seed * 1_000_003 + start) % 2**63)
         for i, completions in zip(
             chosen, _run(weights, [prompts[i] for i in chosen], samples, sampling, end, generator), strict=True
         ):

@@ -110,14 +110,23 @@ def terms(family: str) -> Mapping[str, Term]:
 
 
 def copy_baseline(
-    target: str, old_code: str, family: str = "strict", weights: Mapping[str, float] = DEFAULT_WEIGHTS
+    target: str,
+    old_code: str,
+    family: str = "strict",
+    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+    *,
+    runs: bool = False,
 ) -> Scores:
     """Return what a well-formed answer that copies the old code unchanged scores. Print it beside every reward.
 
-    A weight of `execution` adds nothing: the old code does not do on the new release what it should.
+    A weight of `execution` adds nothing to a migration's: the old code does not do on the new release what it should. Where there is
+    nothing to migrate it does, and `runs` says that it is run, on a release that is there.
     """
     text = {name: weight for name, weight in weights.items() if name != "execution"}
-    return score(response("", old_code), target, old_code, family, text)
+    scores = score(response("", old_code), target, old_code, family, text)
+    if runs and old_code == target and scores.total is not None:
+        return Scores(scores.terms, scores.total + weights.get("execution", 0.0))
+    return scores
 
 
 def trl_reward(name: str, family: str = "strict") -> Callable[..., list[float | None]]:

@@ -2,7 +2,8 @@
 
 The answer runs in the sandbox and is never told what it should print. It still may print it without doing the task, so an answer that spells
 out a value of the expected output which neither the old code nor the gold program spells out scores 0; so does one that spells out all values
-of a line of it which these two do not.
+of a line of it which these two do not. Where the update shows by a warning, an answer could silence it and leave the code as it was: one that
+names anything to do with warnings which these two do not name scores 0.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import functools
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from recode.errors import RecipeError, SandboxError
-from recode.machine import cores
+from recode.machine import cores, overloaded
 from recode.records import shipped
 from recode.rewards.answer import answer, program, text_of
 from recode.sandbox.environments import Environment, ensure_environment, read_locks
@@ -26,6 +28,7 @@ from recode.sandbox.levels import best_level
 from recode.sandbox.zygotes import Limits
 
 LIMITS = Limits(seconds=20.0, memory=2 << 30, processes=32)
+_PATIENCE = 4.0
 
 
 def score(
@@ -51,14 +54,24 @@ def score(
     """
     if program(target) is None or stdout is None or environment is None:
         return None
-    code = answer(completion)
-    if code is None or spells_out(code, stdout, (target, old_code or "")):
+    code, known = answer(completion), (target, old_code or "")
+    if code is None or spells_out(code, stdout, known) or hushes(code, known):
         return 0.0
     try:
-        done = run_program(environment, code, limits=LIMITS, reviewed=False, preload=(module,) if module else ())
+        done = _run(environment, code, module)
     except SandboxError:
         return None
     return 1.0 if clean(done) and done.stdout == stdout else 0.0
+
+
+def _run(environment: Environment, code: str, module: str) -> Execution:
+    """Run a program, once more with more time where the machine was too busy for the first time to say anything."""
+    preload = (module,) if module else ()
+    done = run_program(environment, code, limits=LIMITS, reviewed=False, preload=preload)
+    if done.outcome == "timeout" and overloaded():
+        patient = replace(LIMITS, seconds=_PATIENCE * LIMITS.seconds)
+        return run_program(environment, code, limits=patient, reviewed=False, preload=preload)
+    return done
 
 
 def clean(done: Execution) -> bool:
@@ -82,13 +95,39 @@ def spells_out(code: str, stdout: str, known: Sequence[str]) -> bool:
     return any(values and values <= new for values in (_values(line) - old for line in stdout.splitlines()))
 
 
-def _literals(code: str) -> set[str]:
+def hushes(code: str, known: Sequence[str]) -> bool:
+    """Say whether a program names something to do with warnings that none of the known programs names.
+
+    The recorder of warnings lives in the program's own process, so what such a program is warned of might not be seen.
+    """
+    return bool(_of_warnings(code) - {name for other in known for name in _of_warnings(other)})
+
+
+def _of_warnings(code: str) -> set[str]:
+    """Return the names and words that a program could reach the `warnings` module by."""
+    found: set[str] = set()
+    for node in _nodes(code):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name) | ast.keyword(arg=str(name)):
+                found.add(name)
+            case ast.ImportFrom(module=str(name)) | ast.Constant(value=str(name)):
+                found.add(name)
+    return {name for name in found if _WARNS.search(name)}
+
+
+_WARNS = re.compile("warn|simplefilter", re.IGNORECASE)
+
+
+def _nodes(code: str) -> list[ast.AST]:
     try:
-        tree = ast.parse(code)
+        return list(ast.walk(ast.parse(code)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
+        return []
+
+
+def _literals(code: str) -> set[str]:
     found = set()
-    for node in ast.walk(tree):
+    for node in _nodes(code):
         if isinstance(node, ast.Constant):
             if type(node.value) in (str, bytes, int, float, complex):
                 found.add(str(node.value).strip())

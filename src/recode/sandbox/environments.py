@@ -8,7 +8,6 @@ compiled and no package's own code runs at installation.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -16,12 +15,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from recode.errors import EnvironmentBuildError, MissingExtraError
+from recode.machine import only_one
 from recode.records import write_text
 
 PYTHON = "3.11"
@@ -120,7 +119,7 @@ def ensure_environment(lock: Lock, home: Path | None = None) -> Environment:
         raise EnvironmentBuildError(
             f"{root}: cannot be made ({error.strerror}); set RECODE_HOME to a folder of yours"
         ) from None
-    with _only_one(root / f"{key}.lock"):
+    with only_one(root / f"{key}.lock"):
         if not environment.python.exists():
             # We hold the lock, so whatever stands here was left by a build that was killed, or lost its interpreter.
             for left in [environment.folder, *root.glob(f".{key}.*")]:
@@ -155,7 +154,7 @@ def prune_environments(keep: Sequence[Lock] = (), home: Path | None = None) -> l
         key = environment.folder.name
         if key in kept:
             continue
-        with _only_one(root / f"{key}.lock"):
+        with only_one(root / f"{key}.lock"):
             # Renamed first: whoever asks for it meanwhile finds nothing, never half of it.
             doomed = root / f".{key}.doomed"
             environment.folder.rename(doomed)
@@ -163,21 +162,13 @@ def prune_environments(keep: Sequence[Lock] = (), home: Path | None = None) -> l
         deleted.append(environment)
     for left in root.glob(".*"):
         key = left.name.split(".")[1]
-        with _only_one(root / f"{key}.lock"):
+        with only_one(root / f"{key}.lock"):
             shutil.rmtree(left, ignore_errors=True)
     return deleted
 
 
 def _key(lock: Lock) -> str:
     return hashlib.sha256(f"python {PYTHON}\n{lock.digest}".encode()).hexdigest()[:24]
-
-
-@contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file; the kernel releases it when the process dies, however it dies."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _build(lock: Lock, folder: Path) -> None:

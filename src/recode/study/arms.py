@@ -6,12 +6,10 @@ the arm that it starts from; of an untrained one its files; of an evaluation the
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from recode.errors import RecipeError
 from recode.evaluate.benchmarks import benchmark_class
 from recode.evaluate.command import Options, evaluate_on
 from recode.evaluate.forgetting import held_out_python, python_loss
+from recode.machine import only_one
 from recode.models import LocalBackend
 from recode.models.local import model_fingerprint
 from recode.records import shipped, write_text
@@ -61,6 +60,10 @@ def prepare(table: StudyTable, name: str, seed: int, place: Place) -> Prepared:
             None, arm.model, place.out / "models" / f"{Path(arm.model).name}-{identity(arm.model)}{thought}"
         )
     pretraining = isinstance(load_recipe(shipped(arm.recipe), arm.change), PretrainRecipe)
+    if pretraining and arm.pool:
+        raise RecipeError(
+            f"arm `{name}`: `pool` chooses among the entries that {arm.recipe} does not read; take it out"
+        )
     if not pretraining and "seed" in arm.change and len(table.seeds) > 1:
         raise RecipeError(f"arm `{name}`: `change` sets `seed`, so the table's {len(table.seeds)} seeds would be one")
     overrides = dict(arm.change) if pretraining else {"seed": seed, **arm.change}
@@ -117,13 +120,10 @@ def is_trained(prepared: Prepared) -> bool:
     return prepared.recipe is None or (folder.parent / "result.json").exists()
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path) -> AbstractContextManager[None]:
     """Wait until no other study is at this folder: two tables that share an arm may be run side by side."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return only_one(folder / ".lock")
 
 
 def _train(arm: Arm, prepared: Prepared, progress: Progress) -> None:
@@ -145,10 +145,16 @@ def _train(arm: Arm, prepared: Prepared, progress: Progress) -> None:
     from recode.train.run import train
 
     if arm.pool:
-        if not hasattr(recipe, "data"):
-            raise RecipeError(f"{arm.recipe}: `pool` needs a recipe with [data]")
         recipe = recipe.model_copy(update={"data": write_pool(arm.pool, recipe.data, recipe.seed, folder / "data")})
     train(recipe, folder, on_step=show)
+
+
+def is_evaluated(table: StudyTable, prepared: Prepared, place: Place) -> bool:
+    """Say whether every figure of an arm is there."""
+    files = [prepared.folder / f"{PYTHON_LOSS}.json"] if PYTHON_LOSS in table.columns else []
+    for benchmark, samples in wanted(table):
+        files.append(evaluation_folder(table, prepared, benchmark, samples, place) / "results.json")
+    return all(file.exists() for file in files)
 
 
 def evaluate_arm(table: StudyTable, name: str, seed: int, place: Place, progress: Progress) -> None:

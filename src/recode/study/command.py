@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from pathlib import Path
 
@@ -11,10 +10,10 @@ from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from recode.errors import MissingExtraError, RecodeError
+from recode.errors import MissingExtraError
 from recode.models import quiet
 from recode.records import write_text
-from recode.study.arms import Place, is_trained, prepare
+from recode.study.arms import Place, is_evaluated, is_trained, prepare
 from recode.study.jobs import Part, parts_of, run_part, run_parts
 from recode.study.tables import StudyTable, read_tables
 from recode.study.writing import Row, draw, markdown, rows_of
@@ -36,6 +35,9 @@ def run_study(
     console, place = Console(), Place(out, data)
     # Before the first minute is spent: every recipe of every table is read and checked.
     left = {name: parts_of(name, table, place) for name, table in read_tables(recipes, names).items()}
+    for parts in left.values():
+        if reference := _reference(parts[0].table, recipes):
+            parts_of(parts[0].table.spread, reference, place)
     if finished:
         for name, parts in left.items():
             _write_finished(name, parts, recipes, place, console)
@@ -62,13 +64,14 @@ def run_study(
 def list_tables(recipes: Path, data: Path, out: Path) -> Table:
     """Return the tables with their questions, and how much of each is done."""
     shown = Table(show_lines=True)
-    for column in ("table", "asks", "arms and seeds", "trained"):
+    shown.add_column("table", no_wrap=True)
+    for column in ("asks", "to train", "trained"):
         shown.add_column(column)
     place = Place(out, data)
     for name, table in read_tables(recipes, []).items():
-        parts = parts_of(name, table, place)
-        done = sum(is_trained(prepare(table, part.arm, part.seed, place)) for part in parts)
-        shown.add_row(name, table.asks, str(len(parts)), str(done))
+        prepared = [prepare(table, part.arm, part.seed, place) for part in parts_of(name, table, place)]
+        trained = [is_trained(one) for one in prepared if one.recipe]
+        shown.add_row(name, table.asks, str(len(trained)), str(sum(trained)))
     return shown
 
 
@@ -90,16 +93,20 @@ class _Notes(Progress):
 def _write_finished(name: str, parts: list[Part], recipes: Path, place: Place, console: Console) -> None:
     """Write a table whose parts are all there; of another say what to do."""
     table = parts[0].table
-    if all(is_trained(prepare(table, part.arm, part.seed, place)) for part in parts):
-        with contextlib.suppress(OSError, RecodeError):
-            _write(name, table, _rows(table, recipes, place), place, console)
-            return
-    console.print(f"{name}: not finished; run `recode study {name}`", highlight=False)
+    prepared = [prepare(table, part.arm, part.seed, place) for part in parts]
+    if all(is_trained(one) and is_evaluated(table, one, place) for one in prepared):
+        _write(name, table, _rows(table, recipes, place), place, console)
+    else:
+        console.print(f"{name}: not finished; run `recode study {name}`", highlight=False)
+
+
+def _reference(table: StudyTable, recipes: Path) -> StudyTable | None:
+    """Return the table that shows how much runs differ, where one is named."""
+    return read_tables(recipes, [table.spread])[table.spread] if table.spread else None
 
 
 def _rows(table: StudyTable, recipes: Path, place: Place) -> list[Row]:
-    reference = read_tables(recipes, [table.spread])[table.spread] if table.spread else None
-    return rows_of(table, place, reference)
+    return rows_of(table, place, _reference(table, recipes))
 
 
 def _write(name: str, table: StudyTable, rows: list[Row], place: Place, console: Console) -> None:

@@ -69,7 +69,7 @@ def run_parts(
         while waiting or running:
             for part in _ready(waiting, running.values(), jobs):
                 waiting.remove(part)
-                running[crew.begin(f"{part.arm}, seed {part.seed}", run_part, part, place)] = part
+                running[crew.begin(str(part), run_part, part, place)] = part
             for future in crew.wait():
                 future.result()
                 on_done(running.pop(future))

@@ -159,12 +159,13 @@ def _seeds(table: StudyTable) -> str:
 
 
 def _legend(table: StudyTable, rows: Sequence[Row]) -> str:
+    seeds = "" if table.by_seed or len(table.seeds) == 1 else "seeds and "
     told = (
-        f"In brackets the change against `{table.against}` with its 95% interval (seeds and whole update families resampled; "
+        f"In brackets the change against `{table.against}` with its 95% interval ({seeds}whole update families resampled; "
         "bold where it excludes zero)."
     )
     if table.by_seed:
-        told += " The interval covers items alone."
+        told += " It covers items alone, not what another seed would give."
     elif len(table.seeds) == 1:
         told += _of_one_seed(table, [row for row in rows if row.drawn])
     if table.own_decoding:
@@ -180,10 +181,10 @@ def _of_one_seed(table: StudyTable, drawn: Sequence[Row]) -> str:
     """Say what the intervals of arms with one seed cover."""
     columns = [column for column in table.columns if column != PYTHON_LOSS]
     alone = [column for column in columns if not all(row.cells[column].widened for row in drawn)]
-    if len(alone) == len(columns):
+    if len(alone) == len(columns) or not drawn:
         return " With one seed the interval covers items alone, not what another seed would give."
     told = f" With one seed, the interval is widened by how much runs of a method differ in `{table.spread}`"
-    return told + (f"; not that of {', '.join(alone)}, which covers items alone." if alone else ".")
+    return told + (f"; in {', '.join(alone)} it covers items alone." if alone else ".")
 
 
 def _text(column: str, cell: Cell) -> str:
@@ -208,7 +209,7 @@ def draw(table: StudyTable, rows: Sequence[Row], place: Place, path: Path) -> No
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    from recode.evaluate.report import pyplot
+    from recode.evaluate.report import pyplot, save_plot
 
     plt = pyplot()
     if table.plot == "curves":
@@ -217,9 +218,7 @@ def draw(table: StudyTable, rows: Sequence[Row], place: Place, path: Path) -> No
         figure = _scatter(plt, table, rows)
     else:
         figure = _intervals(plt, table, rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    save_plot(figure, path)
 
 
 def _intervals(plt: Any, table: StudyTable, rows: Sequence[Row]) -> Any:
@@ -269,7 +268,10 @@ def _curves(plt: Any, table: StudyTable, place: Place) -> Any:
     figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
     for number, name in enumerate(table.arms):
         for place_in, seed in enumerate(seeds_of(table, name, place)):
-            log = Path(prepare(table, name, seed, place).model).parent / "log.jsonl"
+            prepared = prepare(table, name, seed, place)
+            if prepared.recipe is None:
+                continue
+            log = Path(prepared.model).parent / "log.jsonl"
             rows = [row for _, row in read_jsonl(log) if row.get("exact") is not None] if log.exists() else []
             if rows:
                 values = [float(row["exact"]) for row in rows]

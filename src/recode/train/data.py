@@ -55,9 +55,9 @@ def _row(
     if too_long or not gradable(entry.new_code):
         return None
     reward = reward or RewardTerms()
-    baseline = copy_baseline(
-        entry.new_code, entry.old_code, reward.family, {str(name): weight for name, weight in reward.weights.items()}
-    )
+    weights = {str(name): weight for name, weight in reward.weights.items()}
+    runs = entry.stdout is not None and entry.locks is not None
+    baseline = copy_baseline(entry.new_code, entry.old_code, reward.family, weights, runs=runs)
     return {
         "prompt": prompt,
         "target": entry.new_code,

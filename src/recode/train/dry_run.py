@@ -10,7 +10,7 @@ from typing import Any
 from recode.records import Migration, read_records, shipped
 from recode.train import processes, verl_engine
 from recode.train.recipes import PolicyRecipe, SftRecipe
-from recode.train.scaling import CARDS, GIB, cache_room, memory, shape_of
+from recode.train.scaling import CARDS, GIB, cache_room, memory, seconds, shape_of
 
 Recipe = SftRecipe | PolicyRecipe
 
@@ -87,16 +87,23 @@ def _verl(recipe: Recipe, out: Path) -> list[str]:
 
 
 def _estimate(recipe: PolicyRecipe) -> str:
-    """Return the memory on each GPU for every card of the table; nothing for a model whose shape is not known."""
+    """Return the memory on each GPU and the time for every card of the table; nothing for a model whose shape is not known."""
     shape = shape_of(recipe.model)
     if shape is None:
         return ""
-    lines = ["estimated memory on each GPU, GiB (docs/scaling.md)"]
+    lines = ["estimates, with every sequence at its full length (docs/scaling.md)"]
     for size, card in CARDS.items():
-        needs = memory(recipe, shape, card)
-        line = f"  {card.name}, {size} GB: {needs.peak / GIB:.1f}, {'fits' if needs.peak <= card.memory else 'does not fit'}"
+        peak = memory(recipe, shape, card).peak
+        line = f"  {card.name}, {size} GB: {peak / GIB:.1f} GiB on each GPU, "
+        if peak > card.memory:
+            lines.append(line + "does not fit")
+            continue
+        took = seconds(recipe, shape, card)
+        line += f"fits; {took.sampling:.0f} + {took.training:.0f} s a batch, {took.total * recipe.batches / 3600:.1f} hours in all"
+        if recipe.dynamic_sampling.enabled:
+            line += " before any refill"
         if recipe.vllm and recipe.vllm.mode == "colocate":
-            line += f"; vLLM holds {cache_room(recipe, shape, card)} sequences of full length"
+            line += f"; vLLM holds {cache_room(recipe, shape, card)} sequences"
         lines.append(line)
     return "\n".join(lines)
 
