@@ -115,23 +115,40 @@ REFUSED = [
     "import json\njson.compile",
     "code = 'import os\\nos'",
     'code = """\nf.__globals__\n"""',
+    *(
+        f"import numpy as np\n{line}"
+        for line in (
+            "def f(x): return np.ma.masked_all(x)",
+            "from numpy import ma",
+            "import numpy.ma as hidden",
+            "from numpy.ma import masked_all",
+            "from numpy import *\ndef f(x): return ma.array([x], mask=True)",
+            "from numpy.lib.recfunctions import stack_arrays",
+            "import matplotlib.cbook\nf = matplotlib.cbook.safe_masked_invalid",
+        )
+    ),
 ]
 
 
 @pytest.mark.parametrize("answer", REFUSED)
 def test_what_reaches_for_the_process_is_not_run(answer: str) -> None:
-    assert refusal(answer, OWN)
+    assert refusal(answer, f"{OWN}import numpy\nimport matplotlib.cbook\n")
 
 
 def test_plain_code_is_run() -> None:
     answer = 'import re\n\ndef f(x):\n    """Import x, __really__."""\n    return re.compile("a").match(x)\n'
     assert refusal(answer, OWN) is None
+    answer = "import torch\n\ndef f(x, mask):\n    masked = x.masked_fill(mask, 0.0)\n    return masked + torch.masked_select(x, mask).sum()\n"
+    assert refusal(answer, "import torch\n") is None
 
 
 def test_what_an_items_own_solution_holds_an_answer_may_hold() -> None:
     own = "import os\nclass A:\n    pass\n"
     assert refusal("import os\nclass B:\n    pass\n", own) is None
     assert refusal("import subprocess", own) == "line 1: import of subprocess"
+    own = "import numpy as np\ndef f(x):\n    return np.ma.masked_array(x)\n"
+    assert refusal(own.replace("x", "y"), own) is None
+    assert refusal(own.replace("masked_array", "masked_all"), own) == "line 3: the attribute `masked_all`"
 
 
 @pytest.mark.usefixtures("isolated")

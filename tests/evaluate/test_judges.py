@@ -47,6 +47,13 @@ def test_a_model_that_cannot_be_loaded_is_the_users_error(judges: Judges, tmp_pa
         judges.judge(str(tmp_path / "nothing"), ENTRIES[:1], WEIGHTS)
 
 
+def test_a_process_that_is_ended_from_outside_is_one_error_line(tiny_model: Path) -> None:
+    with Judges(1) as judges:
+        judges._pool.submit(os.kill, judges._pool.submit(os.getpid).result(), signal.SIGKILL)
+        with pytest.raises(RecodeError, match="ended from outside, often for want of memory"):
+            judges.judge(str(tiny_model), ENTRIES[:1], WEIGHTS)
+
+
 def test_the_processes_end_when_their_maker_is_killed(tiny_model: Path) -> None:
     code = (
         "from recode.evaluate.judges import Judges, _load\n"

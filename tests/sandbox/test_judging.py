@@ -13,6 +13,7 @@ import pytest
 
 from recode.errors import RecordError, SandboxError
 from recode.records import read_records
+from recode.sandbox import zygotes
 from recode.sandbox.judging import Call, Verdict, judge_calls, judge_test
 from recode.sandbox.levels import best_level
 from recode.sandbox.pool import Task, judge_all
@@ -111,6 +112,10 @@ def test_programs_draw_different_random_numbers(zygote: Zygote) -> None:
         ("class S(str):\n    def startswith(self, x): return True\ndef f(x):\n    return S('b')", "assert f(3).startswith('abc')", "failed"),
         ("class S:\n    def startswith(self, x): return 1\ndef f(x):\n    return S()", "assert f(3).startswith('abc')", "failed"),
         ("class S:\n    def issubset(self, x): return 'yes'\ndef f(x):\n    return S()", "assert f(3).issubset({1})", "failed"),
+        ("class Y:\n    def equals(self, o): return True\ndef f(x):\n    return Y()", "assert f(3).equals(9)", "ungradable"),
+        ("class Y:\n    def allclose(self, o): return False\ndef f(x):\n    return Y()", "assert f(3).allclose(9)", "ungradable"),
+        ("class Y:\n    def equal(self, o): return True\ny = Y()", "assert y.equal(9)", "ungradable"),
+        ("def equals(a, b):\n    return a == b", "assert equals(1, 1)", "passed"),
         ("class A:\n    def full(self): return True", "assert A().full()", "passed"),
         ("class numpy:\n    def allclose(*a): return True\ndef f(x):\n    return None", "assert numpy.allclose(f(3), [9.0])", "failed"),
         ("class hashlib:\n    sha1 = lambda x: 'aa'\ndef f(x):\n    return b''", "assert hashlib.sha1(f(1)) == 'aa'", "failed"),
@@ -228,3 +233,25 @@ def f():
     verdict = judge_calls(zygote, program, "f", [Call(expected=1)], Limits(seconds=10, memory=256 << 20))
     zygote.stop()
     assert verdict.outcome == "out_of_memory"
+
+
+def test_what_a_library_says_while_it_is_loaded_does_not_stop_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "talkative.py").write_text("import sys\nsys.stderr.write('word ' * 40_000)\n")
+    monkeypatch.setattr(zygotes, "_START_SECONDS", 10.0)
+    monkeypatch.setattr(zygotes, "_variables", lambda seed: {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path)})
+    zygote = Zygote(Interpreter(preload=("talkative",)), "unsafe")
+    assert called(zygote, "import sys\ndef f():\n    return 'talkative' in sys.modules", ((), True)).outcome == "passed"
+    zygote.stop()
+
+
+def test_a_server_that_cannot_be_told_what_to_do_is_not_left_half_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> bytes:
+        raise SandboxError("libseccomp is not there")
+
+    zygote = Zygote(Interpreter(), "reduced")
+    monkeypatch.setattr(zygotes, "filter_program", none)
+    with pytest.raises(SandboxError, match="libseccomp"):
+        zygote.start()
+    assert (zygote._process, zygote._control) == (None, None)

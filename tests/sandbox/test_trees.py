@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,14 @@ def test_without_isolation_unread_code_does_not_run(
     monkeypatch.setattr(trees, "best_level", none)
     with pytest.raises(SandboxError, match="model-written code is not run here"):
         run(folders, toy_old, "true")
+
+
+def test_a_limit_of_the_machines_own_is_kept() -> None:
+    code = (
+        "import resource\nfrom recode.sandbox import trees\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
+        "trees._limit(trees.TreeLimits(file=1 << 30, memory=8 << 30))\n"
+        "print(resource.getrlimit(resource.RLIMIT_FSIZE), resource.getrlimit(resource.RLIMIT_AS))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == f"{(1 << 20, 1 << 20)} {(8 << 30, 8 << 30)}\n", done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from recode.models import load
 from recode.prompts import parse_response
 from recode.train import pretrain as module
 from recode.train.pretrain import Example, batches, collate, make_block, pretrain, schedule
-from recode.train.recipes import PretrainRecipe
+from recode.train.recipes import PretrainOptimizer, PretrainRecipe
 
 
 @pytest.fixture(autouse=True)
@@ -171,3 +172,31 @@ def test_the_rate_warms_up_and_decays_to_a_fiftieth() -> None:
     assert max(factors) == 1
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert factors[-1] == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"), [({"longest": 50, "short_share": 0.0}, "longest"), ({"short_first": 50}, "short_first")]
+)
+def test_a_limit_that_no_example_fits_is_one_error_line(settings: dict[str, Any], key: str, folder: Path) -> None:
+    with pytest.raises(
+        RecipeError, match=rf"data\.{key}: none of a block's 8 examples has at most 50 tokens; the shortest has \d+"
+    ):
+        pretrain(recipe(python_text_share=0.0, **settings), folder)
+
+
+def test_a_loss_that_is_not_a_number_makes_no_model(folder: Path) -> None:
+    wild = recipe().model_copy(update={"optimizer": PretrainOptimizer(muon=1e30, adamw=1e30), "warmup": 1})
+    with pytest.raises(
+        RecodeError, match=r"the loss is not a number at step \d; lower optimizer.muon and optimizer.adamw"
+    ):
+        pretrain(wild, folder)
+    assert not (folder / "model").exists()
+
+
+def test_a_worker_that_is_ended_from_outside_is_one_error_line(folder: Path) -> None:
+    made = module.blocks(folder / "tokenizer", recipe(), 0)
+    next(made)
+    for process in multiprocessing.active_children():
+        process.kill()
+    with pytest.raises(RecodeError, match="ended from outside, often for want of memory"):
+        list(made)

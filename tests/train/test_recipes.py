@@ -105,6 +105,22 @@ def test_a_mistake_names_the_file_and_the_key(more: str, message: str, written: 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("[optimizer]\nmuon = -0.1", r"`optimizer\.muon`: .*greater than 0"),
+        ("[optimizer]\nadamw = 0", r"`optimizer\.adamw`: .*greater than 0"),
+        ("[optimizer]\nadamw = inf", r"`optimizer\.adamw`: .*finite"),
+        ("[model]\nvocabulary = 5", r"`model\.vocabulary`: .*greater than or equal to 273"),
+        ("[model]\nheads = 4\nkv_heads = 3", "`model`: kv_heads must divide the 4 heads"),
+        ("[model]\nhead_size = 33", "`model`: head_size must be even"),
+    ],
+)
+def test_a_shape_or_rate_that_cannot_be_pretrained_is_named(more: str, message: str, written: Any) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(written(more, 'method = "pretrain"\nsteps = 3\n'))
+
+
 def test_dapo_without_dynamic_sampling_is_refused(written: Any) -> None:
     dapo = GRPO.replace('"grpo"', '"dapo"')
     with pytest.raises(RecipeError, match="without it the method is not DAPO"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,10 @@ def fails(progress: Any) -> None:
 def lasts(progress: Any, path: Path) -> None:
     time.sleep(60)
     path.touch()
+
+
+def dies(progress: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Seen(Progress):
@@ -89,3 +95,15 @@ def test_an_error_ends_the_others_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - started < 50
     assert not multiprocessing.active_children()
     assert not (tmp_path / "done").exists()
+
+
+def test_a_process_that_is_ended_from_outside_is_one_error_line() -> None:
+    with Crew(1, 1, Seen()) as crew:
+        crew.begin("killed", dies)
+        with pytest.raises(
+            RecodeError, match="ended from outside, often for want of memory; use fewer --jobs"
+        ) as caught:
+            crew.wait()
+        assert "\n" not in str(caught.value)
+        with pytest.raises(RecodeError, match="ended from outside"):
+            crew.begin("after it", dies)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from recode.invent import generate
 from recode.prompts import SYSTEM, messages
+from recode.train.recipes import LEAST_VOCABULARY
 from recode.train.tokenizer import END, PAD, ROLE_TOKENS, _fixed_phrases, train_tokenizer
 
 
@@ -76,3 +77,8 @@ def test_a_rendered_prompt_begins_with_role_and_system_message() -> None:
     text = TOKENIZER.apply_chat_template(messages(entry, entry.old_code), tokenize=False, add_generation_prompt=True)
     assert pieces(text)[:3] == ["<|system|>", SYSTEM, "<|user|>"]
     assert pieces(text)[-1] == "<|assistant|>"
+
+
+def test_no_smaller_vocabulary_is_taken_than_the_tokens_that_are_always_there() -> None:
+    assert len(train_tokenizer(["x"], LEAST_VOCABULARY)) == LEAST_VOCABULARY
+    assert len(train_tokenizer(["x"], LEAST_VOCABULARY - 1)) == LEAST_VOCABULARY

@@ -242,7 +242,7 @@ def _parameters_meant(notice: Notice, text: str, named: Sequence[str], owner: st
         asked = tuple(name for name in mentioned if name in notice.tested)
         return (asked or mentioned)[:2]
     quoted = [name for name in bare if name.isidentifier()]
-    if _PARAMETER_SAID.search(text) and quoted and not _is_of(owner, named) and not notice.parameters[:-1:]:
+    if _PARAMETER_SAID.search(text) and quoted and not _is_of(owner, named) and len(notice.parameters) <= 1:
         # A function of `**kwargs` only: what it looks for in there.
         return tuple(quoted[:1])
     return ()

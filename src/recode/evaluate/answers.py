@@ -58,7 +58,7 @@ def parsed(code: str) -> ast.Module | None:
         return None
 
 
-def _compiles(code: str) -> bool:
+def compiles(code: str) -> bool:
     """Say whether the text is a program whose statements stand where they may: a bare `return` parses, too."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -78,7 +78,7 @@ def completed_program(prompt: str, completion: str, name: str) -> str:
     reply = written_program(completion, name)
     if defines(reply, name):
         return preamble(prompt, name) + reply
-    if reply != answer_text(completion) and parsed(reply) is not None and not _compiles(prompt + reply):
+    if reply != answer_text(completion) and parsed(reply) is not None and not compiles(prompt + reply):
         # A chat that fenced the body alone, without its indentation.
         reply = "".join(f"    {line}" for line in reply.splitlines(keepends=True))
     return prompt + longest_parsing(prompt, reply)

@@ -3,12 +3,13 @@
 Where an item's values cannot leave a process, its test has to run beside the answer, and a program can then do to the test what it likes. So an
 answer is tested there only if it holds nothing but plain code over the item's own libraries: every construct that gives a hold on the process
 (frames, namespaces, other modules' attributes, files, text run as code) or that makes an object which lies about itself (classes of its own,
-operators) is refused, unless the item's own solution holds the same. A refused answer is ungradable; it is never run.
+operators, masked arrays) is refused, unless the item's own solution holds the same. A refused answer is ungradable; it is never run.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from recode.evaluate.answers import parsed
@@ -30,6 +31,8 @@ _ATTRIBUTES = _NAMES - {"compile"} | frozenset(
         "tb_frame tempfile threading traceback types unittest vformat"
     ).split()
 )
+_MASKS = re.compile(r"ma|mrecords|mstats|recfunctions|Masked(Array|Records)|\w*masked(?!_fill|_scatter|_select)\w*")
+"""Ways to numpy's masked arrays: where they are masked they pass every assert of numpy's. Torch's `masked_fill` and its like hide nothing."""
 _NAMED_BY_TEXT = ("__", "/proc", "import")
 
 
@@ -67,18 +70,21 @@ def _of(node: ast.AST) -> Iterator[str]:
         yield from (f"import of {alias.name.split('.')[0]}" for alias in node.names if not _harmless(alias.name))
         # `import a.b as c` gives a hold on every module that a library loads.
         yield from (
-            f"import of {part}" for alias in node.names for part in alias.name.split(".")[1:] if part in _ATTRIBUTES
+            f"import of {part}" for alias in node.names for part in alias.name.split(".")[1:] if _leads_on(part)
         )
     elif isinstance(node, ast.ImportFrom):
         if not _harmless(node.module or ""):
             yield f"import of {(node.module or '.').split('.')[0]}"
         names = [*(node.module or "").split(".")[1:], *(alias.name for alias in node.names)]
-        yield from (f"import of {name}" for name in names if name in _ATTRIBUTES | {"compile"} or name.startswith("_"))
+        yield from (
+            f"import of {name}" for name in names if name == "compile" or _leads_on(name) or name.startswith("_")
+        )
     elif isinstance(node, ast.Name):
-        if node.id in _NAMES:
+        # `ma` is among what `from numpy import *` brings.
+        if node.id in _NAMES or node.id == "ma":
             yield f"`{node.id}`"
     elif isinstance(node, ast.Attribute):
-        if node.attr in _ATTRIBUTES or node.attr.startswith("_") or (node.attr == "compile" and not _of_re(node.value)):
+        if _leads_on(node.attr) or node.attr.startswith("_") or (node.attr == "compile" and not _of_re(node.value)):
             yield f"the attribute `{node.attr}`"
         if not isinstance(node.ctx, ast.Load):
             yield f"a change of the attribute `{node.attr}`"
@@ -104,6 +110,11 @@ def _of(node: ast.AST) -> Iterator[str]:
             yield "a class of its own"
     elif isinstance(node, ast.Global):
         yield "a `global` statement"
+
+
+def _leads_on(name: str) -> bool:
+    """Say whether a name of a library leads to a hold on the process, or to values that compare as the answer likes."""
+    return name in _ATTRIBUTES or _MASKS.fullmatch(name) is not None
 
 
 def _of_re(node: ast.expr) -> bool:

@@ -9,6 +9,7 @@ import functools
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,8 +48,19 @@ class Judges:
         """Return the verdict on one greedy completion for every entry, in order; the same as `evaluate`.
 
         Raises:
-            RecodeError: the model cannot be loaded.
+            RecodeError: the model cannot be loaded, or a process was ended from outside.
         """
+        try:
+            return self._judged(model, entries, weights, headroom, on_done)
+        except BrokenProcessPool:
+            from recode.models.processes import ended_from_outside
+
+            raise ended_from_outside() from None
+
+    def _judged(
+        self, model: str, entries: Sequence[Migration], weights: Mapping[str, float], headroom: int | None,
+        on_done: Callable[[int], None] | None,
+    ) -> list[Judged]:  # fmt: skip
         asked: dict[Future[list[Judged]], list[int]] = {}
         # The longest first: nobody waits for one long batch at the end.
         for chosen in reversed(batches(entries)):

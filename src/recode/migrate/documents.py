@@ -65,13 +65,6 @@ class Document:
             raise ValueError(f"no line {line}")
         return base + sum(map(len, lines[: line - 1])) + column - 1
 
-    def position(self, offset: int) -> tuple[int | None, int]:
-        """Return the cell (None outside notebooks) and the line, from 1, of an offset."""
-        if not self.pieces:
-            return None, len(re.findall(r"\r\n|\r|\n", self.program[:offset])) + 1
-        piece = self._piece(offset)
-        return piece.index, piece.source[: offset - piece.start].count("\n") + 1
-
     def bounds(self, offset: int) -> tuple[int, int]:
         """Return the part of the program that an edit at an offset may be in: a cell's own text, or all."""
         if not self.pieces:

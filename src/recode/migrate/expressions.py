@@ -29,7 +29,6 @@ _BY_MODULE = 0.9
 _BY_NAME = 0.6
 _BY_LEAF = 0.55
 _BY_LEAF_ELSEWHERE = 0.5
-_BY_DEFAULT = 0.8
 _NUMBERED = re.compile(r"_?\d+$")
 _OPTIONAL = frozenset({"Optional", "Union", "Annotated", "Final", "ClassVar", "Type", "type"})
 

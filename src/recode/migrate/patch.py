@@ -38,17 +38,6 @@ def file_patch(file: Rewritten) -> bytes:
     return b"".join(parts)
 
 
-def hunks(file: Rewritten) -> list[list[str]]:
-    """Return the hunks as lines of text for a terminal; what is no UTF-8 shows as replacement characters."""
-    found: list[list[str]] = []
-    for line in file_patch(file).split(b"\n")[3:-1]:
-        if line.startswith(b"@@"):
-            found.append([])
-        if found:
-            found[-1].append(line.decode("utf-8", "replace").rstrip("\r"))
-    return found
-
-
 def _lines(data: bytes) -> list[bytes]:
     r"""Split at `\n` alone, as git does."""
     return [line + b"\n" for line in data.split(b"\n")[:-1]] + ([last] if (last := data.rpartition(b"\n")[2]) else [])

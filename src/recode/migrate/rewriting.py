@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from recode.errors import RecodeError
 from recode.knowledge import Shape
 from recode.migrate.changes import Change, Left
@@ -357,8 +359,12 @@ def _last_line(trial: Trial) -> str:
 
 def _pins(common: Sequence[str], further: Sequence[str]) -> list[str]:
     """Return requirements, the user's own pins instead of the project's for the same package."""
-    named = {re.split(r"[^\w.-]", one)[0].lower() for one in further}
-    return [*(one for one in common if re.split(r"[^\w.-]", one)[0].lower() not in named), *further]
+    named = {_package(one) for one in further}
+    return [*(one for one in common if _package(one) not in named), *further]
+
+
+def _package(requirement: str) -> str:
+    return canonicalize_name(re.split(r"[^\w.-]", requirement)[0])
 
 
 def _sorted_out(result: Migrated, options: Sequence[tuple[Option, Change | None]]) -> None:

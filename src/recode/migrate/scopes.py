@@ -224,10 +224,6 @@ class Scopes(_Reader):
         """Return the bare names that mean this binding, whether they read, set or delete it."""
         return [name for name in self.names if name.id == binding.name and binding in self.of[name].resolve(name.id)]
 
-    def visible(self, at: ast.AST, name: str) -> list[Binding]:
-        """Return what a name means where another node stands."""
-        return self.of.get(at, self.module).resolve(name)
-
 
 def _all_arguments(arguments: ast.arguments) -> list[ast.arg]:
     extra = [one for one in (arguments.vararg, arguments.kwarg) if one is not None]

@@ -14,7 +14,6 @@ from recode.migrate.rewriting import Migrated
 from recode.migrate.summary import counts, places, tests
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan", "d": "bold"}
-_PROSE = 110
 
 
 def print_diff(console: Console, files: Sequence[Rewritten]) -> None:

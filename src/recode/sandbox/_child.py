@@ -277,6 +277,8 @@ _TRUTHS = frozenset(
     if name.startswith(("is", "startswith", "endswith"))
 )
 """Questions to built-in values that decide an assert: an object that stands in for such a value would say yes to all of them."""
+_SAMENESS = frozenset(("equals", "equal", "allclose", "array_equal"))
+"""Such questions to values of libraries. A real table answers honestly, and from here nobody can tell it from a class that does not."""
 
 
 class _Remote:
@@ -292,6 +294,8 @@ class _Remote:
         answer = ask("call", target, name, args, kwargs)
         if target is not None and name in _TRUTHS:
             raise _Weak(f"`{name}`, asked of an object of the program's own")
+        if target is not None and name in _SAMENESS:
+            raise _Weak(f"ungradable: `{name}`, asked of a value that cannot leave the program's process")
         return answer
 
     def __getattr__(self, name: str) -> Any:

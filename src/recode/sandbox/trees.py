@@ -135,7 +135,10 @@ def _limit(limits: TreeLimits) -> None:
     for kind, value in (
         (resource.RLIMIT_AS, limits.memory), (resource.RLIMIT_FSIZE, limits.file), (resource.RLIMIT_CPU, seconds * 4), (resource.RLIMIT_CORE, 0),
     ):  # fmt: skip
-        resource.setrlimit(kind, (value, value))
+        hard = resource.getrlimit(kind)[1]
+        # Nobody but root may go beyond what the machine allows this process.
+        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (most, most))
 
 
 def _bubblewrap(tree: Path, environment: Environment, beside: Path, result: Path, seccomp: int) -> list[str]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Any, Literal
 
 from recode.errors import SandboxError
 from recode.sandbox import _wire
@@ -30,6 +30,7 @@ _HERE = Path(__file__).parent
 _START_SECONDS = 120.0
 _END_SECONDS = 10.0
 _MESSAGE_BYTES = 1 << 16
+_LAST_BYTES = 1 << 14
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
 _OTHER_HOME = "/program"
 _ONE_THREAD = (
@@ -112,8 +113,8 @@ class Zygote:
 
     def __init__(self, interpreter: Interpreter, level: Level) -> None:
         self.interpreter, self.level = interpreter, level
-        self.missing: tuple[str, ...] = ()
         self._process: subprocess.Popen[bytes] | None = None
+        self._said: IO[bytes] | None = None
         self._control: socket.socket | None = None
         self._folder: str | None = None
 
@@ -124,41 +125,49 @@ class Zygote:
             Fault: it did not start.
         """
         self.stop()
+        # A file, not a pipe: nobody reads what the server says while it loads its libraries.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed when the server is stopped)
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             try:
                 self._process = subprocess.Popen(
                     self._command(theirs.fileno()), pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE, env=_variables(self.interpreter.hash_seed), start_new_session=True,
+                    stderr=self._said, env=_variables(self.interpreter.hash_seed), start_new_session=True,
                 )  # fmt: skip
             except OSError as error:
                 control.close()
                 raise Fault(f"it cannot be started: {error}") from None
         self._control = control
         control.settimeout(_START_SECONDS)
-        seccomp = "" if self.level == "unsafe" else filter_program().hex()
-        readable = [*_SYSTEM, *self.interpreter.folders(), str(_HERE), "/dev/urandom", "/dev/zero"]
-        config = {
-            "level": self.level, "preload": self.interpreter.preload, "seccomp": seccomp, "uid": NOBODY, "readable": readable,
-        }  # fmt: skip
         try:
-            control.send(json.dumps(config).encode())
+            control.send(json.dumps(self._config()).encode())
             ready = json.loads(control.recv(_MESSAGE_BYTES) or b'{"fault": "it ended"}')
         except (OSError, ValueError) as error:
             ready = {"fault": str(error)}
+        except BaseException:
+            # Half started, it would take the next program for its configuration.
+            self.stop()
+            raise
         if "fault" in ready:
             said = self._last_words()
             self.stop()
             raise Fault(f"the fork server did not start: {ready['fault']}{said}")
-        self.missing = tuple(ready["missing"])
         control.settimeout(_END_SECONDS)
 
+    def _config(self) -> dict[str, Any]:
+        seccomp = "" if self.level == "unsafe" else filter_program().hex()
+        readable = [*_SYSTEM, *self.interpreter.folders(), str(_HERE), "/dev/urandom", "/dev/zero"]
+        return {
+            "level": self.level, "preload": self.interpreter.preload, "seccomp": seccomp, "uid": NOBODY, "readable": readable,
+        }  # fmt: skip
+
     def _last_words(self) -> str:
-        process = self._process
-        if process is None or process.stderr is None:
+        if self._process is None or self._said is None:
             return ""
-        process.kill()
-        lines = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        self._process.kill()
+        self._process.wait()
+        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _LAST_BYTES))
+        lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
         return f" ({lines[-1][:300]})" if lines else ""
 
     def stop(self) -> None:
@@ -171,9 +180,10 @@ class Zygote:
             with suppress(ProcessLookupError):
                 self._process.kill()
             self._process.wait()
-            if self._process.stderr is not None:
-                self._process.stderr.close()
             self._process = None
+        if self._said is not None:
+            self._said.close()
+            self._said = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -191,7 +201,7 @@ class Zygote:
         assert control is not None
         home = self._home()
         ours, theirs = socket.socketpair()
-        job = {"mode": mode, "level": self.level, "home": home, **asdict(limits)}
+        job = {"mode": mode, "home": home, **asdict(limits)}
         with ours:
             ours.settimeout(limits.seconds + 1.0)
             try:

@@ -20,9 +20,9 @@ from recode.train.recipes import PolicyRecipe, SftRecipe
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _ROOM = 4 << 20
 """Bytes; a disk with less is full. Writers in C report a full disk as they please, so the disk itself is asked."""
-_NEW_RUN = "in a new folder (--out)"
+NEW_RUN = "in a new folder (--out)"
 """Where to follow advice that makes another run of it: a folder refuses another recipe (train/folder.py)."""
-LOWER_RATE = f"lower optimization.learning_rate {_NEW_RUN}"
+LOWER_RATE = f"lower optimization.learning_rate {NEW_RUN}"
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def guarded(reward: Callable[..., Any], folder: Path) -> Callable[..., Any]:
         except Exception as error:
             raise RecodeError(
                 f"{folder}: the reward `{reward.__name__}` raised {type(error).__name__}: {error}; mend it, "
-                f"or take it out of reward.weights {_NEW_RUN}. Checkpoints are kept, and the same command goes on from the last one"
+                f"or take it out of reward.weights {NEW_RUN}. Checkpoints are kept, and the same command goes on from the last one"
             ) from error
 
     call.__name__ = call.__qualname__ = reward.__name__
@@ -139,9 +139,9 @@ def _less_memory(recipe: SftRecipe | PolicyRecipe) -> str:
     if isinstance(recipe, PolicyRecipe) and recipe.vllm is not None and recipe.vllm.mode == "colocate":
         ways.append(f"lower vllm.memory_share (now {recipe.vllm.memory_share:g})")
     if recipe.adapter is None or not recipe.adapter.four_bit:
-        ways.append(f"{'train an [adapter]' if recipe.adapter is None else 'set adapter.four_bit = true'} {_NEW_RUN}")
+        ways.append(f"{'train an [adapter]' if recipe.adapter is None else 'set adapter.four_bit = true'} {NEW_RUN}")
     else:
-        ways.append(f"train a smaller model {_NEW_RUN}")
+        ways.append(f"train a smaller model {NEW_RUN}")
     return f"{', or '.join(ways)} (docs/scaling.md)"
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from recode.train.folder import claimed, whole
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, load_recipe
 
 Loaded = PretrainRecipe | SftRecipe | PolicyRecipe
+_PR_SET_PDEATHSIG = 1
 
 
 def launch(recipe_path: Path, folder: Path, overrides: dict[str, Any], *, allowed: tuple[str, ...]) -> Path:
@@ -116,12 +121,32 @@ def _run(command: list[str], folder: Path, **variables: str) -> None:
         RecodeError: it failed.
     """
     environment = {**os.environ, "TENSORBOARD_DIR": str(folder / "tensorboard"), **variables}
-    done = subprocess.run(command, check=False, env=environment)
+    done = subprocess.run(command, check=False, env=environment, preexec_fn=_ends_with_this_process())
     if done.returncode:
         raise RecodeError(
             f"{folder}: `{' '.join(command[:4])} …` ended with exit code {done.returncode} (its message is above); checkpoints are kept, "
             "and the same command goes on from the last one"
         )
+
+
+def _ends_with_this_process() -> Callable[[], None] | None:
+    """Return what makes a started process end with this one, even by SIGKILL; None where the system has no such thing.
+
+    A trainer that is left alone would share the folder with the next run of the same command.
+    """
+    if sys.platform != "linux":
+        return None
+    # Looked up before the fork: after it a thread that is gone may hold the loader's lock.
+    control, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def end_with_parent() -> None:
+        # Not SIGKILL: a launcher that is told to end ends its own processes first.
+        control(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:
+            # It had ended before.
+            os._exit(1)
+
+    return end_with_parent
 
 
 def note(step: dict[str, float]) -> str:

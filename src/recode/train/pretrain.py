@@ -7,7 +7,6 @@ old code unchanged, after one of many different thoughts. docs/recode-tiny.md sa
 
 from __future__ import annotations
 
-import concurrent.futures
 import functools
 import itertools
 import json
@@ -15,6 +14,8 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,17 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from recode.errors import RecipeError
+from recode.errors import RecipeError, RecodeError
 from recode.invent import generate, gold_completion, habit_completion, reserved_names
 from recode.invent.names import Namer
 from recode.invent.python_text import functions
 from recode.invent.retold import retell_any
 from recode.machine import end_with_parent
 from recode.models import attention, load
+from recode.models.processes import ended_from_outside
 from recode.prompts import PREFILL, messages
 from recode.records import Migration, read_records, shipped, write_text
+from recode.train.failures import NEW_RUN
 from recode.train.folder import claimed, whole
 from recode.train.recipes import PretrainRecipe
 from recode.train.tokenizer import train_tokenizer
@@ -109,12 +112,19 @@ def _work(number: int) -> list[Example]:
 
 
 def blocks(folder: Path, recipe: PretrainRecipe, start: int) -> Iterator[list[Example]]:
-    """Yield blocks from `start` on, made two ahead by one worker process."""
-    with concurrent.futures.ProcessPoolExecutor(1, initializer=_start_worker, initargs=(str(folder), recipe)) as pool:
-        queue = [pool.submit(_work, number) for number in (start, start + 1)]
-        for number in itertools.count(start + 2):
-            queue.append(pool.submit(_work, number))
-            yield queue.pop(0).result()
+    """Yield blocks from `start` on, made two ahead by one worker process.
+
+    Raises:
+        RecodeError: that process was ended from outside.
+    """
+    with ProcessPoolExecutor(1, initializer=_start_worker, initargs=(str(folder), recipe)) as pool:
+        try:
+            queue = [pool.submit(_work, number) for number in (start, start + 1)]
+            for number in itertools.count(start + 2):
+                queue.append(pool.submit(_work, number))
+                yield queue.pop(0).result()
+        except BrokenProcessPool:
+            raise ended_from_outside() from None
 
 
 def batches(block: list[Example], longest: int, tokens: int, seed: int) -> list[list[Example]]:
@@ -227,8 +237,8 @@ def pretrain(
     Killed at any moment, the same call goes on from the last checkpoint, at the start of a block.
 
     Raises:
-        RecipeError: the folder holds a run of another recipe, or what the recipe names has changed since.
-        RecodeError: another run is at work in the folder, or the model to start from cannot be loaded.
+        RecipeError: the folder holds a run of another recipe, what the recipe names has changed since, or no example is short enough for it.
+        RecodeError: another run is at work in the folder, the model to start from cannot be loaded, or the loss is not a number.
     """
     with claimed(folder, recipe):
         if not (folder / "model").exists():
@@ -243,11 +253,15 @@ def _pretrain(recipe: PretrainRecipe, folder: Path, on_step: Callable[[dict[str,
     started, seen = time.monotonic(), 0
     model.train()
     for block in blocks(folder / "tokenizer", recipe, block_number):
-        longest = recipe.data.short_first if step < recipe.steps * recipe.data.short_share else recipe.data.longest
-        for batch in batches(block, longest, recipe.batch_tokens, block_number):
+        for batch in _fitting(block, recipe, step, block_number):
             if step >= recipe.steps:
                 break
             loss, count = _loss(model, *collate(batch, int(tokenizer.pad_token_id)))
+            if not math.isfinite(loss):
+                raise RecodeError(
+                    f"{folder}: the loss is not a number at step {step + 1}; lower optimizer.muon and optimizer.adamw {NEW_RUN}. "
+                    "Checkpoints up to here are kept"
+                )
             masters.step(schedule(step, recipe.steps, recipe.warmup))
             step, seen = step + 1, seen + count
             if on_step:
@@ -265,6 +279,23 @@ def _pretrain(recipe: PretrainRecipe, folder: Path, on_step: Callable[[dict[str,
         write_text(place / "recipe.json", json.dumps(recipe.model_dump(mode="json"), indent=1))
 
     whole(folder / "model", save)
+
+
+def _fitting(block: list[Example], recipe: PretrainRecipe, step: int, number: int) -> list[list[Example]]:
+    """Return the batches of a block for the run's present limit on lengths.
+
+    Raises:
+        RecipeError: there is none, and a run without steps would never end.
+    """
+    key = "short_first" if step < recipe.steps * recipe.data.short_share else "longest"
+    longest = int(getattr(recipe.data, key))
+    made = batches(block, longest, recipe.batch_tokens, number)
+    if not made:
+        shortest = min(len(example.ids) for example in block)
+        raise RecipeError(
+            f"data.{key}: none of a block's {len(block)} examples has at most {longest} tokens; the shortest has {shortest}. Raise it {NEW_RUN}"
+        )
+    return made
 
 
 def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenizerFast, LlamaForCausalLM]:

@@ -24,6 +24,9 @@ from recode.errors import RecipeError
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Rate = Annotated[FiniteFloat, Field(gt=0)]
+LEAST_VOCABULARY = 273
+"""Tokens that are there before any is learnt: the bytes, the special ones, and the fixed phrases of the prompt."""
 
 
 class _Table(BaseModel):
@@ -39,7 +42,15 @@ class ModelShape(_Table):
     head_size: Positive = 32
     kv_heads: Positive = 3
     intermediate: Positive = 512
-    vocabulary: Positive = 2048
+    vocabulary: Annotated[int, Field(ge=LEAST_VOCABULARY)] = 2048
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.heads % self.kv_heads:
+            raise ValueError(f"kv_heads must divide the {self.heads} heads")
+        if self.head_size % 2:
+            raise ValueError("head_size must be even: positions turn its numbers in pairs")
+        return self
 
 
 class PretrainData(_Table):
@@ -71,8 +82,8 @@ class PretrainData(_Table):
 class PretrainOptimizer(_Table):
     """Peak learning rates: Muon for matrices, AdamW for embeddings and norms."""
 
-    muon: float = 0.02
-    adamw: float = 2e-3
+    muon: Rate = 0.02
+    adamw: Rate = 2e-3
 
 
 class PretrainRecipe(_Table):

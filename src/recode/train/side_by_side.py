@@ -9,11 +9,13 @@ import multiprocessing
 import signal
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from rich.progress import Progress, TaskID
 
+from recode.errors import RecodeError
 from recode.machine import end_with_parent
 
 _MOST = 8
@@ -29,6 +31,12 @@ def sensible_jobs() -> int:
     from recode.models.processes import sensible_processes
 
     return sensible_processes(_MOST, _MEMORY)
+
+
+def _ended_from_outside() -> RecodeError:
+    from recode.models.processes import ended_from_outside
+
+    return ended_from_outside()
 
 
 T = TypeVar("T")
@@ -57,13 +65,23 @@ class Crew:
         """Begin a piece of work: a function of a module, called with what stands for this display there, and with the arguments.
 
         Of `rich.progress.Progress` it may use `add_task`, `update` and `advance`; the title names its line here.
+
+        Raises:
+            RecodeError: a process was ended from outside.
         """
-        future: Future[T] = self._pool.submit(_work, title, work, args)
+        try:
+            future: Future[T] = self._pool.submit(_work, title, work, args)
+        except BrokenProcessPool:
+            raise _ended_from_outside() from None
         self._titles[future] = title
         return future
 
     def wait(self) -> set[Future[Any]]:
-        """Show progress until some of the work has ended; return that, each piece once, and nothing where none is left."""
+        """Show progress until some of the work has ended; return that, each piece once, and nothing where none is left.
+
+        Raises:
+            RecodeError: a process was ended from outside.
+        """
         ended: set[Future[Any]] = set()
         while self._titles and not ended:
             ended = wait(self._titles, timeout=_BEAT, return_when=FIRST_COMPLETED).done
@@ -71,6 +89,8 @@ class Crew:
                 self._show(*self._reports.get())
         for future in ended:
             self._forget(self._titles.pop(future))
+        if any(isinstance(future.exception(), BrokenProcessPool) for future in ended):
+            raise _ended_from_outside()
         return ended
 
     def _show(self, title: str, task: int, fields: dict[str, Any]) -> None:

@@ -139,6 +139,10 @@ def test_the_authors_example_is_taken_from_beside_the_file(tmp_path: Path) -> No
     [
         ({"problem": 3}, r"arena\.jsonl:1: field `problem`"),
         ({"unit_tests": "x ="}, r"arena\.jsonl:1: field `unit_tests`: no function"),
+        (
+            {"unit_tests": "def test_a():\n    pass\nreturn 1\n"},
+            r"arena\.jsonl:1: field `unit_tests`: .*does not compile",
+        ),
         ({"update": {}}, r"arena\.jsonl:1: field `update\.description`"),
     ],
 )

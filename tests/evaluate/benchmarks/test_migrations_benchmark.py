@@ -68,3 +68,23 @@ def test_an_environment_that_cannot_be_had_is_said(made_up: list[Migration], mon
     (one,) = benchmark.judge([(benchmark.items[0], response("t", entry.new_code))], lambda n: None)
     assert (one.outcome, one.scores["execution"]) == ("passed", None)
     assert "no lock has the digest" in one.detail
+
+
+def test_what_is_loaded_beforehand_is_the_module_and_not_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[str] = []
+
+    def score(*args: object) -> float:
+        kept.append(str(args[-1]))
+        return 1.0
+
+    monkeypatch.setattr(execution, "score", score)
+    monkeypatch.setattr(execution, "environment_of", lambda digest, locks: Environment(Path("/"), Path("/"), ""))
+    known = [("pillow", "PIL.Image.Image.getdata(band)"), ("scikit-learn", "sklearn.a.B"), ("toylib", "")]
+    for library, old_symbol in known:
+        entry = Migration(
+            family_id="a", library=library, old_version="1", new_version="2", kind="renamed", old_symbol=old_symbol, new_symbol="b",
+            description="d", update_info="u", id="a", old_code="x = 1\n", new_code="x = 2\n", stdout="", locks=("a", "b"), author="tests",
+        )  # fmt: skip
+        benchmark = Migrations("test_updates", [("test_updates", entry)], Path("data/locks"))
+        benchmark.judge([(benchmark.items[0], response("t", entry.new_code))], lambda n: None)
+    assert kept == ["PIL", "sklearn", ""]

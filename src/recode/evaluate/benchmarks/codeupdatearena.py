@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from recode.errors import RecordError
-from recode.evaluate.answers import parsed, written_program
+from recode.evaluate.answers import compiles, parsed, written_program
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
 from recode.evaluate.beside import Beside, judge_beside
 from recode.evaluate.tested import judge_tasks
@@ -246,6 +246,8 @@ def read_arena(path: Path) -> list[Arena]:
         for name, missing in (("unit_tests", not line.tests()), ("solution_signature", not line.name)):
             if missing:
                 raise RecordError(f"{path}:{number}: field `{name}`: no function is defined there")
+        if not compiles(line.unit_tests):
+            raise RecordError(f"{path}:{number}: field `unit_tests`: parses, but Python does not compile it")
         if _last_function(line.update.implementation) == "missing":
             raise RecordError(f"{path}:{number}: field `update.implementation`: no function is defined there")
         lines.append(line)

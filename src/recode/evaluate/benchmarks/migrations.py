@@ -18,7 +18,6 @@ from recode.records import Migration, read_records, shipped
 from recode.rewards import execution
 from recode.sandbox.environments import Environment
 
-_MODULES = {"scikit-learn": "sklearn"}
 _MADE_UP = "(made up)"
 """Stands for all invented libraries in tables: each has a handful of entries."""
 _ALL = ("test_generated", "test_updates", "test_libraries", "no_op")
@@ -91,7 +90,8 @@ class Migrations(Benchmark):
         environment = self._environment(entry)
         if isinstance(environment, str):
             return None, f"not run: {environment}"
-        module = _MODULES.get(entry.library, entry.library)
+        # A symbol begins with the name that programs import: `PIL` of pillow.
+        module = entry.old_symbol.partition("(")[0].partition(".")[0].strip()
         ran = execution.score(completion, entry.new_code, entry.old_code, entry.stdout, environment, module)
         words = {None: "not run: the sandbox failed", 1.0: "runs as it should", 0.0: "does not run as it should"}
         return ran, words[ran]
