@@ -51,11 +51,7 @@ def paired_bootstrap(
     for _ in range(resamples):
         drawn = rng.choices(parts, k=len(parts))
         means.append(sum(total for total, _ in drawn) / sum(count for _, count in drawn))
-    means.sort()
-    tail = (1 - confidence) / 2
-    return Interval(
-        means[int(tail * resamples)], fmean(differences), means[min(resamples - 1, int((1 - tail) * resamples))]
-    )
+    return _percentiles(means, fmean(differences), confidence)
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
@@ -157,15 +153,24 @@ def seeded_bootstrap(
     for _ in range(resamples):
         drawn = rng.choices(range(len(sizes)), k=len(sizes))
         total = sum(sizes[group] for group in drawn)
-        arms = []
-        for arm in sums:
-            means_of = [sum(row[group] for group in drawn) / total for row in arm]
-            every = fmean(means_of)
-            # A bootstrap of k seeds spreads as k - 1 of them would: without this, intervals over few seeds are too short.
-            wider = math.sqrt(len(arm) / (len(arm) - 1)) if len(arm) > 1 else 1.0
-            arms.append(every + wider * (fmean(rng.choices(means_of, k=len(arm))) - every))
-        means.append(arms[1] - arms[0])
+        old, new = (_of_drawn(arm, drawn, total, rng) for arm in sums)
+        means.append(new - old)
+    difference = fmean(fmean(row) for row in after) - fmean(fmean(row) for row in before)
+    return _percentiles(means, difference, confidence)
+
+
+def _of_drawn(sums: Sequence[Sequence[float]], drawn: Sequence[int], total: int, rng: random.Random) -> float:
+    """Return an arm's mean on the drawn groups of items, over seeds that are drawn too."""
+    by_seed = [sum(row[group] for group in drawn) / total for row in sums]
+    every, seeds = fmean(by_seed), len(by_seed)
+    # A bootstrap of k seeds spreads as k - 1 of them would: without this, intervals over few seeds are too short.
+    wider = math.sqrt(seeds / (seeds - 1)) if seeds > 1 else 1.0
+    return every + wider * (fmean(rng.choices(by_seed, k=seeds)) - every)
+
+
+def _percentiles(means: list[float], estimate: float, confidence: float) -> Interval:
+    """Return an estimate with the interval that holds the middle of its resampled values."""
     means.sort()
     tail = (1 - confidence) / 2
-    difference = fmean(fmean(row) for row in after) - fmean(fmean(row) for row in before)
-    return Interval(means[int(tail * resamples)], difference, means[min(resamples - 1, int((1 - tail) * resamples))])
+    last = len(means) - 1
+    return Interval(means[int(tail * len(means))], estimate, means[min(last, int((1 - tail) * len(means)))])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 
 from recode.errors import SandboxError
@@ -63,7 +63,9 @@ def run_tasks(
 def environment_table() -> Table:
     """Return the installed environments with their sizes and packages."""
     table = Table("environment", "MB", "packages")
-    for environment in installed_environments():
+    # Hundreds of them hold millions of files.
+    screen = Console(stderr=True)
+    for environment in track(installed_environments(), "measuring", console=screen, transient=True):
         size = sum(file.lstat().st_size for file in environment.folder.rglob("*") if not file.is_dir())
         table.add_row(environment.folder.name, f"{size / 1e6:.0f}", ", ".join(packages_of(environment)))
     return table
