@@ -23,5 +23,15 @@ class MissingExtraError(RecodeError):
     """An optional dependency is not installed; the message names the extra to install."""
 
 
+class ProcessEndedError(RecodeError):
+    """Something outside ended one of the command's own processes; the kernel does that where memory is full."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a process was ended from outside, often for want of memory; use fewer --jobs or --workers where the command has them, or "
+            "free some memory. What is done is kept, and the same command goes on from there"
+        )
+
+
 class SandboxError(RecodeError):
     """A sandbox of the level asked for cannot be had on this machine; the message says what is missing."""

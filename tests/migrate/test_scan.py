@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 import recode
 from recode.cli import app
-from recode.errors import RecodeError, RecordError
+from recode.errors import ProcessEndedError, RecodeError, RecordError
 from recode.migrate.findings import ScanResult
 from recode.migrate.known import updates_of_file
 from recode.migrate.output import as_json, as_sarif, print_table
@@ -232,3 +233,17 @@ def test_two_scans_at_once_do_not_mix(tmp_path: Path) -> None:
 
     found = scan(tmp_path, [update("toy.old")], workers=1, tell=inside).findings
     assert [one.symbol for one in found] == ["toy.old"] * 3
+
+
+def test_a_process_that_is_ended_from_outside_is_one_error_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(200):
+        (tmp_path / f"f{number}.py").write_text("import toy\n", encoding="utf-8")
+    monkeypatch.setattr("recode.migrate.scan._read_of_job", ends)
+    with pytest.raises(ProcessEndedError, match="use fewer --jobs or --workers"):
+        scan(tmp_path, [update("toy.old")], workers=2)
+
+
+def ends(file: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, Self
 
+from recode.errors import ProcessEndedError
 from recode.evaluate.migrations import Judged, batches, evaluate
 from recode.machine import cores, end_with_parent
 from recode.records import Migration
@@ -53,9 +54,7 @@ class Judges:
         try:
             return self._judged(model, entries, weights, headroom, on_done)
         except BrokenProcessPool:
-            from recode.models.processes import ended_from_outside
-
-            raise ended_from_outside() from None
+            raise ProcessEndedError from None
 
     def _judged(
         self, model: str, entries: Sequence[Migration], weights: Mapping[str, float], headroom: int | None,

@@ -9,9 +9,11 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+from recode.errors import ProcessEndedError
 from recode.knowledge import Shape
 from recode.machine import cores
 from recode.migrate.exports import Exports, add_exports, exported_names
@@ -119,7 +121,11 @@ def _all_read(
     workers: int | None,
     tell: Callable[[int, int], None],
 ) -> Iterable[_Outcome]:
-    """Read every file, in several processes where there are many."""
+    """Read every file, in several processes where there are many.
+
+    Raises:
+        ProcessEndedError: one of them was ended from outside.
+    """
     count = min(workers or cores(), max(1, len(files) // _FEW))
     job = (folder, index, confidence)
     if count <= 1 or "fork" not in multiprocessing.get_all_start_methods():
@@ -130,9 +136,12 @@ def _all_read(
     # Forked processes have the index already: what the initializer gets is not sent.
     fork = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(count, mp_context=fork, initializer=_take_job, initargs=(job,)) as pool:
-        for number, outcome in enumerate(pool.map(_read_of_job, files, chunksize=_CHUNK), start=1):
-            yield outcome
-            tell(number, len(files))
+        try:
+            for number, outcome in enumerate(pool.map(_read_of_job, files, chunksize=_CHUNK), start=1):
+                yield outcome
+                tell(number, len(files))
+        except BrokenProcessPool:
+            raise ProcessEndedError from None
 
 
 _Job = tuple[Path, Index, float]

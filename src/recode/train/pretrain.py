@@ -23,14 +23,13 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from recode.errors import RecipeError, RecodeError
+from recode.errors import ProcessEndedError, RecipeError, RecodeError
 from recode.invent import generate, gold_completion, habit_completion, reserved_names
 from recode.invent.names import Namer
 from recode.invent.python_text import functions
 from recode.invent.retold import retell_any
 from recode.machine import end_with_parent
 from recode.models import attention, load
-from recode.models.processes import ended_from_outside
 from recode.prompts import PREFILL, messages
 from recode.records import Migration, read_records, shipped, write_text
 from recode.train.failures import NEW_RUN
@@ -115,7 +114,7 @@ def blocks(folder: Path, recipe: PretrainRecipe, start: int) -> Iterator[list[Ex
     """Yield blocks from `start` on, made two ahead by one worker process.
 
     Raises:
-        RecodeError: that process was ended from outside.
+        ProcessEndedError: that process was ended from outside.
     """
     with ProcessPoolExecutor(1, initializer=_start_worker, initargs=(str(folder), recipe)) as pool:
         try:
@@ -124,7 +123,7 @@ def blocks(folder: Path, recipe: PretrainRecipe, start: int) -> Iterator[list[Ex
                 queue.append(pool.submit(_work, number))
                 yield queue.pop(0).result()
         except BrokenProcessPool:
-            raise ended_from_outside() from None
+            raise ProcessEndedError from None
 
 
 def batches(block: list[Example], longest: int, tokens: int, seed: int) -> list[list[Example]]:

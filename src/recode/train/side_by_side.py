@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 from rich.progress import Progress, TaskID
 
-from recode.errors import RecodeError
+from recode.errors import ProcessEndedError
 from recode.machine import end_with_parent
 
 _MOST = 8
@@ -31,12 +31,6 @@ def sensible_jobs() -> int:
     from recode.models.processes import sensible_processes
 
     return sensible_processes(_MOST, _MEMORY)
-
-
-def _ended_from_outside() -> RecodeError:
-    from recode.models.processes import ended_from_outside
-
-    return ended_from_outside()
 
 
 T = TypeVar("T")
@@ -67,12 +61,12 @@ class Crew:
         Of `rich.progress.Progress` it may use `add_task`, `update` and `advance`; the title names its line here.
 
         Raises:
-            RecodeError: a process was ended from outside.
+            ProcessEndedError: a process was ended from outside.
         """
         try:
             future: Future[T] = self._pool.submit(_work, title, work, args)
         except BrokenProcessPool:
-            raise _ended_from_outside() from None
+            raise ProcessEndedError from None
         self._titles[future] = title
         return future
 
@@ -80,7 +74,7 @@ class Crew:
         """Show progress until some of the work has ended; return that, each piece once, and nothing where none is left.
 
         Raises:
-            RecodeError: a process was ended from outside.
+            ProcessEndedError: a process was ended from outside.
         """
         ended: set[Future[Any]] = set()
         while self._titles and not ended:
@@ -90,7 +84,7 @@ class Crew:
         for future in ended:
             self._forget(self._titles.pop(future))
         if any(isinstance(future.exception(), BrokenProcessPool) for future in ended):
-            raise _ended_from_outside()
+            raise ProcessEndedError
         return ended
 
     def _show(self, title: str, task: int, fields: dict[str, Any]) -> None:
