@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from recode.collect.collector import Asked, collect
-from recode.collect.join import Finding
+from recode.collect.join.families import Finding
 
 HERE = Path(__file__).parent / "breaking_changes"
 SAMPLE = 8

@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from recode.api import migrate
-from recode.collect.releases import fetch, releases_between
-from recode.migrate.command import patch_of
-from recode.migrate.edits import apply
-from recode.migrate.proof import moved
-from recode.migrate.rewriting import Extras, Migrated
-from recode.migrate.summary import counts, tests
-from recode.migrate.text import lines_of
+from recode.cli.migration_output import patch_of
+from recode.collect.texts.package_index import fetch, releases_between
+from recode.migrate.pipeline import Extras, Migrated
+from recode.migrate.prove.proof import moved
+from recode.migrate.report.summary import counts, tests
+from recode.migrate.source.edits import apply
+from recode.migrate.source.text import lines_of
 from recode.sandbox.environments import recode_home
 
 

@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from recode.api import move_of, scan_move
-from recode.collect.releases import fetch, releases_between
-from recode.migrate.project import project_files
+from recode.collect.texts.package_index import fetch, releases_between
+from recode.migrate.project.files import project_files
 from recode.sandbox.environments import recode_home
 
 HERE = Path(__file__).parent / "scan_projects"

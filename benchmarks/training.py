@@ -23,11 +23,11 @@ from trl import GRPOConfig, GRPOTrainer
 
 from recode.models import quiet, resolve
 from recode.rewards import trl_reward
-from recode.train import run
-from recode.train.adapters import load_base
 from recode.train.data import load_prompts, plan
 from recode.train.recipes import PolicyRecipe
 from recode.train.scaling import CARDS, SHAPES
+from recode.train.trl import run
+from recode.train.trl.adapters import load_base
 
 REWARDS = ("format", "edit")
 

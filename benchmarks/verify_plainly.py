@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from recode.collect.exports import SPLITS
+from recode.dataset.exports import SPLITS
 from recode.records import Migration, read_records
 from recode.sandbox.environments import Environment, ensure_environment, read_locks
 

@@ -14,6 +14,8 @@ import pytest
 from recode.sandbox import environments
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
 
+pytest_plugins = ["tests.release_fixtures"]
+
 TOY_1 = """
 def area(values): return sum(values) * 2.0
 def total(values, scale=1): return sum(values) * scale
@@ -114,7 +116,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from recode.invent import generate
-    from recode.train.tokenizer import train_tokenizer
+    from recode.train.pretrain.tokenizer import train_tokenizer
 
     entries = itertools.islice(generate(1), 30)
     tokenizer = train_tokenizer([text for entry in entries for text in (entry.update_info, entry.old_code)], 420)

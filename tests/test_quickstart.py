@@ -12,7 +12,7 @@ from rich.console import Console
 
 from recode import quickstart as module
 from recode.errors import RecipeError, RecordError
-from recode.evaluate.migrations import evaluate
+from recode.evaluate.judging.migrations import evaluate
 from recode.invent import generate, generate_no_ops
 from recode.models import Sampling
 from recode.quickstart import SPLITS, TRAINED, Settings, quickstart, run_quickstart, some, table

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from recode.errors import RecodeError
-from recode.knowledge import write_knowledge
-from recode.migrate.findings import ScanResult
-from recode.migrate.known import Known, cached_file, known_updates, shipped_libraries, updates_of_file
-from recode.migrate.rewriting import Asked, Extras, Migrated, migrate_project
-from recode.migrate.scan import CONFIDENCE
-from recode.migrate.scan import scan as scan_folder
-from recode.migrate.target import Coming, coming_from, parse_target
+from recode.knowledge.model import write_knowledge
+from recode.knowledge.store import Known, cached_file, known_updates, shipped_libraries, updates_of_file
+from recode.migrate.find.findings import ScanResult
+from recode.migrate.find.scan import CONFIDENCE
+from recode.migrate.find.scan import scan as scan_folder
+from recode.migrate.pipeline import Asked, Extras, Migrated, migrate_project
+from recode.migrate.project.target import Coming, coming_from, parse_target
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def migrate(
 ) -> Migrated:
     """Rewrite the uses of what a library's release breaks or deprecates, in memory; nothing is written.
 
-    `recode.migrate.writing.write_all(result.root, result.files())` writes, `recode.migrate.command.patch_of` makes a patch.
+    `recode.migrate.project.writing.write_all(result.root, result.files())` writes, `recode.cli.migration_output.patch_of` makes a patch.
 
     Args:
         path: a folder, a Python file or a notebook.
@@ -161,7 +161,7 @@ def _collected(library: str, old: str | None, target: str, tell: Callable[[str],
             f"{library}: nothing says which release the project comes from, and no updates are shipped for it up to "
             f"{target}; give --from (shipped: {', '.join(shipped_libraries())})"
         )
-    from recode.collect.knowledge import KnowledgeSource, build_knowledge
+    from recode.knowledge.build import KnowledgeSource, build_knowledge
 
     source = KnowledgeSource(library=library, old_version=old, new_version=target)
     knowledge = build_knowledge(source, tell=tell)

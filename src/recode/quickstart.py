@@ -23,16 +23,16 @@ from rich.table import Table
 from recode.errors import RecipeError, RecordError
 from recode.evaluate.benchmark import fixed_choice
 from recode.evaluate.forgetting import held_out_python, python_loss
-from recode.evaluate.judges import Judges, sensible
-from recode.evaluate.migrations import SPLITS as FILES
-from recode.evaluate.migrations import Judged, as_row, evaluate, read_split, summary
+from recode.evaluate.judging.migrations import SPLITS as FILES
+from recode.evaluate.judging.migrations import Judged, as_row, evaluate, read_split, summary
+from recode.evaluate.judging.parallel import Judges, sensible
 from recode.evaluate.statistics import paired_bootstrap
 from recode.machine import cores
 from recode.models import load, quiet
 from recode.records import Migration, is_begun, read_jsonl, write_jsonl, write_text
 from recode.rewards.answer import gradable
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, load_recipe
-from recode.train.side_by_side import Crew, sensible_jobs
+from recode.train.worker_pool import Crew, sensible_jobs
 
 SPLITS = ("test_generated", "test_updates", "test_libraries", "no_op")
 TRAINED = ("sft", "grpo", "dapo")
@@ -60,7 +60,7 @@ class Settings:
 
 def run_quickstart(out: Path, data: Path, recipes: Path, seed: int) -> None:
     """Run the quickstart, write the report, print the table and where the page is."""
-    from recode.evaluate.report import write_report
+    from recode.evaluate.reports.quickstart import write_report
 
     quiet()
     console = Console()
@@ -148,7 +148,7 @@ def train_arm(progress: Progress, settings: Settings, arm: str) -> None:
         RecodeError: the recipe is of another kind, or what it names is missing.
     """
     from recode.train.launch import note
-    from recode.train.run import train
+    from recode.train.trl.run import train
 
     recipe = load_recipe(settings.recipes / f"{arm}.toml", {"seed": settings.seed})
     if isinstance(recipe, PretrainRecipe):

@@ -32,6 +32,9 @@ Kind = Literal[
 ]
 """What an update does. `no_op` marks an entry whose note does not concern its code: the right answer is the code unchanged."""
 
+Status = Literal["breaks", "deprecated"]
+"""What an update does to a program at a release."""
+
 Source = Literal["release notes", "deprecation message", "docstring", "signature"]
 
 

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from toy_releases import Index
 
 from recode.collect.collector import Asked, Collected, asked_of, collect, collect_and_print
-from recode.collect.join import Finding
+from recode.collect.join.families import Finding
 from recode.errors import RecodeError
 from recode.records import read_records
+from tests.toy_releases import Index
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recode.collect.generated import SEED
+from recode.dataset.generated import SEED
 from recode.invent import Pool, changes, generate, generate_no_ops
 from recode.invent.changes import Change
 from recode.invent.generator import LONGEST_PROGRAM, reserved_names

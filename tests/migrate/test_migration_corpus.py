@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from migration_corpus import UPDATES, Case, cases
 
-from recode.migrate.command import patch_of
-from recode.migrate.rewriting import Asked, Migrated, migrate_project
+from recode.cli.migration_output import patch_of
+from recode.migrate.pipeline import Asked, Migrated, migrate_project
+from tests.migrate.migration_corpus import UPDATES, Case, cases
 
 CASES = list(cases())
 

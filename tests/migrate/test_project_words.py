@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from migration_corpus import UPDATES
 
-from recode.migrate.project import files_around
-from recode.migrate.rewriting import Asked, Migrated, migrate_project
+from recode.migrate.pipeline import Asked, Migrated, migrate_project
+from recode.migrate.project.files import files_around
+from tests.migrate.migration_corpus import UPDATES
 
 OWN = "from numpy import trapz\n"
 KEPT = b"from numpy import trapezoid as trapz\n"

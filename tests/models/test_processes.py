@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recode.evaluate.judges import sensible
+from recode.evaluate.judging.parallel import sensible
 from recode.models import processes
-from recode.train.side_by_side import sensible_jobs
+from recode.train.worker_pool import sensible_jobs
 
 
 def test_processes_are_bound_by_cores_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recode import cli
+from recode.cli import app as cli
 from recode.prompts import response
 
 GOLD, OLD = "x = new(1)", "x = old(1)"
@@ -83,5 +83,5 @@ def test_help_shows_an_example(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 def test_rewards_load_no_training_library() -> None:
-    check = "import sys, recode.cli, recode.rewards.lines; sys.exit(bool({'torch', 'trl'} & set(sys.modules)))"
+    check = "import sys, recode.cli.app, recode.rewards.lines; sys.exit(bool({'torch', 'trl'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

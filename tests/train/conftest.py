@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import torch
-from killed_run import Kill, MakePolicy, MakeSft
 
 from recode.invent import generate, generate_no_ops
 from recode.records import write_records
 from recode.train.recipes import PolicyRecipe, SftRecipe
+from tests.train.killed_run import Kill, MakePolicy, MakeSft
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from recode.train import pretrain, run
-from recode.train.policy import PolicyTrainer
+from recode.train.pretrain import run as pretrain
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, Recipe, SftRecipe
+from recode.train.trl import run
+from recode.train.trl.policy import PolicyTrainer
 
 MakePolicy = Callable[..., PolicyRecipe]
 MakeSft = Callable[..., SftRecipe]

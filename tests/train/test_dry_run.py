@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from recode.cli import app
+from recode.cli.app import app
 from recode.errors import RecipeError, RecodeError
 from recode.models import resolve
 from recode.train import launch, processes
@@ -43,7 +43,7 @@ def test_every_recipe_is_shown_on_every_engine(path: Path, tmp_path: Path) -> No
     recipe = load_recipe(path)
     shown = str(launch_on("trl", path, tmp_path / "run", {}, dry_run=True))
     assert recipe.model in shown  # type: ignore[operator]
-    assert "recode.cli train" in shown
+    assert "recode.cli.app train" in shown
     assert "does not fit" not in shown or "24gb" not in str(path) or "24 GB: " in shown
     if path.parent.name == "24gb":
         assert "24 GB" not in shown or ", fits" in next(line for line in shown.splitlines() if ", 24 GB" in line)
@@ -101,7 +101,12 @@ def test_the_launch_line_has_every_machine_and_process(monkeypatch: pytest.Monke
     monkeypatch.setenv("MACHINE_RANK", "1")
     monkeypatch.setenv("MAIN_ADDRESS", "10.0.0.1")
     assert "--machine_rank 1 --main_process_ip 10.0.0.1" in " ".join(processes.with_machine(command))
-    assert processes.launch_command(with_hardware(recipe), ["r.toml"])[1:] == ["-m", "recode.cli", "train", "r.toml"]
+    assert processes.launch_command(with_hardware(recipe), ["r.toml"])[1:] == [
+        "-m",
+        "recode.cli.app",
+        "train",
+        "r.toml",
+    ]
 
 
 def test_accelerate_itself_takes_the_launch_line() -> None:
@@ -112,7 +117,7 @@ def test_accelerate_itself_takes_the_launch_line() -> None:
         command = processes.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
         line = ["0" if part.startswith("$") else part for part in command[3:]]
         arguments = launch_command_parser().parse_args(line)
-        assert arguments.training_script == "recode.cli"
+        assert arguments.training_script == "recode.cli.app"
         assert arguments.training_script_args == ["train", "r.toml"]
         assert arguments.num_processes == hardware["gpus"] * hardware.get("machines", 1)
         assert arguments.use_fsdp == ("sharding" in hardware)

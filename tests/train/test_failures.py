@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 import torch
-from killed_run import Kill, MakePolicy, MakeSft, varied
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from recode.errors import RecipeError, RecodeError
 from recode.models import load
 from recode.records import read_jsonl
-from recode.train import run
 from recode.train.failures import check_server
-from recode.train.policy import PolicyTrainer
 from recode.train.recipes import PolicyRecipe, Vllm
+from recode.train.trl import run
+from recode.train.trl.policy import PolicyTrainer
+from tests.train.killed_run import Kill, MakePolicy, MakeSft, varied
 
 FAILS_AT = 4
 """The step that fails; checkpoints are written at steps 2 and 4."""

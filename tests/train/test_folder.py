@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from killed_run import MakePolicy, MakeSft
 
 from recode.errors import RecipeError, RecodeError
-from recode.train import pretrain as pretraining
-from recode.train import run
 from recode.train.folder import claimed, holds
+from recode.train.pretrain import run as pretraining
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, Vllm
+from recode.train.trl import run
+from tests.train.killed_run import MakePolicy, MakeSft
 
 HOLDER = """
 import sys

@@ -1,1 +1,1 @@
-"""From update sources to verified records: read, verify by running, split, write."""
+"""Two releases of a library → update families with evidence: walk the releases, read their texts, join what both say."""

@@ -18,19 +18,20 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from recode.collect.claims import Claim, Library, is_mute, mentions, message_claims, note_claims, probe_claim
-from recode.collect.deprecations import Notice, notices
-from recode.collect.differences import differences
-from recode.collect.files import note_files, python_sources
-from recode.collect.join import ALIKE, Finding, Pair, join
-from recode.collect.notes import Item, is_between, items
-from recode.collect.releases import File, Release, fetch, releases_between
-from recode.collect.walk import Api, import_names, probe, walk
+from recode.collect.join.families import ALIKE, Finding, Pair, join
+from recode.collect.join.statements import Claim, Library, is_mute, mentions, message_claims, note_claims, probe_claim
+from recode.collect.texts.deprecations import Notice, notices
+from recode.collect.texts.notes import Item, is_between, items
+from recode.collect.texts.package_index import File, Release, fetch, releases_between
+from recode.collect.texts.release_files import note_files, python_sources
+from recode.collect.walk.differences import differences
+from recode.collect.walk.public_api import Api, import_names, probe, walk
 from recode.errors import RecodeError
 from recode.records import Record, write_records, write_text
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock, recode_home
 
 _DOWNLOADS = 4
+_TEXTS = Path(__file__).parent / "texts"
 _LINES = 40
 """Families of low confidence that the table shows; all are in the file."""
 _SAME = 150
@@ -265,7 +266,7 @@ def _notices(release: Release, packages: Sequence[str]) -> tuple[str, list[Notic
         data = fetch(file)
         return notices([source for package in packages for source in python_sources(file, data, package)])
 
-    return release.version, _remembered("notices", file, packages, ("deprecations", "files"), Notice, read)
+    return release.version, _remembered("notices", file, packages, ("deprecations", "release_files"), Notice, read)
 
 
 def _items(release: Release) -> list[Item]:
@@ -276,7 +277,7 @@ def _items(release: Release) -> list[Item]:
     def read() -> list[Item]:
         return [item for path, text in note_files(fetch(file)) for item in items(path, text)]
 
-    return _remembered("items", file, (), ("notes", "files"), Item, read)
+    return _remembered("items", file, (), ("notes", "release_files"), Item, read)
 
 
 def _remembered(
@@ -288,7 +289,7 @@ def _remembered(
     read: Callable[[], list[RecordT]],
 ) -> list[RecordT]:
     """Return what reading a file gives; kept under the file's hash and that of the modules that read it."""
-    code = b"".join(Path(__file__).with_name(f"{one}.py").read_bytes() for one in readers)
+    code = b"".join((_TEXTS / f"{one}.py").read_bytes() for one in readers)
     key = hashlib.sha256(
         f"{file.sha256}\n{' '.join(packages)}\n{hashlib.sha256(code).hexdigest()}".encode()
     ).hexdigest()

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from recode.errors import SandboxError
 from recode.records import Record
-from recode.sandbox import _wire
 from recode.sandbox.environments import Environment
+from recode.sandbox.guest import _wire
 from recode.sandbox.levels import best_level
 from recode.sandbox.zygotes import Ended, Fault, Interpreter, Level, Limits, Zygote, kill_signal
 

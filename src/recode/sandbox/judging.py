@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from recode.records import Record
-from recode.sandbox import _wire
+from recode.sandbox.guest import _wire
 from recode.sandbox.zygotes import Ended, Fault, Level, Limits, Program, Zygote, kill_signal
 
 Outcome = Literal["passed", "failed", "timeout", "out_of_memory", "crashed", "ungradable"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recode.errors import SandboxError
-from recode.sandbox import _landlock
+from recode.sandbox.guest import _landlock
 from recode.sandbox.judging import value_of
 from recode.sandbox.zygotes import Fault, Interpreter, Level, Limits, Zygote
 

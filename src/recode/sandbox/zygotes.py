@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from recode.errors import SandboxError
-from recode.sandbox import _wire
+from recode.sandbox.guest import _wire
 from recode.sandbox.system_calls import filter_program
 
 Level = Literal["isolated", "reduced", "unsafe"]
 Mode = Literal["calls", "test", "script"]
 
 NOBODY = 65534
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parent / "guest"
 _START_SECONDS = 120.0
 _END_SECONDS = 10.0
 _MESSAGE_BYTES = 1 << 16

@@ -17,8 +17,8 @@ from rich.progress import Progress
 
 from recode.errors import RecipeError
 from recode.evaluate.benchmarks import benchmark_class
-from recode.evaluate.command import Options, evaluate_on
 from recode.evaluate.forgetting import held_out_python, python_loss
+from recode.evaluate.run import Options, evaluate_on
 from recode.machine import only_one
 from recode.models import LocalBackend
 from recode.models.local import model_fingerprint
@@ -138,11 +138,11 @@ def _train(arm: Arm, prepared: Prepared, progress: Progress) -> None:
         progress.update(task, completed=step["step"], note=note(step))
 
     if isinstance(recipe, PretrainRecipe):
-        from recode.train.pretrain import pretrain
+        from recode.train.pretrain.run import pretrain
 
         pretrain(recipe, folder, on_step=show)
         return
-    from recode.train.run import train
+    from recode.train.trl.run import train
 
     if arm.pool:
         recipe = recipe.model_copy(update={"data": write_pool(arm.pool, recipe.data, recipe.seed, folder / "data")})

@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from recode.study.arms import Place, Prepared, evaluate_arm, is_trained, prepare, seeds_of, train_arm
 from recode.study.tables import StudyTable
-from recode.train.side_by_side import Crew
+from recode.train.worker_pool import Crew
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from statistics import NormalDist, stdev
 
-from recode.evaluate.comparison import arms_of, is_evaluation, run_means
+from recode.evaluate.reports.comparison import arms_of, is_evaluation, run_means
 from recode.study.arms import Place, Prepared, evaluation_folder, prepare, seeds_of
 from recode.study.tables import COMPUTED_REWARDS, PYTHON_LOSS, StudyTable
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from recode.evaluate.comparison import Arm, arms_of, compare, graded_items
+from recode.evaluate.reports.comparison import Arm, arms_of, compare, graded_items
 from recode.records import read_jsonl
 from recode.rewards import score as reward_of
 from recode.study.arms import Place, Prepared, evaluation_folder, prepare, samples_of, seeds_of
@@ -209,7 +209,7 @@ def draw(table: StudyTable, rows: Sequence[Row], place: Place, path: Path) -> No
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    from recode.evaluate.report import pyplot, save_plot
+    from recode.evaluate.reports.quickstart import pyplot, save_plot
 
     plt = pyplot()
     if table.plot == "curves":

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from recode.records import Migration, read_records, shipped
-from recode.train import processes, verl_engine
+from recode.train import processes
 from recode.train.recipes import PolicyRecipe, SftRecipe
 from recode.train.scaling import CARDS, GIB, cache_room, memory, seconds, shape_of
+from recode.train.verl import engine as verl_engine
 
 Recipe = SftRecipe | PolicyRecipe
 

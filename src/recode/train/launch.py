@@ -16,9 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from recode.errors import RecipeError, RecodeError
 from recode.models import quiet
-from recode.train import processes, verl_engine
+from recode.train import processes
 from recode.train.folder import claimed, whole
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, load_recipe
+from recode.train.verl import engine as verl_engine
 
 Loaded = PretrainRecipe | SftRecipe | PolicyRecipe
 _PR_SET_PDEATHSIG = 1
@@ -44,10 +45,10 @@ def launch(recipe_path: Path, folder: Path, overrides: dict[str, Any], *, allowe
             progress.update(task, completed=step["step"], note=note(step))
 
         if isinstance(recipe, PretrainRecipe):
-            from recode.train.pretrain import pretrain
+            from recode.train.pretrain.run import pretrain
 
             return pretrain(recipe, folder, on_step=show)
-        from recode.train.run import train
+        from recode.train.trl.run import train
 
         return train(recipe, folder, on_step=show)
 

@@ -88,7 +88,7 @@ def _by_calls(work: object) -> object:
     """Judge in the toy environment, where there is no pytest, by calling the tests."""
     from dataclasses import replace
 
-    from recode.evaluate.beside import Beside, judge_beside
+    from recode.evaluate.judging.in_process import Beside, judge_beside
     from recode.sandbox.zygotes import Limits
 
     assert isinstance(work, Beside)

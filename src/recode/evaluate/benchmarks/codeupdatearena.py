@@ -22,10 +22,10 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from recode.errors import RecordError
-from recode.evaluate.answers import compiles, parsed, written_program
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
-from recode.evaluate.beside import Beside, judge_beside
-from recode.evaluate.tested import judge_tasks
+from recode.evaluate.judging.answers import compiles, parsed, written_program
+from recode.evaluate.judging.in_process import Beside, judge_beside
+from recode.evaluate.judging.test_verdicts import judge_tasks
 from recode.machine import cores
 from recode.models.prompting import Prompt
 from recode.records import first_fault, read_jsonl, shipped

@@ -1,7 +1,7 @@
 """GitChameleon 2.0 (arXiv 2507.12367): functions for one release of a library, judged by hidden tests in an environment with that release.
 
 Most values of these items (requests, figures, estimators) cannot leave a process, so the hidden tests run beside the answer under pytest; see
-`recode.evaluate.beside` for what that guarantees. An item is available where its pins can be had for this Python and its own solution passes.
+`recode.evaluate.judging.in_process` for what that guarantees. An item is available where its pins can be had for this Python and its own solution passes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 
 from recode.errors import EnvironmentBuildError, RecordError
-from recode.evaluate.answers import completed_program, parsed, written_program
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
-from recode.evaluate.beside import Beside, judge_beside
+from recode.evaluate.judging.answers import completed_program, parsed, written_program
+from recode.evaluate.judging.in_process import Beside, judge_beside
 from recode.models.prompting import Prompt
 from recode.records import first_fault, read_jsonl, write_text
 from recode.sandbox.environments import PYTHON, Environment, ensure_environment, ensure_lock, recode_home

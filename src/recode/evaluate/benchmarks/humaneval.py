@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recode.errors import MissingExtraError, RecordError
-from recode.evaluate.answers import completed_program, preamble
 from recode.evaluate.benchmark import Advance, Benchmark, Item, Judgement, unique
-from recode.evaluate.tested import as_judgement, judge_tasks
+from recode.evaluate.judging.answers import completed_program, preamble
+from recode.evaluate.judging.test_verdicts import as_judgement, judge_tasks
 from recode.models.prompting import Prompt
 from recode.records import first_fault
 from recode.sandbox.pool import Task

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recode.errors import RecordError
-from recode.evaluate.answers import completed_program
 from recode.evaluate.benchmark import Advance, Benchmark, Item, Judgement, unique
 from recode.evaluate.benchmarks.humaneval import chat_prompt, read_packed
-from recode.evaluate.tested import judge_tasks
+from recode.evaluate.judging.answers import completed_program
+from recode.evaluate.judging.test_verdicts import judge_tasks
 from recode.records import first_fault
 from recode.sandbox.judging import Verdict
 from recode.sandbox.pool import Task

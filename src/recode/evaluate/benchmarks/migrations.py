@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from recode.errors import EnvironmentBuildError, MissingExtraError
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
-from recode.evaluate.migrations import SPLITS, judge, read_split
+from recode.evaluate.judging.migrations import SPLITS, judge, read_split
 from recode.machine import cores
 from recode.models.completing import migration_prompt
 from recode.prompts import parse_response

@@ -1,0 +1,1 @@
+"""Differences, messages and notes joined into update families, each with its evidence."""

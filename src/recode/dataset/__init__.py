@@ -1,0 +1,1 @@
+"""The data set: update sources → verified, deduplicated, split records, and their exports."""

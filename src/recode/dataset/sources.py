@@ -1,0 +1,167 @@
+"""Reading the update sources: `data/sources/*.toml` (see FORMAT.md there) → candidate entries."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from recode.errors import RecordError
+from recode.records import ApiUpdate, Evidence, Kind, Migration, Record
+from recode.symbol import parse_symbol
+
+AUTHOR = "hand-written"
+
+
+def _symbol(text: str) -> str:
+    parse_symbol(text)
+    return text
+
+
+def _migration_kind(kind: Kind) -> Kind:
+    if kind == "no_op":
+        raise ValueError("no_op entries are made by `recode data build`, not written")
+    return kind
+
+
+Text = Annotated[str, Field(min_length=1)]
+SymbolText = Annotated[str, AfterValidator(_symbol)]
+
+
+class Program(Record):
+    """A program before and after an update."""
+
+    context: str = ""
+    old: Text
+    new: Text
+
+
+class Update(Record):
+    """An update family, with its programs."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+    kind: Annotated[Kind, AfterValidator(_migration_kind)]
+    old_symbol: Annotated[str, Field(min_length=1), AfterValidator(_symbol)]
+    new_symbol: SymbolText
+    deprecated_in: str = ""
+    removed_in: str = ""
+    description: Text
+    update_info: Text
+    evidence: Annotated[tuple[Evidence, ...], Field(min_length=1)]
+    program: Annotated[tuple[Program, ...], Field(min_length=1)]
+
+
+class Releases(Record):
+    """The two releases of a library that a file is about, and what their environments need besides."""
+
+    library: Text
+    import_name: Text
+    old_version: Text
+    new_version: Text
+    old_requires: tuple[str, ...] = ()
+    new_requires: tuple[str, ...] = ()
+
+
+class UpdateSource(Releases):
+    """One file of update sources."""
+
+    update: Annotated[tuple[Update, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An entry that is not verified yet (no stdout, no locks), the releases it is about, and the file it comes from."""
+
+    entry: Migration
+    releases: Releases
+    file: Path
+
+
+def read_sources(paths: Iterable[Path]) -> list[Candidate]:
+    """Read files of update sources; a folder stands for its `*.toml` files.
+
+    Returns:
+        the entries in the order of library, family and program; their ids are `<family>-<number>`, counted from 1.
+
+    Raises:
+        RecordError: a file cannot be read or does not follow the format, or two share a library or a family's id;
+            names file, update and field, and the line where it is known.
+    """
+    files = [file for path in paths for file in (sorted(path.glob("*.toml")) if path.is_dir() else [path])]
+    if not files:
+        raise RecordError("no update sources found; give a TOML file or a folder that holds some")
+    seen: dict[str, Path] = {}
+    libraries: dict[str, Path] = {}
+    candidates = []
+    for file in files:
+        source = read_file(file)
+        if source.library in libraries:
+            raise RecordError(
+                f"{file}: field `library`: {libraries[source.library]} is about `{source.library}` too; join them"
+            )
+        libraries[source.library] = file
+        for update in source.update:
+            if update.id in seen:
+                raise RecordError(
+                    f"{file}: update `{update.id}`: field `id`: already used in {seen[update.id]}; rename one"
+                )
+            seen[update.id] = file
+            candidates += [_candidate(file, source, update, number) for number in range(1, len(update.program) + 1)]
+    return candidates
+
+
+def read_file(file: Path) -> UpdateSource:
+    """Read one file of update sources.
+
+    Raises:
+        RecordError: it cannot be read or does not follow the format; names update and field.
+    """
+    try:
+        value = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecordError(f"{file}: cannot be read ({error.strerror}); check the path") from None
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{file}: not UTF-8 (byte {error.start}); convert the file to UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RecordError(f"{file}: not valid TOML: {error}") from None
+    try:
+        return UpdateSource.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise RecordError(f"{file}: {_place(value, first['loc'])}: {first['msg']}{more}") from None
+
+
+def _place(value: dict[str, Any], location: tuple[int | str, ...]) -> str:
+    """Name the place of an error as a reader of the file sees it: by the update's id rather than its index."""
+    if len(location) < 2 or location[0] != "update" or not isinstance(location[1], int):
+        return f"field `{'.'.join(map(str, location))}`"
+    update = value["update"][location[1]]
+    name = update.get("id") if isinstance(update, dict) else None
+    field = ".".join(str(part + 1 if isinstance(part, int) else part) for part in location[2:])
+    return f"update `{name or f'number {location[1] + 1}'}`: field `{field or 'update'}`"
+
+
+def _candidate(file: Path, source: UpdateSource, update: Update, number: int) -> Candidate:
+    program = update.program[number - 1]
+    shared: dict[str, Any] = {
+        name: getattr(update, name) for name in ApiUpdate.model_fields if name in Update.model_fields
+    }
+    entry = Migration(
+        **shared,
+        id=f"{update.id}-{number}",
+        family_id=update.id,
+        library=source.library,
+        old_version=source.old_version,
+        new_version=source.new_version,
+        old_code=program.old.strip("\n") + "\n",
+        new_code=program.new.strip("\n") + "\n",
+        context=program.context,
+        author=AUTHOR,
+    )
+    releases: dict[str, Any] = {name: getattr(source, name) for name in Releases.model_fields}
+    return Candidate(entry, Releases(**releases), file)

@@ -1,0 +1,92 @@
+"""Which family goes to which split. Splits are by family, never by entry, and whole libraries are held out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import Literal
+
+from recode.records import ApiUpdate
+from recode.symbol import parse_symbol
+
+Split = Literal["train", "validation", "test_updates", "test_libraries"]
+
+HELD_OUT = frozenset({"marshmallow", "networkx", "polars"})
+"""Libraries that are in no other split than `test_libraries`."""
+
+SHARES: Mapping[Split, float] = {"train": 0.6, "validation": 0.1, "test_updates": 0.3}
+"""Shares of the other libraries' families, in each library."""
+
+SEED = "recode splits 1"
+
+
+def assign(updates: Iterable[ApiUpdate], pinned: Collection[str] = ()) -> dict[str, Split]:
+    """Return the split of every family.
+
+    Families of `pinned`, and those that share a leaf symbol with one of them, are in `train`: a model that is handed out has met them.
+
+    Families that share a leaf symbol, old or new (`DataFrame.append` and `Series.append`), stay together; where one
+    of them is of a held-out library, the others go to `test_updates`. The order comes from a hash of the families'
+    ids, so it does not depend on the order of the updates.
+    """
+    families = {update.family_id: update for update in sorted(updates, key=lambda update: update.family_id)}
+    splits: dict[str, Split] = {}
+    sizes: dict[str, int] = defaultdict(int)
+    filled: dict[tuple[str, Split], int] = defaultdict(int)
+    for update in families.values():
+        sizes[update.library] += 1
+    groups = sorted(_groups(families), key=lambda group: _order(group, families, pinned))
+    for group in groups:
+        libraries = [families[family].library for family in group]
+        if not set(pinned).isdisjoint(group):
+            chosen: Split = "train"
+        elif HELD_OUT.isdisjoint(libraries):
+            chosen = _emptiest(libraries, sizes, filled)
+        else:
+            chosen = "test_updates"
+        for family, library in zip(group, libraries, strict=True):
+            splits[family] = "test_libraries" if library in HELD_OUT else chosen
+            filled[library, splits[family]] += 1
+    return splits
+
+
+def _order(group: list[str], families: Mapping[str, ApiUpdate], pinned: Collection[str]) -> tuple[bool, int, str]:
+    """Groups that have no choice come first, then large ones, so that small ones can even out the shares."""
+    forced = any(families[family].library in HELD_OUT or family in pinned for family in group)
+    size = len(group) if len(group) > 2 else 0
+    return not forced, -size, hashlib.sha256(f"{SEED} {' '.join(group)}".encode()).hexdigest()
+
+
+def _emptiest(libraries: list[str], sizes: Mapping[str, int], filled: Mapping[tuple[str, Split], int]) -> Split:
+    """Return the split that lacks most families of its share in these libraries; in a tie, the first of `SHARES`."""
+
+    def lacking(split: Split) -> float:
+        return sum(SHARES[split] * sizes[library] - filled[library, split] for library in libraries) / len(libraries)
+
+    return max(SHARES, key=lacking)
+
+
+def _groups(families: Mapping[str, ApiUpdate]) -> list[list[str]]:
+    """Return the families joined by shared leaf symbols, each group sorted by id."""
+    parent = {family: family for family in families}
+
+    def root(family: str) -> str:
+        while parent[family] != family:
+            parent[family] = parent[parent[family]]
+            family = parent[family]
+        return family
+
+    first: dict[str, str] = {}
+    for family, update in families.items():
+        for leaf in leaves(update):
+            parent[root(family)] = root(first.setdefault(leaf, family))
+    groups: dict[str, list[str]] = defaultdict(list)
+    for family in sorted(families):
+        groups[root(family)].append(family)
+    return list(groups.values())
+
+
+def leaves(update: ApiUpdate) -> frozenset[str]:
+    """Return the leaf symbols of an update, old and new."""
+    return parse_symbol(update.old_symbol).leaves | parse_symbol(update.new_symbol).leaves

@@ -1,0 +1,1 @@
+"""The verify rule: an entry holds if its programs run as stated in both releases."""

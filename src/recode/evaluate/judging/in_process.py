@@ -1,0 +1,234 @@
+"""Tests that run in the answer's own process, for items whose values cannot leave it: isolated from the machine, guarded from the answer.
+
+The process reports a pass by a word that is drawn for each run, and only after every test has passed and every function and class of the
+loaded libraries was found in its place. See `recode.evaluate.judging.guard` for what an answer must not hold.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from recode.evaluate.benchmark import Advance, Judgement, Outcome
+from recode.evaluate.judging.answers import parsed
+from recode.evaluate.judging.guard import refusal
+from recode.machine import cores
+from recode.sandbox.environments import Environment
+from recode.sandbox.execution import Execution, run_program
+from recode.sandbox.zygotes import Limits
+
+MARK = "judged in the answer's own process"
+"""Stands in the detail of every such verdict."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One answer and its tests.
+
+    `before` runs first in the answer's namespace. `name` is the module as which the tests import the answer; without one they share its
+    namespace. `runner` is `calls` (every `def test…` of the tests is called) or `pytest`.
+    """
+
+    answer: str
+    tests: str
+    own: str
+    environment: Environment
+    before: str = ""
+    name: str = ""
+    runner: str = "calls"
+    preload: tuple[str, ...] = ()
+
+
+def judge_beside(works: Sequence[Beside], limits: Limits, advance: Advance) -> list[Judgement]:
+    """Judge answers, several at a time.
+
+    Raises:
+        SandboxError: this machine gives no isolation.
+    """
+
+    def one(work: Beside) -> Judgement:
+        judgement = _judge(work, limits)
+        advance(1)
+        return judgement
+
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(one, works))
+
+
+def _judge(work: Beside, limits: Limits) -> Judgement:
+    if refused := refusal(work.answer, work.own):
+        return Judgement("ungradable", f"{MARK}: not run, it holds {refused}", {"pass": None}, work.answer)
+    word = secrets.token_hex(16)
+    run = run_program(work.environment, _script(work, word), limits=limits, reviewed=False, preload=work.preload)
+    outcome, detail = _read(run, word, _count(work))
+    return Judgement(outcome, f"{MARK}: {detail}", {"pass": float(outcome == "passed")}, work.answer)
+
+
+def _count(work: Beside) -> int | None:
+    """Return how many tests there are, as the harness counts them; None where pytest does."""
+    tree = parsed(work.tests)
+    if work.runner != "calls" or tree is None:
+        return None
+    names = compile(tree, "tests.py", "exec").co_names
+    return sum(name.startswith("test") for name in names)
+
+
+def _read(run: Execution, word: str, count: int | None) -> tuple[Outcome, str]:
+    """Return outcome and detail from what a run printed: only a line that begins with the run's word is the harness's."""
+    if run.outcome == "timeout":
+        return "timeout", "the tests took too long"
+    said = [line for line in run.stdout.splitlines() if line.startswith(word)]
+    if len(said) != 1 or run.outcome != "finished":
+        how = run.exception.category if run.exception else run.detail or run.outcome
+        return ("crashed" if run.outcome == "crashed" else "failed"), f"ended before its tests had: {how}"
+    try:
+        told = json.loads(said[0][len(word) :])
+        passed, failed = int(told["passed"]), str(told["failed"])[:300]
+    except (ValueError, KeyError, TypeError):
+        return "failed", "a report of the answer's own making"
+    if failed or not passed:
+        return "failed", failed or "no test ran"
+    if count is not None and passed != count:
+        return "failed", f"a report of the answer's own making: {passed} of {count} tests"
+    return "passed", f"{passed} tests passed"
+
+
+def _script(work: Beside, word: str) -> str:
+    """Return the program that runs the tests: its parts are text, so that nothing of the answer is compiled with it."""
+    runner: Callable[[], str] = {"calls": lambda: _CALLS, "pytest": lambda: _PYTEST}[work.runner]
+    parts = {
+        "before": work.before, "answer": work.answer, "tests": work.tests, "name": work.name or "solution",
+        "modules": sorted({"typing_extensions", *_imported(work.own), *_imported(work.tests)}),
+    }  # fmt: skip
+    return f"{_COMMON}\n{runner()}\n_main({json.dumps(word)}, {json.dumps(parts)})\n"
+
+
+def _imported(code: str) -> set[str]:
+    """Return the modules that a program imports by name."""
+    tree = parsed(code)
+    found: set[str] = set()
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return found
+
+
+_COMMON = '''
+import ctypes, json, linecache, operator, os, sys, types
+
+linecache.cache.clear()
+# Whoever shares the process could otherwise read its memory as a file.
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+
+def _load(names):
+    """Load what the tests and the item use, so that its places are known before the answer is."""
+    import importlib
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except BaseException:
+            # The answer's own module, or one that a test expects to be missing.
+            pass
+
+_HELD = type, types.FunctionType, types.BuiltinFunctionType
+_METHODS = types.FunctionType, property, classmethod, staticmethod
+
+def _places():
+    """What the loaded modules and their classes hold: where it is, whose it is, a copy of its names, and the kinds that must stay.
+
+    Not `warnings`: how warnings look decides no test, and some libraries change it.
+    """
+    found = []
+    for name, module in list(sys.modules.items()):
+        if not isinstance(module, types.ModuleType) or name in ("__main__", "solution", "warnings"):
+            continue
+        found.append((name, None, vars(module).copy(), _HELD))
+        for key, value in found[-1][2].items():
+            # Not isinstance, which asks a library's stand-ins for their class, and some warn or load something then.
+            if issubclass(type(value), type) and value.__module__ == name:
+                found.append((name + "." + key, value, vars(value).copy(), _METHODS))
+    return found
+
+def _moved(before, same=operator.is_):
+    """The functions and classes that are not where they were."""
+    found = []
+    for place, owner, names, kinds in before:
+        owner = sys.modules.get(place) if owner is None else owner
+        now = vars(owner) if isinstance(owner, (types.ModuleType, type)) else {}
+        # Tens of thousands of names: most owners are unchanged, which is told without a step of Python for each.
+        if len(now) != len(names) or not all(map(same, now.values(), names.values())):
+            found += [
+                place + "." + key for key, value in names.items()
+                if issubclass(type(value), kinds) and now.get(key, value) is not value
+            ]
+    return found
+'''
+
+_CALLS = """
+def _main(word, parts):
+    say, dumps = os.write, json.dumps
+    module = types.ModuleType(parts["name"])
+    sys.modules[parts["name"]] = module
+    exec(compile(parts["before"], "before.py", "exec"), module.__dict__)
+    tests = compile(parts["tests"], "tests.py", "exec")
+    _load(parts["modules"])
+    before, passed, failed = _places(), 0, ""
+    names = [name for name in tests.co_names if name.startswith("test")]
+    try:
+        exec(compile(parts["answer"], "answer.py", "exec"), module.__dict__)
+        exec(tests, module.__dict__)
+        for name in names:
+            at = name
+            module.__dict__[name]()
+            passed += 1
+    except BaseException as error:
+        failed = (type(error).__name__ + ": " + str(error))[:300] or "failed"
+    moved = _moved(before)
+    if moved:
+        failed = "it changed " + ", ".join(moved[:3])
+    sys.stdout.flush()
+    say(1, ("\\n" + word + dumps({"passed": passed, "failed": failed}) + "\\n").encode())
+"""
+
+_PYTEST = """
+def _main(word, parts):
+    import pytest
+    # A plugin of the environment would be loaded after the places were noted.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    say, dumps = os.write, json.dumps
+    class Recorder:
+        def __init__(self):
+            self.passed, self.failed = 0, []
+        def pytest_runtest_logreport(self, report):
+            if report.failed:
+                self.failed.append(report.nodeid.split("::")[-1] + ": " + str(report.longrepr).strip().splitlines()[-1][:200])
+            elif report.when == "call" and report.passed:
+                self.passed += 1
+        def pytest_collectreport(self, report):
+            if report.failed:
+                self.failed.append(str(report.longrepr).strip().splitlines()[-1][:200])
+    os.makedirs("tests", exist_ok=True)
+    for path, text in ((parts["name"] + ".py", parts["answer"]), ("tests/test_answer.py", parts["tests"])):
+        with open(path, "w") as file:
+            file.write(text)
+    sys.path[:0] = [os.getcwd()]
+    recorder = Recorder()
+    _load(parts["modules"])
+    before = _places()
+    out = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    code = pytest.main(["-q", "-p", "no:cacheprovider", "--rootdir=.", "tests/test_answer.py"], plugins=[recorder])
+    failed = "; ".join(recorder.failed)[:300]
+    if code != 0 and not failed:
+        failed = "pytest ended with " + str(int(code))
+    moved = [name for name in _moved(before) if not name.startswith(("_pytest", "pytest"))]
+    if moved and not failed:
+        failed = "it changed " + ", ".join(moved[:3])
+    say(out, ("\\n" + word + dumps({"passed": recorder.passed, "failed": failed}) + "\\n").encode())
+"""

@@ -1,0 +1,161 @@
+"""The page of a comparison: Markdown, and one HTML file with everything inside that works offline, in light and dark, and on paper."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from recode.evaluate.reports.comparison import (
+    Arm,
+    benchmarks_of,
+    compare,
+    learning_curves,
+    main_score,
+    parts,
+    read_arms,
+)
+from recode.records import write_text
+
+_KEPT_GENERAL = ("humaneval", "humanevalplus", "no_op")
+"""What forgetting is read from, the first there is."""
+
+
+def write_comparison(named: Sequence[str], out: Path) -> Path:
+    """Write `report.md`, `report.json` and `report.html` over evaluations (`FOLDER` or `NAME=FOLDER`) into a folder; return the page.
+
+    Raises:
+        RecordError: a folder holds no finished evaluation, or there is no benchmark that all have.
+    """
+    arms = read_arms(named)
+    report = summary(arms)
+    write_text(out / "report.json", json.dumps(report, indent=1))
+    write_text(out / "report.md", markdown(report))
+    write_text(out / "report.html", page(report, rows(arms)))
+    return out / "report.html"
+
+
+def summary(arms: Sequence[Arm]) -> dict[str, Any]:
+    """Return everything the report says, as plain JSON (docs/evaluation.md has its schema)."""
+    from recode.errors import RecordError
+
+    names = benchmarks_of(arms)
+    if not names:
+        raise RecordError("no benchmark was evaluated in all of these folders; evaluate the same ones with --on")
+    benchmarks = {}
+    for name in names:
+        score = main_score(arms[0], name)
+        benchmarks[name] = {"score": score, "arms": compare(arms, name, score), "parts": parts(arms, name, score)}
+    return {"arms": [arm.name for arm in arms], "benchmarks": benchmarks, "curves": learning_curves(arms)}
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """Return the report's tables as Markdown."""
+    first = report["arms"][0]
+    lines = [
+        "# Evaluation", "", f"Brackets: 95% intervals. Differences are paired, against `{first}`, over the items both have; several seeds are "
+        "resampled beside the items. *p*: McNemar's exact test.", "",
+    ]  # fmt: skip
+    for name, found in report["benchmarks"].items():
+        lines += [f"## {name}: {found['score']}", "", "| arm | rate | n | not counted | difference | won, lost | p |"]
+        lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+        lines += [f"| {' | '.join(_cells(row))} |" for row in found["arms"]]
+        for table, its in found["parts"].items():
+            lines += [
+                "",
+                f"| {table} | {' | '.join(report['arms'])} | n |",
+                "| --- |" + " --- |" * (len(report["arms"]) + 1),
+            ]
+            for part, values in its.items():
+                shown = ["-" if v is None else f"{100 * v[0]:.1f}%" for v in values]
+                lines.append(f"| {part} | {' | '.join(shown)} | {max(v[1] for v in values if v)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    """Return an arm's row as text: name, rate, n, what did not count, difference, won and lost, p."""
+    name = row["arm"] + (f" ({row['seeds']} seeds)" if row["seeds"] > 1 else "")
+    words = [f"{row[key]} {key}" for key in ("unavailable", "ungradable", "missing") if row[key]]
+    test = row.get("mcnemar")
+    return [
+        name, _interval(row["rate"], "%") if "rate" in row else "-", str(row["n"]), ", ".join(words) or "-",
+        _interval(row["difference"], " points", sign="+") if "difference" in row else "-",
+        f"{test['won']}, {test['lost']}" if test else "-", f"{test['p']:.3g}" if test else "-",
+    ]  # fmt: skip
+
+
+def _interval(values: Sequence[float], unit: str, sign: str = "") -> str:
+    low, mean, high = (100 * value for value in values)
+    return f"{mean:{sign}.1f}{unit} [{low:{sign}.1f}, {high:{sign}.1f}]"
+
+
+def rows(arms: Sequence[Arm]) -> dict[str, list[Any]]:
+    """Return what the browser of examples shows: items once, and a short row for every completion."""
+    items: dict[tuple[str, str], int] = {}
+    shown: list[list[str]] = []
+    lines: list[list[Any]] = []
+    for number, arm in enumerate(arms):
+        for run in arm.runs:
+            for benchmark, samples in run.samples.items():
+                for sample in samples:
+                    key = (benchmark, sample["id"])
+                    if key not in items:
+                        items[key] = len(items)
+                        fields = ("benchmark", "id", "library", "kind", "split", "note", "given", "gold")
+                        shown.append([str(sample.get(field) or "") for field in fields])
+                    text = sample.get("completion") or ""
+                    lines.append(
+                        [
+                            number,
+                            items[key],
+                            sample["outcome"],
+                            sample.get("detail") or "",
+                            text,
+                            sample.get("answer") or "",
+                        ]
+                    )
+    return {"items": shown, "rows": lines}
+
+
+def page(report: dict[str, Any], examples: dict[str, list[Any]]) -> str:
+    """Return the HTML page."""
+    template = Template((Path(__file__).parent / "comparison.html").read_text(encoding="utf-8"))
+    data = {**report, **examples, "forgetting": forgetting(report)}
+    # `</script` would end the script element early, `<!--` before `<script` would hide its end.
+    payload = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
+    return template.substitute(
+        tables="".join(_table(name, found) for name, found in report["benchmarks"].items()), data=payload
+    )
+
+
+def forgetting(report: dict[str, Any]) -> dict[str, Any] | None:
+    """Return, for each arm but the first, its gain on updates and its change in general ability; None where one of them was not measured."""
+    general = next((name for name in _KEPT_GENERAL if name in report["benchmarks"]), None)
+    gained = next((name for name in report["benchmarks"] if name not in _KEPT_GENERAL), None)
+    if general is None or gained is None:
+        return None
+    points = [
+        {"arm": a["arm"], "gain": a["difference"], "general": b["difference"]}
+        for a, b in zip(report["benchmarks"][gained]["arms"], report["benchmarks"][general]["arms"], strict=True)
+        if "difference" in a and "difference" in b
+    ]
+    return {"gained": gained, "general": general, "points": points} if points else None
+
+
+def _table(name: str, found: dict[str, Any]) -> str:
+    head = "".join(f"<th>{title}</th>" for title in ("arm", "rate", "n", "not counted", "difference", "won, lost", "p"))
+    body = []
+    for row in found["arms"]:
+        low, _, high = row.get("difference", (0.0, 0.0, 0.0))
+        certain = "up" if low > 0 else "down" if high < 0 else ""
+        cells = [html.escape(cell) for cell in _cells(row)]
+        tagged = [f'<td class="{certain if place == 3 else ""}">{cell}</td>' for place, cell in enumerate(cells[1:])]
+        body.append(f"<tr><th>{cells[0]}</th>{''.join(tagged)}</tr>")
+    return (
+        f"<h3>{html.escape(name)}: {html.escape(found['score'])}</h3>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+    )

@@ -1,0 +1,286 @@
+"""The report of a quickstart: Markdown, curves as PNG, and one self-contained HTML page that works offline.
+
+It reads a run's files alone (`report.json`, each arm's `log.jsonl` and judged completions), so it can be written again at any time.
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import html
+import io
+import json
+from collections import defaultdict
+from pathlib import Path
+from statistics import fmean
+from string import Template
+from typing import Any
+
+from recode.errors import MissingExtraError
+from recode.evaluate.reports.seeds import read_quickstart
+from recode.prompts import parse_response
+from recode.records import Migration, read_jsonl, read_records, write_bytes, write_text
+
+SPLITS = {
+    "test_generated": "made-up libraries, unseen names",
+    "test_updates": "real libraries, unseen updates",
+    "test_libraries": "real libraries never trained on",
+    "no_op": "note does not concern the code",
+}
+COLORS = {"able": "#7f8c8d", "base": "#444444", "sft": "#d08a00", "grpo": "#1f77b4", "dapo": "#c0392b"}
+_EXAMPLES_PER_SPLIT = 60
+
+
+def write_report(run: Path) -> Path:
+    """Write `report.md`, `curves.png`, `exact.png` and `report.html` into a run's folder; return the page.
+
+    Raises:
+        RecodeError: the run is not finished.
+        MissingExtraError: matplotlib is not installed.
+    """
+    report = read_quickstart(run)
+    logs = {arm: [row for _, row in read_jsonl(run / arm / "log.jsonl")] for arm in report["delta"]}
+    _plot_curves(logs, report, run / "curves.png")
+    _plot_exact(report, run / "exact.png")
+    write_text(run / "report.md", markdown(report))
+    data = Path(json.loads((run / "settings.json").read_text(encoding="utf-8"))["data"])
+    page = _page(report, _examples(run, data, list(report["arms"])), [run / "exact.png", run / "curves.png"])
+    write_text(run / "report.html", page)
+    return run / "report.html"
+
+
+def pyplot() -> Any:
+    """Return matplotlib's pyplot, drawing to files.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+    except ImportError:
+        raise MissingExtraError("plots need matplotlib; install it with: pip install -e '.[report]'") from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _plot_curves(logs: dict[str, list[dict[str, Any]]], report: dict[str, Any], path: Path) -> None:
+    """Draw what the RL arms logged against minutes: reward beside the reward of copying, exact match, copies."""
+    plt = pyplot()
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
+    wanted = (
+        ("reward", "reward of rollouts"),
+        ("exact", "exact match of rollouts"),
+        ("copy", "old code copied, migrations"),
+    )
+    for axis, (key, title) in zip(axes, wanted, strict=True):
+        for arm, rows in logs.items():
+            points = [(row["seconds"] / 60, row[key]) for row in rows if row.get(key) is not None]
+            if points:
+                minutes, values = zip(*points, strict=True)
+                axis.plot(minutes, values, color=COLORS[arm], alpha=0.25, linewidth=1)
+                axis.plot(minutes, _smooth(values), color=COLORS[arm], linewidth=2, label=arm.upper())
+        if key == "reward":
+            copying = fmean(
+                row["reward_of_copying"] for rows in logs.values() for row in rows if "reward_of_copying" in row
+            )
+            axis.axhline(copying, color="#888888", linestyle="--", linewidth=1, label="copying the old code")
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("minutes of training")
+        axis.grid(alpha=0.25)
+        axis.legend(frameon=False, fontsize=8)
+    save_plot(figure, path)
+
+
+def save_plot(figure: Any, path: Path) -> None:
+    """Write a figure as PNG, atomically, and forget it."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=130)
+    write_bytes(path, content.getvalue())
+    pyplot().close(figure)
+
+
+def _smooth(values: tuple[float, ...], span: int = 5) -> list[float]:
+    """Return the running mean of the last `span` values."""
+    return [fmean(values[max(0, i - span + 1) : i + 1]) for i in range(len(values))]
+
+
+def _plot_exact(report: dict[str, Any], path: Path) -> None:
+    """Draw exact match per split and arm; bars of trained arms carry the interval of their change against the base."""
+    plt = pyplot()
+    figure, axis = plt.subplots(figsize=(12, 3.6), layout="constrained")
+    arms = list(report["arms"])
+    width = 0.8 / len(arms)
+    for number, arm in enumerate(arms):
+        for place, split in enumerate(SPLITS):
+            value = report["arms"][arm][split]["exact"]
+            x = place + (number - (len(arms) - 1) / 2) * width
+            axis.bar(x, value, width * 0.92, color=COLORS[arm], label=arm if place == 0 else None)
+            if arm in report["delta"]:
+                base = report["arms"]["base"][split]["exact"]
+                low, _, high = report["delta"][arm][split]["exact"]
+                axis.errorbar(
+                    x,
+                    value,
+                    # An interval without width may lie a rounding error beside its bar.
+                    yerr=[[max(0.0, value - (base + low))], [max(0.0, base + high - value)]],
+                    color="black",
+                    linewidth=1,
+                    capsize=2,
+                )
+    labels = [f"{split} (n = {report['arms']['base'][split]['n']})\n{meaning}" for split, meaning in SPLITS.items()]
+    axis.set_xticks(range(len(SPLITS)), labels, fontsize=8)
+    axis.set_ylim(0, 1)
+    axis.set_ylabel("exact match, greedy")
+    axis.grid(axis="y", alpha=0.25)
+    axis.legend(frameon=False, ncols=len(arms), fontsize=9, loc="upper left")
+    save_plot(figure, path)
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """Return the report's tables as Markdown."""
+    base = report["arms"]["base"]
+    lines = [
+        "# Quickstart report",
+        "",
+        f"Seed {report['seed']}, {report['minutes']:.1f} minutes of work. Greedy completions; in brackets the 95% paired bootstrap "
+        "interval of the change against `base` (whole update families are resampled).",
+        "",
+    ]
+    for split, meaning in SPLITS.items():
+        lines += [
+            f"## {split}: {meaning} (n = {base[split]['n']})",
+            "",
+            "| arm | exact match | reward | lift | old code copied | well-formed |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        for arm, results in report["arms"].items():
+            values, delta = results[split], report["delta"].get(arm, {}).get(split)
+            cells = [
+                f"{100 * values['exact']:.1f}%" + (_bracket(delta["exact"], 100) if delta else ""),
+                f"{values['reward']:.2f}" + (_bracket(delta["reward"], 1) if delta else ""),
+                f"{values['lift']:.2f}" + (_bracket(delta["lift"], 1) if delta else ""),
+                f"{100 * values['copy']:.1f}%",
+                f"{100 * values['well_formed']:.1f}%",
+            ]
+            lines.append(f"| {arm} | {' | '.join(cells)} |")
+        # Copying is the right answer where the note does not concern the code.
+        exact, lift = ("100%", 1) if split == "no_op" else ("0%", 0)
+        lines += [f"| *copying* | {exact} | {base[split]['reward_of_copying']:.2f} | {lift} | 100% | 100% |", ""]
+    lines += [
+        "## Forgetting",
+        "",
+        "| arm | next-token loss on held-out Python (nats) | exact match on no-ops |",
+        "| --- | --- | --- |",
+    ]
+    lines += [
+        f"| {arm} | {results['forgetting']['python_loss']:.3f} | {100 * results['no_op']['exact']:.1f}% |"
+        for arm, results in report["arms"].items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _bracket(interval: list[float], scale: float) -> str:
+    low, _, high = (scale * value for value in interval)
+    digits = 1 if scale == 100 else 2
+    return f" [{low:+.{digits}f}, {high:+.{digits}f}]"
+
+
+def _examples(run: Path, data: Path, arms: list[str]) -> list[dict[str, Any]]:
+    """Return examples for the page: entries of every split with each arm's answer as a diff against the gold."""
+    from recode.evaluate.judging.migrations import SPLITS as FILES
+
+    examples: list[dict[str, Any]] = []
+    for split in SPLITS:
+        entries = {entry.id: entry for file in FILES[split] for entry in read_records(data / file, Migration)}
+        answers: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+        for arm in arms:
+            for _, row in read_jsonl(run / arm / "evaluation" / f"{split}.jsonl"):
+                answers[row["id"]][arm] = row
+        chosen = list(answers)[:: max(1, len(answers) // _EXAMPLES_PER_SPLIT)][:_EXAMPLES_PER_SPLIT]
+        examples += [_example(entries[name], split, answers[name]) for name in chosen if name in entries]
+    return examples
+
+
+def _example(entry: Migration, split: str, answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    shown = {}
+    for arm, row in answers.items():
+        answer = parse_response(row["completion"])
+        verdict = (
+            "exact"
+            if row["exact"]
+            else "copied"
+            if row["copied"]
+            else "differs"
+            if answer.code is not None
+            else "no answer"
+        )
+        shown[arm] = {"thought": answer.thought.strip(), "verdict": verdict, "diff": _diff(entry.new_code, answer.code)}
+    return {
+        "id": entry.id, "split": split, "library": entry.library, "kind": entry.kind, "note": entry.update_info,
+        "gold": _diff(entry.old_code, entry.new_code), "answers": shown,
+    }  # fmt: skip
+
+
+def _diff(before: str, after: str | None) -> list[str]:
+    """Return the lines of a diff, each with its mark: space, minus or plus."""
+    if after is None:
+        return []
+    lines = difflib.ndiff(before.rstrip().splitlines(), after.rstrip().splitlines())
+    return [line for line in lines if not line.startswith("?")]
+
+
+def _page(report: dict[str, Any], examples: list[dict[str, Any]], pictures: list[Path]) -> str:
+    """Return the HTML page: everything inside, no request to anywhere."""
+    template = Template((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
+    images = [base64.b64encode(picture.read_bytes()).decode() for picture in pictures]
+    figures = "".join(
+        f'<img alt="{picture.stem}" src="data:image/png;base64,{data}">'
+        for picture, data in zip(pictures, images, strict=True)
+    )
+    # `</script` would end the script element early, `<!--` before `<script` would hide its end.
+    payload = json.dumps(examples, ensure_ascii=False).replace("<", "\\u003c")
+    return template.substitute(
+        headline=html.escape(_headline(report)), table=_table(report), figures=figures, examples=payload,
+        seed=report["seed"], minutes=f"{report['minutes']:.1f}",
+        splits="".join(f"<option>{split}</option>" for split in SPLITS),
+        arms="".join(f"<option>{html.escape(arm)}</option>" for arm in report["arms"]),
+    )  # fmt: skip
+
+
+def _headline(report: dict[str, Any]) -> str:
+    """Return one sentence on the strongest split for each RL arm, with its interval."""
+    parts = []
+    for arm in ("grpo", "dapo"):
+        low, mean, high = (100 * value for value in report["delta"][arm]["test_updates"]["exact"])
+        parts.append(f"{arm.upper()} {mean:+.1f} points [{low:+.1f}, {high:+.1f}]")
+    base, n = report["arms"]["base"]["test_updates"]["exact"], report["arms"]["base"]["test_updates"]["n"]
+    return f"Exact match on {n} programs for updates of real libraries that were in no training: base {100 * base:.1f}%, {', '.join(parts)}."
+
+
+def _table(report: dict[str, Any]) -> str:
+    """Return the comparison as an HTML table."""
+    head = "".join(f"<th>{split}<br><small>n = {report['arms']['base'][split]['n']}</small></th>" for split in SPLITS)
+    rows = []
+    for arm, results in report["arms"].items():
+        cells = []
+        for split in SPLITS:
+            text = f"{100 * results[split]['exact']:.1f}%"
+            if arm in report["delta"]:
+                text += f"<br><small>{_bracket(report['delta'][arm][split]['exact'], 100).strip()}</small>"
+            cells.append(f"<td>{text}</td>")
+        updates = results["test_updates"]
+        cells.append(
+            f"<td>{updates['reward']:.2f}</td><td>{updates['lift']:.2f}</td><td>{100 * updates['copy']:.0f}%</td>"
+        )
+        cells.append(f"<td>{results['forgetting']['python_loss']:.3f}</td>")
+        rows.append(f'<tr><th><i style="background:{COLORS[arm]}"></i>{arm}</th>{"".join(cells)}</tr>')
+    copying = report["arms"]["base"]["test_updates"]["reward_of_copying"]
+    exact = "<td>0%</td>" * 3 + "<td>100%</td>"
+    rows.append(
+        f"<tr class=faint><th>copying the old code</th>{exact}<td>{copying:.2f}</td><td>0</td><td>100%</td><td></td></tr>"
+    )
+    names = {"reward": "test_updates", "lift": "test_updates", "copies": "test_updates", "Python loss": "held out"}
+    more = "".join(f"<th>{name}<br><small>{where}</small></th>" for name, where in names.items())
+    return f"<table><thead><tr><th>exact match</th>{head}{more}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

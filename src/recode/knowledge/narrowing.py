@@ -1,0 +1,54 @@
+"""Which values of a parameter an update is about, read off the programs of its source.
+
+`SGDClassifier(loss)` is told of a parameter that is there still: one of its values has another name. The programs say which.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from recode.collect.walk.public_api import Api
+from recode.dataset.sources import Update
+from recode.symbol import Symbol, parse_symbol
+
+_BY_VALUE = frozenset({"replaced", "deprecated", "removed", "renamed"})
+
+
+def narrowed(update: Update, new: Api | None) -> list[str]:
+    """Return the symbols that an update is about: its own, or one for each value where only some are concerned; none where that is not known."""
+    symbol = parse_symbol(update.old_symbol)
+    if len(symbol.parameters) != 1 or symbol.values or update.kind not in _BY_VALUE:
+        return [update.old_symbol]
+    if not _is_left(update, symbol, new):
+        return [update.old_symbol]
+    [parameter] = symbol.parameters
+    found: dict[str, None] = {}
+    for program in update.program:
+        after = set(_given(program.new, symbol.owner, parameter))
+        found |= dict.fromkeys(value for value in _given(program.old, symbol.owner, parameter) if value not in after)
+    return [f"{'.'.join(symbol.path)}({parameter}={value})" for value in found]
+
+
+def _is_left(update: Update, symbol: Symbol, new: Api | None) -> bool:
+    """Say whether the newer release still has the parameter."""
+    known = new.find(".".join(symbol.path)) if new is not None else None
+    if known is not None and known.parameters is not None:
+        return any(one.name in symbol.parameters for one in known.parameters)
+    after = parse_symbol(update.new_symbol)
+    return after.path == symbol.path and after.parameters == symbol.parameters
+
+
+def _given(code: str, callee: str, parameter: str) -> Iterator[str]:
+    """Yield the constants that a program gives for a parameter by keyword, in calls of a name, as Python prints them."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        for keyword in node.keywords if name == callee else []:
+            if keyword.arg == parameter and isinstance(keyword.value, ast.Constant):
+                yield repr(keyword.value.value)

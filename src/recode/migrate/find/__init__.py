@@ -1,0 +1,1 @@
+"""Uses of changed APIs in a project, and how sure each finding is."""

@@ -1,0 +1,161 @@
+"""What a user asks for: `LIB==B`, and the release that the project comes from, as its own files say it."""
+
+from __future__ import annotations
+
+import configparser
+import importlib.metadata
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from recode.errors import RecodeError
+from recode.knowledge.versions import parse_release, release
+
+_ASKED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*==\s*(\S+)\s*")
+_REQUIREMENTS = ("requirements*.txt", "requirements/*.txt", "constraints*.txt")
+_SEARCHED = 3
+"""Folders upwards from the scanned one in which a project's files are looked for."""
+
+
+@dataclass(frozen=True)
+class Coming:
+    """The release that a project comes from, and the file that says so; a lower bound where the file gives a range."""
+
+    version: str
+    where: str
+
+
+def parse_target(text: str) -> tuple[str, str]:
+    """Read `LIB==B`; return the library's normal name and the release.
+
+    Raises:
+        RecodeError: the text is not of that form.
+    """
+    match = _ASKED.fullmatch(text)
+    if match is None:
+        raise RecodeError(f"--to {text!r}: write the library and its release, such as numpy==2.1.0")
+    parse_release(match.group(2), "--to")
+    return str(canonicalize_name(match.group(1))), match.group(2)
+
+
+def coming_from(root: Path, library: str, target: str) -> Coming | None:
+    """Return the release of a library that a project uses now; None where nothing says, or what says so is not older than the target.
+
+    Locks are asked first, then requirements, then the project's metadata, then what is installed beside this program.
+    """
+    goal = parse_release(target, "--to")
+    for found in _candidates(root, str(canonicalize_name(library))):
+        version = release(found.version)
+        if version is not None and version < goal:
+            return found
+    return None
+
+
+def _candidates(root: Path, library: str) -> Iterator[Coming]:
+    folder = (root if root.is_dir() else root.parent).absolute()
+    folders = [folder, *folder.parents][:_SEARCHED]
+    for readers in (_LOCKS, _RANGES):
+        for place in folders:
+            for pattern, reader in readers:
+                for file in sorted(place.glob(pattern)):
+                    version = _read(file, reader, library)
+                    if version:
+                        yield Coming(version, file.name)
+            if (place / ".git").exists():
+                break
+    try:
+        yield Coming(importlib.metadata.version(library), "installed")
+    except importlib.metadata.PackageNotFoundError:
+        return
+
+
+def _read(file: Path, reader: Callable[[str, str], str | None], library: str) -> str | None:
+    """Return what a file says; a file that is broken says nothing."""
+    try:
+        return reader(file.read_text(encoding="utf-8"), library)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, configparser.Error):
+        return None
+
+
+def _toml_lock(text: str, library: str) -> str | None:
+    packages = tomllib.loads(text)["package"]
+    return next((str(one["version"]) for one in packages if canonicalize_name(one["name"]) == library), None)
+
+
+def _pipfile_lock(text: str, library: str) -> str | None:
+    value = json.loads(text)
+    for section in ("default", "develop"):
+        for name, entry in value.get(section, {}).items():
+            if canonicalize_name(name) == library:
+                return str(entry["version"]).removeprefix("==")
+    return None
+
+
+def _requirements(text: str, library: str) -> str | None:
+    return _lowest((line.split(" #")[0].split(" --hash")[0].strip(" \\") for line in text.splitlines()), library)
+
+
+def _pyproject(text: str, library: str) -> str | None:
+    value = tomllib.loads(text)
+    project: dict[str, Any] = value.get("project", {})
+    listed = [*project.get("dependencies", [])]
+    for more in project.get("optional-dependencies", {}).values():
+        listed += more
+    poetry = value.get("tool", {}).get("poetry", {}).get("dependencies", {})
+    for name, entry in poetry.items():
+        text_of = entry if isinstance(entry, str) else entry.get("version", "") if isinstance(entry, dict) else ""
+        listed.append(f"{name}{_poetry(text_of)}")
+    return _lowest(listed, library)
+
+
+def _poetry(text: str) -> str:
+    """Return a caret or tilde requirement as a lower bound."""
+    text = text.strip()
+    if text[:1] in ("^", "~"):
+        return f">={text[1:]}"
+    return f"=={text}" if text[:1].isdigit() else "" if text == "*" else text
+
+
+def _setup_cfg(text: str, library: str) -> str | None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text)
+    return _lowest(parser.get("options", "install_requires", fallback="").splitlines(), library)
+
+
+def _lowest(lines: Iterator[str] | list[str], library: str) -> str | None:
+    """Return the exact or the lowest release that the requirements allow."""
+    for line in lines:
+        try:
+            asked = Requirement(line)
+        except InvalidRequirement:
+            continue
+        if canonicalize_name(asked.name) != library:
+            continue
+        bounds = [
+            one.version.removesuffix(".*") for one in asked.specifier if one.operator in ("==", "===", ">=", "~=", ">")
+        ]
+        known = [version for one in bounds if (version := release(one)) is not None]
+        if known:
+            return str(max(known))
+    return None
+
+
+_LOCKS: tuple[tuple[str, Callable[[str, str], str | None]], ...] = (
+    ("uv.lock", _toml_lock),
+    ("poetry.lock", _toml_lock),
+    ("pdm.lock", _toml_lock),
+    ("Pipfile.lock", _pipfile_lock),
+    ("pylock.toml", lambda text, library: _toml_lock(text.replace("[[packages]]", "[[package]]"), library)),
+)
+_RANGES: tuple[tuple[str, Callable[[str, str], str | None]], ...] = (
+    *((pattern, _requirements) for pattern in _REQUIREMENTS),
+    ("pyproject.toml", _pyproject),
+    ("setup.cfg", _setup_cfg),
+)

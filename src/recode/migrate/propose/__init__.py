@@ -1,0 +1,1 @@
+"""Rewritings proposed by a model for places that no rule covers."""

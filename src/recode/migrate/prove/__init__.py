@@ -1,0 +1,1 @@
+"""Proof of a rewriting by running the user's tests in both releases."""

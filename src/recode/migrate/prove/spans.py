@@ -1,0 +1,82 @@
+"""The parts of a program that are evaluated as a whole, so that one of their instructions tells that an edit was run.
+
+A line says too little: `def area(y): return f(y)` is come by when the module is imported, and `f(y) if y else 0` by tests that take the
+other branch.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from recode.migrate.source.tree import Tree
+
+Spot = tuple[int, int, int, int]
+"""Line, column, last line and end column of a node, as syntax trees have them: lines from 1, columns in UTF-8 bytes from 0."""
+_SIMPLE = (
+    ast.Expr | ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Delete | ast.Raise | ast.Assert | ast.Import | ast.ImportFrom
+    | ast.Pass
+)  # fmt: skip
+
+
+def regions(tree: Tree, start: int, end: int) -> list[frozenset[Spot]]:
+    """Return the regions that a piece of a program belongs to, each by nodes any of which is evaluated only with all of it.
+
+    Empty where the piece holds nothing that is evaluated.
+    """
+    inside: list[ast.AST] = []
+    around: ast.AST | None = None
+    size = len(tree.text) + 1
+    for node in tree.nodes:
+        if not isinstance(node, ast.expr | ast.stmt):
+            continue
+        first, last = tree.span(node)
+        if start <= first and last <= end and first < last:
+            inside.append(node)
+        elif (first < start < last or first == start < end) and end <= last and last - first < size:
+            around, size = node, last - first
+    found: dict[ast.AST, set[Spot]] = {}
+    for node in [*inside, *([around] if around is not None else [])]:
+        if isinstance(node, ast.expr | _SIMPLE):
+            together = _together(tree, node)
+            found.setdefault(together[-1], set()).update(_spot(one) for one in together if not _ends_in_lambda(one))
+    return [frozenset(spots) for spots in found.values()]
+
+
+def _together(tree: Tree, node: ast.expr | ast.stmt) -> list[ast.expr | ast.stmt]:
+    """Return a node and those around it that are evaluated only after it, up to the nearest branch or statement."""
+    found = [node]
+    below: ast.AST = node
+    for above in tree.above(node):
+        if _branches(above, below) or isinstance(below, ast.stmt):
+            break
+        if isinstance(above, ast.expr | _SIMPLE):
+            found.append(above)
+        elif not isinstance(above, ast.keyword):
+            break
+        below = above
+    return found
+
+
+def _branches(above: ast.AST, below: ast.AST) -> bool:
+    """Say whether a node may be evaluated without one of its children."""
+    match above:
+        case ast.IfExp():
+            return below is not above.test
+        case ast.BoolOp():
+            return below is not above.values[0]
+        case ast.Compare():
+            return below not in (above.left, above.comparators[0])
+        case ast.Assert():
+            return below is not above.test
+        case ast.AnnAssign():
+            return below is above.annotation
+    return isinstance(above, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp)
+
+
+def _ends_in_lambda(node: ast.AST) -> bool:
+    """Say whether a node ends where the body of a function in it ends, whose instructions are run at another time."""
+    return any(isinstance(one, ast.Lambda) and _spot(one)[2:] == _spot(node)[2:] for one in ast.walk(node))
+
+
+def _spot(node: ast.AST) -> Spot:
+    return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]

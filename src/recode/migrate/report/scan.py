@@ -1,0 +1,149 @@
+"""Findings for people (a table), for programs (JSON) and for code review tools (SARIF 2.1.0)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from recode import __version__
+from recode.migrate.find.findings import Finding, ScanResult, readable
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_COLOURS = {"breaks": "red", "deprecated": "yellow"}
+_LEVELS = {"breaks": "error", "deprecated": "warning"}
+
+
+def as_json(result: ScanResult) -> str:
+    """Return the findings as a JSON list, a row per use."""
+    return json.dumps([finding.row() for finding in result.findings], ensure_ascii=False, indent=1)
+
+
+def place(finding: Finding) -> str:
+    """Return where a finding stands, as editors take it."""
+    cell = "" if finding.cell is None else f":cell {finding.cell}"
+    return f"{readable(finding.file)}{cell}:{finding.line}:{finding.column}"
+
+
+def print_table(result: ScanResult, console: Console, title: str) -> None:
+    """Print a row per use, then what each symbol's update says, then the sums."""
+    if result.findings:
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        table.add_column("where", overflow="fold")
+        table.add_column("what", overflow="fold")
+        table.add_column("status", no_wrap=True)
+        table.add_column("since", no_wrap=True)
+        table.add_column("sure", justify="right", no_wrap=True)
+        for one in result.findings:
+            status = Text(one.status, style=_COLOURS[one.status])
+            table.add_row(Text(place(one)), Text(one.symbol), status, one.since, f"{one.confidence:.2f}")
+        console.print(table)
+        console.print()
+        _print_advice(result, console)
+    for skip in result.skipped:
+        console.print(Text(f"not looked at: {readable(skip.file)}: {skip.reason}", style="dim"))
+    counts = Counter(finding.status for finding in result.findings)
+    console.print(
+        f"{counts['breaks']} uses break, {counts['deprecated']} are deprecated; {result.files} files, {result.lines} lines",
+        highlight=False,
+    )
+
+
+def _print_advice(result: ScanResult, console: Console) -> None:
+    told = set()
+    for one in result.findings:
+        if one.symbol not in told:
+            told.add(one.symbol)
+            line = Text.assemble((one.symbol, "bold"), f"  {one.advice}  ", (one.evidence, "dim"))
+            console.print(line, soft_wrap=True)
+    console.print()
+
+
+def as_sarif(result: ScanResult, root: Path) -> str:
+    """Return the findings as a SARIF 2.1.0 log of one run; rules are the symbols."""
+    rules: dict[str, dict[str, Any]] = {}
+    for one in result.findings:
+        rules.setdefault(_rule(one), _described(one))
+    order = {name: number for number, name in enumerate(rules)}
+    log = {
+        "$schema": _SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {"driver": {"name": "recode scan", "version": __version__, "rules": list(rules.values())}},
+                "columnKind": "unicodeCodePoints",
+                "originalUriBaseIds": {"ROOT": {"uri": _folder(root)}},
+                "results": [_result(one, order) for one in result.findings],
+                "invocations": [
+                    {
+                        "executionSuccessful": True,
+                        "toolExecutionNotifications": [
+                            {"level": "note", "message": {"text": f"{readable(skip.file)}: {skip.reason}"}}
+                            for skip in result.skipped
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
+    return json.dumps(log, ensure_ascii=False, indent=1)
+
+
+def _folder(root: Path) -> str:
+    folder = root.absolute() if root.is_dir() else root.absolute().parent
+    return folder.as_uri().rstrip("/") + "/"
+
+
+def _rule(finding: Finding) -> str:
+    return f"{finding.update.library}/{finding.kind}/{finding.symbol}"
+
+
+def _described(finding: Finding) -> dict[str, Any]:
+    update = finding.update
+    return {
+        "id": _rule(finding),
+        "shortDescription": {"text": update.description},
+        "fullDescription": {"text": update.update_info},
+        "help": {"text": f"{update.update_info}\n\n{finding.evidence}"},
+        "defaultConfiguration": {"level": _LEVELS[finding.status]},
+    }
+
+
+def _result(finding: Finding, order: dict[str, int]) -> dict[str, Any]:
+    where = "" if finding.cell is None else f" (cell {finding.cell}, line {finding.line})"
+    region = {"startLine": 1}
+    if finding.cell is None:
+        region = {
+            "startLine": finding.line, "startColumn": finding.column, "endLine": finding.end_line, "endColumn": finding.end_column,
+        }  # fmt: skip
+    print_of = f"{finding.file.as_posix()}\0{finding.cell}\0{finding.symbol}\0{finding.line}\0{finding.column}"
+    return {
+        "ruleId": _rule(finding),
+        "ruleIndex": order[_rule(finding)],
+        "level": _LEVELS[finding.status],
+        "message": {"text": f"{finding.symbol} {finding.status} since {finding.since}{where}: {finding.advice}"},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": _uri(finding.file), "uriBaseId": "ROOT"},
+                    "region": region,
+                }
+            }
+        ],
+        "partialFingerprints": {"recode/v1": hashlib.sha256(print_of.encode("utf-8", "replace")).hexdigest()[:32]},
+        "properties": {"confidence": round(finding.confidence, 2), "evidence": finding.evidence},
+    }
+
+
+def _uri(file: Path) -> str:
+    import urllib.parse
+
+    # As for the folder, of the name's own bytes, which need not be UTF-8.
+    return urllib.parse.quote(os.fsencode(file.as_posix()))

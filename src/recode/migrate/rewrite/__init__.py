@@ -1,0 +1,1 @@
+"""Rewritings by rule, without a model."""

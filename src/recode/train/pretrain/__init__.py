@@ -1,0 +1,1 @@
+"""Pretraining of the embedded model: its tokenizer, its data and its loop."""

@@ -1,0 +1,1 @@
+"""SFT, GRPO and DAPO on TRL's trainers, with adapters."""

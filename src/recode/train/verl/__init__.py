@@ -1,0 +1,1 @@
+"""Recipes run by verl on a Ray cluster: its configuration, data files and commands."""

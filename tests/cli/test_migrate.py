@@ -1,0 +1,276 @@
+"""`recode migrate` as a user runs it: the toy library in two real releases, real runs of the tests, a server that replays answers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import recode
+from recode.cli.app import app
+from recode.errors import RecodeError
+from recode.migrate.pipeline import Extras
+from recode.prompts import response
+from recode.records import ApiUpdate, Kind, write_records
+from recode.sandbox.environments import Environment
+from recode.sandbox.levels import try_level
+
+needs_isolation = pytest.mark.skipif(not try_level("isolated").holds, reason="this machine gives no namespaces")
+
+CALC = """\
+import toylib
+
+
+def size(values):
+    return toylib.area(values)  # square metres
+
+
+def weight(values):
+    return toylib.total(values, scale=3)
+
+
+def slowly(values):
+    return toylib.slow( values )  # takes its time
+"""
+CHECK = "import calc\n\nprint(calc.size([1, 2]), calc.weight([1, 2]), calc.slowly([3, 4]))\n"
+WINDOW = "import toylib\n\ndef slowly(values):\n    return {}(values)\n"
+
+
+def update(kind: Kind, old: str, new: str, note: str) -> ApiUpdate:
+    return ApiUpdate(
+        family_id=f"toylib-{old}", library="toylib", old_version="1.0", new_version="2.0", removed_in="2.0", kind=kind,
+        old_symbol=f"toylib.{old}", new_symbol=f"toylib.{new}" if new else "", description="A change.", update_info=note,
+    )  # fmt: skip
+
+
+UPDATES = [
+    update("renamed", "area", "surface", "`toylib.area` is now `toylib.surface`."),
+    update("parameter_renamed", "total(scale)", "total(factor)", "`scale` of `toylib.total` is now `factor`."),
+    update("removed", "slow", "", "`toylib.slow` only raises; use the built-in `sum` instead."),
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "calc.py").write_text(CALC)
+    (folder / "check.py").write_text(CHECK)
+    (folder / "requirements.txt").write_text("toylib==1.0\n")
+    write_records(tmp_path / "updates.jsonl", UPDATES)
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "first")
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@contextmanager
+def model(code: str) -> Iterator[str]:
+    """An OpenAI-compatible server that always answers with this program."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            choice = {"message": {"role": "assistant", "content": response("The note says so.", code)}}
+            body = json.dumps({"choices": [choice]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+        server.shutdown()
+
+
+def run(project: Path, *options: str, answers: str = "") -> tuple[int, str]:
+    updates = project.parent / "updates.jsonl"
+    done = CliRunner().invoke(
+        app, ["migrate", str(project), "--to", "toylib==2.0", "--updates", str(updates), *options], catch_exceptions=False,
+        input=answers,
+    )  # fmt: skip
+    return done.exit_code, done.stdout
+
+
+def outcomes(text: str) -> dict[str, str]:
+    return {row["symbol"].removeprefix("toylib."): row["outcome"] for row in json.loads(text)["places"]}
+
+
+def test_without_a_model_renames_are_checked_by_name(toy_index: Path, project: Path) -> None:
+    code, text = run(project, "--json")
+    assert code == 1
+    assert outcomes(text) == {"area": "checked by name", "total(scale)": "checked by name", "slow": "left alone"}
+    assert json.loads(text)["model"] is None
+    assert (project / "calc.py").read_text() == CALC
+
+
+def test_the_default_is_a_diff_and_nothing_is_written(toy_index: Path, project: Path) -> None:
+    code, text = run(project)
+    assert code == 1
+    assert (
+        "-    return toylib.area(values)  # square metres\n+    return toylib.surface(values)  # square metres\n"
+        in text
+    )
+    assert (project / "calc.py").read_text() == CALC
+
+
+def test_a_name_that_the_new_release_lacks_is_not_written(toy_index: Path, project: Path) -> None:
+    wrong = [update("renamed", "area", "outside", "`toylib.area` is now `toylib.outside`."), *UPDATES[1:]]
+    write_records(project.parent / "updates.jsonl", wrong)
+    code, text = run(project, "--json")
+    assert code == 1
+    assert outcomes(text)["area"] == "refuted"
+    assert "the new release has no toylib.outside" in text
+
+
+@needs_isolation
+def test_everything_proven_applied_and_running(
+    toy_index: Path, toy_new: Environment, project: Path, tmp_path: Path
+) -> None:
+    with model(WINDOW.format("sum")) as url:
+        code, text = run(
+            project, "--json", "--tests", "python check.py", "--endpoint", url, "--model", "replay", "--samples", "2",
+            "--patch", str(tmp_path / "p.patch"), "--html", str(tmp_path / "report.html"),
+        )  # fmt: skip
+    assert code == 0, text
+    assert outcomes(text) == {"area": "proven", "total(scale)": "proven", "slow": "proven"}
+    tests = json.loads(text)["tests"]
+    assert tests["old code, toylib 1.0"] == tests["new code, toylib 2.0"] == "exit status 0"
+    assert tests["old code, toylib 2.0"] == "exit status 1"
+    git(project, "apply", str(tmp_path / "p.patch"))
+    assert (project / "calc.py").read_text() == CALC.replace("toylib.area", "toylib.surface").replace(
+        "scale=3", "factor=3"
+    ).replace("toylib.slow( values )", "sum( values )")
+    done = subprocess.run([toy_new.python, "check.py"], cwd=project, capture_output=True, text=True, check=False)
+    assert done.stdout == "6.0 9 7\n"
+    page = (tmp_path / "report.html").read_text()
+    assert "toylib.<mark>" in page
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+@needs_isolation
+def test_a_wrong_rewriting_is_refuted_and_the_code_left_alone(toy_index: Path, project: Path, tmp_path: Path) -> None:
+    with model(WINDOW.format("max")) as url:
+        code, text = run(
+            project, "--json", "--tests", "python check.py", "--endpoint", url, "--model", "replay",
+            "--patch", str(tmp_path / "p.patch"),
+        )  # fmt: skip
+    assert code == 1
+    assert outcomes(text)["slow"] in ("refuted", "unproven")
+    assert b"max(" not in (tmp_path / "p.patch").read_bytes()
+
+
+def test_a_rewriting_that_nothing_proves_is_advice(toy_index: Path, project: Path) -> None:
+    with model(WINDOW.format("sum")) as url:
+        code, text = run(project, "--json", "--endpoint", url, "--model", "replay", "--write")
+        assert code == 1
+        assert outcomes(text)["slow"] == "unproven"
+        assert "toylib.slow( values )" in (project / "calc.py").read_text()
+        git(project, "checkout", ".")
+        code, text = run(project, "--json", "--endpoint", url, "--model", "replay", "--write", "--unproven")
+        assert (code, outcomes(text)["slow"], json.loads(text)["done"]) == (0, "unproven", True)
+        assert "sum( values )" in (project / "calc.py").read_text()
+
+
+def test_a_rewriting_that_still_uses_the_old_api_is_not_taken(toy_index: Path, project: Path) -> None:
+    with model(WINDOW.format("toylib.slow").replace("(values)\n", "(sum(values))\n")) as url:
+        _, text = run(project, "--json", "--endpoint", url, "--model", "replay")
+    (row,) = [row for row in json.loads(text)["places"] if row["symbol"] == "toylib.slow"]
+    assert row["outcome"] == "left alone"
+    assert "not taken" in row["remark"]
+
+
+def test_tests_that_do_not_pass_before_prove_nothing(toy_index: Path, project: Path) -> None:
+    code, text = run(project, "--json", "--tests", "python -c 'raise SystemExit(3)'")
+    assert code == 1
+    assert outcomes(text)["area"] == "checked by name"
+    assert "do not pass in toylib 1.0 before anything is changed" in json.loads(text)["remarks"][0]
+
+
+def test_a_named_successor_is_taken_where_the_tests_prove_it(toy_index: Path, project: Path) -> None:
+    named = [*UPDATES[:2], update("replaced", "slow", "surface", "`toylib.slow` is gone; see `toylib.surface`.")]
+    write_records(project.parent / "updates.jsonl", named)
+    assert outcomes(run(project, "--json")[1])["slow"] == "unproven"
+    # The surface is twice the sum: one check cannot tell, the other can.
+    (project / "check.py").write_text(
+        "import calc\n\nprint(int(calc.slowly([1, -1])), calc.size([1]), calc.weight([1]))\n"
+    )
+    code, text = run(project, "--json", "--tests", "python check.py")
+    assert (code, outcomes(text)["slow"]) == (0, "proven")
+    (project / "check.py").write_text(
+        "import calc\n\nprint(int(calc.slowly([1, 1])), calc.size([1]), calc.weight([1]))\n"
+    )
+    code, text = run(project, "--json", "--tests", "python check.py")
+    assert code == 1
+    assert outcomes(text)["slow"] == "unproven"
+
+
+def test_a_dirty_tree_is_refused_unless_allowed(toy_index: Path, project: Path) -> None:
+    (project / "check.py").write_text("print()\n")
+    with pytest.raises(RecodeError, match="--allow-dirty"):
+        run(project, "--write")
+    run(project, "--write", "--allow-dirty")
+    assert "toylib.surface" in (project / "calc.py").read_text()
+
+
+def test_an_untracked_file_is_refused_only_where_it_would_be_written(project: Path) -> None:
+    (project / "notes.py").write_text("print()\n")
+    assert run(project, "--offline", "--write")[0] == 1
+    assert "toylib.surface" in (project / "calc.py").read_text()
+    (project / "new.py").write_text(CALC)
+    git(project, "commit", "-qam", "second")
+    for more, answers in (([], ""), (["--interactive"], "n\n" * 9)):
+        with pytest.raises(RecodeError, match=r"new\.py: git does not have it"):
+            run(project, "--offline", "--write", *more, answers=answers)
+    assert (project / "new.py").read_text() == CALC
+    run(project, "--offline", "--write", "--allow-dirty")
+    assert "toylib.surface" in (project / "new.py").read_text()
+
+
+def test_what_was_not_taken_is_left_in_exit_code_and_report(project: Path, tmp_path: Path) -> None:
+    write_records(tmp_path / "updates.jsonl", UPDATES[:1])
+    page = tmp_path / "report.html"
+    code, text = run(project, "--offline", "--write", "--interactive", "--json", "--html", str(page), answers="n\n")
+    report = json.loads(text[text.index("{") :])
+    assert (code, report["counts"], report["done"]) == (1, {"left alone": 1}, False)
+    assert "No changes" in page.read_text()
+    assert (project / "calc.py").read_text() == CALC
+    assert run(project, "--offline", "--write", "--interactive", answers="y\n")[0] == 0
+    assert "toylib.surface" in (project / "calc.py").read_text()
+
+
+def test_the_python_api_does_the_same(toy_index: Path, project: Path) -> None:
+    result = recode.migrate(
+        project, to="toylib==2.0", updates=project.parent / "updates.jsonl", extras=Extras(environments=False)
+    )
+    assert [change.evidence for change in result.offered] == ["by the note alone", "by the note alone"]
+    assert not result.done
+    assert b"toylib.surface" in result.files()[0].new
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [(["--interactive"], "--write or --patch"), (["--offline", "--tests", "true"], "--offline")]
+)
+def test_wrong_use_is_told(toy_index: Path, project: Path, options: list[str], said: str) -> None:
+    updates: dict[str, Any] = {"catch_exceptions": False}
+    done = CliRunner().invoke(app, ["migrate", str(project), "--to", "toylib==2.0", *options], **updates)
+    assert done.exit_code == 2
+    assert said in done.output

@@ -1,0 +1,26 @@
+"""Where a walk says that something is defined: nothing of the machine that walked."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from recode.collect.walk._walker import below
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("/home/a/env/lib/python3.11/site-packages/numpy/core/_methods.py", "numpy/core/_methods.py"),
+        ("/home/a/.pyenv/versions/3.11.7/lib/python3.11/typing.py", "python3.11/typing.py"),
+        ("", ""),
+    ],
+)
+def test_places_are_told_from_the_library_on(file: str, told: str) -> None:
+    assert below(file) == told
+
+
+def test_what_python_itself_defines_has_a_short_path() -> None:
+    assert below(dataclasses.__file__).endswith("dataclasses.py")
+    assert not below(dataclasses.__file__).startswith("/")

@@ -1,0 +1,112 @@
+"""The encoding of values: plain, typed, bounded, and safe to decode whatever the bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recode.sandbox.guest._wire import DEPTH, Array, BadFrame, Handle, NotPlain, decode, encode, same
+
+ATOMS = st.none() | st.booleans() | st.integers() | st.floats() | st.complex_numbers() | st.text() | st.binary()
+KEYS = st.none() | st.booleans() | st.integers() | st.text()
+VALUES = st.recursive(
+    ATOMS,
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.dictionaries(KEYS, inner)
+        | st.frozensets(KEYS)
+        | st.sets(KEYS)
+    ),
+    max_leaves=20,
+)
+
+
+@given(VALUES)
+def test_what_goes_in_comes_out(value: Any) -> None:
+    assert same(decode(encode(value)), value)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_decode_or_are_refused(data: bytes) -> None:
+    with contextlib.suppress(BadFrame, NotPlain):
+        encode(decode(data))
+
+
+class Liar(int):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = int.__hash__
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Liar(3), object(), [Liar(3)], {1: object()}, iter([]), 1 << 13000, b"x" * (1 << 21), type],
+    ids=lambda value: type(value).__name__,
+)
+def test_other_types_and_long_values_are_not_carried(value: Any) -> None:
+    with pytest.raises(NotPlain):
+        encode(value)
+
+
+def test_depth_is_bounded() -> None:
+    value: Any = []
+    for _ in range(DEPTH + 1):
+        value = [value]
+    with pytest.raises(NotPlain):
+        encode(value)
+    cyclic: list[Any] = []
+    cyclic.append(cyclic)
+    with pytest.raises(NotPlain):
+        encode(cyclic)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (1, True),
+        (1, 1.0),
+        ([1], (1,)),
+        ({1}, frozenset({1})),
+        ({True: 1}, {1: 1}),
+        ("1", b"1"),
+        (0, None),
+        ([1], [1, 1]),
+        ({1: 2}, {1: 3}),
+    ],
+)
+def test_types_have_to_be_the_same_throughout(a: Any, b: Any) -> None:
+    assert not same(a, b)
+    assert not same([a], [b])
+
+
+def test_nan_equals_nan() -> None:
+    assert same([math.nan], [math.nan])
+
+
+def test_arrays_and_handles_are_plain_data() -> None:
+    assert decode(encode(Array("<f8", (2,), b"\0" * 16))) == Array("<f8", (2,), b"\0" * 16)
+    assert decode(encode(Handle(3, "Frame"))) == Handle(3, "Frame")
+
+
+def test_numpy_goes_by_dtype_shape_and_bytes() -> None:
+    numpy = pytest.importorskip("numpy")
+    made = decode(encode(numpy.arange(6, dtype="int16").reshape(2, 3)))
+    assert made == Array("<i2", (2, 3), numpy.arange(6, dtype="int16").tobytes())
+    assert decode(encode(numpy.float64(1.5))) == Array("<f8", (), numpy.float64(1.5).tobytes())
+    with pytest.raises(NotPlain):
+        encode(numpy.array([object()]))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"q", b"i\xff\xff\xff\xff", b"s\0\0\0\1\xff", b"l\0\0\0\2NN" + b"N", b"A" + encode((1, 2, 3))]
+)
+def test_broken_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(BadFrame):
+        decode(data)
