@@ -23,7 +23,6 @@ from recode.migrate.prove.test_runs import Trial, try_tests
 from recode.migrate.rewrite.changes import Change, Left
 from recode.migrate.rewrite.name_checks import Names
 from recode.migrate.rewrite.planning import FilePlan, plan_file
-from recode.migrate.rewrite.rename_rules import symbol
 from recode.migrate.source.documents import Document, read_document
 from recode.migrate.source.edits import Edit
 from recode.migrate.source.patch import Rewritten
@@ -126,9 +125,7 @@ def migrate_project(
     environment = _environment(result, asked.new, asked.new_requires, tell)
     names = Names(environment)
     same = _same_objects(result, tell)
-    names.prepare(
-        (new.path, new.parameter) for one in found.findings if (new := symbol(one.update.new_symbol)) is not None
-    )
+    names.prepare((new.path, new.parameter) for one in found.findings if (new := one.update.new_symbol).is_simple)
     plans = _plans(result, root, names, same)
     options: list[Option] = []
     if asked.model or asked.endpoint:
@@ -164,7 +161,7 @@ def _same_objects(result: Migrated, tell: Tell) -> frozenset[str]:
         (one.update.old_symbol, one.update.new_symbol)
         for one in result.scanned.findings
         if one.kind in ("replaced", "deprecated", "removed")
-        and all((read := symbol(text)) is not None and not read.parameter for text in (one.update.old_symbol, one.update.new_symbol))
+        and all(symbol.is_simple and not symbol.parameter for symbol in (one.update.old_symbol, one.update.new_symbol))
     }  # fmt: skip
     if not asked:
         return frozenset()

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from recode.migrate.find.findings import Finding
 from recode.migrate.rewrite.changes import Change, Evidence, Left
 from recode.migrate.rewrite.name_checks import Names
-from recode.migrate.rewrite.rename_rules import Symbol, attempt, plain
+from recode.migrate.rewrite.rename_rules import attempt, plain
 from recode.migrate.rewrite.renames import Refused, Renamed, Renamer, UsedElsewhere, Wanted
 from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit, apply, overlap
 from recode.migrate.source.tree import Place, Tree, parsed
 from recode.source import parses
+from recode.symbol import Symbol
 
 SURE = 0.75
 """Confidence of a finding below which its rename needs a test that proves it: the receiver was told by its name alone."""

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from recode.migrate.rewrite.rejected import Rejected
-from recode.migrate.rewrite.rename_rules import Symbol
 from recode.migrate.source.edits import Edit
 from recode.migrate.source.scopes import Binding, Scopes
 from recode.migrate.source.tree import Place, Tree, chain
+from recode.symbol import Symbol
 
 Reaches = Callable[[str, str], bool | None]
 """`(module, dotted rest)`: whether the new release has the rest after `import module`; None where nobody knows."""
