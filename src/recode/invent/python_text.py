@@ -108,8 +108,8 @@ def rename_in_python(world: World, names: Namer, number: int) -> Migration | Non
     family = f"{world.package}-python-{number}"
     return Migration(
         id=family, family_id=family, library=world.package, old_version=world.old_version, new_version=world.new_version, kind=kind,
-        old_symbol=_symbol(world, old_symbol), new_symbol=_symbol(world, new_symbol), description=note, update_info=note, old_code=source, new_code=new_source,
-        author="generator",
+        old_symbol=_symbol(world, old_symbol), new_symbol=_symbol(world, new_symbol), description=note, update_info=note,
+        old_code=source, new_code=new_source, author="generator",
     )  # fmt: skip
 
 
