@@ -6,13 +6,13 @@ import ast
 import bisect
 import functools
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
 from recode.migrate.source.scopes import Scopes
+from recode.source import parse_quietly
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MODULE = re.compile(r"from[ \t]+([\w.]+)")
@@ -40,9 +40,7 @@ class Tree:
             SyntaxError, ValueError, RecursionError, MemoryError: it is not a program of this Python.
         """
         self.text = text
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.module = ast.parse(text)
+        self.module = parse_quietly(text)
         self._ascii = text.isascii()
 
     # Finding needs the nodes alone, so the rest is computed when it is first asked for.
