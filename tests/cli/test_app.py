@@ -15,9 +15,9 @@ import pytest
 
 from recode.cli import app as cli
 from recode.cli.extras import EXTRAS, extra_of
+from recode.display import printable
 from recode.prompts import response
 from recode.shipped import shipped_root
-from recode.display import printable
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,8 +10,8 @@ import typer
 from recode.cli.commands import data, doctor, evaluation, experiments, project, rewards, sandbox, training
 from recode.cli.extras import extra_of, install_command
 from recode.cli.output import checked_output
-from recode.errors import RecodeError
 from recode.display import printable
+from recode.errors import RecodeError
 
 app = typer.Typer(
     name="recode",
