@@ -43,7 +43,7 @@ def test_every_recipe_is_shown_on_every_engine(path: Path, tmp_path: Path) -> No
     recipe = load_recipe(path)
     shown = str(launch_on("trl", path, tmp_path / "run", {}, dry_run=True))
     assert recipe.model in shown  # type: ignore[operator]
-    assert "recode.cli.app train" in shown
+    assert "-m recode train" in shown
     assert "does not fit" not in shown or "24gb" not in str(path) or "24 GB: " in shown
     if path.parent.name == "24gb":
         assert "24 GB" not in shown or ", fits" in next(line for line in shown.splitlines() if ", 24 GB" in line)
@@ -103,7 +103,7 @@ def test_the_launch_line_has_every_machine_and_process(monkeypatch: pytest.Monke
     assert "--machine_rank 1 --main_process_ip 10.0.0.1" in " ".join(processes.with_machine(command))
     assert processes.launch_command(with_hardware(recipe), ["r.toml"])[1:] == [
         "-m",
-        "recode.cli.app",
+        "recode",
         "train",
         "r.toml",
     ]
@@ -117,7 +117,7 @@ def test_accelerate_itself_takes_the_launch_line() -> None:
         command = processes.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
         line = ["0" if part.startswith("$") else part for part in command[3:]]
         arguments = launch_command_parser().parse_args(line)
-        assert arguments.training_script == "recode.cli.app"
+        assert arguments.training_script == "recode"
         assert arguments.training_script_args == ["train", "r.toml"]
         assert arguments.num_processes == hardware["gpus"] * hardware.get("machines", 1)
         assert arguments.use_fsdp == ("sharding" in hardware)

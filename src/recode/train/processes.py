@@ -52,7 +52,7 @@ def launch_command(recipe: SftRecipe | PolicyRecipe, arguments: list[str]) -> li
     With one process it is the plain command. For several machines the number and address are shell variables.
     """
     hardware = recipe.hardware
-    train = ["recode.cli.app", "train", *arguments]
+    train = ["recode", "train", *arguments]
     if hardware.processes == 1:
         return [sys.executable, "-m", *train]
     precision = {"bfloat16": "bf16", "float32": "no"}[recipe.optimization.precision]

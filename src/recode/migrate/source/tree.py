@@ -6,10 +6,11 @@ import ast
 import bisect
 import functools
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from recode.source import parse_quietly
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MODULE = re.compile(r"from[ \t]+([\w.]+)")
@@ -37,9 +38,7 @@ class Tree:
             SyntaxError, ValueError, RecursionError, MemoryError: it is not a program of this Python.
         """
         self.text = text
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.module = ast.parse(text)
+        self.module = parse_quietly(text)
         self.starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
         self._ascii = text.isascii()
         self.parents: dict[ast.AST, ast.AST] = {}
