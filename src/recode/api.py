@@ -185,9 +185,7 @@ def migrate_move(
     Raises:
         RecodeError: as `migrate_project`.
     """
-    return rewrite_project(
-        Path(path), move.upgrade(), options, move.known.knowledge.updates, move.shapes, on_progress
-    )
+    return rewrite_project(Path(path), move.upgrade(), options, move.known.knowledge.updates, move.shapes, on_progress)
 
 
 def _collected(library: str, old: str | None, target: str, on_progress: Callable[[str], None]) -> Known:

@@ -212,9 +212,7 @@ def _proven(
     new = pinned_environment(upgrade.library, upgrade.new, _with_own_pins(common, options.new_requires))
     command = TestCommand(result.root, options.tests, options.test_seconds)
 
-    def run_in_new(
-        changed: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool
-    ) -> TestRun:
+    def run_in_new(changed: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> TestRun:
         return command.run(new, changed, watched, reviewed=reviewed)
 
     on_progress("running the tests with the old code in the old release")

@@ -99,9 +99,7 @@ class MigrationResult:
     @property
     def done(self) -> bool:
         """Whether no place that breaks is left alone, except where the code itself handles both releases."""
-        return not any(
-            place.finding.status == "breaks" and place.reason is not Reason.GUARDED for place in self.left
-        )
+        return not any(place.finding.status == "breaks" and place.reason is not Reason.GUARDED for place in self.left)
 
     @property
     def model_wrote(self) -> bool:

@@ -34,9 +34,7 @@ def files_around(folder: Path) -> list[Path]:
     package = folder.resolve()
     while (package / "__init__.py").exists() and package != package.parent:
         package = package.parent
-    marked = (
-        folder for folder in (package, package.parent) if any((folder / name).exists() for name in _METADATA)
-    )
+    marked = (folder for folder in (package, package.parent) if any((folder / name).exists() for name in _METADATA))
     top = git_top(folder) or next(marked, None)
     if top is not None:
         return [top / file for file in project_files(top)]
@@ -112,9 +110,7 @@ def _names(answer: bytes) -> list[str]:
 def _walked(root: Path) -> Iterator[Path]:
     """Yield the files below a folder without git, so that `.gitignore` is not honoured."""
     for folder, folders, files in os.walk(root):
-        folders[:] = [
-            name for name in folders if name not in _NEVER and not is_environment(Path(folder) / name)
-        ]
+        folders[:] = [name for name in folders if name not in _NEVER and not is_environment(Path(folder) / name)]
         for name in files:
             if Path(name).suffix in SUFFIXES:
                 yield (Path(folder) / name).relative_to(root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -68,7 +69,9 @@ def _in_repository(folder: Path) -> bool:
         return True
     here = folder.resolve()
     if any((parent / ".git").exists() for parent in (here, *here.parents)):
-        raise RecodeError(f"{folder}: there is a repository, but git does not answer; install or configure git, or add --allow-dirty")
+        raise RecodeError(
+            f"{folder}: there is a repository, but git does not answer; install or configure git, or add --allow-dirty"
+        )
     return False
 
 
@@ -112,3 +115,29 @@ def patch_of(root: Path, files: Sequence[Rewritten]) -> bytes:
         except ValueError:
             raise RecodeError(f"{root}: git says that its top is {top}; name the folder without links") from None
     return b"".join(file_patch(Rewritten(prefix / file.path, file.old, file.new)) for file in files)
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Check that a file can be created or replaced, before the work that it is to hold is done.
+
+    Folders that do not exist yet are created later. What exists and is no file, such as a pipe, is written to.
+
+    Raises:
+        RecodeError: its folder is read-only or no folder, its name is too long, or it is a folder itself.
+    """
+    try:
+        if path.is_dir():
+            raise RecodeError(f"{path}: cannot be written (it is a folder); give the name of a file")
+        if path.exists() and not path.is_file():
+            return
+        target = Path(os.path.realpath(path))
+        if len(os.fsencode(target.name)) > os.pathconf("/", "PC_NAME_MAX"):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        folder = next(parent for parent in target.parents if parent.exists())
+        if not folder.is_dir():
+            raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, f"its folder {folder} is read-only")
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise RecodeError(f"{path}: cannot be written ({reason}); choose another place") from None

@@ -115,9 +115,7 @@ def _split_imports(answer: str) -> tuple[list[ast.Import | ast.ImportFrom], str]
 
 def _words(code: str) -> Counter[str]:
     """Count names, numbers and the content of strings."""
-    return Counter(
-        token.text for token in tokens_of(code) if not token.layout and re.match(r"[\w'\"]", token.text)
-    )
+    return Counter(token.text for token in tokens_of(code) if not token.layout and re.match(r"[\w'\"]", token.text))
 
 
 def _within_note(window: Window, code: str, update: ApiUpdate) -> None:

@@ -174,9 +174,7 @@ def _obstacle(group: Sequence[_Proposal], uses: Sequence[_Proposal]) -> str:
     return ""
 
 
-def _change(
-    group: Sequence[_Proposal], uses: Sequence[_Proposal], chosen: Sequence[Candidate], samples: int
-) -> Change:
+def _change(group: Sequence[_Proposal], uses: Sequence[_Proposal], chosen: Sequence[Candidate], samples: int) -> Change:
     """Combine the rewritings of all places of a group, and the edits of the imports, into one change.
 
     Raises:
@@ -206,9 +204,7 @@ def _change(
     )
 
 
-def _still_named(
-    program: Program, binding: Binding, uses: Sequence[_Proposal], chosen: Sequence[Candidate]
-) -> bool:
+def _still_named(program: Program, binding: Binding, uses: Sequence[_Proposal], chosen: Sequence[Candidate]) -> bool:
     """Return whether the imported name is still used, with only something around it changed, such as an argument."""
     edits = [edit for candidate in chosen for edit in candidate.edits]
     for use in program.scopes.uses(binding):

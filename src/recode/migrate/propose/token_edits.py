@@ -95,7 +95,9 @@ def _dump(code: str) -> str:
 
 def _by_token(old: str, new: str) -> list[Edit]:
     before, after = tokens_of(old), tokens_of(new)
-    matcher = difflib.SequenceMatcher(None, [token.text for token in before], [token.text for token in after], autojunk=False)
+    matcher = difflib.SequenceMatcher(
+        None, [token.text for token in before], [token.text for token in after], autojunk=False
+    )
     edits = []
     for tag, a, b, c, d in matcher.get_opcodes():
         if tag == "equal":

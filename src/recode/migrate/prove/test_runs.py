@@ -170,9 +170,7 @@ def _unwanted(path: Path) -> bool:
         return True
 
 
-def _read_results(
-    result: Path, prefix: str
-) -> tuple[dict[str, str], dict[tuple[Path, Spot], frozenset[str]]]:
+def _read_results(result: Path, prefix: str) -> tuple[dict[str, str], dict[tuple[Path, Spot], frozenset[str]]]:
     """Read what the processes wrote; a file that is not in the expected form is ignored, since tests can write there."""
     tests: dict[str, str] = {}
     reached: dict[tuple[Path, Spot], set[str]] = {}

@@ -189,9 +189,7 @@ def _import_beside(program: Program, root: ast.expr, at: ast.Attribute, new: Api
         if binding.target.partition(".")[0] == library
     ]
     if (imports and program.full_name(at)) or (of_library and not any(map(program.always_runs, of_library))):
-        raise CannotRename(
-            "the library is imported within a `try` or a condition alone, so a further import may fail"
-        )
+        raise CannotRename("the library is imported within a `try` or a condition alone, so a further import may fail")
     start = tree.span(at)[0]
     above = [
         node

@@ -188,11 +188,10 @@ def _attempts(plan: FilePlan, program: Program, names: ReleaseNames) -> list[Cha
             continue
         if evidence_of_names(names, [request.new for request in outcome.requests])[0] is EvidenceLevel.REFUTED:
             continue
-        attempts.append(
-            Change(
-                plan.document.path, outcome.findings, outcome.edits, Method.SYNTAX_TREE, EvidenceLevel.UNPROVEN, _NAMED_SUCCESSOR
-            )  # fmt: skip
-        )
+        change = Change(
+            plan.document.path, outcome.findings, outcome.edits, Method.SYNTAX_TREE, EvidenceLevel.UNPROVEN, _NAMED_SUCCESSOR
+        )  # fmt: skip
+        attempts.append(change)
     return attempts
 
 
