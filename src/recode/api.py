@@ -51,7 +51,7 @@ class Move:
         """
         if self.current is None:
             raise RecodeError(
-                f"{self.library}: nothing in the project says which release it uses now; give it with --from"
+                f"{self.library}: nothing in the project says which release it uses now; give --from"
             )
         return Upgrade(self.library, self.current.version, self.target)
 
@@ -193,7 +193,7 @@ def _collected(library: str, old: str | None, target: str, on_progress: Callable
     if old is None:
         raise RecodeError(
             f"{library}: nothing in the project says which release it uses now, and no updates up to {target} are shipped "
-            f"for it; give the release with --from (shipped: {', '.join(shipped_libraries())})"
+            f"for it; give --from (shipped: {', '.join(shipped_libraries())})"
         )
     from recode.knowledge.build import KnowledgeSource, build_knowledge
 
