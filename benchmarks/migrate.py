@@ -92,12 +92,12 @@ def beside_upstream(result: MigrationResult, upstream: Path) -> tuple[Counter[st
     found: Counter[str] = Counter()
     other: list[str] = []
     for change in result.offered:
-        document = result.documents[change.file]
+        source = result.sources[change.file]
         path = upstream / change.file
         edits = sorted({edit for one in result.offered if one.file == change.file for edit in one.edits})
-        program = apply(document.program, edits)
+        program = apply(source.program, edits)
         new = {line_at(program, new_offset(edits, edit.start)) for edit in change.edits}
-        old = {line_at(document.program, edit.start) for edit in change.edits}
+        old = {line_at(source.program, edit.start) for edit in change.edits}
         theirs = {tokens(line) for line in path.read_text(errors="replace").splitlines()} if path.exists() else None
         if theirs is None:
             said = "file is gone"

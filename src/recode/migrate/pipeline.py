@@ -27,7 +27,7 @@ from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Rea
 from recode.migrate.rewrite.name_checks import ReleaseNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
 from recode.migrate.rewrite.rename_rules import api_name
-from recode.migrate.source.documents import read_document
+from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
@@ -96,13 +96,13 @@ def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list
     plans = []
     for path, findings in by_file.items():
         try:
-            document = read_document(result.root, path)
+            source = read_source(result.root, path)
         except Unreadable as error:
             result.left += [LeftAlone(finding, Reason.UNREADABLE, str(error)) for finding in findings]
             continue
-        result.documents[path] = document
+        result.sources[path] = source
         used_elsewhere = lambda name, path=path: words.used_elsewhere(path, name)  # noqa: E731
-        plans.append(plan_file(document, findings, names, same_objects, used_elsewhere))
+        plans.append(plan_file(source, findings, names, same_objects, used_elsewhere))
     return plans
 
 
@@ -223,7 +223,7 @@ def _proven(
             "so they prove nothing" + (f": {base.last_error}" if base.last_error else "")
         )
         return unproven
-    result.proof, proven = prove(result.documents, choices, base, run_in_new, _open_uses(result), on_progress)
+    result.proof, proven = prove(result.sources, choices, base, run_in_new, _open_uses(result), on_progress)
     remaining = iter(proven)
     return [(choice, next(remaining) if choice.change is not None else None) for choice in choices]
 
@@ -233,9 +233,9 @@ def _open_uses(result: MigrationResult) -> list[tuple[Path, int]]:
     uses = []
     for place in result.left:
         finding = place.finding
-        document = result.documents.get(finding.file)
-        if finding.status == "breaks" and document is not None and not document.pieces:
-            uses.append((finding.file, document.offset(finding.line, finding.column)))
+        source = result.sources.get(finding.file)
+        if finding.status == "breaks" and source is not None and not source.cells:
+            uses.append((finding.file, source.offset(finding.line, finding.column)))
     return uses
 
 

@@ -11,9 +11,9 @@ from recode.migrate.find.findings import ScanResult
 from recode.migrate.find.scan import CONFIDENCE
 from recode.migrate.project.writing import patch_of, refuse_dirty, refuse_unsaved, write_all
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Method, Reason, rewritten_files
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import overlap
 from recode.migrate.source.patch import Rewritten
+from recode.migrate.source.source_file import SourceFile
 
 if TYPE_CHECKING:
     from recode.migrate.prove.proof import Proof
@@ -77,7 +77,7 @@ class MigrationResult:
         changes: the changes with evidence.
         left: the findings whose code stays as it is.
         proof: the runs of the tests; None where none were made.
-        documents: the files as they were read.
+        sources: the files as they were read.
         remarks: what the user should know besides, such as an environment that could not be built.
     """
 
@@ -88,7 +88,7 @@ class MigrationResult:
     changes: list[Change] = field(default_factory=list)
     left: list[LeftAlone] = field(default_factory=list)
     proof: Proof | None = None
-    documents: dict[Path, Document] = field(default_factory=dict)
+    sources: dict[Path, SourceFile] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -109,7 +109,7 @@ class MigrationResult:
 
     def files(self, changes: Iterable[Change] | None = None) -> list[Rewritten]:
         """Return the files that changes make, in the order of their paths; by default the offered changes."""
-        made = rewritten_files(self.documents, self.offered if changes is None else changes)
+        made = rewritten_files(self.sources, self.offered if changes is None else changes)
         return [made[path] for path in sorted(made)]
 
     def with_unproven(self) -> list[Change]:

@@ -18,9 +18,8 @@ from recode.migrate.prove.proof import prove
 from recode.migrate.prove.spans import Spot, evaluated_spans
 from recode.migrate.prove.test_runs import TestRun
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit
-from recode.migrate.source.text import decode
+from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.tree import Tree
 from tests.migrate.migration_corpus import update
 
@@ -139,9 +138,9 @@ def test_a_place_whose_line_alone_is_come_by_is_not_proven() -> None:
     finding = Finding(file, 1, 1, 1, 1, note.old_symbol, "renamed", "breaks", "2.0", "", 1.0, "", note)
     at = text.index("lib.one") + 4
     change = Change(file, (finding,), (Edit(at, at + 3, "uno"),), Method.SYNTAX_TREE, EvidenceLevel.CHECKED_BY_NAME)
-    documents = {file: Document(file, decode(text.encode()), text)}
+    sources = {file: SourceFile.from_bytes(file, text.encode())}
     line = {(file, (2, 0, 2, 31)): frozenset({"", "t1"})}
     ran = TestRun(0, {"t1": "passed"}, line)
-    _, (judged,) = prove(documents, [RewriteOption((change,))], ran, lambda files, watched, reviewed: ran)
+    _, (judged,) = prove(sources, [RewriteOption((change,))], ran, lambda files, watched, reviewed: ran)
     assert judged.evidence == "checked by name"
     assert "no test reaches it" in judged.remark

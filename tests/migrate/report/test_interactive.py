@@ -143,7 +143,7 @@ def test_a_text_that_the_encoding_lacks_is_shown_again(tmp_path: Path) -> None:
         return text.replace("é", "€") if len(shown) == 1 else text.replace("€", "euro")
 
     (change,) = result.changes
-    mine = edit_change(result.documents[change.file], change, editor, told.append)
+    mine = edit_change(result.sources[change.file], change, editor, told.append)
     assert mine is not None
     assert result.files([mine])[0].new.endswith(b"# euro\n")
     assert shown[1] == "x = np.isin(1, 2)  # €\n"

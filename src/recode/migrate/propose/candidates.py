@@ -31,7 +31,7 @@ _FREE = (frozenset(keyword.kwlist) | frozenset(dir(builtins)) | _PLAIN) - _NEVER
 
 @dataclass(frozen=True)
 class Candidate:
-    """A rewriting of one place: its edits of the document, the import lines it needs, and how many samples agree on it."""
+    """A rewriting of one place: its edits of the file, the import lines it needs, and how many samples agree on it."""
 
     edits: tuple[Edit, ...]
     imports: tuple[str, ...] = ()

@@ -17,13 +17,13 @@ from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
 from recode.migrate.rewrite.import_lines import change_imports
 from recode.migrate.rewrite.planning import FilePlan, OpenPlace
 from recode.migrate.rewrite.program import CannotRename, Program
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit, merged
 from recode.migrate.source.scopes import Binding
+from recode.migrate.source.source_file import SourceFile
 from recode.models.backends import Backend
 from recode.models.sampling import Sampling
 
-IsGone = Callable[[Document, Sequence[Edit], Sequence[Finding]], bool]
+IsGone = Callable[[SourceFile, Sequence[Edit], Sequence[Finding]], bool]
 """Whether a second scan of the edited file finds that many fewer uses of the findings' symbols."""
 _KEPT = 4
 """Largest number of rewritings of one place that are tried."""
@@ -144,7 +144,7 @@ def _option(group: Sequence[_Proposal], samples: int, is_gone: IsGone) -> Rewrit
             except Rejected as rejection:
                 obstacle = str(rejection)
                 continue
-            if is_gone(group[0].plan.document, change.edits, change.findings):
+            if is_gone(group[0].plan.source, change.edits, change.findings):
                 changes.append(change)
             else:
                 still_used += 1
@@ -195,7 +195,7 @@ def _change(group: Sequence[_Proposal], uses: Sequence[_Proposal], chosen: Seque
         raise Rejected("the rewritings of its places overlap") from None
     votes = min(candidate.votes for candidate in chosen)
     return Change(
-        group[0].plan.document.path,
+        group[0].plan.source.path,
         tuple(proposal.place.finding for proposal in group),
         together,
         Method.MODEL,

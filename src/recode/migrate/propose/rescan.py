@@ -9,8 +9,8 @@ from pathlib import Path
 from recode.knowledge.model import Shape
 from recode.migrate.find.findings import Finding
 from recode.migrate.find.scan import scan
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit
+from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.text import Unreadable
 from recode.records import ApiUpdate
 
@@ -26,17 +26,17 @@ class Rescan:
         self._updates, self._shapes, self._old, self._new = updates, shapes, old, new
         self._before: dict[tuple[Path, frozenset[str]], int] = {}
 
-    def is_gone(self, document: Document, edits: Sequence[Edit], findings: Sequence[Finding]) -> bool:
+    def is_gone(self, source: SourceFile, edits: Sequence[Edit], findings: Sequence[Finding]) -> bool:
         """Return whether the edited file has fewer uses of the findings' symbols, by at least the number of findings."""
         try:
-            content = document.encoded(edits)
+            content = source.encoded(edits)
         except (Unreadable, ValueError):
             return False
         symbols = frozenset(finding.symbol for finding in findings)
-        key = document.path, symbols
+        key = source.path, symbols
         if key not in self._before:
-            self._before[key] = self._count(document.path, document.original, symbols)
-        return self._count(document.path, content, symbols) <= self._before[key] - len(findings)
+            self._before[key] = self._count(source.path, source.original, symbols)
+        return self._count(source.path, content, symbols) <= self._before[key] - len(findings)
 
     def _count(self, path: Path, content: bytes, symbols: frozenset[str]) -> int:
         updates = [update for update in self._updates if update.old_symbol in symbols]

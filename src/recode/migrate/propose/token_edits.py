@@ -1,4 +1,4 @@
-"""A model's answer → exact edits of the document. Only tokens that differ are replaced, so comments and layout stay.
+"""A model's answer → exact edits of the file. Only tokens that differ are replaced, so comments and layout stay.
 
 If replacing tokens does not give the answer's tree, because lines were added or removed, the whole piece is replaced.
 """
@@ -69,7 +69,7 @@ def comments_of(code: str) -> list[str]:
 
 
 def edits_of_answer(window: Window, answer: str, newline: str) -> list[Edit]:
-    """Return the edits of the document that turn the window's code into the answer, which has no imports.
+    """Return the edits of the file that turn the window's code into the answer, which has no imports.
 
     Raises:
         Rejected: a comment would be lost, or more than the head of a block changes.
@@ -119,7 +119,7 @@ def _by_token(old: str, new: str) -> list[Edit]:
 
 
 def _placed(window: Window, edit: Edit, newline: str) -> Edit:
-    """Return an edit of the window's code as an edit of the document, with its further lines indented like the code."""
+    """Return an edit of the window's code as an edit of the file, with its further lines indented like the code."""
     text = edit.text.replace("\n", newline + window.indent)
     start = window.offset(edit.start)
     # The end of a line's text, not the beginning of the next line.

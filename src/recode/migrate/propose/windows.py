@@ -27,8 +27,8 @@ class Window:
         imports: the import statements that the code needs.
         imported: their text.
         code: the part after the imports.
-        origins: for each line of the code, the offset in the document at which it begins.
-        end: the offset in the document at which the code ends.
+        origins: for each line of the code, the offset in the file at which it begins.
+        end: the offset in the file at which the code ends.
         indent: what each line lost; a line that was indented less lost less.
     """
 
@@ -45,7 +45,7 @@ class Window:
         return f"{self.imported}\n\n{self.code}" if self.imported else self.code
 
     def offset(self, at: int) -> int:
-        """Return the offset in the document of an offset in `code`."""
+        """Return the offset in the file of an offset in `code`."""
         if at >= len(self.code):
             return self.end
         line = self.code.count("\n", 0, at)

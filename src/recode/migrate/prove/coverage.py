@@ -9,8 +9,8 @@ from pathlib import Path
 from recode.migrate.prove.spans import Spot, evaluated_spans
 from recode.migrate.prove.test_runs import TestRun
 from recode.migrate.rewrite.changes import Change, Method, rewritten_files
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit, apply, merged
+from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.tree import parsed
 
 RunTests = Callable[[Mapping[Path, bytes], Mapping[Path, frozenset[Spot]], bool], TestRun]
@@ -44,11 +44,11 @@ class Coverage:
 
 
 def run_with(
-    documents: Mapping[Path, Document], changes: Sequence[Change], run_tests: RunTests, open_uses: Sequence[OpenUse]
+    sources: Mapping[Path, SourceFile], changes: Sequence[Change], run_tests: RunTests, open_uses: Sequence[OpenUse]
 ) -> tuple[TestRun, Coverage]:
     """Run the tests with some changes made; return the run and which tests reached what."""
     spans = {
-        change: _spans_of_edits(documents[change.file], change.edits, _edits_of(change.file, changes))
+        change: _spans_of_edits(sources[change.file], change.edits, _edits_of(change.file, changes))
         for change in changes
     }
     watched: dict[Path, set[Spot]] = {}
@@ -57,13 +57,13 @@ def run_with(
     open_spots = []
     for path, offset in open_uses:
         # An offset at the very end of the file stands for its last character.
-        offset = min(offset, len(documents[path].program) - 1)
-        character = Edit(offset, offset + 1, documents[path].program[offset])
-        for span in _spans_of_edits(documents[path], [character], _edits_of(path, changes)):
+        offset = min(offset, len(sources[path].program) - 1)
+        character = Edit(offset, offset + 1, sources[path].program[offset])
+        for span in _spans_of_edits(sources[path], [character], _edits_of(path, changes)):
             watched.setdefault(path, set()).update(span)
             open_spots += [(path, spot) for spot in span]
     run = run_tests(
-        {path: file.new for path, file in rewritten_files(documents, changes).items()},
+        {path: file.new for path, file in rewritten_files(sources, changes).items()},
         {path: frozenset(spots) for path, spots in watched.items()},
         all(change.method is Method.SYNTAX_TREE for change in changes),
     )
@@ -81,16 +81,16 @@ def _edits_of(path: Path, changes: Sequence[Change]) -> list[Edit]:
     return merged(edit for change in changes if change.file == path for edit in change.edits)
 
 
-def _spans_of_edits(document: Document, edits: Sequence[Edit], all_edits: Sequence[Edit]) -> list[frozenset[Spot]]:
+def _spans_of_edits(source: SourceFile, edits: Sequence[Edit], all_edits: Sequence[Edit]) -> list[frozenset[Spot]]:
     """Return the spans that some edits of a file cause to be evaluated, after all edits of the file.
 
     An edit of what is never evaluated, such as an unevaluated annotation, has an empty span, which no test reaches.
     Notebooks have none, since tests do not run them.
     """
-    if document.pieces:
+    if source.cells:
         return []
     try:
-        tree = parsed(apply(document.program, all_edits))
+        tree = parsed(apply(source.program, all_edits))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # Rewritings that parse separately need not parse together.
         return [frozenset()]

@@ -14,7 +14,7 @@ from recode.migrate.prove.coverage import Coverage, OpenUse, RunTests, run_with
 from recode.migrate.prove.options import RewriteOption, give_up_conflicts
 from recode.migrate.prove.test_runs import TestRun
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Reason
-from recode.migrate.source.documents import Document
+from recode.migrate.source.source_file import SourceFile
 
 RUNS = 12
 """Largest number of runs of the tests with new code."""
@@ -43,7 +43,7 @@ class Proof:
 
 
 def prove(
-    documents: Mapping[Path, Document],
+    sources: Mapping[Path, SourceFile],
     options: Sequence[RewriteOption],
     base: TestRun,
     run_tests: RunTests,
@@ -54,7 +54,7 @@ def prove(
     """Choose among rewritings by running the tests; return the runs and the chosen changes with their evidence.
 
     Args:
-        documents: the files.
+        sources: the files.
         options: the rewritings of each place. They are modified: `chosen` says which one was kept.
         base: the run of the old code in the old release.
         run_tests: runs the tests in the new release.
@@ -64,7 +64,7 @@ def prove(
     """
     on_progress("running the tests with the old code in the new release")
     before = run_tests({}, {}, True)
-    search = _Search(documents, options, base, run_tests, open_uses, on_progress)
+    search = _Search(sources, options, base, run_tests, open_uses, on_progress)
     for option in options:
         search.try_others(option, runs)
     search.give_up_suspects()
@@ -79,14 +79,14 @@ class _Search:
 
     def __init__(
         self,
-        documents: Mapping[Path, Document],
+        sources: Mapping[Path, SourceFile],
         options: Sequence[RewriteOption],
         base: TestRun,
         run_tests: RunTests,
         open_uses: Sequence[OpenUse],
         on_progress: Callable[[str], None],
     ) -> None:
-        self._documents, self._options, self._base, self._run_tests = documents, options, base, run_tests
+        self._documents, self._options, self._base, self._run_tests = sources, options, base, run_tests
         self._open_uses, self._on_progress = open_uses, on_progress
         on_progress("running the tests with the new code in the new release")
         self.best, self.coverage = self._run(open_uses)

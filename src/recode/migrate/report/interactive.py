@@ -18,10 +18,9 @@ from recode.errors import RecodeError
 from recode.migrate.report.terminal import print_diff
 from recode.migrate.result import MigrationResult
 from recode.migrate.rewrite.changes import Change, EvidenceLevel
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit, apply, overlap
+from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.text import Unreadable
-from recode.migrate.source.tree import parsed
 from recode.source import parses
 
 Ask = Callable[[str], str]
@@ -103,7 +102,7 @@ def _edited_change(result: MigrationResult, change: Change, console: Console, ed
     """Let the user edit a change; None, with the reason printed, if there is no edited change."""
     try:
         edited = edit_change(
-            result.documents[change.file], change, editor, lambda text: console.print(text, markup=False)
+            result.sources[change.file], change, editor, lambda text: console.print(text, markup=False)
         )
     except (OSError, ValueError, RecodeError) as error:
         console.print(f"the editor cannot be used: {error}", markup=False)
@@ -113,11 +112,11 @@ def _edited_change(result: MigrationResult, change: Change, console: Console, ed
     return edited
 
 
-def edit_change(document: Document, change: Change, editor: Editor, on_fault: Callable[[str], None]) -> Change | None:
+def edit_change(source: SourceFile, change: Change, editor: Editor, on_fault: Callable[[str], None]) -> Change | None:
     """Let the user edit the lines that a change touches, repeatedly while the file could not be written so.
 
     Args:
-        document: the file.
+        source: the file.
         change: the change to begin with.
         editor: called with the lines of each region.
         on_fault: called with what is wrong with the edited file.
@@ -128,11 +127,11 @@ def edit_change(document: Document, change: Change, editor: Editor, on_fault: Ca
     Raises:
         OSError, ValueError, RecodeError: the editor cannot be run, or returns no text.
     """
-    regions = _regions(document, change.edits)
+    regions = _regions(source, change.edits)
     texts = []
     for start, end, inside in regions:
         shifted = [Edit(edit.start - start, edit.end - start, edit.text) for edit in inside]
-        texts.append(apply(document.program[start:end], shifted).replace("\r\n", "\n").replace("\r", "\n"))
+        texts.append(apply(source.program[start:end], shifted).replace("\r\n", "\n").replace("\r", "\n"))
     while True:
         edited = []
         for shown in texts:
@@ -140,8 +139,8 @@ def edit_change(document: Document, change: Change, editor: Editor, on_fault: Ca
             if text is None:
                 return None
             edited.append(text)
-        edits = [_edit(document, region, text) for region, text in zip(regions, edited, strict=True)]
-        fault = _fault(document, edits)
+        edits = [_edit(source, region, text) for region, text in zip(regions, edited, strict=True)]
+        fault = _fault(source, edits)
         if not fault:
             return replace(change, edits=tuple(edits), evidence=EvidenceLevel.UNPROVEN, remark="edited by hand")
         on_fault(fault)
@@ -150,35 +149,35 @@ def edit_change(document: Document, change: Change, editor: Editor, on_fault: Ca
         texts = edited
 
 
-def _fault(document: Document, edits: Sequence[Edit]) -> str:
+def _fault(source: SourceFile, edits: Sequence[Edit]) -> str:
     """Return why a file cannot be written with some edits; empty if it can."""
-    if not parses(apply(document.program, edits)):
+    if not parses(apply(source.program, edits)):
         return "the file would not parse with that"
     try:
-        document.encoded(edits)
+        source.encoded(edits)
     except (Unreadable, ValueError) as error:
         return f"the file cannot hold that: {error}"
     return ""
 
 
-def _edit(document: Document, region: _Region, text: str) -> Edit:
-    """Return the edit that replaces whole lines by an edited text, with the document's own line ends."""
+def _edit(source: SourceFile, region: _Region, text: str) -> Edit:
+    """Return the edit that replaces whole lines by an edited text, with the file's own line ends."""
     start, end, _ = region
-    text = text.replace("\n", document.newline)
-    had_end = document.program[start:end].endswith(("\n", "\r"))
+    text = text.replace("\n", source.newline)
+    had_end = source.program[start:end].endswith(("\n", "\r"))
     if had_end != text.endswith(("\n", "\r")):
-        text = text.rstrip("\r\n") + (document.newline if had_end else "")
+        text = text.rstrip("\r\n") + (source.newline if had_end else "")
     return Edit(start, end, text)
 
 
-def _regions(document: Document, edits: Sequence[Edit]) -> list[_Region]:
+def _regions(source: SourceFile, edits: Sequence[Edit]) -> list[_Region]:
     """Return the whole lines that edits touch, adjacent lines joined; each region lies within one cell."""
-    tree = parsed(document.program)
-    starts = [*tree.starts, len(document.program)]
+    tree = source.tree
+    starts = [*tree.starts, len(source.program)]
     found: list[_Region] = []
     for edit in sorted(edits):
         start = starts[tree.line_of(edit.start) - 1]
-        first, last = document.bounds(edit.start)
+        first, last = source.bounds(edit.start)
         # A cell's last line may have no end of its own.
         end = min(last, starts[tree.line_of(max(edit.start, edit.end - 1))])
         if found and first <= found[-1].start and start <= found[-1].end:

@@ -14,8 +14,8 @@ from recode.migrate.report.summary import PlaceReport, counts, places, tests
 from recode.migrate.report.wording import reason_text
 from recode.migrate.result import MigrationResult
 from recode.migrate.rewrite.changes import Change, LeftAlone
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import apply
+from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.text import lines_of
 
 _FOLDER = Path(__file__).parent
@@ -79,26 +79,26 @@ def _changed_files(result: MigrationResult) -> Iterator[dict[str, Any]]:
         yield {
             "name": printable(path.as_posix()),
             "places": by_change[path],
-            "rows": side_by_side(result.documents[path], changes),
+            "rows": side_by_side(result.sources[path], changes),
         }
 
 
 def _left(result: MigrationResult, place: LeftAlone) -> dict[str, Any]:
     finding, tried = place.finding, place.tried
-    shown = tried if tried is not None and tried.edits and tried.file in result.documents else None
+    shown = tried if tried is not None and tried.edits and tried.file in result.sources else None
     return {
         "where": f"{printable(finding.file.as_posix())}:{finding.line}",
         "finding": finding,
         "reason": printable(reason_text(place, result.options)),
         "tried": shown,
-        "rows": side_by_side(result.documents[shown.file], [shown]) if shown is not None else [],
+        "rows": side_by_side(result.sources[shown.file], [shown]) if shown is not None else [],
     }
 
 
-def side_by_side(document: Document, changes: Sequence[Change]) -> list[_Row]:
+def side_by_side(source: SourceFile, changes: Sequence[Change]) -> list[_Row]:
     """Return the lines around changes, each with its old and its new side."""
-    before = [line.rstrip("\r\n") for line in lines_of(document.program)]
-    program = apply(document.program, [edit for change in changes for edit in change.edits])
+    before = [line.rstrip("\r\n") for line in lines_of(source.program)]
+    program = apply(source.program, [edit for change in changes for edit in change.edits])
     after = [line.rstrip("\r\n") for line in lines_of(program)]
     rows: list[_Row] = []
     for group in difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(_CONTEXT):

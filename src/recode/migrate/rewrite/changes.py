@@ -8,9 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from recode.migrate.find.findings import Finding
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit
 from recode.migrate.source.patch import Rewritten
+from recode.migrate.source.source_file import SourceFile
 
 
 class Method(StrEnum):
@@ -109,12 +109,11 @@ class LeftAlone:
     model_detail: str = ""
 
 
-def rewritten_files(documents: Mapping[Path, Document], changes: Iterable[Change]) -> dict[Path, Rewritten]:
+def rewritten_files(sources: Mapping[Path, SourceFile], changes: Iterable[Change]) -> dict[Path, Rewritten]:
     """Return the files that changes make, by path."""
     by_file: dict[Path, list[Edit]] = {}
     for change in changes:
         by_file.setdefault(change.file, []).extend(change.edits)
     return {
-        path: Rewritten(path, documents[path].original, documents[path].encoded(edits))
-        for path, edits in by_file.items()
+        path: Rewritten(path, sources[path].original, sources[path].encoded(edits)) for path, edits in by_file.items()
     }

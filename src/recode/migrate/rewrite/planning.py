@@ -13,9 +13,9 @@ from recode.migrate.rewrite.program import Program, UsedElsewhere
 from recode.migrate.rewrite.rename_rules import ApiName, NotARename, rename_rule, tentative_rule
 from recode.migrate.rewrite.renames import plan_renames
 from recode.migrate.rewrite.requests import Renamed, RenameRefused, RenameRequest
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit, apply, overlap
-from recode.migrate.source.tree import Place, parsed
+from recode.migrate.source.source_file import SourceFile
+from recode.migrate.source.tree import Place
 from recode.source import parses
 
 GUESSED_BELOW = 0.75
@@ -43,7 +43,7 @@ class FilePlan:
     """What was decided about one file.
 
     Attributes:
-        document: the file.
+        source: the file.
         program: its names; None if it does not parse.
         changes: the renames.
         left: the findings whose code stays as it is.
@@ -51,7 +51,7 @@ class FilePlan:
         attempts: renames of some open findings that only tests can confirm.
     """
 
-    document: Document
+    source: SourceFile
     program: Program | None
     changes: list[Change] = field(default_factory=list)
     left: list[LeftAlone] = field(default_factory=list)
@@ -60,7 +60,7 @@ class FilePlan:
 
 
 def plan_file(
-    document: Document,
+    source: SourceFile,
     findings: Sequence[Finding],
     names: ReleaseNames,
     same_objects: frozenset[str] = frozenset(),
@@ -69,7 +69,7 @@ def plan_file(
     """Plan the renames of one file; every finding becomes part of a change, left alone, or open.
 
     Args:
-        document: the file.
+        source: the file.
         findings: its findings.
         names: asks the new release about names.
         same_objects: old symbols that already were the same object as their new name in the old release.
@@ -77,15 +77,15 @@ def plan_file(
     """
     try:
         program = Program(
-            parsed(document.program), document.newline, names.reached, used_elsewhere,
-            package=document.path.name == "__init__.py",
+            source.tree, source.newline, names.reached, used_elsewhere,
+            package=source.path.name == "__init__.py",
         )  # fmt: skip
     except RecursionError:
-        return FilePlan(document, None, left=[LeftAlone(finding, Reason.TOO_DEEP) for finding in findings])
+        return FilePlan(source, None, left=[LeftAlone(finding, Reason.TOO_DEEP) for finding in findings])
     except (SyntaxError, ValueError, MemoryError):
-        return FilePlan(document, None, left=[LeftAlone(finding, Reason.UNPARSABLE) for finding in findings])
-    plan = FilePlan(document, program)
-    places = _places(document, program, findings)
+        return FilePlan(source, None, left=[LeftAlone(finding, Reason.UNPARSABLE) for finding in findings])
+    plan = FilePlan(source, program)
+    places = _places(source, program, findings)
     requests = _requests(plan, program, findings, places, same_objects)
     unchanged = {place.node for place in places.values()} - {request.place.node for request in requests}
     for outcome in plan_renames(program, requests, unchanged):
@@ -95,13 +95,13 @@ def plan_file(
     return plan
 
 
-def _places(document: Document, program: Program, findings: Sequence[Finding]) -> dict[Finding, Place]:
+def _places(source: SourceFile, program: Program, findings: Sequence[Finding]) -> dict[Finding, Place]:
     """Return where each finding stands in the tree, for those that stand at a name."""
     places = {}
     for finding in findings:
         try:
-            start = document.offset(finding.line, finding.column, finding.cell)
-            end = document.offset(finding.end_line, finding.end_column, finding.cell)
+            start = source.offset(finding.line, finding.column, finding.cell)
+            end = source.offset(finding.end_line, finding.end_column, finding.cell)
         except ValueError:
             continue
         if (place := program.tree.place(start, end)) is not None:
@@ -154,7 +154,7 @@ def _take_outcome(plan: FilePlan, outcome: Renamed | RenameRefused, names: Relea
     evidence, remark = evidence_of_names(names, [request.new for request in outcome.requests])
     if evidence is not EvidenceLevel.REFUTED and min(f.confidence for f in outcome.findings) < GUESSED_BELOW:
         evidence, remark = EvidenceLevel.UNPROVEN, _GUESSED
-    change = Change(plan.document.path, outcome.findings, outcome.edits, Method.SYNTAX_TREE, evidence, remark)
+    change = Change(plan.source.path, outcome.findings, outcome.edits, Method.SYNTAX_TREE, evidence, remark)
     if evidence is EvidenceLevel.REFUTED:
         plan.left += [LeftAlone(finding, Reason.NAME_MISSING, remark, change) for finding in change.findings]
     elif overlap([edit for other in plan.changes for edit in other.edits], change.edits):
@@ -189,7 +189,7 @@ def _attempts(plan: FilePlan, program: Program, names: ReleaseNames) -> list[Cha
         if evidence_of_names(names, [request.new for request in outcome.requests])[0] is EvidenceLevel.REFUTED:
             continue
         change = Change(
-            plan.document.path, outcome.findings, outcome.edits, Method.SYNTAX_TREE, EvidenceLevel.UNPROVEN, _NAMED_SUCCESSOR
+            plan.source.path, outcome.findings, outcome.edits, Method.SYNTAX_TREE, EvidenceLevel.UNPROVEN, _NAMED_SUCCESSOR
         )  # fmt: skip
         attempts.append(change)
     return attempts
@@ -200,7 +200,7 @@ def _drop_changes_that_break_the_file(plan: FilePlan) -> None:
 
     All changes are tried together first, and one by one only if that fails.
     """
-    program = plan.document.program
+    program = plan.source.program
     if parses(apply(program, [edit for change in plan.changes for edit in change.edits])):
         return
     kept: list[Edit] = []

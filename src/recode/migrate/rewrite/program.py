@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from recode.migrate.source.scopes import Binding, Scopes
+from recode.migrate.source.scopes import Binding, ScopeKind, Scopes
 from recode.migrate.source.tree import Tree, chain
 
 Reaches = Callable[[str, str], bool | None]
@@ -48,11 +48,11 @@ class Program:
     quoted: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:  # noqa: D105
-        self.scopes = Scopes(self.tree.module)
+        self.scopes = self.tree.scopes
         self.public = _exported(self.tree.module)
         self.quoted = _words_in_strings(self.tree)
-        scopes = {self.scopes.module, *self.scopes.of.values()}
-        names = {name for scope in scopes for name in scope.bindings} | {name.id for name in self.scopes.names}
+        names = {name for scope in self.scopes.all_scopes() for name in scope.bindings}
+        names |= {name.id for name in self.scopes.names}
         self.bound = frozenset(names | set(dir(builtins)))
 
     def full_name(self, node: ast.Attribute) -> str:
@@ -77,7 +77,7 @@ class Program:
             return False
         own, scope = self.scopes.of[binding.node], self.scopes.of[at]
         while scope is not own and scope.parent is not None:
-            if scope.kind == "function":
+            if scope.kind is ScopeKind.FUNCTION:
                 return True
             scope = scope.parent
         return self.tree.span(binding.node)[1] <= self.tree.span(at)[0]
