@@ -78,12 +78,12 @@ def test_an_answer_for_the_whole_function_changes_the_statement_alone() -> None:
     ("answer", "why"),
     [
         (OLD, "changes nothing"),
-        (GOOD.replace("a, b", "a, c"), "adds c, of which the note says nothing"),
-        (GOOD.replace(")", ", check_finite=False)"), "adds check_finite, of which the note says nothing"),
-        (GOOD.replace("a, b, ", "a, "), "removes b, of which the note says nothing"),
-        (GOOD.replace('"pos"', "7"), "adds 7, of which the note says nothing"),
+        (GOOD.replace("a, b", "a, c"), "adds c, which the note does not mention"),
+        (GOOD.replace(")", ", check_finite=False)"), "adds check_finite, which the note does not mention"),
+        (GOOD.replace("a, b, ", "a, "), "removes b, which the note does not mention"),
+        (GOOD.replace('"pos"', "7"), "adds 7, which the note does not mention"),
         (GOOD.replace("x = ", "x = ("), "does not parse"),
-        ("import os\n" + GOOD, "imports os, of which the note says nothing"),
+        ("import os\n" + GOOD, "imports os, which the note does not mention"),
         ("from scipy import linalg\n", "leaves nothing of the code"),
     ],
 )
@@ -94,7 +94,7 @@ def test_what_the_note_does_not_concern_is_rejected(answer: str, why: str) -> No
 def test_text_without_an_answer_is_rejected() -> None:
     program, found, limit = looked(FILE, "sym_pos")
     result = judge(program, found[0], limit, SOLVE, ["I think it is fine.", "</think><answer>no code</answer>"])
-    assert result.rejected == (("no answer in the form asked for", 2),)
+    assert result.rejected == (("no answer in the required form", 2),)
 
 
 def test_equal_answers_are_counted_together() -> None:
@@ -127,4 +127,4 @@ def test_a_comment_within_what_goes_is_not_lost_silently() -> None:
 
 def test_hostile_answers_are_only_read() -> None:
     for answer in ("__import__('os').system('touch /tmp/owned')\n", "x = linalg.solve(a, b, open('/etc/passwd'))\n"):
-        assert "of which the note says nothing" in reason("from scipy import linalg\n\n" + answer)
+        assert "which the note does not mention" in reason("from scipy import linalg\n\n" + answer)

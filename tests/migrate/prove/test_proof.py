@@ -72,7 +72,7 @@ def test_a_test_that_reaches_several_updates_refutes_none_of_them() -> None:
     options = [RewriteOption((change("one", "uno"),)), RewriteOption((change("two", "due"),))]
     _, judged = prove(DOCUMENTS, options, base, lambda files, watched, reviewed: after)
     assert [one.evidence for one in judged] == ["checked by name", "checked by name"]
-    assert "may be due to another place" in judged[0].remark
+    assert "perhaps because of another place" in judged[0].remark
 
 
 def test_a_place_left_alone_takes_the_blame() -> None:
@@ -106,7 +106,7 @@ def test_the_next_rewriting_is_tried_while_tests_come_back() -> None:
     assert [one.evidence for one in judged] == ["proven"]
     assert judged[0].edits[0].text == "right"
     assert [b"wrong" in text for text in seen] == [False, True, False]
-    assert proof.mended == 1
+    assert proof.repaired == 1
 
 
 @pytest.mark.parametrize("first_is_tried_first", [True, False])
@@ -122,8 +122,8 @@ def test_what_gave_way_to_a_rewriting_that_did_not_help_comes_back(first_is_trie
     options = [first, second] if first_is_tried_first else [second, first]
     proof, judged = prove(DOCUMENTS, options, trial({"t1": "passed", "t2": "passed"}), run)
     assert [one.edits[0].text for one in judged] == ["due"]
-    assert first.reason.startswith("a test that reaches")
-    assert (second.chosen, second.reason, proof.mended) == (0, "", 1)
+    assert first.reason is Reason.FAILING_TEST
+    assert (second.chosen, second.reason, proof.repaired) == (0, None, 1)
 
 
 def test_commands_without_tests_are_compared_by_status_and_output() -> None:
