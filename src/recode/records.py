@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recode.errors import RecordError
+from recode.symbol import Symbol
 
 Kind = Literal[
     "renamed",
@@ -75,8 +76,8 @@ class ApiUpdate(Record):
     deprecated_in: str = ""
     removed_in: str = ""
     kind: Kind
-    old_symbol: str
-    new_symbol: str
+    old_symbol: Symbol
+    new_symbol: Symbol
     description: str
     update_info: str
     evidence: tuple[Evidence, ...] = ()

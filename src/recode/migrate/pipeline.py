@@ -26,7 +26,6 @@ from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Reason
 from recode.migrate.rewrite.name_checks import ReleaseNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
-from recode.migrate.rewrite.rename_rules import api_name
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
 from recode.records import ApiUpdate
@@ -88,9 +87,7 @@ def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list
     for finding in result.scanned.findings:
         by_file.setdefault(finding.file, []).append(finding)
     names.prepare(
-        (new.path, new.parameter)
-        for finding in result.scanned.findings
-        if (new := api_name(finding.update.new_symbol)) is not None
+        (new.path, new.parameter) for finding in result.scanned.findings if (new := finding.update.new_symbol).is_simple
     )
     words = ProjectWords(root)
     plans = []
@@ -128,7 +125,10 @@ def _same_objects(result: MigrationResult, on_progress: OnProgress) -> frozenset
             (finding.update.old_symbol, finding.update.new_symbol)
             for finding in result.scanned.findings
             if finding.kind in ("replaced", "deprecated", "removed")
-            and all(map(_is_plain_path, (finding.update.old_symbol, finding.update.new_symbol)))
+            and all(
+                symbol.is_simple and not symbol.parameter
+                for symbol in (finding.update.old_symbol, finding.update.new_symbol)
+            )
         }
     )
     if not pairs:
@@ -136,11 +136,6 @@ def _same_objects(result: MigrationResult, on_progress: OnProgress) -> frozenset
     environment = _environment(result, result.upgrade.old, result.options.old_requires, on_progress)
     same = ReleaseNames(environment).same(pairs)
     return frozenset(old for (old, _), is_same in zip(pairs, same, strict=True) if is_same)
-
-
-def _is_plain_path(symbol: str) -> bool:
-    name = api_name(symbol)
-    return name is not None and not name.parameter
 
 
 def _add_attempts(result: MigrationResult, plan: FilePlan, choices: list[RewriteOption]) -> None:

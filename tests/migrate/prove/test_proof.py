@@ -13,7 +13,7 @@ from recode.migrate.prove.options import RewriteOption
 from recode.migrate.prove.proof import prove
 from recode.migrate.prove.spans import Spot
 from recode.migrate.prove.test_runs import TestRun
-from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
+from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method, Reason
 from recode.migrate.source.edits import Edit
 from recode.migrate.source.source_file import SourceFile
 from tests.migrate.migration_corpus import update

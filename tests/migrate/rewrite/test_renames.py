@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 
 from recode.migrate.rewrite.program import Program
-from recode.migrate.rewrite.rename_rules import ApiName, NotARename, RenameRule, api_name, rename_rule, tentative_rule
+from recode.migrate.rewrite.rename_rules import NotARename, RenameRule, rename_rule, tentative_rule
 from recode.migrate.rewrite.renames import plan_renames
 from recode.migrate.rewrite.requests import Renamed, RenameRefused, RenameRequest
 from recode.migrate.source.edits import Edit, apply
 from recode.migrate.source.tree import Tree
+from recode.symbol import Symbol
 from tests.migrate.migration_corpus import update
 
-IN1D, ISIN = ApiName("numpy.in1d"), ApiName("numpy.isin")
+IN1D, ISIN = Symbol("numpy.in1d"), Symbol("numpy.isin")
 
 
-def renamed(text: str, old: ApiName, new: ApiName, at: str, **options: object) -> str:
+def renamed(text: str, old: Symbol, new: Symbol, at: str, **options: object) -> str:
     """Rename the first place where `at` stands; its last letters are the name."""
     tree = Tree(text)
     end = text.index(at) + len(at)
@@ -79,7 +80,7 @@ def test_an_import_keeps_its_name_where_one_of_its_uses_is_left_alone() -> None:
 )
 def test_a_name_that_is_imported_for_type_checkers_alone_is_not_used(head: str, after: str) -> None:
     text = f"import numpy as np\n{head}def f():\n    raise np.AxisError('x')\n"
-    assert after in renamed(text, ApiName("numpy.AxisError"), ApiName("numpy.exceptions.AxisError"), "np.AxisError")
+    assert after in renamed(text, Symbol("numpy.AxisError"), Symbol("numpy.exceptions.AxisError"), "np.AxisError")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_names_that_are_added_to_all_later_are_kept(listed: str) -> None:
 
 def test_the_new_release_says_whether_a_longer_path_is_reached() -> None:
     text = "import numpy as np\nnp.normalize_axis_index(1, 2)\n"
-    old, new = ApiName("numpy.normalize_axis_index"), ApiName("numpy.lib.array_utils.normalize_axis_index")
+    old, new = Symbol("numpy.normalize_axis_index"), Symbol("numpy.lib.array_utils.normalize_axis_index")
     assert renamed(text, old, new, "np.normalize_axis_index", reaches=lambda module, rest: True) == (
         "import numpy as np\nnp.lib.array_utils.normalize_axis_index(1, 2)\n"
     )
@@ -118,7 +119,7 @@ def test_the_new_release_says_whether_a_longer_path_is_reached() -> None:
 def test_a_method_becomes_a_function(before: str, after: str) -> None:
     head = "import numpy as np\n"
     result = renamed(
-        head + before + "\n", ApiName("numpy.ndarray.ptp"), ApiName("numpy.ptp"), before[: before.rindex("ptp") + 3]
+        head + before + "\n", Symbol("numpy.ndarray.ptp"), Symbol("numpy.ptp"), before[: before.rindex("ptp") + 3]
     )
     if after.startswith("y"):
         assert result == head + after + "\n"
@@ -137,7 +138,7 @@ def test_a_method_becomes_a_function(before: str, after: str) -> None:
     ],
 )
 def test_what_is_not_certain_is_refused_or_kept_small(text: str, at: str, said: str) -> None:
-    result = renamed(text, ApiName("numpy.away"), ApiName("elsewhere.back"), at)
+    result = renamed(text, Symbol("numpy.away"), Symbol("elsewhere.back"), at)
     if said:
         assert said in result
     else:
@@ -146,7 +147,7 @@ def test_what_is_not_certain_is_refused_or_kept_small(text: str, at: str, said: 
 
 def test_a_file_without_plain_imports_gets_one_at_its_head() -> None:
     text = '"""Says."""\n\ntry:\n    from . import generic as g\nexcept BaseException:\n    import generic as g\n\ng.x.ptp(0)\n'
-    done = renamed(text, ApiName("numpy.ndarray.ptp"), ApiName("numpy.ptp"), "g.x.ptp")
+    done = renamed(text, Symbol("numpy.ndarray.ptp"), Symbol("numpy.ptp"), "g.x.ptp")
     assert done == text.replace("try:", "from numpy import ptp\ntry:").replace("g.x.ptp(0)", "ptp(g.x, 0)")
 
 
@@ -158,7 +159,7 @@ def test_two_moves_out_of_one_import() -> None:
         start = text.index(name)
         place = tree.place(start, start + len(name))
         assert place is not None
-        wanted.append(RenameRequest(place, ApiName(f"numpy.{name}"), ApiName(f"new.{name}")))
+        wanted.append(RenameRequest(place, Symbol(f"numpy.{name}"), Symbol(f"new.{name}")))
     (done,) = plan_renames(Program(tree), wanted)
     assert isinstance(done, Renamed)
     assert apply(text, done.edits) == "from numpy import two\nfrom new import one, three\n"
@@ -191,7 +192,7 @@ def test_only_plain_updates_are_done_without_a_model(kind: str, old: str, new: s
             rename_rule(changed)
         return
     rule = rename_rule(changed)
-    assert (rule.old, rule.new) == (api_name(old), api_name(new))
+    assert (rule.old, rule.new) == (api_name(old)(new))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_one_object_under_two_names_is_a_rename_whatever_the_kind() -> None:
     one = update("deprecated", "numpy.row_stack", "numpy.vstack")
     with pytest.raises(NotARename):
         rename_rule(one)
-    rule = RenameRule(ApiName("numpy.row_stack"), ApiName("numpy.vstack"))
+    rule = RenameRule(Symbol("numpy.row_stack"), Symbol("numpy.vstack"))
     assert rename_rule(one, frozenset({"numpy.row_stack"})) == rule
 
 
@@ -222,7 +223,7 @@ def test_edits_that_overlap_are_errors() -> None:
     assert apply("abcdef", [Edit(2, 4, "y"), Edit(2, 4, "y"), Edit(6, 6, "!")]) == "abyef!"
 
 
-NAN = ApiName("pandas.np.nan"), ApiName("numpy.nan")
+NAN = Symbol("pandas.np.nan"), Symbol("numpy.nan")
 
 
 @pytest.mark.parametrize(
@@ -248,13 +249,13 @@ def test_only_an_import_that_has_run_is_used(text: str, after: str) -> None:
     ],
 )
 def test_a_library_that_may_be_missing_brings_no_import_for_certain(text: str) -> None:
-    old, new = ApiName("jinja2.escape"), ApiName("markupsafe.escape")
+    old, new = Symbol("jinja2.escape"), Symbol("markupsafe.escape")
     assert "within a `try` or a condition" in renamed(text, old, new, "jinja2.escape")
 
 
 def test_a_function_of_a_library_that_may_be_missing_is_not_imported_for_certain() -> None:
     text = "import os\ntry:\n    import numpy as np\nexcept ImportError:\n    np = None\ny = x.ptp()\n"
-    said = renamed(text, ApiName("numpy.ndarray.ptp"), ApiName("numpy.ptp"), "x.ptp")
+    said = renamed(text, Symbol("numpy.ndarray.ptp"), Symbol("numpy.ptp"), "x.ptp")
     assert "within a `try` or a condition" in said
 
 

@@ -10,10 +10,10 @@ from collections.abc import Collection, Sequence
 
 from recode.migrate.rewrite.import_lines import MovedName, move_names
 from recode.migrate.rewrite.program import CannotRename, Program
-from recode.migrate.rewrite.rename_rules import ApiName
 from recode.migrate.rewrite.requests import RenameRequest
 from recode.migrate.source.edits import Edit
 from recode.migrate.source.scopes import Binding
+from recode.symbol import Symbol
 
 
 def import_of(program: Program, request: RenameRequest) -> Binding | None:
@@ -57,7 +57,7 @@ def rename_imported(
     Raises:
         CannotRename: the import cannot be changed safely.
     """
-    targets: dict[ast.alias, tuple[Binding, ApiName]] = {}
+    targets: dict[ast.alias, tuple[Binding, Symbol]] = {}
     for request, binding in requests:
         assert binding.alias is not None
         _, successor = targets.setdefault(binding.alias, (binding, request.new))
@@ -79,7 +79,7 @@ def rename_imported(
 
 
 def _local_name(
-    program: Program, alias: ast.alias, binding: Binding, new: ApiName, unchanged: Collection[ast.AST]
+    program: Program, alias: ast.alias, binding: Binding, new: Symbol, unchanged: Collection[ast.AST]
 ) -> tuple[str, list[Edit]]:
     """Return the name that an import gets in this file, and the edits of its uses."""
     if alias.asname:
@@ -95,7 +95,7 @@ def _local_name(
     return new.name, edits
 
 
-def _keeps_its_name(program: Program, binding: Binding, new: ApiName, unchanged: Collection[ast.AST]) -> bool:
+def _keeps_its_name(program: Program, binding: Binding, new: Symbol, unchanged: Collection[ast.AST]) -> bool:
     """Return whether something may rely on the old name, or the new one is taken."""
     name, scope = binding.name, program.scopes.of[binding.node]
     if program.package or name in program.public or name in program.quoted:

@@ -7,10 +7,10 @@ import re
 
 from recode.migrate.rewrite.import_lines import first_line, line_after
 from recode.migrate.rewrite.program import CannotRename, Program
-from recode.migrate.rewrite.rename_rules import ApiName
 from recode.migrate.rewrite.requests import RenameRequest
 from recode.migrate.source.edits import Edit
 from recode.migrate.source.tree import chain
+from recode.symbol import Symbol
 
 _CLOSING = re.compile(r"\s*\)")
 _OPENING = re.compile(r"[ \t]*\(")
@@ -101,7 +101,7 @@ def _attribute(program: Program, node: ast.Attribute, request: RenameRequest) ->
     raise CannotRename(f"{new.path} is not reached through the same object")
 
 
-def _method_to_function(program: Program, node: ast.Attribute, new: ApiName) -> list[Edit]:
+def _method_to_function(program: Program, node: ast.Attribute, new: Symbol) -> list[Edit]:
     """Return the edits that turn a call of a method into a call of a function: `x.ptp(0)` becomes `np.ptp(x, 0)`."""
     tree = program.tree
     call = tree.parents[node]
@@ -134,7 +134,7 @@ def _with_brackets(program: Program, node: ast.expr, before: int) -> tuple[int, 
 # --- how to refer to a new name ---
 
 
-def _reference(program: Program, new: ApiName, at: ast.Attribute) -> tuple[str, list[Edit]]:
+def _reference(program: Program, new: Symbol, at: ast.Attribute) -> tuple[str, list[Edit]]:
     """Return an expression for a full name at a place, and the edits that add the import it needs."""
     root = chain(at)[0]
     candidates: list[tuple[int, str]] = []
@@ -151,7 +151,7 @@ def _reference(program: Program, new: ApiName, at: ast.Attribute) -> tuple[str, 
     return _imported(program, new, _import_beside(program, root, at, new))
 
 
-def _by_name(program: Program, name: str, new: ApiName, at: ast.AST, needs_run: bool) -> tuple[int, str] | None:
+def _by_name(program: Program, name: str, new: Symbol, at: ast.AST, needs_run: bool) -> tuple[int, str] | None:
     """Return an expression for the new name that begins with a local name, preceded by its length in dots."""
     bindings = program.scopes.of[at].resolve(name)
     targets = {binding.target for binding in bindings}
@@ -166,7 +166,7 @@ def _by_name(program: Program, name: str, new: ApiName, at: ast.AST, needs_run: 
     return (-1, name) if target == new.path else None
 
 
-def _import_beside(program: Program, root: ast.expr, at: ast.Attribute, new: ApiName) -> ast.AST | None:
+def _import_beside(program: Program, root: ast.expr, at: ast.Attribute, new: Symbol) -> ast.AST | None:
     """Return the import to add another one after; None if the file has none above the place.
 
     That is the import of the old name, or else the last top-level import above the place. One within a `try` or a
@@ -199,7 +199,7 @@ def _import_beside(program: Program, root: ast.expr, at: ast.Attribute, new: Api
     return above[-1] if above else None
 
 
-def _imported(program: Program, new: ApiName, beside: ast.AST | None) -> tuple[str, list[Edit]]:
+def _imported(program: Program, new: Symbol, beside: ast.AST | None) -> tuple[str, list[Edit]]:
     """Return an expression for a name, and the edit that imports it after another import or at the file's head."""
     if new.of_class:
         raise CannotRename(f"{new.path} belongs to a class that is not imported here")

@@ -10,13 +10,14 @@ from recode.migrate.find.findings import Finding
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Method, Reason
 from recode.migrate.rewrite.name_checks import ReleaseNames
 from recode.migrate.rewrite.program import Program, UsedElsewhere
-from recode.migrate.rewrite.rename_rules import ApiName, NotARename, rename_rule, tentative_rule
+from recode.migrate.rewrite.rename_rules import NotARename, rename_rule, tentative_rule
 from recode.migrate.rewrite.renames import plan_renames
 from recode.migrate.rewrite.requests import Renamed, RenameRefused, RenameRequest
 from recode.migrate.source.edits import Edit, apply, overlap
 from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.tree import Place
 from recode.source import parses
+from recode.symbol import Symbol
 
 GUESSED_BELOW = 0.75
 """Confidence of a finding below which the receiver was guessed by its name, so that only a test can confirm a rename."""
@@ -163,7 +164,7 @@ def _take_outcome(plan: FilePlan, outcome: Renamed | RenameRefused, names: Relea
         plan.changes.append(change)
 
 
-def evidence_of_names(names: ReleaseNames, new: Sequence[ApiName]) -> tuple[EvidenceLevel, str]:
+def evidence_of_names(names: ReleaseNames, new: Sequence[Symbol]) -> tuple[EvidenceLevel, str]:
     """Ask the new release for the new names; return the evidence and a remark on it."""
     answers = {name: names.has(name.path, name.parameter) for name in new}
     missing = next((name for name, answer in answers.items() if answer == "no"), None)

@@ -7,48 +7,18 @@ import re
 from dataclasses import dataclass
 
 from recode.records import ApiUpdate
+from recode.symbol import Symbol
 
 _SPAN = re.compile(r"`+([^`]+)`+")
-_SYMBOL = re.compile(r"([\w.]+)(?:\((\w+)\))?")
 _NO_RENAME = "no plain rename ({}): only the note says what to write instead"
-
-
-@dataclass(frozen=True)
-class ApiName:
-    """A public name that can be renamed: a dotted path, and the one parameter that is meant, if any."""
-
-    path: str
-    parameter: str = ""
-
-    @property
-    def parent(self) -> str:
-        """The path without its last part."""
-        return self.path.rpartition(".")[0]
-
-    @property
-    def of_class(self) -> bool:
-        """Whether the parent looks like a class; only its spelling is known."""
-        last = self.parent.rpartition(".")[2]
-        return last[:1].isupper() or last == "ndarray"
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return self.path.rpartition(".")[2]
-
-
-def api_name(text: str) -> ApiName | None:
-    """Parse `numpy.in1d` or `numpy.reshape(newshape)`; None for anything else, such as several parameters."""
-    match = _SYMBOL.fullmatch(text)
-    return ApiName(match.group(1), match.group(2) or "") if match else None
 
 
 @dataclass(frozen=True)
 class RenameRule:
     """What an update renames."""
 
-    old: ApiName
-    new: ApiName
+    old: Symbol
+    new: Symbol
 
 
 class NotARename(Exception):
@@ -66,8 +36,8 @@ def rename_rule(update: ApiUpdate, same_objects: frozenset[str] = frozenset()) -
     Raises:
         NotARename: the update is more than a rename.
     """
-    old, new = api_name(update.old_symbol), api_name(update.new_symbol)
-    if old is None or new is None or old == new:
+    old, new = update.old_symbol, update.new_symbol
+    if not old.is_simple or not new.is_simple or old == new:
         raise NotARename(_NO_RENAME.format(update.kind))
     names_only = not old.parameter and not new.parameter
     keyword = bool(old.parameter and new.parameter and old.path == new.path)
@@ -91,8 +61,8 @@ def tentative_rule(update: ApiUpdate) -> RenameRule | None:
 
     None if it cannot be a rename.
     """
-    old, new = api_name(update.old_symbol), api_name(update.new_symbol)
-    if old is None or new is None or old.path == new.path or old.parameter or new.parameter:
+    old, new = update.old_symbol, update.new_symbol
+    if not old.is_simple or not new.is_simple or old.path == new.path or old.parameter or new.parameter:
         return None
     if update.kind not in ("replaced", "deprecated", "removed") or _more_than_a_name(update, old, new):
         return None
@@ -112,7 +82,7 @@ def _spans(text: str) -> list[ast.expr]:
     return found
 
 
-def _more_than_a_name(update: ApiUpdate, old: ApiName, new: ApiName) -> str:
+def _more_than_a_name(update: ApiUpdate, old: Symbol, new: Symbol) -> str:
     """Return why a note asks for more than another name; empty if it does not.
 
     It may show other arguments, or an expression around the new name.
@@ -136,7 +106,7 @@ def _more_than_a_name(update: ApiUpdate, old: ApiName, new: ApiName) -> str:
     return ""
 
 
-def _same_arguments_shown(update: ApiUpdate, old: ApiName, new: ApiName) -> bool:
+def _same_arguments_shown(update: ApiUpdate, old: Symbol, new: Symbol) -> bool:
     """Return whether a note shows calls of the old and the new name with the same arguments.
 
     A method may become a function that takes its object as the first argument.
@@ -159,7 +129,7 @@ def _same_arguments_shown(update: ApiUpdate, old: ApiName, new: ApiName) -> bool
     return bool(before & after) and after <= before
 
 
-def _more_than_a_keyword(update: ApiUpdate, old: ApiName, new: ApiName) -> str:
+def _more_than_a_keyword(update: ApiUpdate, old: Symbol, new: Symbol) -> str:
     """Return why a note asks for more than another keyword, such as another value; empty if it does not."""
     values: dict[str, set[str]] = {}
     for shown in _spans(update.update_info):

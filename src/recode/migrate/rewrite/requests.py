@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recode.migrate.find.findings import Finding
-from recode.migrate.rewrite.rename_rules import ApiName
 from recode.migrate.source.edits import Edit
 from recode.migrate.source.tree import Place
+from recode.symbol import Symbol
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,8 +15,8 @@ class RenameRequest:
     """One place to be renamed, and the finding that it comes from."""
 
     place: Place
-    old: ApiName
-    new: ApiName
+    old: Symbol
+    new: Symbol
     finding: Finding | None = None
 
 
