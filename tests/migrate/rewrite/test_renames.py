@@ -192,7 +192,7 @@ def test_only_plain_updates_are_done_without_a_model(kind: str, old: str, new: s
             rename_rule(changed)
         return
     rule = rename_rule(changed)
-    assert (rule.old, rule.new) == (api_name(old)(new))
+    assert (rule.old, rule.new) == (Symbol(old), Symbol(new))
 
 
 @pytest.mark.parametrize(
