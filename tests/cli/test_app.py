@@ -108,6 +108,7 @@ def test_standard_output_that_is_closed(command: str, folder: Path) -> None:
         (COMMANDS["data-export"], ["exported/train.jsonl"]),
         (COMMANDS["evaluate"], ["evaluation/results.json", "evaluation/samples.jsonl"]),
         ([*COMMANDS["scan"], "--sarif", "scan.sarif"], ["scan.sarif"]),
+        ([*COMMANDS["migrate"], "--patch", "m.patch", "--html", "m.html"], ["m.patch", "m.html"]),
     ],
     ids=lambda value: value[0],
 )
@@ -220,6 +221,16 @@ def test_a_missing_extra_is_named(arguments: list[str], extra: str, folder: Path
         cwd=folder, capture_output=True, text=True, env=environment, check=False,
     )  # fmt: skip
     check_one_line(done, f"pip install 'recode-rl[{extra}]'")
+
+
+def test_a_report_without_extras_names_one(folder: Path) -> None:
+    assert recode(folder, COMMANDS["evaluate"]).returncode == 0
+    absent = {module for modules in EXTRAS.values() for module in modules}
+    done = subprocess.run(
+        [sys.executable, "-c", BASE_ONLY.format(absent=absent), "report", "evaluation", "--out", "report"],
+        cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, check=False,
+    )  # fmt: skip
+    check_one_line(done, "pip install 'recode-rl[")
 
 
 def test_modules_belong_to_extras() -> None:
