@@ -27,7 +27,8 @@ ENTRY = Migration(
     stdout="1\n",
     old_on_new=OldOnNew(outcome="raises", category="AttributeError", message="m", line=1),
     locks=("a", "b"),
-    author="hand-written",
+    author="person",
+    author_means="wrote it for this test",
 )
 
 
