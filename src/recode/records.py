@@ -338,13 +338,6 @@ def is_begun(folder: Path, claim: str) -> bool:
     return (folder / claim).exists() and any(path.name != claim for path in folder.iterdir())
 
 
-def shipped(path: str) -> Path:
-    """Return the path: as it is, or below the checkout that this package runs from."""
-    given = Path(path)
-    beside = Path(__file__).resolve().parents[2] / path
-    return beside if not given.exists() and beside.exists() else given
-
-
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -19,9 +19,6 @@ from recode.records import Kind, Migration, Record, first_fault, read_jsonl
 from recode.source import parses
 from recode.symbol import words_of
 
-AUTHOR = "imported"
-
-
 class Published(Record):
     """One line of the published form."""
 
@@ -76,7 +73,8 @@ def _entry(record: Published, family: str, number: int) -> Migration:
         update_info=record.update_info,
         old_code=record.old_code.strip("\n") + "\n",
         new_code=record.new_code.strip("\n") + "\n",
-        author=AUTHOR,
+        author="unknown",
+        author_means="imported from a file that does not say",
     )
 
 

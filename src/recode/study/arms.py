@@ -22,7 +22,8 @@ from recode.evaluate.run import Options, evaluate_on
 from recode.machine import only_one
 from recode.models import LocalBackend
 from recode.models.local import model_fingerprint
-from recode.records import shipped, write_text
+from recode.records import write_text
+from recode.shipped import shipped
 from recode.study.pools import write_pool
 from recode.study.tables import PYTHON_LOSS, Arm, StudyTable
 from recode.train import inputs

@@ -10,8 +10,9 @@ from typing import Any
 from recode.errors import RecipeError
 from recode.invent import generate, generate_no_ops, gold_completion
 from recode.models import render
-from recode.records import Migration, read_records, shipped
+from recode.records import Migration, read_records
 from recode.rewards import copy_baseline, gradable
+from recode.shipped import shipped
 from recode.train.recipes import RewardTerms, TrainingData
 
 

@@ -7,7 +7,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from recode.records import Migration, read_records, shipped
+from recode.records import Migration, read_records
+from recode.shipped import shipped
 from recode.train import processes
 from recode.train.recipes import PolicyRecipe, SftRecipe
 from recode.train.scaling import CARDS, GIB, cache_room, memory, seconds, shape_of

@@ -11,7 +11,7 @@ from typing import Any
 from recode.errors import RecodeError
 from recode.models import resolve
 from recode.models.local import model_fingerprint
-from recode.records import shipped
+from recode.shipped import shipped
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe
 
 

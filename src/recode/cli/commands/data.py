@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from recode.shipped import shipped
+
 app = typer.Typer()
 data_app = typer.Typer(help="Build the data set.", no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(data_app, name="data")
@@ -78,10 +80,13 @@ def synthesize(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: `recode verify data/test_updates.jsonl`")
+@app.command(epilog="Example: `recode verify @test_updates`")
 def verify(
     files: Annotated[
-        list[Path], typer.Argument(help="Records (.jsonl), update sources (.toml), or folders of sources.")
+        list[Path],
+        typer.Argument(
+            help="Records (.jsonl), update sources (.toml), folders of sources, or a split such as `@train`."
+        ),
     ],
     locks: Annotated[Path, typer.Option(help="Folder of locks; a missing one is resolved and written.")] = Path(
         "data/locks"
@@ -99,12 +104,12 @@ def verify(
 
         if out is None or len(files) != 1:
             raise typer.BadParameter("--infer takes one file and --out")
-        if not infer_file(files[0], out, locks, fresh=fresh):
+        if not infer_file(shipped(files[0]), out, shipped(locks), fresh=fresh):
             raise typer.Exit(1)
         return
     from recode.dataset.verify.checking import verify_files
 
-    if not verify_files(files, locks, fresh=fresh, as_json=as_json):
+    if not verify_files([shipped(file) for file in files], shipped(locks), fresh=fresh, as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -118,7 +123,7 @@ def data_build(
     """Compile update sources to verified records, split by family; print what was left out, and why."""
     from recode.dataset.build import build
 
-    build(sources, out, families=families, fresh=fresh)
+    build(shipped(sources), out, families=families, fresh=fresh)
 
 
 @data_app.command("generate", epilog="Example: `recode data generate --out data`")
@@ -143,7 +148,7 @@ def data_knowledge(
     """Collect what `recode scan` knows of each library, and write it into the package (exit code 1 if one could not be)."""
     from recode.knowledge.build import build_all
 
-    if not build_all(sources, written, out, libraries or (), locks):
+    if not build_all(shipped(sources), shipped(written), out, libraries or (), locks):
         raise typer.Exit(1)
 
 
@@ -154,10 +159,12 @@ def data_export(
         typer.Option("--format", help="The published six fields, a folder for `datasets`, or verl's Parquet."),
     ],
     out: Annotated[Path, typer.Option(help="Where the files go.")],
-    data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
+    data: Annotated[
+        Path, typer.Option(help="Folder of the data set (default: the one that comes with ReCode).")
+    ] = Path("@all"),
 ) -> None:
     """Write every split in the form that another tool reads."""
     from recode.dataset.exports import export
 
-    for file, count in export(data, out, form).items():
+    for file, count in export(shipped(data), out, form).items():
         typer.echo(f"{out / file}: {count} rows")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from recode.shipped import shipped
+
 app = typer.Typer()
 
 
@@ -14,7 +16,9 @@ app = typer.Typer()
 def quickstart(
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/quickstart"),
     seed: Annotated[int, typer.Option(help="Of prompts' order, sampling and training.")] = 1,
-    data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
+    data: Annotated[
+        Path, typer.Option(help="Folder of the data set (default: the one that comes with ReCode).")
+    ] = Path("data"),
     recipes: Annotated[Path, typer.Option(help="Folder with sft.toml, grpo.toml and dapo.toml.")] = Path(
         "recipes/quickstart"
     ),
@@ -22,14 +26,16 @@ def quickstart(
     """See it work on a CPU in minutes: evaluate, train by SFT, GRPO and DAPO, evaluate, report."""
     from recode.quickstart import run_quickstart
 
-    run_quickstart(out, data, recipes, seed)
+    run_quickstart(out, shipped(data), shipped(recipes), seed)
 
 
 @app.command(epilog="Example: `recode study reward-terms`; the tables: `recode study --list`")
 def study(
     tables: Annotated[list[str] | None, typer.Argument(help="Tables by name (default: all).")] = None,
     recipes: Annotated[Path, typer.Option(help="Folder with a TOML file for each table.")] = Path("recipes/study"),
-    data: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("data"),
+    data: Annotated[
+        Path, typer.Option(help="Folder of the data set (default: the one that comes with ReCode).")
+    ] = Path("data"),
     out: Annotated[Path, typer.Option(help="Folder of models, evaluations and tables.")] = Path("runs/study"),
     jobs: Annotated[
         int | None,
@@ -47,6 +53,6 @@ def study(
     if listed:
         from rich.console import Console
 
-        Console().print(list_tables(recipes, data, out))
+        Console().print(list_tables(shipped(recipes), shipped(data), out))
         return
-    run_study(tables or [], recipes, data, out, jobs=jobs, finished=finished)
+    run_study(tables or [], shipped(recipes), shipped(data), out, jobs=jobs, finished=finished)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from recode.shipped import shipped
+
 app = typer.Typer()
 sandbox_app = typer.Typer(help="Run untrusted programs.", no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(sandbox_app, name="sandbox")
@@ -58,4 +60,4 @@ def env_prune(
     """Delete environments; they are rebuilt when needed. Do not run this while programs run in them."""
     from recode.cli.sandbox import prune
 
-    typer.echo(f"{prune(keep)} environments deleted")
+    typer.echo(f"{prune(shipped(keep) if keep else None)} environments deleted")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from recode.shipped import shipped
+
 app = typer.Typer()
 
 
@@ -18,20 +20,28 @@ class Engine(enum.StrEnum):
     VERL = "verl"
 
 
-@app.command(epilog="Example: `recode pretrain recipes/pretrain-habit.toml --out runs/habit`")
+@app.command(epilog="Example: `recode pretrain pretrain-habit --out runs/habit`")
 def pretrain(
-    recipe: Annotated[Path, typer.Argument(help='A recipe with `method = "pretrain"`.')],
+    recipe: Annotated[
+        Path,
+        typer.Argument(help='A recipe with `method = "pretrain"`: a file, or a name such as `pretrain-habit`.'),
+    ],
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/ and the recipe's name).")] = None,
 ) -> None:
     """Pretrain a small model from scratch on made-up migrations. If killed, the same command resumes it."""
     from recode.train.launch import launch
 
-    typer.echo(launch(recipe, out or Path("runs") / recipe.stem, {}, allowed=("pretrain",)))
+    typer.echo(launch(shipped(recipe), out or Path("runs") / recipe.stem, {}, allowed=("pretrain",)))
 
 
-@app.command(epilog="Example: `recode train recipes/quickstart/grpo.toml --out runs/grpo`")
+@app.command(epilog="Example: `recode train quickstart/grpo --out runs/grpo`")
 def train(
-    recipe: Annotated[Path, typer.Argument(help="A recipe whose `method` is sft, grpo or dapo.")],
+    recipe: Annotated[
+        Path,
+        typer.Argument(
+            help="A recipe whose `method` is sft, grpo or dapo: a file, or a name such as `quickstart/grpo`."
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/ and the recipe's name).")] = None,
     seed: Annotated[int | None, typer.Option(help="Replace the recipe's seed.")] = None,
     model: Annotated[str | None, typer.Option(help="Replace the recipe's model.")] = None,
@@ -48,4 +58,4 @@ def train(
     values = {"seed": seed, "model": model}
     overrides = {key: value for key, value in values.items() if value is not None}
     folder = out or Path("runs") / recipe.stem
-    typer.echo(launch_on(engine.value, recipe, folder, overrides, dry_run=dry_run))
+    typer.echo(launch_on(engine.value, shipped(recipe), folder, overrides, dry_run=dry_run))

@@ -212,7 +212,7 @@ def _entry(task: Task, reply: str, author: str) -> Migration | None:
         return None
     return Migration(
         **task.update.model_dump(), id=task.id, old_code=written.old, new_code=written.new,
-        context=written.context, author=author,
+        context=written.context, author="model", author_means=f"written by {author}, admitted by running",
     )  # fmt: skip
 
 

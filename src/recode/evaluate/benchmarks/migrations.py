@@ -14,9 +14,10 @@ from recode.evaluate.judging.migrations import SPLITS, judge, read_split
 from recode.machine import cores
 from recode.models.completing import migration_prompt
 from recode.prompts import parse_response
-from recode.records import Migration, read_records, shipped
+from recode.records import Migration, read_records
 from recode.rewards import execution
 from recode.sandbox.environments import Environment
+from recode.shipped import shipped
 
 _MADE_UP = "(made up)"
 """Stands for all invented libraries in tables: each has a handful of entries."""

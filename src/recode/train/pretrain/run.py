@@ -31,7 +31,8 @@ from recode.invent.retold import retell_any
 from recode.machine import end_with_parent
 from recode.models import attention, load
 from recode.prompts import PREFILL, messages
-from recode.records import Migration, read_records, shipped, write_text
+from recode.records import Migration, read_records, write_text
+from recode.shipped import shipped
 from recode.train.failures import NEW_RUN
 from recode.train.folder import claimed, whole
 from recode.train.pretrain.tokenizer import train_tokenizer
