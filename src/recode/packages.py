@@ -13,7 +13,9 @@ from packaging.version import InvalidVersion, Version
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9.!+_-]{1,100}")
-_PIN = re.compile(r"(?P<name>[^\s=\[\]]+)(?:\[[A-Za-z0-9._,-]+\])?==(?P<version>[^\s=]+)(?: +--hash=[a-z0-9]+:[0-9a-f]+)*")
+_PIN = re.compile(
+    r"(?P<name>[^\s=\[\]]+)(?:\[[A-Za-z0-9._,-]+\])?==(?P<version>[^\s=]+)(?: +--hash=[a-z0-9]+:[0-9a-f]+)*"
+)
 _SHOWN = 80
 
 

@@ -185,7 +185,7 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise RecordError(f"{path}: not UTF-8 (byte {error.start}); convert the file to UTF-8") from None
     except ValueError as error:
         # A NUL character or half a character in the path.
-        raise RecordError(f"{ascii(str(path))}: cannot be read ({error}); check the path") from None
+        raise RecordError(f"{str(path)!a}: cannot be read ({error}); check the path") from None
 
 
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:
@@ -305,7 +305,8 @@ def write_bytes(path: str | Path, content: bytes, mode: int | None = None) -> No
             path.write_bytes(content)
             return
         target = Path(os.path.realpath(path))
-        if target.is_symlink():
+        # A link that is left after all of them were followed is part of a loop.
+        if any(part.is_symlink() for part in (target, *target.parents)):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         # Replacing needs no leave of the file itself, so one that its owner made read-only has to be asked about.
         if target.exists() and not os.access(target, os.W_OK):
@@ -317,7 +318,7 @@ def write_bytes(path: str | Path, content: bytes, mode: int | None = None) -> No
         raise RecordError(f"{path}: cannot be written ({error.strerror})") from None
     except ValueError as error:
         # A NUL character or half a character in the path.
-        raise RecordError(f"{ascii(str(path))}: cannot be written ({error})") from None
+        raise RecordError(f"{str(path)!a}: cannot be written ({error})") from None
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

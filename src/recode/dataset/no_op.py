@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from recode.dataset.verify.rule import concerned
 from recode.records import PAIRED, Migration
 
+
 def make_no_ops(entries: Sequence[Migration], most: int) -> list[Migration]:
     """Return up to `most` entries, each with the note of one family and the new program of another of the same library.
 

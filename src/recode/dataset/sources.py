@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 
 from recode.errors import RecordError
-from recode.records import ApiUpdate, Author, Evidence, Kind, Migration, Record
 from recode.packages import exact_version, project_name, requirement
+from recode.records import ApiUpdate, Author, Evidence, Kind, Migration, Record
 from recode.symbol import parse_symbol
+
 
 def _symbol(text: str) -> str:
     parse_symbol(text)
@@ -22,7 +23,7 @@ def _symbol(text: str) -> str:
 
 def _module_name(text: str) -> str:
     if not all(part.isidentifier() for part in text.split(".")):
-        raise ValueError(f"{ascii(text)} is not the name of a module")
+        raise ValueError(f"{text!a} is not the name of a module")
     return text
 
 

@@ -194,7 +194,7 @@ def _judge(tasks: Sequence[Task], answers: Sequence[str], author: str, locks: Pa
         else:
             rejections["no programs"] += 1
             task.rejected.append(Rejected(reply, f"Rejected: {NO_PROGRAMS}."))
-    run = CachedRunner(reviewed=False)
+    run = CachedRunner()
     pairs = environments_of([one for _, _, one in candidates], locks, run)
     checked = check_entries([(one.entry, pairs[one.releases]) for _, _, one in candidates], run)
     for (task, reply, _), result in zip(candidates, checked, strict=True):
