@@ -77,7 +77,7 @@ def test_only_trusted_programs_may_run_without_isolation(
 
     monkeypatch.setattr(cache, "best_level", none_here)
     CachedRunner(tmp_path, trust=True)(HERE, "trusted raised")
-    with pytest.raises(SandboxError, match="no sandbox; install bubblewrap .*--trust"):
+    with pytest.raises(SandboxError, match=r"no sandbox; install bubblewrap .*--trust"):
         CachedRunner(tmp_path)(HERE, "finished")
     assert len(runs) == 2
 
