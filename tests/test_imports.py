@@ -20,7 +20,7 @@ LAYERS = [
     {"dataset"},
     {"collect"},
     {"rewards", "sandbox", "models", "invent"},
-    {"prompts", "source", "symbol", "records", "packages", "shipped", "errors", "machine"},
+    {"html", "prompts", "source", "symbol", "records", "packages", "shipped", "errors", "machine"},
 ]
 HEAVY = {"torch", "transformers", "trl", "vllm"}
 HEAVY_PARTS = {"train", "evaluate", "models"}

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from recode.errors import RecordError
 from recode.packages import exact_version, project_name
+from recode.symbol import Symbol
 
 Kind = Literal[
     "renamed",
@@ -116,8 +117,8 @@ class ApiUpdate(Record):
     deprecated_in: str = ""
     removed_in: str = ""
     kind: Kind
-    old_symbol: str
-    new_symbol: str
+    old_symbol: Symbol
+    new_symbol: Symbol
     description: str
     update_info: str
     evidence: tuple[Evidence, ...] = ()

@@ -13,12 +13,13 @@ from pydantic import AfterValidator, Field, ValidationError
 from recode.errors import RecordError
 from recode.packages import exact_version, project_name, requirement
 from recode.records import ApiUpdate, Author, Evidence, Kind, Migration, Record
-from recode.symbol import parse_symbol
+from recode.symbol import Symbol
 
 
-def _symbol(text: str) -> str:
-    parse_symbol(text)
-    return text
+def _not_empty(symbol: Symbol) -> Symbol:
+    if not symbol.path:
+        raise ValueError("is empty; name the old API, such as numpy.ndarray.ptp")
+    return symbol
 
 
 def _module_name(text: str) -> str:
@@ -34,7 +35,6 @@ def _migration_kind(kind: Kind) -> Kind:
 
 
 Text = Annotated[str, Field(min_length=1)]
-SymbolText = Annotated[str, AfterValidator(_symbol)]
 
 
 class Program(Record):
@@ -50,8 +50,8 @@ class Update(Record):
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
     kind: Annotated[Kind, AfterValidator(_migration_kind)]
-    old_symbol: Annotated[str, Field(min_length=1), AfterValidator(_symbol)]
-    new_symbol: SymbolText
+    old_symbol: Annotated[Symbol, AfterValidator(_not_empty)]
+    new_symbol: Symbol
     deprecated_in: str = ""
     removed_in: str = ""
     description: Text

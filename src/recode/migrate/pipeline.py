@@ -23,10 +23,9 @@ from recode.migrate.prove.test_runs import Trial, try_tests
 from recode.migrate.rewrite.changes import Change, Left
 from recode.migrate.rewrite.name_checks import Names
 from recode.migrate.rewrite.planning import FilePlan, plan_file
-from recode.migrate.rewrite.rename_rules import symbol
-from recode.migrate.source.documents import Document, read_document
 from recode.migrate.source.edits import Edit
 from recode.migrate.source.patch import Rewritten
+from recode.migrate.source.source_file import SourceFile, read_source
 from recode.migrate.source.text import LARGEST, Unreadable
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
@@ -74,7 +73,7 @@ class Migrated:
     changes: list[Change] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     proof: Proof | None = None
-    documents: dict[Path, Document] = field(default_factory=dict)
+    documents: dict[Path, SourceFile] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -126,9 +125,7 @@ def migrate_project(
     environment = _environment(result, asked.new, asked.new_requires, tell)
     names = Names(environment)
     same = _same_objects(result, tell)
-    names.prepare(
-        (new.path, new.parameter) for one in found.findings if (new := symbol(one.update.new_symbol)) is not None
-    )
+    names.prepare((new.path, new.parameter) for one in found.findings if (new := one.update.new_symbol).is_simple)
     plans = _plans(result, root, names, same)
     options: list[Option] = []
     if asked.model or asked.endpoint:
@@ -164,7 +161,7 @@ def _same_objects(result: Migrated, tell: Tell) -> frozenset[str]:
         (one.update.old_symbol, one.update.new_symbol)
         for one in result.scanned.findings
         if one.kind in ("replaced", "deprecated", "removed")
-        and all((read := symbol(text)) is not None and not read.parameter for text in (one.update.old_symbol, one.update.new_symbol))
+        and all(symbol.is_simple and not symbol.parameter for symbol in (one.update.old_symbol, one.update.new_symbol))
     }  # fmt: skip
     if not asked:
         return frozenset()
@@ -184,7 +181,7 @@ def _plans(result: Migrated, root: Path, names: Names, same: frozenset[str]) -> 
     plans = []
     for path, findings in by_file.items():
         try:
-            document = read_document(result.root, path)
+            document = read_source(result.root, path)
         except Unreadable as error:
             result.left += [Left(one, str(error)) for one in findings]
             continue
@@ -275,7 +272,7 @@ class _Rescan:
         self._updates, self._shapes, self._asked = updates, shapes, asked
         self._before: dict[tuple[Path, str], int] = {}
 
-    def gone(self, document: Document, edits: Sequence[Edit], findings: Sequence[Finding]) -> bool:
+    def gone(self, document: SourceFile, edits: Sequence[Edit], findings: Sequence[Finding]) -> bool:
         """Say whether a file with these edits has that many findings less of what these are about."""
         try:
             content = document.encoded(edits)
@@ -346,7 +343,7 @@ def _open_places(result: Migrated) -> list[tuple[Path, int]]:
     for one in result.left:
         finding = one.finding
         document = result.documents.get(finding.file)
-        if finding.status == "breaks" and document is not None and not document.pieces:
+        if finding.status == "breaks" and document is not None and not document.cells:
             found.append((finding.file, document.offset(finding.line, finding.column)))
     return found
 

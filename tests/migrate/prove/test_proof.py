@@ -13,14 +13,13 @@ from recode.migrate.prove.proof import Option, prove
 from recode.migrate.prove.spans import Spot
 from recode.migrate.prove.test_runs import Trial
 from recode.migrate.rewrite.changes import Change, How
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit
-from recode.migrate.source.text import decode
+from recode.migrate.source.source_file import SourceFile
 from tests.migrate.migration_corpus import update
 
 FILE = Path("a.py")
 TEXT = "import lib\n\ndef one():\n    return lib.one()\n\ndef two():\n    return lib.two()\n"
-DOCUMENTS = {FILE: Document(FILE, decode(TEXT.encode()), TEXT)}
+DOCUMENTS = {FILE: SourceFile.from_bytes(FILE, TEXT.encode())}
 
 
 def change(old: str, new: str, how: How = "syntax tree") -> Change:
@@ -130,7 +129,7 @@ def test_commands_without_tests_are_compared_by_status_and_output() -> None:
 
 def test_a_place_at_the_very_end_of_a_file_takes_the_blame_too() -> None:
     text = TEXT.rstrip()
-    documents = {FILE: Document(FILE, decode(text.encode()), text)}
+    documents = {FILE: SourceFile.from_bytes(FILE, text.encode())}
     base, after = trial({"t1": "passed"}), trial({"t1": "failed"}, {4: {"t1"}, 7: {"t1"}})
     _, judged = prove(
         documents, [Option((change("one", "uno"),))], base, lambda files, watched, reviewed: after, [(FILE, len(text))]

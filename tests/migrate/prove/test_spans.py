@@ -17,9 +17,8 @@ from recode.migrate.prove.proof import Option, prove
 from recode.migrate.prove.spans import Spot, regions
 from recode.migrate.prove.test_runs import Trial
 from recode.migrate.rewrite.changes import Change
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit
-from recode.migrate.source.text import decode
+from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.tree import Tree
 from tests.migrate.migration_corpus import update
 
@@ -136,7 +135,7 @@ def test_a_place_whose_line_alone_is_come_by_is_not_proven() -> None:
     finding = Finding(file, 1, 1, 1, 1, note.old_symbol, "renamed", "breaks", "2.0", "", 1.0, "", note)
     at = text.index("lib.one") + 4
     change = Change(file, (finding,), (Edit(at, at + 3, "uno"),), "syntax tree", "checked by name")
-    documents = {file: Document(file, decode(text.encode()), text)}
+    documents = {file: SourceFile.from_bytes(file, text.encode())}
     line = {(file, (2, 0, 2, 31)): frozenset({"", "t1"})}
     ran = Trial(0, {"t1": "passed"}, line)
     _, (judged,) = prove(documents, [Option((change,))], ran, lambda files, watched, reviewed: ran)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from recode.migrate.rewrite.rename_rules import Symbol, attempt, plain, symbol
+from recode.migrate.rewrite.rename_rules import attempt, plain
 from recode.migrate.rewrite.renames import Refused, Renamed, Renamer, Wanted
 from recode.migrate.source.edits import Edit, apply
 from recode.migrate.source.tree import Tree
+from recode.symbol import Symbol
 from tests.migrate.migration_corpus import update
 
 IN1D, ISIN = Symbol("numpy.in1d"), Symbol("numpy.isin")
@@ -184,7 +185,7 @@ def test_two_moves_out_of_one_import() -> None:
 )
 def test_only_plain_updates_are_done_without_a_model(kind: str, old: str, new: str, note: str, is_plain: bool) -> None:
     found = plain(update(kind, old, new, note or "Nothing."))  # type: ignore[arg-type]
-    assert (found == (symbol(old), symbol(new))) is is_plain
+    assert (found == (Symbol(old), Symbol(new))) is is_plain
 
 
 @pytest.mark.parametrize(

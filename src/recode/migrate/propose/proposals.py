@@ -16,14 +16,14 @@ from recode.migrate.rewrite.changes import Change, Left
 from recode.migrate.rewrite.planning import FilePlan
 from recode.migrate.rewrite.rejected import Rejected
 from recode.migrate.rewrite.renames import Renamer
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit, merged
 from recode.migrate.source.scopes import Binding
+from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.tree import Place
 from recode.models.backends import Backend
 from recode.models.sampling import Sampling
 
-Gone = Callable[[Document, Sequence[Edit], Sequence[Finding]], bool]
+Gone = Callable[[SourceFile, Sequence[Edit], Sequence[Finding]], bool]
 """Whether a second scan of the edited file finds that much less of what the findings are about."""
 _KEPT = 4
 """Most rewritings of one place that are tried."""

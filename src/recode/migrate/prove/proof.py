@@ -13,9 +13,9 @@ from pathlib import Path
 from recode.migrate.prove.spans import Spot, regions
 from recode.migrate.prove.test_runs import Trial
 from recode.migrate.rewrite.changes import Change
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit, apply, merged, overlap
 from recode.migrate.source.patch import Rewritten
+from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.tree import parsed
 
 RUNS = 12
@@ -57,7 +57,7 @@ class Proof:
 
 
 def prove(
-    documents: Mapping[Path, Document], options: Sequence[Option], base: Trial, run: Run,
+    documents: Mapping[Path, SourceFile], options: Sequence[Option], base: Trial, run: Run,
     open_places: Sequence[tuple[Path, int]] = (), tell: Callable[[str], None] = lambda _: None, runs: int = RUNS,
 ) -> tuple[Proof, list[Change]]:  # fmt: skip
     """Choose among the options by running, and return the chosen changes with the evidence that the tests give.
@@ -83,7 +83,7 @@ class _Search:
     """Runs of the tests with new code, in search of the rewritings with which the fewest tests end otherwise than before."""
 
     def __init__(
-        self, documents: Mapping[Path, Document], options: Sequence[Option], base: Trial, run: Run,
+        self, documents: Mapping[Path, SourceFile], options: Sequence[Option], base: Trial, run: Run,
         open_places: Sequence[tuple[Path, int]], tell: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._documents, self._options, self._base, self._run = documents, options, base, run
@@ -146,7 +146,7 @@ class _Search:
             option.chosen, option.reason = chosen, reason
 
 
-def rewritten(documents: Mapping[Path, Document], changes: Iterable[Change]) -> dict[Path, Rewritten]:
+def rewritten(documents: Mapping[Path, SourceFile], changes: Iterable[Change]) -> dict[Path, Rewritten]:
     """Return the files that changes make, by path."""
     by_file: dict[Path, list[Edit]] = {}
     for change in changes:
@@ -176,7 +176,7 @@ Reach = dict[int, list[frozenset[str]]]
 
 
 def _tried(
-    documents: Mapping[Path, Document], options: Sequence[Option], run: Run, open_places: Sequence[tuple[Path, int]]
+    documents: Mapping[Path, SourceFile], options: Sequence[Option], run: Run, open_places: Sequence[tuple[Path, int]]
 ) -> tuple[Trial, Reach]:
     compatible(options)
     changes = [option.change for option in options if option.change is not None]
@@ -215,12 +215,12 @@ def _edits_of(path: Path, changes: Sequence[Change]) -> list[Edit]:
     return merged(edit for one in changes if one.file == path for edit in one.edits)
 
 
-def _watched(document: Document, mine: Sequence[Edit], every: Sequence[Edit]) -> list[frozenset[Spot]]:
+def _watched(document: SourceFile, mine: Sequence[Edit], every: Sequence[Edit]) -> list[frozenset[Spot]]:
     """Return what some edits of a file make to be evaluated, among all edits of the file; nothing in notebooks, which no test runs.
 
     What is never evaluated, such as an annotation that is only read, comes as an empty group, which no test reaches.
     """
-    if document.pieces:
+    if document.cells:
         return []
     try:
         tree = parsed(apply(document.program, every))

@@ -18,10 +18,9 @@ from recode.migrate.find.findings import readable
 from recode.migrate.pipeline import Migrated
 from recode.migrate.report.terminal import print_diff
 from recode.migrate.rewrite.changes import Change
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit, apply, overlap
+from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.text import Unreadable
-from recode.migrate.source.tree import parsed
 from recode.source import parses
 
 Ask = Callable[[str], str]
@@ -98,7 +97,7 @@ def _by_hand(result: Migrated, change: Change, console: Console, editor: Editor)
     return mine
 
 
-def by_hand(document: Document, change: Change, editor: Editor, tell: Callable[[str], None]) -> Change | None:
+def by_hand(document: SourceFile, change: Change, editor: Editor, tell: Callable[[str], None]) -> Change | None:
     """Let the user edit the lines that a change touches, again while the file cannot be so; None where they leave it.
 
     Raises:
@@ -126,7 +125,7 @@ def by_hand(document: Document, change: Change, editor: Editor, tell: Callable[[
         texts = given
 
 
-def _wrong(document: Document, edits: Sequence[Edit]) -> str:
+def _wrong(document: SourceFile, edits: Sequence[Edit]) -> str:
     """Say what keeps a file from being written with some edits; empty where nothing does."""
     if not parses(apply(document.program, edits)):
         return "the file would not parse with that"
@@ -137,7 +136,7 @@ def _wrong(document: Document, edits: Sequence[Edit]) -> str:
     return ""
 
 
-def _edit(document: Document, region: _Region, text: str) -> Edit:
+def _edit(document: SourceFile, region: _Region, text: str) -> Edit:
     """Return the edit that puts an edited text in the place of whole lines, with the document's own line ends."""
     start, end, _ = region
     text = text.replace("\n", document.newline)
@@ -147,9 +146,9 @@ def _edit(document: Document, region: _Region, text: str) -> Edit:
     return Edit(start, end, text)
 
 
-def _regions(document: Document, edits: Sequence[Edit]) -> list[_Region]:
+def _regions(document: SourceFile, edits: Sequence[Edit]) -> list[_Region]:
     """Return the whole lines that edits touch, those that touch each other as one; each lies within one cell."""
-    tree = parsed(document.program)
+    tree = document.tree
     starts = [*tree.starts, len(document.program)]
     found: list[_Region] = []
     for edit in sorted(edits):

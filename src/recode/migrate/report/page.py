@@ -11,8 +11,8 @@ from recode.migrate.find.findings import readable
 from recode.migrate.pipeline import Migrated
 from recode.migrate.report.summary import counts, places, tests
 from recode.migrate.rewrite.changes import Change, Left
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import apply
+from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.text import lines_of
 
 _CONTEXT = 3
@@ -103,7 +103,7 @@ def _skipped(result: Migrated) -> Iterator[str]:
         yield "</ul>"
 
 
-def side_by_side(document: Document, changes: Sequence[Change]) -> str:
+def side_by_side(document: SourceFile, changes: Sequence[Change]) -> str:
     """Return a table of the lines around changes, the old code on the left and the new on the right."""
     before = [line.rstrip("\r\n") for line in lines_of(document.program)]
     program = apply(document.program, [edit for change in changes for edit in change.edits])

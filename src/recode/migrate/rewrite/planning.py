@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from recode.migrate.find.findings import Finding
 from recode.migrate.rewrite.changes import Change, Evidence, Left
 from recode.migrate.rewrite.name_checks import Names
-from recode.migrate.rewrite.rename_rules import Symbol, attempt, plain
+from recode.migrate.rewrite.rename_rules import attempt, plain
 from recode.migrate.rewrite.renames import Refused, Renamed, Renamer, UsedElsewhere, Wanted
-from recode.migrate.source.documents import Document
 from recode.migrate.source.edits import Edit, apply, overlap
-from recode.migrate.source.tree import Place, Tree, parsed
+from recode.migrate.source.source_file import SourceFile
+from recode.migrate.source.tree import Place, Tree
 from recode.source import parses
+from recode.symbol import Symbol
 
 SURE = 0.75
 """Confidence of a finding below which its rename needs a test that proves it: the receiver was told by its name alone."""
@@ -30,7 +31,7 @@ class FilePlan:
     tests to decide.
     """
 
-    document: Document
+    document: SourceFile
     renamer: Renamer | None
     changes: list[Change] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
@@ -39,12 +40,12 @@ class FilePlan:
 
 
 def plan_file(
-    document: Document, findings: Sequence[Finding], names: Names, same: frozenset[str] = frozenset(),
+    document: SourceFile, findings: Sequence[Finding], names: Names, same: frozenset[str] = frozenset(),
     used_elsewhere: UsedElsewhere = lambda name: False,
 ) -> FilePlan:  # fmt: skip
     """Plan the renames of one file; every finding comes out as a change, left alone, or open."""
     try:
-        tree = parsed(document.program)
+        tree = document.tree
         renamer = Renamer(
             tree, document.newline, names.reached, used_elsewhere, package=document.path.name == "__init__.py"
         )
@@ -122,7 +123,7 @@ def checked(names: Names, new: Sequence[Symbol]) -> tuple[Evidence, str]:
     return "by the note alone", "the new release could not be asked for the new name"
 
 
-def _place(document: Document, tree: Tree, finding: Finding) -> Place | None:
+def _place(document: SourceFile, tree: Tree, finding: Finding) -> Place | None:
     try:
         start = document.offset(finding.line, finding.column, finding.cell)
         end = document.offset(finding.end_line, finding.end_column, finding.cell)

@@ -4,42 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 
 from recode.records import ApiUpdate
+from recode.symbol import Symbol
 
 _SPAN = re.compile(r"`+([^`]+)`+")
-_SYMBOL = re.compile(r"([\w.]+)(?:\((\w+)\))?")
-
-
-@dataclass(frozen=True)
-class Symbol:
-    """A public name as updates write it: a dotted path, and the parameter where one is meant."""
-
-    path: str
-    parameter: str = ""
-
-    @property
-    def parent(self) -> str:
-        """The path without its last part."""
-        return self.path.rpartition(".")[0]
-
-    @property
-    def of_class(self) -> bool:
-        """Whether the parent looks like a class: only its spelling tells."""
-        last = self.parent.rpartition(".")[2]
-        return last[:1].isupper() or last == "ndarray"
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return self.path.rpartition(".")[2]
-
-
-def symbol(text: str) -> Symbol | None:
-    """Read `numpy.in1d` or `numpy.reshape(newshape)`; None for anything else, such as several parameters."""
-    match = _SYMBOL.fullmatch(text)
-    return Symbol(match.group(1), match.group(2) or "") if match else None
 
 
 def plain(update: ApiUpdate, same: frozenset[str] = frozenset()) -> tuple[Symbol, Symbol] | str:
@@ -48,8 +17,8 @@ def plain(update: ApiUpdate, same: frozenset[str] = frozenset()) -> tuple[Symbol
     `same` are old symbols that were the very object of the new name already in the old release: whatever the update's kind, those
     are renames.
     """
-    old, new = symbol(update.old_symbol), symbol(update.new_symbol)
-    if old is None or new is None or old == new:
+    old, new = update.old_symbol, update.new_symbol
+    if not old.is_simple or not new.is_simple or old == new:
         return f"no plain rename ({update.kind}): what to write instead is for the note to say"
     if update.kind in ("renamed", "moved") and not old.parameter and not new.parameter:
         reason = _more_than_a_name(update, old, new)
@@ -66,8 +35,8 @@ def plain(update: ApiUpdate, same: frozenset[str] = frozenset()) -> tuple[Symbol
 
 def attempt(update: ApiUpdate) -> tuple[Symbol, Symbol] | None:
     """Return the symbols of an update that may be no more than a rename, which only running can tell; None where it cannot be one."""
-    old, new = symbol(update.old_symbol), symbol(update.new_symbol)
-    if old is None or new is None or old.path == new.path or old.parameter or new.parameter:
+    old, new = update.old_symbol, update.new_symbol
+    if not old.is_simple or not new.is_simple or old.path == new.path or old.parameter or new.parameter:
         return None
     if update.kind not in ("replaced", "deprecated", "removed") or _more_than_a_name(update, old, new):
         return None

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from recode.migrate.rewrite.rejected import Rejected
-from recode.migrate.rewrite.rename_rules import Symbol
 from recode.migrate.source.edits import Edit
-from recode.migrate.source.scopes import Binding, Scopes
+from recode.migrate.source.scopes import Binding, ScopeKind, Scopes
 from recode.migrate.source.tree import Place, Tree, chain
+from recode.symbol import Symbol
 
 Reaches = Callable[[str, str], bool | None]
 """`(module, dotted rest)`: whether the new release has the rest after `import module`; None where nobody knows."""
@@ -70,17 +70,12 @@ class Renamer:
     scopes: Scopes = field(init=False)
 
     def __post_init__(self) -> None:  # noqa: D105
-        self.scopes = Scopes(self.tree.module)
+        self.scopes = self.tree.scopes
         self._stay: set[ast.AST] = set()
         self._public = _exported(self.tree.module)
-        self._bound = {name for scope in self._all_scopes() for name in scope}
+        self._bound = {name for scope in self.scopes.all_scopes() for name in scope.bindings}
         self._bound |= set(dir(builtins)) | {name.id for name in self.scopes.names}
         self._quoted = _words_in_strings(self.tree)
-
-    def _all_scopes(self) -> list[dict[str, list[Binding]]]:
-        return [scope.bindings for scope in {id(one): one for one in self.scopes.of.values()}.values()] + [
-            self.scopes.module.bindings
-        ]
 
     def plan(self, wanted: Sequence[Wanted], stay: Iterable[ast.AST] = ()) -> list[Renamed | Refused]:
         """Return what is done about each place; `stay` are places of the same updates that are left as they are."""
@@ -288,7 +283,7 @@ class Renamer:
             return False
         own, scope = self.scopes.of[binding.node], self.scopes.of[at]
         while scope is not own and scope.parent is not None:
-            if scope.kind == "function":
+            if scope.kind is ScopeKind.FUNCTION:
                 return True
             scope = scope.parent
         return self.tree.span(binding.node)[1] <= self.tree.span(at)[0]

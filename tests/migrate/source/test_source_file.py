@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from recode.migrate.pipeline import Asked, migrate_project
-from recode.migrate.source.documents import read_document
 from recode.migrate.source.edits import Edit
+from recode.migrate.source.source_file import read_source
 from tests.migrate.migration_corpus import UPDATES
 
 CELLS: list[dict[str, Any]] = [
@@ -57,7 +57,7 @@ def test_a_notebook_is_migrated_in_place(tmp_path: Path, layout: dict[str, Any])
 
 def test_an_added_line_becomes_a_string_of_its_own(tmp_path: Path) -> None:
     write_notebook(tmp_path / "n.ipynb", indent=1)
-    document = read_document(tmp_path, Path("n.ipynb"))
+    document = read_source(tmp_path, Path("n.ipynb"))
     at = document.offset(2, 19, 0)
     new = document.encoded([Edit(at, at, "\nimport os  # ä")])
     assert json.loads(new)["cells"][0]["source"] == [
@@ -68,7 +68,7 @@ def test_an_added_line_becomes_a_string_of_its_own(tmp_path: Path) -> None:
 
 def test_places_are_those_of_the_cell(tmp_path: Path) -> None:
     write_notebook(tmp_path / "n.ipynb", indent=1)
-    document = read_document(tmp_path, Path("n.ipynb"))
+    document = read_source(tmp_path, Path("n.ipynb"))
     at = document.offset(2, 8, 2)
     assert document.program[at : at + 4] == "in1d"
     with pytest.raises(ValueError, match="no code cell"):
