@@ -47,6 +47,6 @@ def test_what_cannot_be_run_names_entry_and_field(tmp_path: Path, field: str, va
 
 @pytest.mark.parametrize(("field", "value"), [("old_symbol", "nx.a / nx.b"), ("new_symbol", "a-b")])
 def test_a_symbol_outside_the_notation_names_line_and_field(tmp_path: Path, field: str, value: str) -> None:
-    write_records(tmp_path / "data.jsonl", [entry("someone").model_copy(update={field: value})])
+    write_records(tmp_path / "data.jsonl", [entry("person").model_copy(update={field: value})])
     with pytest.raises(RecordError, match=rf"data\.jsonl:1: field `{field}`: .*not a dotted path"):
         read_recorded(tmp_path / "data.jsonl", tmp_path)

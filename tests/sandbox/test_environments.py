@@ -216,3 +216,9 @@ def test_a_lock_holds_nothing_but_pins(tmp_path: Path, line: str) -> None:
         ensure_lock(tmp_path, "toylib", "1.0")
     with pytest.raises(EnvironmentBuildError, match=r"toylib-1\.0\.txt: .* is not a"):
         environments.read_locks(tmp_path)
+
+
+def test_a_lock_names_nothing_but_requirements(tmp_path: Path) -> None:
+    (tmp_path / "toylib-1.0.txt").write_text("# Python 3.11: toylib==1.0 --index-url=https://evil.example\n")
+    with pytest.raises(EnvironmentBuildError, match=r"toylib-1\.0\.txt:1: .* is not a requirement"):
+        locked_requirements(tmp_path, "toylib", "1.0")

@@ -23,7 +23,7 @@ def _not_empty(symbol: Symbol) -> Symbol:
 
 
 def _module_name(text: str) -> str:
-    if not all(part.isidentifier() for part in text.split(".")):
+    if not text or Symbol(text).path != text:
         raise ValueError(f"{text!a} is not the name of a module")
     return text
 

@@ -118,7 +118,11 @@ def _lock(path: Path, lines: Sequence[str]) -> Lock:
 
 
 def locked_requirements(folder: Path, library: str, version: str) -> tuple[str, ...]:
-    """Return what a release's lock was resolved for besides the release itself; empty where there is no lock."""
+    """Return what a release's lock was resolved for besides the release itself; empty where there is no lock.
+
+    Raises:
+        EnvironmentBuildError: the lock names something other than requirements.
+    """
     try:
         files = _lock_files(folder, library, version)
     except ValueError:
@@ -127,7 +131,10 @@ def locked_requirements(folder: Path, library: str, version: str) -> tuple[str, 
     for path in files:
         if path.is_file():
             header = path.read_text(encoding="utf-8").partition("\n")[0]
-            return tuple(header.partition(": ")[2].split(" ")[1:])
+            try:
+                return tuple(map(requirement, header.partition(": ")[2].split(" ")[1:]))
+            except ValueError as error:
+                raise EnvironmentBuildError(f"{path}:1: {error}; delete the file to have it resolved again") from None
     return ()
 
 
