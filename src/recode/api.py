@@ -164,6 +164,6 @@ def _collected(library: str, old: str | None, target: str, tell: Callable[[str],
     from recode.knowledge.build import KnowledgeSource, build_knowledge
 
     source = KnowledgeSource(library=library, old_version=old, new_version=target)
-    knowledge = build_knowledge(source, tell=tell)
+    knowledge = build_knowledge(source, on_progress=tell)
     write_knowledge(cached_file(library, old, target), knowledge)
     return Known(knowledge, f"collected {old} → {target}")
