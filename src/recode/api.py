@@ -107,7 +107,7 @@ def scan_move(
         from_=move.coming.version if move.coming else None,
         confidence=confidence,
         workers=workers,
-        tell=tell,
+        on_progress=tell,
     )
 
 
