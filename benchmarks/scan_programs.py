@@ -13,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "migrate"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from short_programs import read_programs
+from tests.migrate.find.short_programs import read_programs
 
 from recode.api import move_of, scan_move
 
