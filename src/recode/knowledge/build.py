@@ -21,7 +21,7 @@ from rich.status import Status
 from recode.collect.collector import Asked, collect, series, walked
 from recode.collect.join.families import Finding
 from recode.collect.walk.public_api import Api, Member
-from recode.dataset.sources import Text, Update, UpdateSource, read_file
+from recode.dataset.sources import SourceUpdate, Text, UpdateSource, read_file
 from recode.errors import RecodeError, RecordError
 from recode.knowledge.member_names import write_common
 from recode.knowledge.model import Knowledge, write_knowledge
@@ -174,7 +174,7 @@ def _written(
             yield record.model_copy(update={"old_symbol": symbol}) if symbol != record.old_symbol else record
 
 
-def _is_left(update: Update, path: str, new: Api | None) -> bool:
+def _is_left(update: SourceUpdate, path: str, new: Api | None) -> bool:
     """Say whether a name is there still, as far as known: that it is replaced by itself tells it too."""
     return new.has(path) if new is not None else update.new_symbol.path == path
 
@@ -184,7 +184,7 @@ def _patterns(source: KnowledgeSource) -> Iterator[ApiUpdate]:
         yield _record(update, source.library, source.old_version, source.new_version)
 
 
-def _record(update: Update | Pattern, library: str, old_version: str, new_version: str) -> ApiUpdate:
+def _record(update: SourceUpdate | Pattern, library: str, old_version: str, new_version: str) -> ApiUpdate:
     return ApiUpdate(
         family_id=update.id,
         library=library,
