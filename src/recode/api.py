@@ -50,9 +50,7 @@ class Move:
             RecodeError: nothing says which release the project comes from.
         """
         if self.current is None:
-            raise RecodeError(
-                f"{self.library}: nothing in the project says which release it uses now; give --from"
-            )
+            raise RecodeError(f"{self.library}: nothing in the project says which release it uses now; give --from")
         return Upgrade(self.library, self.current.version, self.target)
 
 
@@ -140,7 +138,7 @@ def scan_move(
         from_=move.current.version if move.current else None,
         confidence=confidence,
         workers=workers,
-        tell=on_progress,
+        on_progress=on_progress,
     )
     check_root(root)
     return result
@@ -198,6 +196,6 @@ def _collected(library: str, old: str | None, target: str, on_progress: Callable
     from recode.knowledge.build import KnowledgeSource, build_knowledge
 
     source = KnowledgeSource(library=library, old_version=old, new_version=target)
-    knowledge = build_knowledge(source, tell=on_progress)
+    knowledge = build_knowledge(source, on_progress=on_progress)
     write_knowledge(cached_file(library, old, target), knowledge)
     return Known(knowledge, f"collected {old} → {target}")

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from recode.cli.dataset import print_synthesis
-from recode.collect.join.families import Finding
+from recode.collect.join.families import UpdateFamily
 from recode.dataset.synthesize.prompt import SETTINGS, Rejection, read_reply, setting_of, synthesis_prompt
 from recode.dataset.synthesize.replies import Replies
 from recode.dataset.synthesize.synthesize import (
@@ -163,7 +163,9 @@ def test_nothing_runs_without_isolation(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_updates_are_findings_or_plain_records(tmp_path: Path) -> None:
     file = tmp_path / "updates.jsonl"
-    write_records(file, [Finding(update=UPDATE, confidence="low"), Finding(update=UPDATE, confidence="high"), UPDATE])
+    write_records(
+        file, [UpdateFamily(update=UPDATE, confidence="low"), UpdateFamily(update=UPDATE, confidence="high"), UPDATE]
+    )
     assert read_updates(file) == [UPDATE, UPDATE]
     assert len(read_updates(file, "low")) == 3
     file.write_text('{"library": "x"}\n')
@@ -173,7 +175,7 @@ def test_updates_are_findings_or_plain_records(tmp_path: Path) -> None:
 
 def test_wrong_use_is_told(tmp_path: Path) -> None:
     file = tmp_path / "updates.jsonl"
-    write_records(file, [Finding(update=UPDATE, confidence="low")])
+    write_records(file, [UpdateFamily(update=UPDATE, confidence="low")])
     chosen = ModelChoice("m", "http://localhost:1")
     with pytest.raises(RecodeError, match="no confidence is called `sure`"):
         run_synthesis(file, tmp_path / "o", chosen, options(None), "sure")

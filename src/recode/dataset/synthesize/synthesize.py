@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from recode.collect.join.families import Confidence, Finding
+from recode.collect.join.families import Confidence, UpdateFamily
 from recode.dataset.duplicates import near_duplicates
 from recode.dataset.record_reader import locked_releases, update_fault
 from recode.dataset.sources import UnverifiedEntry
@@ -105,8 +105,8 @@ def read_updates(path: Path, least: Confidence = "medium") -> list[ApiUpdate]:
             if "update" not in value:
                 update, is_confident = ApiUpdate.model_validate_json(json.dumps(value)), True
             else:
-                finding = Finding.model_validate_json(json.dumps(value))
-                update, is_confident = finding.update, _ORDER.index(finding.confidence) >= _ORDER.index(least)
+                family = UpdateFamily.model_validate_json(json.dumps(value))
+                update, is_confident = family.update, _ORDER.index(family.confidence) >= _ORDER.index(least)
         except ValidationError as error:
             raise RecordError(
                 f"{path}:{number}: {first_fault(error)}; updates are what `recode collect --out FILE` writes"
