@@ -15,9 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.migrate.find.short_programs import read_programs
-
 from recode.api import move_of, scan_move
+from tests.migrate.find.short_programs import read_programs
 
 STYLE = "NPY002"
 
