@@ -23,9 +23,9 @@ from rich.table import Table
 from recode.errors import RecipeError, RecordError
 from recode.evaluate.benchmark import fixed_choice
 from recode.evaluate.forgetting import held_out_python, python_loss
-from recode.evaluate.judging.judge_pool import Judges, sensible
+from recode.evaluate.judging.judge_pool import JudgePool, sensible
 from recode.evaluate.judging.migrations import SPLITS as FILES
-from recode.evaluate.judging.migrations import Judged, as_row, evaluate, read_split, summary
+from recode.evaluate.judging.migrations import JudgedMigration, as_row, evaluate, read_split, summary
 from recode.evaluate.statistics import paired_bootstrap
 from recode.machine import cores
 from recode.models import load, quiet
@@ -80,7 +80,7 @@ def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
     """
     _claim(settings)
     arms: dict[str, dict[str, Any]] = {}
-    judged: dict[str, dict[str, list[Judged]]] = {}
+    judged: dict[str, dict[str, list[JudgedMigration]]] = {}
     columns = (
         TextColumn("{task.description:>22}"),
         BarColumn(),
@@ -89,7 +89,7 @@ def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
         TextColumn("{task.fields[note]}"),
     )
     processes = settings.processes or sensible()
-    judges = Judges(processes) if processes > 1 else None
+    judges = JudgePool(processes) if processes > 1 else None
     with judges or contextlib.nullcontext(), Progress(*columns, console=console) as progress:
         for arm, model in ARMS.items():
             judged[arm], arms[arm] = _evaluate(settings, arm, model, judges, progress)
@@ -166,22 +166,22 @@ def train_arm(progress: Progress, settings: Settings, arm: str) -> None:
 
 
 def _evaluate(
-    settings: Settings, arm: str, model: str, judges: Judges | None, progress: Progress
-) -> tuple[dict[str, list[Judged]], dict[str, Any]]:
+    settings: Settings, arm: str, model: str, judges: JudgePool | None, progress: Progress
+) -> tuple[dict[str, list[JudgedMigration]], dict[str, Any]]:
     """Judge one greedy completion for every entry of every split, and measure forgetting; read what was judged before."""
     folder = settings.out / arm / "evaluation"
     entries = {split: _gradable(split, settings.data) for split in SPLITS}
     weights = _reward(settings)
     task = progress.add_task(f"evaluate {arm}", total=sum(map(len, entries.values())), note="")
     loaded = functools.cache(lambda: load(model))
-    judged: dict[str, list[Judged]] = {}
+    judged: dict[str, list[JudgedMigration]] = {}
     for split in SPLITS:
         path = folder / f"{split}.jsonl"
         if not path.exists():
             done = functools.partial(progress.advance, task)
             judge_split = functools.partial(_judge, judges, model, loaded, entries[split], weights, done)
             write_jsonl(path, _timed(settings, f"{arm}-{split}", judge_split))
-        judged[split] = [Judged(**row) for _, row in read_jsonl(path)]
+        judged[split] = [JudgedMigration(**row) for _, row in read_jsonl(path)]
         if [one.id for one in judged[split]] != [entry.id for entry in entries[split]]:
             raise RecipeError(f"{path}: was judged on other data; choose another folder with --out, or delete this one")
     progress.update(task, completed=sum(map(len, entries.values())))
@@ -235,7 +235,7 @@ def _reward(settings: Settings) -> dict[str, float]:
 
 
 def _judge(
-    judges: Judges | None, model: str, loaded: Callable[[], tuple[Any, Any]], entries: list[Migration],
+    judges: JudgePool | None, model: str, loaded: Callable[[], tuple[Any, Any]], entries: list[Migration],
     weights: dict[str, float], done: Callable[[int], None],
 ) -> list[dict[str, Any]]:  # fmt: skip
     if judges is not None:
@@ -244,7 +244,7 @@ def _judge(
     return [as_row(one) for group in judged for one in group]
 
 
-def _differences(base: dict[str, list[Judged]], arm: dict[str, list[Judged]]) -> dict[str, Any]:
+def _differences(base: dict[str, list[JudgedMigration]], arm: dict[str, list[JudgedMigration]]) -> dict[str, Any]:
     """Return, per split, the paired bootstrap intervals of the change in exact match, reward, lift and copying against the base."""
     differences: dict[str, Any] = {}
     for split in SPLITS:
@@ -254,7 +254,7 @@ def _differences(base: dict[str, list[Judged]], arm: dict[str, list[Judged]]) ->
         ]
         families = [a.family_id for a, _ in pairs]
 
-        def change(value: Callable[[Judged], float], pairs: Any = pairs, families: Any = families) -> list[float]:
+        def change(value: Callable[[JudgedMigration], float], pairs: Any = pairs, families: Any = families) -> list[float]:
             before, after = [value(a) for a, _ in pairs], [value(b) for _, b in pairs]
             return paired_bootstrap(before, after, groups=families).as_list()
 
