@@ -247,5 +247,5 @@ def uv_path() -> str:
         return str(find_uv_bin())
     except (ImportError, FileNotFoundError):
         raise MissingExtraError(
-            "uv, which builds the library environments, was not found; run: pip install -e '.[data]'"
+            "uv, which builds the library environments, was not found; run: pip install 'recode-rl[data]'"
         ) from None

@@ -134,7 +134,9 @@ def hub_rows(name: str, split: str = "test") -> list[dict[str, Any]]:
     try:
         from datasets import load_dataset
     except ImportError:
-        raise MissingExtraError(f"{name}: no such file, and downloading it needs the extra `train`: pip install -e '.[train]'") from None
+        raise MissingExtraError(
+            f"{name}: no such file, and downloading it needs the extra `train`: pip install 'recode-rl[train]'"
+        ) from None
     try:
         return [dict(row) for row in load_dataset(name, split=split)]
     except Exception as error:  # noqa: BLE001 (the hub, the network and the data set's own code may raise anything)
