@@ -20,6 +20,8 @@ from recode.records import read_jsonl
 
 MAIN = ("execution", "exact", "update", "pass")
 """The scores by which models are compared, in order of preference; a benchmark uses the first that it has."""
+NOT_COUNTED = ("unavailable", "ungradable", "missing", "without_score")
+"""Fields of a row of `compare` that count what is in no rate."""
 _RESAMPLES = 2000
 
 

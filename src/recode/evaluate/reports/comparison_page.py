@@ -9,6 +9,7 @@ from typing import Any
 
 from recode.errors import RecordError
 from recode.evaluate.reports.comparison import (
+    NOT_COUNTED,
     EvaluatedArm,
     benchmarks_of,
     compare,
@@ -22,8 +23,6 @@ from recode.records import write_text
 
 _KEPT_GENERAL = ("humaneval", "humanevalplus", "no_op")
 """Benchmarks that measure forgetting, in order of preference."""
-NOT_COUNTED = ("unavailable", "ungradable", "missing", "without_score")
-"""Fields of a row of `compare` that count what is in no rate."""
 _COLUMNS = ("arm", "rate", "n", "not counted", "difference", "won, lost", "p")
 
 
