@@ -50,9 +50,7 @@ class Move:
             RecodeError: nothing says which release the project comes from.
         """
         if self.current is None:
-            raise RecodeError(
-                f"{self.library}: nothing in the project says which release it uses now; give --from"
-            )
+            raise RecodeError(f"{self.library}: nothing in the project says which release it uses now; give --from")
         return Upgrade(self.library, self.current.version, self.target)
 
 

@@ -27,8 +27,8 @@ from recode.study.pools import write_pool
 from recode.study.tables import PYTHON_LOSS, StudyArm, StudyTable
 from recode.train import inputs
 from recode.train.inputs import data_files, digest_of
-from recode.train.worker_pool import ProgressDisplay
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, load_recipe
+from recode.train.worker_pool import ProgressDisplay
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,7 @@ def seeds_of(table: StudyTable, name: str, folders: StudyFolders) -> tuple[int, 
     return table.seeds if recipe is not None and not isinstance(recipe, PretrainRecipe) else table.seeds[:1]
 
 
-def train_arm(table: StudyTable, name: str, seed: int, folders: StudyFolders, display: ProgressDisplay
-) -> PreparedArm:
+def train_arm(table: StudyTable, name: str, seed: int, folders: StudyFolders, display: ProgressDisplay) -> PreparedArm:
     """Train an arm with a seed, and before it the arm it starts from, unless that is done; return it."""
     arm, prepared = table.arms[name], prepare(table, name, seed, folders)
     if prepared.recipe is None:
@@ -195,7 +194,9 @@ def samples_of(table: StudyTable, score: str) -> int | None:
     return table.samples if "@" in score else 1
 
 
-def evaluation_folder(table: StudyTable, prepared: PreparedArm, benchmark: str, samples: int | None, folders: StudyFolders) -> Path:
+def evaluation_folder(
+    table: StudyTable, prepared: PreparedArm, benchmark: str, samples: int | None, folders: StudyFolders
+) -> Path:
     """Return the folder of an arm's evaluation; its name says what it depends on besides the model."""
     limit = table.limit.get(benchmark)
     drawn = "own" if samples is None else "greedy" if samples == 1 else f"{samples}-at-{table.temperature:g}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from recode.study.arms import StudyFolders, PreparedArm, evaluate_arm, is_trained, prepare, seeds_of, train_arm
+from recode.study.arms import PreparedArm, StudyFolders, evaluate_arm, is_trained, prepare, seeds_of, train_arm
 from recode.study.tables import StudyTable
 from recode.train.worker_pool import Crew, ProgressDisplay
 

@@ -11,7 +11,7 @@ from statistics import fmean, stdev
 
 from recode.evaluate.reports.comparison import NOT_COUNTED, EvaluatedArm, arms_of, compare, graded_items
 from recode.rewards import score as reward_of
-from recode.study.arms import StudyFolders, PreparedArm, evaluation_folder, prepare, samples_of, seeds_of
+from recode.study.arms import PreparedArm, StudyFolders, evaluation_folder, prepare, samples_of, seeds_of
 from recode.study.spread import half_widths, single_run, widened
 from recode.study.tables import COMPUTED_REWARDS, PYTHON_LOSS, StudyTable
 from recode.train.recipes import PolicyRecipe, SftRecipe
@@ -57,7 +57,8 @@ def rows_of(table: StudyTable, folders: StudyFolders, reference: StudyTable | No
         RecordError: an evaluation is not finished.
     """
     runs = {
-        name: [prepare(table, name, seed, folders) for seed in seeds_of(table, name, folders)] for name in table.ordered()
+        name: [prepare(table, name, seed, folders) for seed in seeds_of(table, name, folders)]
+        for name in table.ordered()
     }
     cells = {name: dict[str, TableCell]() for name in runs}
     for column in table.columns:
@@ -71,12 +72,18 @@ def rows_of(table: StudyTable, folders: StudyFolders, reference: StudyTable | No
 
 
 def _compared(
-    table: StudyTable, runs: dict[str, list[PreparedArm]], column: str, folders: StudyFolders, reference: StudyTable | None
+    table: StudyTable,
+    runs: dict[str, list[PreparedArm]],
+    column: str,
+    folders: StudyFolders,
+    reference: StudyTable | None,
 ) -> dict[str, TableCell]:
     benchmark, score = column.split()
     samples = samples_of(table, score)
     arms = arms_of(
-        (name, evaluation_folder(table, run, benchmark, samples, folders)) for name, done in runs.items() for run in done
+        (name, evaluation_folder(table, run, benchmark, samples, folders))
+        for name, done in runs.items()
+        for run in done
     )
     if score in COMPUTED_REWARDS:
         _add_reward(arms, benchmark, score)

@@ -13,7 +13,7 @@ from statistics import stdev
 
 from recode.errors import MissingExtraError
 from recode.evaluate.reports.comparison import arms_of, is_evaluation, run_means
-from recode.study.arms import StudyFolders, PreparedArm, evaluation_folder, prepare, seeds_of
+from recode.study.arms import PreparedArm, StudyFolders, evaluation_folder, prepare, seeds_of
 from recode.study.tables import COMPUTED_REWARDS, PYTHON_LOSS, StudyTable
 
 Range = tuple[float, float]

@@ -33,7 +33,7 @@ def markdown(name: str, table: StudyTable, rows: Sequence[TableRow], plot: str) 
             cells.append("" if row.minutes is None else f"{row.minutes:.1f}")
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", f"{_seeds(table)}. {_legend(table, rows)}", ""]
-    lines += [line for line in _not_counted(table, rows)]
+    lines += _not_counted(table, rows)
     lines += [f"![{table.title}]({plot})", ""]
     return "\n".join(lines)
 

@@ -95,7 +95,12 @@ class GitChameleon(Benchmark):
     decoding: ClassVar = Decoding(max_new_tokens=1024)
 
     def __init__(
-        self, name: str, problems: Sequence[GitChameleonProblem], tests: dict[str, str], golds: dict[str, str], home: Path
+        self,
+        name: str,
+        problems: Sequence[GitChameleonProblem],
+        tests: dict[str, str],
+        golds: dict[str, str],
+        home: Path,
     ) -> None:
         """Take problems, hidden tests and solutions by id, and the folder for environments and other caches."""
         self.problems = {problem.example_id: problem for problem in problems}

@@ -81,7 +81,9 @@ class Migrations(Benchmark):
             "reward": verdict.reward, "reward_of_copying": verdict.reward_of_copying, "lift": verdict.lift, "copy": float(verdict.copied),
         }  # fmt: skip
         passed = verdict.exact if ran is None else bool(ran)
-        comparison = "exact" if verdict.exact else "copied" if verdict.copied else "no answer" if code is None else "differs"
+        comparison = (
+            "exact" if verdict.exact else "copied" if verdict.copied else "no answer" if code is None else "differs"
+        )
         return Judgement("passed" if passed else "failed", f"{comparison}; {why}", scores, code)
 
     def _execution(self, entry: Migration, completion: str, gradable: bool) -> tuple[float | None, str]:

@@ -102,5 +102,7 @@ def _load(model: str) -> tuple[Any, Any]:
     return loaded
 
 
-def _judge(model: str, entries: list[Migration], weights: dict[str, float], headroom: int | None) -> list[JudgedMigration]:
+def _judge(
+    model: str, entries: list[Migration], weights: dict[str, float], headroom: int | None
+) -> list[JudgedMigration]:
     return [group[0] for group in evaluate(*_load(model), entries, weights=weights, headroom=headroom)]

@@ -209,7 +209,9 @@ def _difference(
     return difference
 
 
-def parts(arms: Sequence[EvaluatedArm], benchmark: str, score: str) -> dict[str, dict[str, list[tuple[float, int] | None]]]:
+def parts(
+    arms: Sequence[EvaluatedArm], benchmark: str, score: str
+) -> dict[str, dict[str, list[tuple[float, int] | None]]]:
     """Return the arms' rates on parts of a benchmark.
 
     Returns:

@@ -205,7 +205,11 @@ def _example(entry: Migration, split: str, answers: dict[str, dict[str, Any]]) -
     shown = {}
     for arm, row in answers.items():
         answer = parse_response(row["completion"])
-        shown[arm] = {"thought": answer.thought.strip(), "verdict": _verdict(row, answer.code), "diff": _diff(entry.new_code, answer.code)}
+        shown[arm] = {
+            "thought": answer.thought.strip(),
+            "verdict": _verdict(row, answer.code),
+            "diff": _diff(entry.new_code, answer.code),
+        }
     return {
         "id": entry.id, "split": split, "library": entry.library, "kind": entry.kind, "note": entry.update_info,
         "gold": _diff(entry.old_code, entry.new_code), "answers": shown,

@@ -53,7 +53,9 @@ def read_quickstart(run: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         raise RecordError(f"{path}: no finished quickstart here; run `recode quickstart --out {run}`") from None
     if not isinstance(report, dict) or not {"seed", "arms", "delta", "minutes"} <= report.keys():
-        raise RecordError(f"{path}: not the report of a quickstart; name the folder of `recode quickstart --out FOLDER`")
+        raise RecordError(
+            f"{path}: not the report of a quickstart; name the folder of `recode quickstart --out FOLDER`"
+        )
     return report
 
 
