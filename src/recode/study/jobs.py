@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from recode.study.arms import PreparedArm, StudyFolders, evaluate_arm, is_trained, prepare, seeds_of, train_arm
 from recode.study.tables import StudyTable
-from recode.train.worker_pool import Crew, ProgressDisplay
+from recode.train.worker_pool import ProgressDisplay, WorkerPool
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ def run_parts(
         RecodeError: a part failed. The others are killed; their finished work is kept.
     """
     waiting, running = list(parts), dict[Future[None], Part]()
-    with Crew(jobs, 1, display) as crew:
+    with WorkerPool(jobs, 1, display) as pool:
         while waiting or running:
             for part in _ready(waiting, running.values(), jobs):
                 waiting.remove(part)
-                running[crew.begin(str(part), run_part, part, folders)] = part
-            for future in crew.wait():
+                running[pool.submit(str(part), run_part, part, folders)] = part
+            for future in pool.wait():
                 future.result()
                 on_done(running.pop(future))
 

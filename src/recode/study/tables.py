@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -163,7 +163,7 @@ class StudyTable(_Table):
         return {self.against: self.arms[self.against], **self.arms}
 
 
-def read_tables(folder: Path, names: tuple[str, ...] | list[str]) -> dict[str, StudyTable]:
+def read_tables(folder: Path, names: Sequence[str]) -> dict[str, StudyTable]:
     """Read the named tables, or all tables of the folder, in order of their names.
 
     Raises:
