@@ -32,7 +32,7 @@ from recode.models import load, quiet
 from recode.records import Migration, is_begun, read_jsonl, write_jsonl, write_text
 from recode.rewards.answer import gradable
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, load_recipe
-from recode.train.worker_pool import Crew, sensible_jobs
+from recode.train.worker_pool import WorkerPool, sensible_jobs
 
 SPLITS = ("test_generated", "test_updates", "test_libraries", "no_op")
 TRAINED = ("sft", "grpo", "dapo")
@@ -131,10 +131,10 @@ def _train(settings: Settings, arms: tuple[str, ...], progress: Progress) -> Non
         return
 
     def together() -> None:
-        with Crew(processes, max(1, cores() // processes), progress) as crew:
-            left = {crew.begin(arm, train_arm, settings, arm) for arm in arms}
+        with WorkerPool(processes, max(1, cores() // processes), progress) as pool:
+            left = {pool.submit(arm, train_arm, settings, arm) for arm in arms}
             while left:
-                for done in crew.wait():
+                for done in pool.wait():
                     done.result()
                     left.remove(done)
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from recode.cli.app import app
 from recode.errors import RecipeError, RecodeError
 from recode.models import resolve
-from recode.train import launch, processes
+from recode.train import distributed, launch
 from recode.train.launch import launch_on
 from recode.train.recipes import Hardware, PolicyRecipe, Vllm, load_recipe
 from recode.train.scaling import CARDS, seconds, shape_of
@@ -91,17 +91,17 @@ def with_hardware(recipe: object, **hardware: object) -> PolicyRecipe:
 
 def test_the_launch_line_has_every_machine_and_process(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = load_recipe(ROOT / "recipes" / "paper" / "dapo-qwen2.5-7b-instruct.toml")
-    command = processes.launch_command(with_hardware(recipe, gpus=8, machines=2, sharding="full"), ["r.toml"])
+    command = distributed.launch_command(with_hardware(recipe, gpus=8, machines=2, sharding="full"), ["r.toml"])
     text = " ".join(command)
     assert "--num_processes 16 --num_machines 2" in text
     assert "--use_fsdp --fsdp_version 2" in text
     assert "--multi_gpu" not in text
     with pytest.raises(RecipeError, match="set MACHINE_RANK"):
-        processes.with_machine(command)
+        distributed.with_machine(command)
     monkeypatch.setenv("MACHINE_RANK", "1")
     monkeypatch.setenv("MAIN_ADDRESS", "10.0.0.1")
-    assert "--machine_rank 1 --main_process_ip 10.0.0.1" in " ".join(processes.with_machine(command))
-    assert processes.launch_command(with_hardware(recipe), ["r.toml"])[1:] == [
+    assert "--machine_rank 1 --main_process_ip 10.0.0.1" in " ".join(distributed.with_machine(command))
+    assert distributed.launch_command(with_hardware(recipe), ["r.toml"])[1:] == [
         "-m",
         "recode.cli.app",
         "train",
@@ -114,7 +114,7 @@ def test_accelerate_itself_takes_the_launch_line() -> None:
 
     recipe = load_recipe(ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml")
     for hardware in ({"gpus": 2}, {"gpus": 8, "sharding": "full"}, {"gpus": 8, "machines": 2}):
-        command = processes.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
+        command = distributed.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
         line = ["0" if part.startswith("$") else part for part in command[3:]]
         arguments = launch_command_parser().parse_args(line)
         assert arguments.training_script == "recode.cli.app"
@@ -135,7 +135,7 @@ def test_accelerate_starts_several_processes_also_with_one_gpu_a_machine(
     # As a user's own configuration may say.
     monkeypatch.setattr(accelerate, "load_config_from_file", lambda path: None)
     recipe = load_recipe(ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml")
-    command = processes.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
+    command = distributed.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
     line = ["0" if part.startswith("$") else part for part in command[3:]]
     accelerate.launch_command(accelerate.launch_command_parser().parse_args(line))
     assert chosen == ["multi_gpu_launcher"]
@@ -167,9 +167,9 @@ def test_a_launched_process_that_is_alone_does_not_launch_again(
 def test_a_server_of_vllm_has_its_own_line() -> None:
     recipe = load_recipe(ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml")
     assert isinstance(recipe, PolicyRecipe)
-    assert processes.server_command(recipe) is None
+    assert distributed.server_command(recipe) is None
     served = recipe.model_copy(update={"vllm": Vllm(mode="server", server="http://far:9000", tensor_parallel=2)})
-    line = str(processes.server_command(served))
+    line = str(distributed.server_command(served))
     assert "vllm serve Qwen/Qwen2.5-7B-Instruct --port 9000 --tensor-parallel-size 2 --max-model-len 3072" in line
 
 
@@ -182,7 +182,7 @@ def test_the_line_of_a_server_has_the_port_of_its_address_and_the_folder_of_an_e
     recipe = load_recipe(ROOT / "recipes" / "quickstart" / "grpo.toml")
     assert isinstance(recipe, PolicyRecipe)
     served = recipe.model_copy(update={"model": "recode-tiny", "vllm": Vllm(mode="server", server=server)})
-    assert f"vllm serve {resolve('recode-tiny')} --port {port} " in str(processes.server_command(served))
+    assert f"vllm serve {resolve('recode-tiny')} --port {port} " in str(distributed.server_command(served))
 
 
 def test_more_gpus_than_there_are_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

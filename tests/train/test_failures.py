@@ -209,14 +209,14 @@ def test_a_server_that_goes_away_while_training_is_named(
     recipe = served(policy())
     monkeypatch.setattr(run, "check_server", lambda recipe: None)
     monkeypatch.setattr(run, "_vllm", lambda recipe: {})
-    rollout = PolicyTrainer._rollout
+    sample = PolicyTrainer.own_completions
 
     def lost(trainer: PolicyTrainer, *args: Any) -> Any:
         if at_step(trainer, FAILS_AT):
             raise ConnectionError("The server cannot be reached")
-        return rollout(trainer, *args)
+        return sample(trainer, *args)
 
-    monkeypatch.setattr(PolicyTrainer, "_rollout", lost)
+    monkeypatch.setattr(PolicyTrainer, "own_completions", lost)
     with pytest.raises(RecodeError, match=r"does not answer; .* goes on from there"):
         run.train(recipe, tmp_path)
     assert (tmp_path / "checkpoints" / "checkpoint-2").exists()

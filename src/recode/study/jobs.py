@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from recode.study.arms import Place, Prepared, evaluate_arm, is_trained, prepare, seeds_of, train_arm
 from recode.study.tables import StudyTable
-from recode.train.worker_pool import Crew
+from recode.train.worker_pool import WorkerPool
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ def run_parts(
         RecodeError: a part failed. The others are ended at once: what they have done so far is kept, as after a kill.
     """
     waiting, running = list(parts), dict[Future[None], Part]()
-    with Crew(jobs, 1, progress) as crew:
+    with WorkerPool(jobs, 1, progress) as pool:
         while waiting or running:
             for part in _ready(waiting, running.values(), jobs):
                 waiting.remove(part)
-                running[crew.begin(str(part), run_part, part, place)] = part
-            for future in crew.wait():
+                running[pool.submit(str(part), run_part, part, place)] = part
+            for future in pool.wait():
                 future.result()
                 on_done(running.pop(future))
 

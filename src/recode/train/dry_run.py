@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recode.records import Migration, read_records, shipped
-from recode.train import processes
+from recode.train import distributed
 from recode.train.recipes import PolicyRecipe, SftRecipe
 from recode.train.scaling import CARDS, GIB, cache_room, memory, seconds, shape_of
 from recode.train.verl import engine as verl_engine
@@ -56,8 +56,8 @@ def _data(recipe: Recipe) -> str:
 
 
 def _trl(recipe: Recipe, out: Path, arguments: list[str]) -> list[str]:
-    server = processes.server_command(recipe)
-    commands = [*([server] if server else []), _line(processes.launch_command(recipe, arguments))]
+    server = distributed.server_command(recipe)
+    commands = [*([server] if server else []), _line(distributed.launch_command(recipe, arguments))]
     files = [
         "recipe.json",
         "inputs.json",

@@ -118,7 +118,7 @@ def _server(recipe: SftRecipe | PolicyRecipe) -> bool:
 
 
 def _unreachable(recipe: SftRecipe | PolicyRecipe) -> str:
-    from recode.train.processes import server_command
+    from recode.train.distributed import server_command
 
     assert isinstance(recipe, PolicyRecipe)
     assert recipe.vllm is not None

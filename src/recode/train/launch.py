@@ -16,8 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from recode.errors import RecipeError, RecodeError
 from recode.models import quiet
-from recode.train import processes
-from recode.train.folder import claimed, whole
+from recode.run_folder import write_folder
+from recode.train import distributed
+from recode.train.folder import claimed
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, load_recipe
 from recode.train.verl import engine as verl_engine
 
@@ -37,7 +38,7 @@ def launch(recipe_path: Path, folder: Path, overrides: dict[str, Any], *, allowe
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), disable=not processes.is_main()) as progress:
+    with Progress(*columns, console=Console(stderr=True), disable=not distributed.is_main()) as progress:
         steps = recipe.steps if isinstance(recipe, PretrainRecipe) else recipe.optimization.steps
         task = progress.add_task(f"{recipe.method} {folder}", total=steps, note="")
 
@@ -73,12 +74,12 @@ def launch_on(engine: str, recipe_path: Path, folder: Path, overrides: dict[str,
         return describe(recipe, engine, folder, arguments)
     if engine == "verl":
         return _run_verl(verl_engine.check(recipe), folder)
-    if recipe.hardware.processes == 1 or processes.started_by_launcher():
+    if recipe.hardware.processes == 1 or distributed.started_by_launcher():
         return launch(recipe_path, folder, overrides, allowed=("sft", "grpo", "dapo"))
-    processes.check_launched()
+    distributed.check_launched()
     _enough_gpus(recipe.hardware.gpus)
-    command = processes.with_machine(processes.launch_command(recipe, arguments))
-    _run(command, folder, **{processes.LAUNCHED: "1"})
+    command = distributed.with_machine(distributed.launch_command(recipe, arguments))
+    _run(command, folder, **{distributed.LAUNCHED: "1"})
     return folder / "model"
 
 
@@ -111,7 +112,7 @@ def _run_verl(recipe: PolicyRecipe, folder: Path) -> Path:
             verl_engine.write_prompts(recipe, folder)
         _run(verl_engine.train_command(folder), folder)
         # verl writes the configuration first and the weights after it: a kill in between must not leave a folder called `model`.
-        whole(folder / "model", lambda target: _run(verl_engine.merge_command(recipe, folder, target), folder))
+        write_folder(folder / "model", lambda target: _run(verl_engine.merge_command(recipe, folder, target), folder))
     return folder / "model"
 
 

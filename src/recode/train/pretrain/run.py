@@ -32,8 +32,9 @@ from recode.machine import end_with_parent
 from recode.models import attention, load
 from recode.prompts import PREFILL, messages
 from recode.records import Migration, read_records, shipped, write_text
+from recode.run_folder import write_folder
 from recode.train.failures import NEW_RUN
-from recode.train.folder import claimed, whole
+from recode.train.folder import claimed
 from recode.train.pretrain.tokenizer import train_tokenizer
 from recode.train.recipes import PretrainRecipe
 
@@ -277,7 +278,7 @@ def _pretrain(recipe: PretrainRecipe, folder: Path, on_step: Callable[[dict[str,
         tokenizer.save_pretrained(place)
         write_text(place / "recipe.json", json.dumps(recipe.model_dump(mode="json"), indent=1))
 
-    whole(folder / "model", save)
+    write_folder(folder / "model", save)
 
 
 def _fitting(block: list[Example], recipe: PretrainRecipe, step: int, number: int) -> list[list[Example]]:
@@ -317,7 +318,7 @@ def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenize
         tokenizer = train_tokenizer([*texts, *functions("train")], recipe.model.vocabulary)
         model = new_model(recipe, tokenizer)
     if not (folder / "tokenizer").exists():
-        whole(folder / "tokenizer", tokenizer.save_pretrained)
+        write_folder(folder / "tokenizer", tokenizer.save_pretrained)
     return tokenizer, model
 
 

@@ -28,12 +28,13 @@ from recode.models import attention, llama
 from recode.records import write_jsonl, write_text
 from recode.rewards import trl_reward
 from recode.train.data import Prompts, load_prompts, plan
+from recode.train.dynamic_sampling import fresh_rows
 from recode.train.failures import LOWER_RATE, check_context, check_server, explained, guarded
 from recode.train.folder import claimed
 from recode.train.model_card import write_card
 from recode.train.recipes import Optimization, PolicyRecipe, SftRecipe
-from recode.train.trl.adapters import load_base, peft_config, save_merged
-from recode.train.trl.policy import PolicyTrainer, fresh_rows
+from recode.train.trl.lora import load_base, peft_config, save_merged
+from recode.train.trl.policy import PolicyTrainer
 
 OnStep = Callable[[dict[str, float]], None]
 
