@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--to", default="numpy==2.4.6")
     asked = parser.parse_args()
-    command = [sys.executable, "-c", "from recode.cli.app import main; main()", "scan"]
+    command = [sys.executable, "-m", "recode", "scan"]
     cores = set(sorted(os.sched_getaffinity(0))[:2])
     with tempfile.TemporaryDirectory() as name:
         lines = write_project(Path(name), asked.lines, asked.to.partition("==")[0])

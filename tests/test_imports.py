@@ -20,7 +20,7 @@ LAYERS = [
     {"dataset"},
     {"collect"},
     {"rewards", "sandbox", "models", "invent"},
-    {"prompts", "source", "symbol", "records", "run_folder", "errors", "machine"},
+    {"display", "html", "prompts", "source", "symbol", "records", "run_folder", "shipped", "errors", "machine"},
 ]
 HEAVY = {"torch", "transformers", "trl", "vllm"}
 HEAVY_PARTS = {"train", "evaluate", "models"}

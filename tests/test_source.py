@@ -6,13 +6,14 @@ import ast
 import sysconfig
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recode.source import clean, parses
+from recode.source import clean, compiles, parse_quietly, parses
 
 # Pieces that meet badly: any program that some of them make must keep its syntax tree.
 PIECES = [
@@ -158,3 +159,39 @@ def test_hostile_programs_do_not_parse_and_take_little_time(code: str) -> None:
     assert not parses(code)
     clean(code)
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("code", ["x = '\\d'", "1if x else y"])
+def test_parsing_quietly_never_warns_and_switches_no_filter(code: str) -> None:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        assert isinstance(parse_quietly(code), ast.Module)
+        assert [one for one in warnings.filters if one in before] == before
+        assert len(warnings.filters) <= len(before) + 1
+        with pytest.raises(SyntaxError):
+            ast.parse(code)
+    assert seen == []
+
+
+def test_threads_that_parse_quietly_leave_the_filters_alone() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        parse_quietly("x = 1")
+        before = list(warnings.filters)
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(parses, ["x = '\\d'"] * 2000))
+        assert list(warnings.filters) == before
+
+
+def test_an_expression_is_parsed_quietly() -> None:
+    assert isinstance(parse_quietly("'\\d'", "eval").body, ast.Constant)
+    with pytest.raises(SyntaxError):
+        parse_quietly("x = 1", "eval")
+
+
+def test_a_bare_return_parses_but_does_not_compile() -> None:
+    assert parses("return 1")
+    assert not compiles("return 1")
+    assert compiles("x = '\\d'")
+    assert not compiles("x\x00")

@@ -23,14 +23,15 @@ from rich.table import Table
 from recode.errors import RecipeError, RecordError
 from recode.evaluate.benchmark import fixed_choice
 from recode.evaluate.forgetting import held_out_python, python_loss
+from recode.evaluate.judging.judge_pool import Judges, sensible
 from recode.evaluate.judging.migrations import SPLITS as FILES
 from recode.evaluate.judging.migrations import Judged, as_row, evaluate, read_split, summary
-from recode.evaluate.judging.parallel import Judges, sensible
 from recode.evaluate.statistics import paired_bootstrap
 from recode.machine import cores
 from recode.models import load, quiet
-from recode.records import Migration, is_begun, read_jsonl, write_jsonl, write_text
+from recode.records import Migration, read_jsonl, write_jsonl, write_text
 from recode.rewards.answer import gradable
+from recode.run_folder import Claim
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, load_recipe
 from recode.train.worker_pool import WorkerPool, sensible_jobs
 
@@ -110,14 +111,10 @@ def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
 
 
 def _claim(settings: Settings) -> None:
-    path = settings.out / "settings.json"
     recipes = {arm: load_recipe(settings.recipes / f"{arm}.toml").model_dump(mode="json") for arm in TRAINED}
     asked = json.dumps({"seed": settings.seed, "data": str(settings.data), "recipes": recipes})
-    if is_begun(settings.out, path.name) and path.read_text(encoding="utf-8") != asked:
-        raise RecipeError(
-            f"{settings.out}: holds a quickstart with other settings; choose another folder with --out, or delete it"
-        )
-    write_text(path, asked)
+    claim = Claim(settings.out, "settings.json", "a quickstart with other settings")
+    claim.take(asked, lambda content: content == asked.encode())
 
 
 def _train(settings: Settings, arms: tuple[str, ...], progress: Progress) -> None:
@@ -147,7 +144,7 @@ def train_arm(progress: Progress, settings: Settings, arm: str) -> None:
     Raises:
         RecodeError: the recipe is of another kind, or what it names is missing.
     """
-    from recode.train.launch import note
+    from recode.train.launch import step_summary
     from recode.train.trl.run import train
 
     recipe = load_recipe(settings.recipes / f"{arm}.toml", {"seed": settings.seed})
@@ -159,7 +156,7 @@ def train_arm(progress: Progress, settings: Settings, arm: str) -> None:
     task = progress.add_task(f"train {arm}", total=recipe.optimization.steps, note="")
 
     def show(step: dict[str, float]) -> None:
-        progress.update(task, completed=step["step"], note=note(step))
+        progress.update(task, completed=step["step"], note=step_summary(step))
 
     train(recipe, settings.out / arm, on_step=show)
     progress.update(task, completed=recipe.optimization.steps)

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recode.errors import RecordError
+from recode.symbol import Symbol
 
 Kind = Literal[
     "renamed",
@@ -75,8 +76,8 @@ class ApiUpdate(Record):
     deprecated_in: str = ""
     removed_in: str = ""
     kind: Kind
-    old_symbol: str
-    new_symbol: str
+    old_symbol: Symbol
+    new_symbol: Symbol
     description: str
     update_info: str
     evidence: tuple[Evidence, ...] = ()
@@ -213,18 +214,6 @@ def write_bytes(path: str | Path, content: bytes, mode: int | None = None) -> No
         if isinstance(error, OSError):
             raise RecordError(f"{path}: cannot be written ({error.strerror})") from None
         raise
-
-
-def is_begun(folder: Path, claim: str) -> bool:
-    """Say whether a folder holds its claim, the file that says whose work it is, and something that was done under it."""
-    return (folder / claim).exists() and any(path.name != claim for path in folder.iterdir())
-
-
-def shipped(path: str) -> Path:
-    """Return the path: as it is, or below the checkout that this package runs from."""
-    given = Path(path)
-    beside = Path(__file__).resolve().parents[2] / path
-    return beside if not given.exists() and beside.exists() else given
 
 
 def _umask() -> int:

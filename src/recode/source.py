@@ -1,7 +1,7 @@
-"""What we know about Python source text: whether it parses, and what remains of it without comments and blank lines.
+"""Facts about Python source text: whether it parses, and what is left of it without comments and blank lines.
 
-Lexical questions are put to the standard library's tokenizer: only it tells a comment from a `#` inside a string.
-Programs in which every line can be read by itself take a short cut.
+Lexical questions go to the standard library's tokenizer, because only a tokenizer can tell a comment from a `#` inside
+a string. Programs in which every line can be read on its own take a faster path.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ import tokenize
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal, overload
 
-# The filters of `warnings` belong to the whole process: two threads that change them at once leave them changed for
-# good.
-_PARSING = threading.Lock()
+_FILE_NAME = "<recode source>"
+"""The file name of all text parsed here. The interpreter attributes its warnings to it, so that a filter can name it."""
+
+# The tokenizer names no file, so its warnings (since Python 3.12) can only be silenced for the whole process. Two threads
+# that change the filters of `warnings` at once can leave them changed for good.
+_TOKENIZING = threading.Lock()
 
 _ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
-"""All that the interpreter was seen to raise for text that is no program."""
+"""Everything the interpreter was seen to raise for text that is not a program."""
 
-# Since Python 3.12 a formatted string comes as many tokens, between a start and an end; before, as one.
+# Since Python 3.12 a formatted string arrives as many tokens between a start and an end; before, as one.
 _STRING_STARTS = {getattr(token, name, -1) for name in ("FSTRING_START", "TSTRING_START")}
 _STRING_ENDS = {getattr(token, name, -1) for name in ("FSTRING_END", "TSTRING_END")}
 _BLANK = " \t\f"
@@ -33,39 +37,79 @@ _STRING_OR_MARK = re.compile(r"'[^']*'|\"[^\"]*\"|#")
 _FORMATTED = re.compile(r"[fFtT][rR]?[\"']")
 
 
+@overload
+def parse_quietly(code: str, mode: Literal["exec"] = "exec") -> ast.Module: ...
+@overload
+def parse_quietly(code: str, mode: Literal["eval"]) -> ast.Expression: ...
+
+
+def parse_quietly(code: str, mode: Literal["exec", "eval"] = "exec") -> ast.Module | ast.Expression:
+    r"""Parse a program (or, with `mode="eval"`, an expression) without the interpreter's warnings about its text.
+
+    Python warns of invalid escapes such as `"\d"` while it parses; under `-W error` that would be a syntax error. Safe to
+    call from several threads: the warning filters are never switched, only extended by one that names the parsed file.
+
+    Raises:
+        SyntaxError: the text is not a program of this Python.
+        ValueError, RecursionError, MemoryError, OverflowError, SystemError: the interpreter gives up on it (NUL characters,
+            lone surrogates, too deep nesting).
+    """
+    _ignore_warnings_of_parsed_text()
+    tree = ast.parse(code, _FILE_NAME, mode)
+    assert isinstance(tree, ast.Module | ast.Expression)
+    return tree
+
+
 def parses(code: str) -> bool:
     """Say whether `code` is a syntactically valid Python program. Never raises and never warns.
 
-    The empty program is valid. Text that the parser gives up on (null bytes, lone surrogates, too deep nesting,
+    The empty program is valid. Text that the parser gives up on (NUL characters, lone surrogates, too deep nesting,
     integers beyond the interpreter's limit) is not.
     """
     try:
-        with _quietly():
-            try:
-                # A quarter quicker than `ast.parse`, which hands the whole tree to Python. It refuses more: what a scope cannot hold.
-                symtable.symtable(code, "<code>", "exec")
-            except _ERRORS:
-                ast.parse(code)
+        _ignore_warnings_of_parsed_text()
+        try:
+            # A quarter faster than `ast.parse`, which hands the whole tree to Python. It refuses more: what a scope cannot hold.
+            symtable.symtable(code, _FILE_NAME, "exec")
+        except _ERRORS:
+            parse_quietly(code)
     except _ERRORS:
         return False
     return True
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Silence the interpreter's remarks on source text; under `-W error` they would turn into syntax errors."""
-    with _PARSING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def compiles(code: str) -> bool:
+    """Say whether `code` is a program whose statements stand where they may: a bare `return` parses but does not compile."""
+    _ignore_warnings_of_parsed_text()
+    try:
+        compile(code, _FILE_NAME, "exec", dont_inherit=True)
+    except _ERRORS:
+        return False
+    return True
+
+
+def _ignore_warnings_of_parsed_text() -> None:
+    """Make sure that the first warning filter is the one that ignores warnings about `_FILE_NAME`.
+
+    Checked at every call because others change the filters too (`catch_warnings`, pytest). Adding the filter twice leaves
+    one, so threads cannot disturb each other.
+    """
+    first = warnings.filters[0] if warnings.filters else None
+    if first != _FILTER:
+        warnings.filterwarnings("ignore", module=_FILTER[3].pattern)
+
+
+_FILTER = ("ignore", None, Warning, re.compile(re.escape(_FILE_NAME)), 0)
+"""The filter as `warnings.filters` holds it: action, message, category, module, line."""
 
 
 def clean(code: str) -> str:
     r"""Return `code` without comments, blank lines and white space at line ends. Never raises.
 
-    The syntax tree stays the same: strings are kept to the letter (blank lines and `#` inside them too, and everything
-    inside a formatted string), and so is indentation. Line ends become `\n`, and there is none after the last line.
-    Text that the tokenizer gives up on is cleaned up to that place and kept from there on. This is the cleaning of the
-    paper's EM* and ES* (arXiv 2506.20495), made exact.
+    The syntax tree stays the same: strings are kept verbatim (with blank lines and `#` inside them, and everything inside a
+    formatted string), and so is indentation. Line ends become `\n`, and there is none after the last line. Text that the
+    tokenizer gives up on is cleaned up to that place and kept from there on. This is the cleaning of the paper's EM* and
+    ES* (arXiv 2506.20495), made exact.
     """
     # The parser itself reads all three line ends as one, inside strings too.
     code = code.replace("\r\n", "\n").replace("\r", "\n")
@@ -79,9 +123,9 @@ def clean(code: str) -> str:
 
 
 def _is_plain(code: str) -> bool:
-    """Say whether every line of `code` can be read by itself: no string and no continuation goes on in the next one.
+    """Say whether every line of `code` can be read on its own: no string or continuation runs into the next line.
 
-    Most programs are so, and the tokenizer would take twice as long as the parser.
+    Most programs are like that, and the tokenizer would take twice as long as the parser.
     """
     if "\\" in code or '"""' in code or "'''" in code:
         return False
@@ -90,7 +134,7 @@ def _is_plain(code: str) -> bool:
 
 
 def _before_comment(line: str) -> str:
-    """Cut the comment off a line of a plain program, where a string is all from one quote to the next of its kind."""
+    """Cut the comment off a line of a plain program, where a string ends at the next quote of its kind."""
     if "#" in line:
         for part in _STRING_OR_MARK.finditer(line):
             if part.group() == "#":
@@ -109,7 +153,7 @@ def _lexical(code: str) -> tuple[dict[int, int], set[int], int]:
     starts: list[int] = []
     reached = 1
     try:
-        with _quietly():
+        with _quiet_tokenizer():
             for kind, _, (row, column), (end_row, _), _ in tokenize.generate_tokens(io.StringIO(code).readline):
                 reached = max(reached, end_row)
                 if kind in _STRING_STARTS:
@@ -123,6 +167,17 @@ def _lexical(code: str) -> tuple[dict[int, int], set[int], int]:
     except (tokenize.TokenError, *_ERRORS):
         return comments, inside, starts[0] if starts else reached
     return comments, inside, code.count("\n") + 2
+
+
+@contextmanager
+def _quiet_tokenizer() -> Iterator[None]:
+    """Silence the tokenizer; before Python 3.12 it is written in Python and warns of nothing."""
+    if sys.version_info < (3, 12):
+        yield
+        return
+    with _TOKENIZING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _without(lines: list[str], comments: dict[int, int], inside: set[int], reached: int) -> str:

@@ -165,3 +165,18 @@ def test_pruning_keeps_what_the_locks_name(toy_index: Path, tmp_path: Path) -> N
     assert not left.exists()
     assert ensure_environment(gone, tmp_path).python.exists()
     assert environments.read_locks(tmp_path / "locks") == [kept, gone]
+
+
+def test_a_missing_lock_of_the_installed_package_is_written_to_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "share" / "locks"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("RECODE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(environments, "is_shipped_copy", lambda path: path == folder)
+    monkeypatch.setattr(environments, "_resolve", lambda wanted: ("lib==1.0",))
+    assert ensure_lock(folder, "lib", "1.0", ["numpy<2"]).pins == ("lib==1.0",)
+    assert [path.name for path in folder.iterdir()] == []
+    assert environments.locked_requirements(folder, "lib", "1.0") == ("numpy<2",)
+    monkeypatch.setattr(environments, "_resolve", lambda wanted: pytest.fail("resolved twice"))
+    assert ensure_lock(folder, "lib", "1.0", ["numpy<2"]).pins == ("lib==1.0",)

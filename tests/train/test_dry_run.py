@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from recode.cli.app import app
 from recode.errors import RecipeError, RecodeError
 from recode.models import resolve
-from recode.train import distributed, launch
-from recode.train.launch import launch_on
+from recode.train import distributed
+from recode.train.launch import prepare
 from recode.train.recipes import Hardware, PolicyRecipe, Vllm, load_recipe
 from recode.train.scaling import CARDS, seconds, shape_of
 
@@ -41,17 +41,17 @@ def nothing_leaves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: str(path.relative_to(ROOT / "recipes")))
 def test_every_recipe_is_shown_on_every_engine(path: Path, tmp_path: Path) -> None:
     recipe = load_recipe(path)
-    shown = str(launch_on("trl", path, tmp_path / "run", {}, dry_run=True))
+    shown = str(prepare("trl", path, tmp_path / "run", {}).describe())
     assert recipe.model in shown  # type: ignore[operator]
-    assert "recode.cli.app train" in shown
+    assert "-m recode train" in shown
     assert "does not fit" not in shown or "24gb" not in str(path) or "24 GB: " in shown
     if path.parent.name == "24gb":
         assert "24 GB" not in shown or ", fits" in next(line for line in shown.splitlines() if ", 24 GB" in line)
     if recipe.method == "sft" or getattr(recipe, "adapter", None):
         with pytest.raises(RecipeError, match="--engine trl"):
-            launch_on("verl", path, tmp_path / "run", {}, dry_run=True)
+            prepare("verl", path, tmp_path / "run", {}).describe()
     else:
-        shown = str(launch_on("verl", path, tmp_path / "run", {}, dry_run=True))
+        shown = str(prepare("verl", path, tmp_path / "run", {}).describe())
         assert "verl.trainer.main_ppo --config-path" in shown
         assert '"custom_reward_function"' in shown
     assert not list(tmp_path.iterdir())
@@ -77,9 +77,7 @@ def test_the_hours_are_those_of_every_batch(tmp_path: Path) -> None:
     # Two minibatches: two steps on each batch of rollouts.
     batches = recipe.optimization.steps // 2
     hours = batches * seconds(recipe, shape, CARDS[80]).total / 3600
-    line = next(
-        line for line in str(launch_on("trl", path, tmp_path, {}, dry_run=True)).splitlines() if "80 GB" in line
-    )
+    line = next(line for line in str(prepare("trl", path, tmp_path, {}).describe()).splitlines() if "80 GB" in line)
     assert f" {hours:.1f} hours in all before any refill" in line
     assert f"at most {hours:.0f} hours" in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
@@ -103,7 +101,7 @@ def test_the_launch_line_has_every_machine_and_process(monkeypatch: pytest.Monke
     assert "--machine_rank 1 --main_process_ip 10.0.0.1" in " ".join(distributed.with_machine(command))
     assert distributed.launch_command(with_hardware(recipe), ["r.toml"])[1:] == [
         "-m",
-        "recode.cli.app",
+        "recode",
         "train",
         "r.toml",
     ]
@@ -117,7 +115,7 @@ def test_accelerate_itself_takes_the_launch_line() -> None:
         command = distributed.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
         line = ["0" if part.startswith("$") else part for part in command[3:]]
         arguments = launch_command_parser().parse_args(line)
-        assert arguments.training_script == "recode.cli.app"
+        assert arguments.training_script == "recode"
         assert arguments.training_script_args == ["train", "r.toml"]
         assert arguments.num_processes == hardware["gpus"] * hardware.get("machines", 1)
         assert arguments.use_fsdp == ("sharding" in hardware)
@@ -154,13 +152,13 @@ def test_a_launched_process_that_is_alone_does_not_launch_again(
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    launch_on("trl", path, tmp_path, {}, dry_run=False)
+    prepare("trl", path, tmp_path, {}).run()
     assert len(launched) == 1
     # What was launched finds its parent's variables and nobody beside itself.
     for name, value in launched[0].items():
         monkeypatch.setenv(name, value)
     with pytest.raises(RecodeError, match="accelerate started one process where"):
-        launch_on("trl", path, tmp_path, {}, dry_run=False)
+        prepare("trl", path, tmp_path, {}).run()
     assert len(launched) == 1
 
 
@@ -188,6 +186,4 @@ def test_the_line_of_a_server_has_the_port_of_its_address_and_the_folder_of_an_e
 def test_more_gpus_than_there_are_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     with pytest.raises(RecipeError, match="asks for 2 GPUs and this machine has 1"):
-        launch.launch_on(
-            "trl", ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml", tmp_path, {}, dry_run=False
-        )
+        prepare("trl", ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml", tmp_path, {}).run()

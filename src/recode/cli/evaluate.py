@@ -9,6 +9,7 @@ from recode.errors import RecodeError
 from recode.evaluate.benchmarks import BENCHMARKS
 from recode.evaluate.run import DEFAULT, Options, run_evaluation
 from recode.models import Backend, EndpointBackend, LocalBackend, VllmBackend, quiet
+from recode.shipped import shipped
 
 
 def launch(
@@ -49,7 +50,7 @@ def _files(data: Sequence[str], chosen: Sequence[str]) -> tuple[dict[str, str], 
     A bare path of a folder that holds the project's data, such as `data`, is that folder for all its splits.
     """
     files: dict[str, str] = {}
-    folder = Path("data")
+    folder = shipped("data")
     for one in data:
         name, equals, path = one.partition("=")
         if equals and name in BENCHMARKS:

@@ -14,10 +14,11 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from recode.dataset.verify.mentions import words_of
 from recode.errors import RecordError
 from recode.records import Kind, Migration, Record, first_fault, read_jsonl
 from recode.source import parses
-from recode.symbol import words_of
+from recode.symbol import Symbol
 
 AUTHOR = "imported"
 
@@ -70,8 +71,8 @@ def _entry(record: Published, family: str, number: int) -> Migration:
         old_version="",
         new_version=record.new_version.strip().lstrip("=<>~! "),
         kind=kind,
-        old_symbol=old,
-        new_symbol=new,
+        old_symbol=Symbol(old),
+        new_symbol=Symbol(new),
         description=record.description,
         update_info=record.update_info,
         old_code=record.old_code.strip("\n") + "\n",

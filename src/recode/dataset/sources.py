@@ -12,14 +12,15 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from recode.errors import RecordError
 from recode.records import ApiUpdate, Evidence, Kind, Migration, Record
-from recode.symbol import parse_symbol
+from recode.symbol import Symbol
 
 AUTHOR = "hand-written"
 
 
-def _symbol(text: str) -> str:
-    parse_symbol(text)
-    return text
+def _not_empty(symbol: Symbol) -> Symbol:
+    if not symbol.path:
+        raise ValueError("is empty; name the old API, such as numpy.ndarray.ptp")
+    return symbol
 
 
 def _migration_kind(kind: Kind) -> Kind:
@@ -29,7 +30,6 @@ def _migration_kind(kind: Kind) -> Kind:
 
 
 Text = Annotated[str, Field(min_length=1)]
-SymbolText = Annotated[str, AfterValidator(_symbol)]
 
 
 class Program(Record):
@@ -45,8 +45,8 @@ class Update(Record):
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
     kind: Annotated[Kind, AfterValidator(_migration_kind)]
-    old_symbol: Annotated[str, Field(min_length=1), AfterValidator(_symbol)]
-    new_symbol: SymbolText
+    old_symbol: Annotated[Symbol, AfterValidator(_not_empty)]
+    new_symbol: Symbol
     deprecated_in: str = ""
     removed_in: str = ""
     description: Text

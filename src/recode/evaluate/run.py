@@ -21,7 +21,8 @@ from recode.evaluate.benchmarks import open_benchmark
 from recode.evaluate.generations import Generations, generation_key
 from recode.evaluate.results import summarize
 from recode.models import Backend, Prompt, Sampling
-from recode.records import is_begun, read_jsonl, write_jsonl, write_text
+from recode.records import read_jsonl, write_jsonl, write_text
+from recode.run_folder import Claim
 
 DEFAULT = ("test_generated", "test_updates", "test_libraries", "no_op")
 """What is evaluated where nothing is named."""
@@ -120,24 +121,21 @@ def _claim(options: Options, backend: Backend | None, thinker: Backend | None) -
     Raises:
         RecodeError: the folder holds the evaluation of something else.
     """
-    path = options.out / "settings.json"
     given = {"completions": _digest(options.completions)}
     who = {"model": backend.name, "fingerprint": backend.fingerprint()} if backend else given
     asked = {
         **who, "thinker": thinker.name if thinker else None, "seed": options.seed, "samples": options.samples,
         "temperature": options.temperature, "top_p": options.top_p, "max_tokens": options.max_tokens, "limit": options.limit,
     }  # fmt: skip
-    try:
-        # A folder of before there was a limit had none.
-        begun = is_begun(options.out, path.name)
-        there = {"limit": None, **json.loads(path.read_text(encoding="utf-8"))} if begun else asked
-    except (ValueError, TypeError):
-        there = None
-    if there != asked:
-        raise RecodeError(
-            f"{options.out}: holds an evaluation with other settings; choose another folder with --out, or delete it"
-        )
-    write_text(path, json.dumps(asked))
+
+    def is_same(content: bytes) -> bool:
+        try:
+            # Folders written before there was a limit have none.
+            return {"limit": None, **json.loads(content)} == asked
+        except (ValueError, TypeError):
+            return False
+
+    Claim(options.out, "settings.json", "an evaluation with other settings").take(json.dumps(asked), is_same)
 
 
 def _digest(path: Path | None) -> str | None:

@@ -1,7 +1,7 @@
-"""Real Python text that may be used freely: the functions of the standard library of the running interpreter (PSF licence).
+"""Real Python text that may be used freely: the functions of the running interpreter's standard library (PSF licence).
 
-It keeps a small model's Python from being only what the generator writes, it measures forgetting, and it gives made-up renamings
-a real program around them. Files are split by hash, so that held-out text is never trained on.
+It shows a small model other Python than the generator's, it measures forgetting, and it provides real programs for made-up renamings. Files are
+split by hash, so that held-out text is never trained on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from recode.invent.names import Namer, Pool
 from recode.invent.world import World
 from recode.records import Kind, Migration
 from recode.source import parses
+from recode.symbol import Symbol
 
 _SKIPPED = {
     "site-packages",
@@ -36,19 +37,19 @@ HELD_OUT_SHARE = 0.08
 def functions(pool: Pool, longest: int = 600) -> tuple[str, ...]:
     """Return the source of functions and methods of 3 to 18 lines and at most `longest` characters, dedented, in a fixed order.
 
-    `test` is the text of the held-out files; what stands there too is not in `train`.
+    `test` is the text of the held-out files. A function that also appears there is not in `train`.
     """
     root = Path(sysconfig.get_path("stdlib"))
-    found = []
+    sources = []
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
         digest = hashlib.sha256(relative.as_posix().encode()).digest()
         held_out = int.from_bytes(digest[:4], "big") < HELD_OUT_SHARE * 2**32
         if _SKIPPED & set(relative.parts) or held_out != (pool == "test"):
             continue
-        found += _functions_of(path, longest)
+        sources += _functions_of(path, longest)
     held = set() if pool == "test" else set(functions("test", longest))
-    return tuple(one for one in dict.fromkeys(found) if one not in held)
+    return tuple(source for source in dict.fromkeys(sources) if source not in held)
 
 
 def _functions_of(path: Path, longest: int) -> list[str]:
@@ -57,11 +58,11 @@ def _functions_of(path: Path, longest: int) -> list[str]:
         tree = ast.parse(text)
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
         return []
-    lines, found = text.splitlines(), []
+    lines, sources = text.splitlines(), []
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.end_lineno and 3 <= node.end_lineno - node.lineno + 1 <= 18:
             source = textwrap.dedent("\n".join(lines[node.lineno - 1 : node.end_lineno])).rstrip()
-            # Dedenting breaks a function whose docstring stands further left than its code.
+            # Dedenting breaks a function whose docstring is indented less than its code.
             if (
                 len(source) <= longest
                 and source.isascii()
@@ -69,12 +70,12 @@ def _functions_of(path: Path, longest: int) -> list[str]:
                 and source.startswith(("def", "@"))
                 and parses(source)
             ):
-                found.append(source)
-    return found
+                sources.append(source)
+    return sources
 
 
 def rename_in_python(world: World, names: Namer, number: int) -> Migration | None:
-    """Return a made-up renaming in a real function, or None where the function drawn has no call to rename."""
+    """Return a made-up renaming in a real function, or None if the function drawn has no call to rename."""
     source = world.rng.choice(functions("train", 420)) + "\n"
     tree = ast.parse(source)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
@@ -107,9 +108,26 @@ def rename_in_python(world: World, names: Namer, number: int) -> Migration | Non
     family = f"{world.package}-python-{number}"
     return Migration(
         id=family, family_id=family, library=world.package, old_version=world.old_version, new_version=world.new_version, kind=kind,
-        old_symbol=old_symbol, new_symbol=new_symbol, description=note, update_info=note, old_code=source, new_code=new_source,
-        author="generator",
+        old_symbol=_symbol(world, old_symbol), new_symbol=_symbol(world, new_symbol), description=note, update_info=note,
+        old_code=source, new_code=new_source, author="generator",
     )  # fmt: skip
+
+
+def _symbol(world: World, text: str) -> Symbol:
+    """Return the symbol of a text; what is called on an expression (`open(x).read`) goes by what stands before its parenthesis.
+
+    The thoughts in pretraining blocks show this part, so blocks made by earlier versions stay the same. Where that is no path either
+    (`"".join`), its last word becomes a name of the library.
+    """
+    head = text.partition("(")[0]
+    for candidate in (text, head, f"{world.library}.{head.rpartition('.')[2]}"):
+        try:
+            symbol = Symbol(candidate)
+        except ValueError:
+            continue
+        if symbol:
+            return symbol
+    return Symbol(world.library)
 
 
 def _replace_attribute(source: str, old: str, new: str) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from recode.invent.names import VARIABLES, Namer
 from recode.records import Migration
 from recode.source import parses
+from recode.symbol import Symbol
 
 _METHODS = {name for kind in (str, list, dict, set, tuple, int, float, bytes) for name in dir(kind)}
 _OWN = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *_METHODS, *VARIABLES, "self", "args", "kwargs", "python"}
@@ -34,11 +35,11 @@ class _Exchange:
         self._numbers: dict[str, str] = {}
 
     def text(self, text: str) -> str:
-        """Return program text with its words and numbers exchanged; escapes, one-letter names and Python's own names stay."""
+        """Return program text with its words and numbers replaced; escapes, one-letter names and Python's own names stay."""
         return _PIECE.sub(lambda match: self._piece(match.group()), text)
 
     def note(self, text: str, library: str, name: str) -> str:
-        """Return a note retold: what stands in backticks as code, and the library's name wherever it stands."""
+        """Return a note with its code (in backticks) and the name of the library replaced."""
         parts = re.split(r"(`[^`]*`)", text)
         known = re.compile(rf"\b(?:{re.escape(library)}|{re.escape(library.replace('-', '_'))})\b", re.IGNORECASE)
         return "".join(self.text(part) if part.startswith("`") else known.sub(name, part) for part in parts)
@@ -56,7 +57,7 @@ class _Exchange:
             made = self._names.free_word()
             while made in self._words.values():
                 made = self._names.free_word()
-            # An alias stays as short as people like them.
+            # A short word, such as an alias, stays short.
             self._words[low] = self._short(made, len(low)) if len(low) < 3 else made
         made = self._words[low]
         return (
@@ -80,9 +81,9 @@ class _Exchange:
 
 
 def retell(entry: Migration, rng: random.Random, names: Namer, noted: Migration | None = None) -> Migration | None:
-    """Return a migration of the same shape over a made-up library; None where the exchange broke the program.
+    """Return a migration of the same shape over a made-up library; None if the replacement broke the program.
 
-    With `noted`, another entry whose note does not concern the program, the result is a no-op.
+    If `noted` is given, another entry whose note does not concern the program, the result is a no-op.
     """
     about = noted or entry
     kept = set(_OWN)
@@ -90,7 +91,7 @@ def retell(entry: Migration, rng: random.Random, names: Namer, noted: Migration 
         if module in sys.stdlib_module_names:
             kept |= {module, *re.findall(r"\w+", imported)}
     exchange = _Exchange(rng, names, kept)
-    library = exchange.text(about.old_symbol.split(".")[0])
+    library = exchange.text(about.old_symbol.package)
     old, new = exchange.text(entry.old_code), exchange.text(entry.new_code)
     note = exchange.note(about.update_info, about.library, library)
     if not parses(old) or not parses(new) or (noted is None and old == new):
@@ -98,7 +99,7 @@ def retell(entry: Migration, rng: random.Random, names: Namer, noted: Migration 
     return about.model_copy(
         update={
             "id": f"retold-{about.id}", "family_id": f"retold-{about.family_id}", "library": library, "update_info": note, "description": note,
-            "old_symbol": exchange.text(about.old_symbol), "new_symbol": exchange.text(about.new_symbol),
+            "old_symbol": Symbol(exchange.text(about.old_symbol)), "new_symbol": Symbol(exchange.text(about.new_symbol)),
             "new_version": exchange.text(about.new_version), "old_code": old, "new_code": old if noted else new,
             "kind": "no_op" if noted else about.kind, "author": "generator",
         }
@@ -106,7 +107,7 @@ def retell(entry: Migration, rng: random.Random, names: Namer, noted: Migration 
 
 
 def retell_any(entries: Sequence[Migration], rng: random.Random, names: Namer, no_op_share: float) -> Migration | None:
-    """Return one of the entries retold; a share of them with the note of another library's entry, so that nothing is to change."""
+    """Return one of the entries retold. A share of them gets the note of another library's entry, so that nothing has to change."""
     entry = rng.choice(entries)
     others = [other for other in entries if other.library != entry.library] if rng.random() < no_op_share else []
     return retell(entry, rng, names, rng.choice(others) if others else None)

@@ -22,6 +22,7 @@ from pathlib import Path
 from recode.errors import EnvironmentBuildError, MissingExtraError
 from recode.machine import only_one
 from recode.records import write_text
+from recode.shipped import is_shipped_copy
 
 PYTHON = "3.11"
 """The Python release of all environments: the newest for which the oldest library releases in the data have wheels."""
@@ -60,7 +61,8 @@ def ensure_lock(folder: Path, library: str, version: str, requires: Sequence[str
     """Read the lock of a library's release; resolve and write it first where there is none.
 
     Args:
-        folder: where locks are kept, as `<library>-<version>.txt`.
+        folder: where locks are kept, as `<library>-<version>.txt`. A missing one is written to `$RECODE_HOME/locks` where
+            the folder is read-only or belongs to the installed package.
         library: the distribution's name.
         version: its exact version.
         requires: further requirements, such as `numpy==1.26.4`; a lock resolved for other ones is resolved anew.
@@ -69,17 +71,25 @@ def ensure_lock(folder: Path, library: str, version: str, requires: Sequence[str
         EnvironmentBuildError: the requirements cannot be met by wheels for Python `PYTHON`.
         MissingExtraError: uv is not installed.
     """
-    path = folder / f"{library}-{version}.txt"
+    files = _lock_files(folder, library, version)
     # Spaces part the requirements in the header, so one such as `numpy < 2` loses its own.
     wanted = [f"{library}=={version}", *("".join(one.split()) for one in requires)]
     header = f"# Python {PYTHON}: {' '.join(wanted)}"
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines()
+    for file in files:
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         if lines and lines[0] == header:
-            return Lock(path.stem, _pins(lines))
-    lock = Lock(path.stem, _resolve(wanted))
-    write_text(path, "\n".join([header, *lock.pins]) + "\n")
+            return Lock(file.stem, _pins(lines))
+    lock = Lock(files[-1].stem, _resolve(wanted))
+    write_text(files[-1], "\n".join([header, *lock.pins]) + "\n")
     return lock
+
+
+def _lock_files(folder: Path, library: str, version: str) -> list[Path]:
+    """Return where the lock of a release may be, the last one being where a missing one is written."""
+    path = folder / f"{library}-{version}.txt"
+    # A folder that does not exist yet will be made.
+    read_only = is_shipped_copy(folder) or (folder.exists() and not os.access(folder, os.W_OK))
+    return [path, recode_home() / "locks" / path.name] if read_only else [path]
 
 
 def read_locks(folder: Path) -> list[Lock]:
@@ -91,11 +101,11 @@ def read_locks(folder: Path) -> list[Lock]:
 
 def locked_requirements(folder: Path, library: str, version: str) -> tuple[str, ...]:
     """Return what a release's lock was resolved for besides the release itself; empty where there is no lock."""
-    try:
-        header = (folder / f"{library}-{version}.txt").read_text(encoding="utf-8").partition("\n")[0]
-    except OSError:
-        return ()
-    return tuple(header.partition(": ")[2].split(" ")[1:])
+    for path in _lock_files(folder, library, version):
+        if path.is_file():
+            header = path.read_text(encoding="utf-8").partition("\n")[0]
+            return tuple(header.partition(": ")[2].split(" ")[1:])
+    return ()
 
 
 def ensure_environment(lock: Lock, home: Path | None = None) -> Environment:
@@ -237,5 +247,5 @@ def uv_path() -> str:
         return str(find_uv_bin())
     except (ImportError, FileNotFoundError):
         raise MissingExtraError(
-            "uv, which builds the library environments, was not found; run: pip install -e '.[data]'"
+            "uv, which builds the library environments, was not found; run: pip install 'recode-rl[data]'"
         ) from None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +18,11 @@ from recode.errors import RecipeError
 from recode.evaluate.benchmarks import benchmark_class
 from recode.evaluate.forgetting import held_out_python, python_loss
 from recode.evaluate.run import Options, evaluate_on
-from recode.machine import only_one
 from recode.models import LocalBackend
 from recode.models.local import model_fingerprint
-from recode.records import shipped, write_text
+from recode.records import write_text
+from recode.run_folder import in_turn
+from recode.shipped import shipped
 from recode.study.pools import write_pool
 from recode.study.tables import PYTHON_LOSS, Arm, StudyTable
 from recode.train import inputs
@@ -104,7 +104,7 @@ def train_arm(table: StudyTable, name: str, seed: int, place: Place, progress: P
     arm, prepared = table.arms[name], prepare(table, name, seed, place)
     if prepared.recipe is None:
         return prepared
-    with _alone(Path(prepared.model).parent):
+    with in_turn(Path(prepared.model).parent):
         if not is_trained(prepared):
             if arm.after:
                 train_arm(table, arm.after, seed, place, progress)
@@ -120,14 +120,8 @@ def is_trained(prepared: Prepared) -> bool:
     return prepared.recipe is None or (folder.parent / "result.json").exists()
 
 
-def _alone(folder: Path) -> AbstractContextManager[None]:
-    """Wait until no other study is at this folder: two tables that share an arm may be run side by side."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return only_one(folder / ".lock")
-
-
 def _train(arm: Arm, prepared: Prepared, progress: Progress) -> None:
-    from recode.train.launch import note
+    from recode.train.launch import step_summary
 
     recipe, folder = prepared.recipe, Path(prepared.model).parent
     assert recipe is not None
@@ -135,7 +129,7 @@ def _train(arm: Arm, prepared: Prepared, progress: Progress) -> None:
     task = progress.add_task(recipe.method, total=steps, note="")
 
     def show(step: dict[str, float]) -> None:
-        progress.update(task, completed=step["step"], note=note(step))
+        progress.update(task, completed=step["step"], note=step_summary(step))
 
     if isinstance(recipe, PretrainRecipe):
         from recode.train.pretrain.run import pretrain
@@ -164,7 +158,7 @@ def evaluate_arm(table: StudyTable, name: str, seed: int, place: Place, progress
     drawn = prepared.recipe.seed if prepared.recipe else 1
     for benchmark, samples in wanted(table):
         folder = evaluation_folder(table, prepared, benchmark, samples, place)
-        with _alone(folder):
+        with in_turn(folder):
             if (folder / "results.json").exists():
                 continue
             options = Options(

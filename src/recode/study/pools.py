@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recode.invent import generate, generate_no_ops
-from recode.records import Migration, read_records, shipped, write_records
+from recode.records import Migration, read_records, write_records
+from recode.shipped import shipped
 from recode.study.tables import Pool
 from recode.train.recipes import TrainingData
 

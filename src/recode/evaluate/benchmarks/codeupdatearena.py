@@ -23,16 +23,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from recode.errors import RecordError
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
-from recode.evaluate.judging.answers import compiles, parsed, written_program
+from recode.evaluate.judging.answers import parsed, written_program
 from recode.evaluate.judging.in_process import Beside, judge_beside
 from recode.evaluate.judging.test_verdicts import judge_tasks
 from recode.machine import cores
 from recode.models.prompting import Prompt
-from recode.records import first_fault, read_jsonl, shipped
+from recode.records import first_fault, read_jsonl
 from recode.sandbox.environments import Environment
 from recode.sandbox.judging import Verdict
 from recode.sandbox.pool import Task
 from recode.sandbox.zygotes import Limits
+from recode.shipped import shipped
+from recode.source import compiles
 
 LIMITS = Limits(seconds=15.0, memory=4 << 30, processes=64)
 OWN_FILE = "codeupdatearena.jsonl"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
+
+from recode.source import compiles, parse_quietly
 
 _FENCE = re.compile(
     r"^[ \t]{0,3}(`{3,})[ \t]*([\w+-]*)[^\n`]*\n(.*?)(?:^[ \t]{0,3}\1`*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
@@ -53,20 +54,9 @@ def _bound(node: ast.stmt) -> set[str]:
 def parsed(code: str) -> ast.Module | None:
     """Return the syntax tree, or None where the text is no program."""
     try:
-        return ast.parse(code)
+        return parse_quietly(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-
-
-def compiles(code: str) -> bool:
-    """Say whether the text is a program whose statements stand where they may: a bare `return` parses, too."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            compile(code, "answer", "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
-    return True
 
 
 def completed_program(prompt: str, completion: str, name: str) -> str:

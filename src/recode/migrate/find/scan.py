@@ -6,7 +6,6 @@ import ast
 import multiprocessing
 import re
 import textwrap
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -24,8 +23,9 @@ from recode.migrate.find.statements import uses_in
 from recode.migrate.find.uses import Use
 from recode.migrate.project.files import project_files
 from recode.migrate.source.notebook import code_cells
-from recode.migrate.source.text import LARGEST, Unreadable, lines_of, read
+from recode.migrate.source.text import LARGEST, Unreadable, decode, lines_of, read_bytes
 from recode.records import ApiUpdate
+from recode.source import parse_quietly
 
 CONFIDENCE = 0.5
 """Findings that are less sure than this are not told unless asked for."""
@@ -162,7 +162,7 @@ def _read_of_job(file: Path) -> _Outcome:
 def _read_file(file: Path, job: _Job) -> _Outcome:
     folder, index, confidence = job
     try:
-        text = read(folder / file).text
+        text = decode(read_bytes(folder / file), python=file.suffix != ".ipynb").text
         if file.suffix == ".ipynb":
             return _notebook(file, text, index, confidence)
     except Unreadable as error:
@@ -192,9 +192,7 @@ def _worth_parsing(text: str, index: Index) -> bool:
 def _parsed(text: str) -> ast.Module | str:
     """Return a text's syntax tree, or why it has none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
+        return parse_quietly(text)
     except SyntaxError as error:
         return f"does not parse (line {error.lineno}: {error.msg})"
     except (ValueError, RecursionError, MemoryError) as error:

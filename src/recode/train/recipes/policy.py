@@ -66,7 +66,7 @@ class RewardTerms(Table):
     family: Literal["strict", "paper"] = "strict"
     weights: Annotated[
         dict[Literal["format", "exact", "edit", "lift", "progress", "execution"], FiniteFloat], Field(min_length=1)
-    ] = Field({"format": 1.0, "edit": 1.0})
+    ] = Field(default={"format": 1.0, "edit": 1.0})
 
 
 class Vllm(Table):

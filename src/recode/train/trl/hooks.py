@@ -77,6 +77,7 @@ class HookedTrainer(GRPOTrainer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.rollout_func: Any
         self.rollouts: Rollouts | None = None
         """The rollouts that the step at hand trains on, once `choose_rollouts` has chosen them."""
         self.idle: Tensor | None = None

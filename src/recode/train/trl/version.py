@@ -22,9 +22,7 @@ def check_trl() -> None:
     try:
         installed = version("trl")
     except PackageNotFoundError:
-        raise MissingExtraError(
-            "training needs TRL; run: pip install 'recode-rl[train]' (in a checkout: pip install -e '.[train]')"
-        ) from None
+        raise MissingExtraError("training needs TRL; run: pip install 'recode-rl[train]'") from None
     if not TESTED.contains(installed, prereleases=True):
         raise RecodeError(
             f"TRL {installed} is installed, and training overrides private methods of TRL {TESTED}; run: pip install 'trl{TESTED}'"

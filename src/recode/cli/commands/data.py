@@ -1,0 +1,170 @@
+"""`recode collect`, `synthesize`, `verify` and `recode data`: from releases of a library to verified migrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from recode.shipped import shipped
+
+app = typer.Typer()
+data_app = typer.Typer(help="Build the data set.", no_args_is_help=True, rich_markup_mode="markdown")
+app.add_typer(data_app, name="data")
+
+
+@app.command(epilog="Example: `recode collect numpy --from 1.26.4 --to 2.4.6 --out numpy.jsonl`")
+def collect(
+    libraries: Annotated[list[str], typer.Argument(help="A library as PyPI spells it; several: each as `LIB:A..B`.")],
+    old: Annotated[str | None, typer.Option("--from", help="The older release.")] = None,
+    new: Annotated[str | None, typer.Option("--to", help="The newer release.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the families there, as JSON Lines.")] = None,
+    package: Annotated[
+        str | None, typer.Option(help="The name programs import (default: found in the release).")
+    ] = None,
+    old_requires: Annotated[
+        list[str] | None,
+        typer.Option(help="A further pin for the older environment, such as `numpy<2`; repeat for more."),
+    ] = None,
+    new_requires: Annotated[list[str] | None, typer.Option(help="The same for the newer environment.")] = None,
+    locks: Annotated[
+        Path | None, typer.Option(help="Folder of locks; a missing one is resolved and written (default: a cache).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find the API updates between two releases, with evidence (exit code 1 if a library could not be looked at).
+
+    Both releases are imported and their public names compared; deprecation messages are read in the sources of every minor
+    release in between, and the release notes where the source distribution has them.
+    """
+    from recode.collect.collector import asked_of, collect_and_print
+
+    asked = asked_of(libraries, old, new, package, old_requires or (), new_requires or ())
+    if not collect_and_print(asked, locks, out, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Example: `recode synthesize numpy.jsonl --endpoint http://localhost:8000/v1 --model NAME --out programs.jsonl`"
+)
+def synthesize(
+    updates: Annotated[Path, typer.Argument(help="Update families, as `recode collect --out` writes them.")],
+    model: Annotated[str, typer.Option(help="The model's name at the endpoint; without one, a folder or hub name.")],
+    out: Annotated[Path, typer.Option(help="Where the verified entries go, as JSON Lines.")],
+    endpoint: Annotated[
+        str | None, typer.Option(help="An OpenAI-compatible server, such as http://host:8000/v1.")
+    ] = None,
+    contexts: Annotated[int, typer.Option(min=1, help="Pairs of programs for each update.")] = 3,
+    retries: Annotated[int, typer.Option(min=0, help="Further tries after a rejection.")] = 3,
+    confidence: Annotated[
+        str, typer.Option(help="Leave out updates that are less sure: high, medium or low.")
+    ] = "medium",
+    temperature: Annotated[float, typer.Option(min=0.0, help="Of sampling.")] = 0.8,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Of one reply.")] = 2000,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests to the endpoint at once.")] = 16,
+    locks: Annotated[Path | None, typer.Option(help="Folder of locks (default: that of `recode collect`).")] = None,
+) -> None:
+    """Have a model write old and new programs for updates; keep those that hold (exit code 1 if none does).
+
+    Each pair is run in both releases by the rule of `recode verify`; what fails goes back to the model with the reason.
+    A killed run goes on where it was.
+    """
+    from recode.dataset.synthesize.synthesize import run_synthesis
+
+    held = run_synthesis(
+        updates, model, out, endpoint=endpoint, contexts=contexts, retries=retries, confidence=confidence,
+        temperature=temperature, max_tokens=max_tokens, concurrency=concurrency, locks=locks,
+    )  # fmt: skip
+    if not held:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `recode verify @test_updates`")
+def verify(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Records (.jsonl), update sources (.toml), folders of sources, or a split such as `@train`."
+        ),
+    ],
+    locks: Annotated[Path, typer.Option(help="Folder of locks; a missing one is resolved and written.")] = Path(
+        "data/locks"
+    ),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything anew, whatever is remembered.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    infer: Annotated[
+        bool, typer.Option("--infer", help="The file has the published six fields: look for the old release.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="With --infer: where the verified records go.")] = None,
+) -> None:
+    """Run every entry in both pinned environments and show which do not hold, and why (exit code 1 if any)."""
+    if infer:
+        from recode.dataset.verify.inferring import infer_file
+
+        if out is None or len(files) != 1:
+            raise typer.BadParameter("--infer takes one file and --out")
+        if not infer_file(shipped(files[0]), out, shipped(locks), fresh=fresh):
+            raise typer.Exit(1)
+        return
+    from recode.dataset.verify.checking import verify_files
+
+    if not verify_files([shipped(file) for file in files], shipped(locks), fresh=fresh, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@data_app.command("build", epilog="Example: `recode data build --sources data/sources --out data`")
+def data_build(
+    sources: Annotated[Path, typer.Option(help="Folder of update sources, or one TOML file.")] = Path("data/sources"),
+    out: Annotated[Path, typer.Option(help="Where the JSON Lines files and the locks go.")] = Path("data"),
+    families: Annotated[int | None, typer.Option(min=1, help="At most so many families of each library.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything anew, whatever is remembered.")] = False,
+) -> None:
+    """Compile update sources to verified records, split by family; print what was left out, and why."""
+    from recode.dataset.build import build
+
+    build(shipped(sources), out, families=families, fresh=fresh)
+
+
+@data_app.command("generate", epilog="Example: `recode data generate --out data`")
+def data_generate(
+    out: Annotated[Path, typer.Option(help="Where the JSON Lines files go.")] = Path("data"),
+) -> None:
+    """Write the made-up test splits: names that no model was trained on."""
+    from recode.dataset.generated import write_generated
+
+    for file, count in write_generated(out).items():
+        typer.echo(f"{out / file}: {count} entries")
+
+
+@data_app.command("knowledge", epilog="Example: `recode data knowledge numpy`")
+def data_knowledge(
+    libraries: Annotated[list[str] | None, typer.Argument(help="Only these (default: all).")] = None,
+    sources: Annotated[Path, typer.Option(help="Folder of what to compare, skip and add.")] = Path("data/knowledge"),
+    written: Annotated[Path, typer.Option(help="Folder of update sources.")] = Path("data/sources"),
+    out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("src/recode/knowledge/files"),
+    locks: Annotated[Path | None, typer.Option(help="Folder of locks (default: that of `recode collect`).")] = None,
+) -> None:
+    """Collect what `recode scan` knows of each library, and write it into the package (exit code 1 if one could not be)."""
+    from recode.knowledge.build import build_all
+
+    if not build_all(shipped(sources), shipped(written), out, libraries or (), locks):
+        raise typer.Exit(1)
+
+
+@data_app.command("export", epilog="Example: `recode data export --format hf --out runs/data-hf`")
+def data_export(
+    form: Annotated[
+        Literal["recode", "hf", "verl"],
+        typer.Option("--format", help="The published six fields, a folder for `datasets`, or verl's Parquet."),
+    ],
+    out: Annotated[Path, typer.Option(help="Where the files go.")],
+    data: Annotated[
+        Path, typer.Option(help="Folder of the data set (default: the one that comes with ReCode).")
+    ] = Path("@all"),
+) -> None:
+    """Write every split in the form that another tool reads."""
+    from recode.dataset.exports import export
+
+    for file, count in export(shipped(data), out, form).items():
+        typer.echo(f"{out / file}: {count} rows")

@@ -1,0 +1,63 @@
+"""`recode sandbox` and `recode env`: run untrusted programs, and manage the environments they run in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recode.shipped import shipped
+
+app = typer.Typer()
+sandbox_app = typer.Typer(help="Run untrusted programs.", no_args_is_help=True, rich_markup_mode="markdown")
+app.add_typer(sandbox_app, name="sandbox")
+env_app = typer.Typer(help="Manage the pinned library environments.", no_args_is_help=True, rich_markup_mode="markdown")
+app.add_typer(env_app, name="env")
+
+
+@sandbox_app.command("run", epilog="Example: `recode sandbox run tasks.jsonl --limit 3 --preload numpy`")
+def sandbox_run(
+    file: Annotated[
+        Path, typer.Argument(help='JSON Lines: {"id", "program", "entry_point", "calls"} or {"id", "program", "test"}.')
+    ],
+    limit: Annotated[float, typer.Option(min=0.1, max=86_400, help="Wall time per program, in seconds.")] = 3.0,
+    python: Annotated[str | None, typer.Option(help="The Python that runs the programs (default: this one).")] = None,
+    preload: Annotated[
+        list[str] | None, typer.Option(help="A module to import before any program runs; repeat for more.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Programs run at once (default: at least one per core).")
+    ] = None,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="No isolation: only for programs you have read.")] = False,
+) -> None:
+    """Judge untrusted programs: one JSON line {"id", "outcome", "level", "seconds", "detail"} per task, in order."""
+    from recode.cli.sandbox import run_tasks
+
+    for line in run_tasks(
+        file, limit=limit, python=python, preload=preload or [], level="unsafe" if unsafe else None, workers=workers
+    ):
+        typer.echo(json.dumps(line))
+
+
+@env_app.command("list", epilog="Example: `recode env list`")
+def env_list() -> None:
+    """Show the installed environments, their sizes and packages."""
+    from rich.console import Console
+
+    from recode.cli.sandbox import environment_table
+
+    Console().print(environment_table())
+
+
+@env_app.command("prune", epilog="Example: `recode env prune --keep data/locks`")
+def env_prune(
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder of locks whose environments are kept (default: delete all).")
+    ] = None,
+) -> None:
+    """Delete environments; they are rebuilt when needed. Do not run this while programs run in them."""
+    from recode.cli.sandbox import prune
+
+    typer.echo(f"{prune(shipped(keep) if keep else None)} environments deleted")
