@@ -30,7 +30,7 @@ def render(tokenizer: Any, update: ApiUpdate, code: str) -> str:
 def sample_ids(
     model: Any, tokenizer: Any, prompts: Sequence[list[int]], samples: int, sampling: Sampling
 ) -> list[list[list[int]]]:
-    """Return `samples` completions for each prompt. Prompts and completions are token ids; a completion holds the end token if it was reached."""
+    """Return `samples` completions for each prompt, all as token ids. A completion holds the end token if it was reached."""
     from recode.models import llama
 
     if llama.supports(model):

@@ -4,8 +4,8 @@ At a few million parameters on a CPU, `generate` of `transformers` spends most o
 of a loaded `LlamaForCausalLM`, keeps its key-value cache in preallocated tensors, attends to a prompt's keys and values once for all samples
 of its group, and drops groups whose samples have all ended. Its greedy output equals that of `generate`.
 
-Suffixes name the dimensions of a tensor (`ids_pt` is (P, T)): P prompts, G samples per prompt, N = P·G rows, T prompt tokens, S new tokens, L layers, K key-value heads,
-R query heads per key-value head, D head size, C hidden size, V vocabulary.
+Suffixes name the dimensions of a tensor (`ids_pt` is (P, T)): P prompts, G samples per prompt, N = P·G rows, T prompt tokens, S new tokens,
+L layers, K key-value heads, R query heads per key-value head, D head size, C hidden size, V vocabulary.
 """
 
 from __future__ import annotations
