@@ -196,6 +196,6 @@ def _collected(library: str, old: str | None, target: str, on_progress: Callable
     from recode.knowledge.build import KnowledgeSource, build_knowledge
 
     source = KnowledgeSource(library=library, old_version=old, new_version=target)
-    knowledge = build_knowledge(source, tell=on_progress)
+    knowledge = build_knowledge(source, on_progress=on_progress)
     write_knowledge(cached_file(library, old, target), knowledge)
     return Known(knowledge, f"collected {old} → {target}")

@@ -25,8 +25,9 @@ from recode.evaluate.judging.migrations import JudgedMigration, as_row, evaluate
 from recode.evaluate.statistics import paired_bootstrap
 from recode.machine import cores
 from recode.models import load
-from recode.records import Migration, is_begun, read_jsonl, write_jsonl, write_text
+from recode.records import Migration, read_jsonl, write_jsonl, write_text
 from recode.rewards.answer import gradable
+from recode.run_folder import Claim
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, load_recipe
 from recode.train.worker_pool import ProgressDisplay, WorkerPool, sensible_jobs
 
@@ -86,14 +87,10 @@ def quickstart(settings: QuickstartSettings, display: ProgressDisplay) -> dict[s
 
 
 def _claim(settings: QuickstartSettings) -> None:
-    path = settings.out / "settings.json"
     recipes = {arm: load_recipe(settings.recipes / f"{arm}.toml").model_dump(mode="json") for arm in TRAINED}
     asked = json.dumps({"seed": settings.seed, "data": str(settings.data), "recipes": recipes})
-    if is_begun(settings.out, path.name) and path.read_text(encoding="utf-8") != asked:
-        raise RecipeError(
-            f"{settings.out}: holds a quickstart with other settings; choose another folder with --out, or delete it"
-        )
-    write_text(path, asked)
+    claim = Claim(settings.out, "settings.json", "a quickstart with other settings")
+    claim.take(asked, lambda content: content == asked.encode())
 
 
 def _train(settings: QuickstartSettings, arms: tuple[str, ...], display: ProgressDisplay) -> None:
@@ -123,7 +120,7 @@ def train_arm(display: ProgressDisplay, settings: QuickstartSettings, arm: str) 
     Raises:
         RecodeError: the recipe has another method, or a file it names is missing.
     """
-    from recode.train.launch import note
+    from recode.train.launch import step_summary
     from recode.train.trl.run import train
 
     recipe = load_recipe(settings.recipes / f"{arm}.toml", {"seed": settings.seed})
@@ -137,7 +134,7 @@ def train_arm(display: ProgressDisplay, settings: QuickstartSettings, arm: str) 
     task = display.add_task(f"train {arm}", total=recipe.optimization.steps, note="")
 
     def show(step: dict[str, float]) -> None:
-        display.update(task, completed=step["step"], note=note(step))
+        display.update(task, completed=step["step"], note=step_summary(step))
 
     train(recipe, settings.out / arm, on_step=show)
     display.update(task, completed=recipe.optimization.steps)

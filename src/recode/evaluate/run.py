@@ -20,7 +20,8 @@ from recode.evaluate.generations import Generations, generation_key
 from recode.evaluate.progress import EvaluationProgress, OnProgress, ignore_progress
 from recode.evaluate.results import summarize
 from recode.models import Backend, Prompt, Sampling
-from recode.records import is_begun, read_jsonl, write_jsonl, write_text
+from recode.records import read_jsonl, write_jsonl, write_text
+from recode.run_folder import Claim
 from recode.shipped import shipped
 
 DEFAULT = ("test_generated", "test_updates", "test_libraries", "no_op")
@@ -123,7 +124,6 @@ def _claim(options: EvaluationOptions, model: EvaluatedModel | None) -> None:
     Raises:
         RecodeError: the folder holds another evaluation.
     """
-    path = options.out / "settings.json"
     if model is None:
         source = {"completions": _digest(options.completions)}
     else:
@@ -133,17 +133,15 @@ def _claim(options: EvaluationOptions, model: EvaluatedModel | None) -> None:
         "samples": options.samples, "temperature": options.temperature, "top_p": options.top_p, "max_tokens": options.max_tokens,
         "limit": options.limit,
     }  # fmt: skip
-    try:
-        begun = is_begun(options.out, path.name)
-        # Folders written before `limit` existed lack it.
-        existing = {"limit": None, **json.loads(path.read_text(encoding="utf-8"))} if begun else settings
-    except (ValueError, TypeError):
-        existing = None
-    if existing != settings:
-        raise RecodeError(
-            f"{options.out}: holds an evaluation with other settings; choose another folder with --out, or delete it"
-        )
-    write_text(path, json.dumps(settings))
+
+    def is_same(content: bytes) -> bool:
+        try:
+            # Folders written before `limit` existed lack it.
+            return {"limit": None, **json.loads(content)} == settings
+        except (ValueError, TypeError):
+            return False
+
+    Claim(options.out, "settings.json", "an evaluation with other settings").take(json.dumps(settings), is_same)
 
 
 def _digest(path: Path | None) -> str | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +17,10 @@ from recode.evaluate.benchmarks import benchmark_class
 from recode.evaluate.forgetting import held_out_python, python_loss
 from recode.evaluate.progress import progress_lines
 from recode.evaluate.run import EvaluatedModel, EvaluationOptions, evaluate_on
-from recode.machine import only_one
 from recode.models import LocalBackend
 from recode.models.local import model_fingerprint
 from recode.records import write_text
+from recode.run_folder import in_turn
 from recode.shipped import shipped
 from recode.study.pools import write_pool
 from recode.study.tables import PYTHON_LOSS, StudyArm, StudyTable
@@ -105,7 +104,7 @@ def train_arm(table: StudyTable, name: str, seed: int, folders: StudyFolders, di
     arm, prepared = table.arms[name], prepare(table, name, seed, folders)
     if prepared.recipe is None:
         return prepared
-    with _exclusive(Path(prepared.model).parent):
+    with in_turn(Path(prepared.model).parent):
         if not is_trained(prepared):
             if arm.after:
                 train_arm(table, arm.after, seed, folders, display)
@@ -121,14 +120,8 @@ def is_trained(prepared: PreparedArm) -> bool:
     return prepared.recipe is None or (folder.parent / "result.json").exists()
 
 
-def _exclusive(folder: Path) -> AbstractContextManager[None]:
-    """Wait until no other process works on this folder; two tables that share an arm may run at the same time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return only_one(folder / ".lock")
-
-
 def _train(arm: StudyArm, prepared: PreparedArm, display: ProgressDisplay) -> None:
-    from recode.train.launch import note
+    from recode.train.launch import step_summary
 
     recipe, folder = prepared.recipe, Path(prepared.model).parent
     assert recipe is not None
@@ -136,7 +129,7 @@ def _train(arm: StudyArm, prepared: PreparedArm, display: ProgressDisplay) -> No
     task = display.add_task(recipe.method, total=steps, note="")
 
     def show(step: dict[str, float]) -> None:
-        display.update(task, completed=step["step"], note=note(step))
+        display.update(task, completed=step["step"], note=step_summary(step))
 
     if isinstance(recipe, PretrainRecipe):
         from recode.train.pretrain.run import pretrain
@@ -165,7 +158,7 @@ def evaluate_arm(table: StudyTable, name: str, seed: int, folders: StudyFolders,
     sampling_seed = prepared.recipe.seed if prepared.recipe else 1
     for benchmark, samples in wanted(table):
         folder = evaluation_folder(table, prepared, benchmark, samples, folders)
-        with _exclusive(folder):
+        with in_turn(folder):
             if (folder / "results.json").exists():
                 continue
             options = EvaluationOptions(

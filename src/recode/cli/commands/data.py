@@ -46,10 +46,11 @@ def collect(
     Both releases are imported and their public names compared; deprecation messages are read in the sources of every minor
     release in between, and the release notes where the source distribution has them.
     """
-    from recode.collect.collector import asked_of, collect_and_print
+    from recode.cli.collect import run_collect
+    from recode.collect.collector import parse_requests
 
-    asked = asked_of(libraries, old, new, package, old_requires or (), new_requires or ())
-    if not collect_and_print(asked, locks, out, as_json=as_json):
+    requests = parse_requests(libraries, old, new, package, old_requires or (), new_requires or ())
+    if not run_collect(requests, locks, out, as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -156,9 +157,9 @@ def data_knowledge(
     locks: Annotated[Path | None, typer.Option(help="Folder of locks (default: that of `recode collect`).")] = None,
 ) -> None:
     """Collect what `recode scan` knows of each library, and write it into the package (exit code 1 if one could not be)."""
-    from recode.knowledge.build import build_all
+    from recode.cli.collect import run_build
 
-    if not build_all(shipped(sources), shipped(written), out, libraries or (), locks):
+    if not run_build(shipped(sources), shipped(written), out, libraries or (), locks):
         raise typer.Exit(1)
 
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from recode.collect.join.families import Confidence, Finding
+from recode.collect.join.families import Confidence, UpdateFamily
 from recode.dataset.duplicates import near_duplicates
 from recode.dataset.recorded import locked_releases, update_fault
 from recode.dataset.sources import Candidate
@@ -85,8 +85,8 @@ def read_updates(path: Path, least: Confidence = "medium") -> list[ApiUpdate]:
             if "update" not in value:
                 update, sure = ApiUpdate.model_validate_json(json.dumps(value)), True
             else:
-                finding = Finding.model_validate_json(json.dumps(value))
-                update, sure = finding.update, _ORDER.index(finding.confidence) >= _ORDER.index(least)
+                family = UpdateFamily.model_validate_json(json.dumps(value))
+                update, sure = family.update, _ORDER.index(family.confidence) >= _ORDER.index(least)
         except ValidationError as error:
             raise RecordError(
                 f"{path}:{number}: {first_fault(error)}; updates are what `recode collect --out FILE` writes"

@@ -26,7 +26,7 @@ _MEMORY = 2 << 30
 
 def sensible() -> int:
     """Return how many processes should judge a small model on this machine."""
-    from recode.models.processes import sensible_processes
+    from recode.models.parallelism import sensible_processes
 
     return sensible_processes(_MOST, _MEMORY)
 
