@@ -145,6 +145,13 @@ def test_every_name_opens_a_benchmark_of_its_own_data() -> None:
         assert len({item.id for item in benchmark.items}) == len(benchmark.items)
 
 
+@pytest.mark.parametrize("name", ["test_updates", "codeupdatearena"])
+def test_own_data_is_found_from_any_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert open_benchmark(name).items
+    assert (EvaluationOptions().folder / f"{name}.jsonl").is_file()
+
+
 def test_unknown_names_are_one_line() -> None:
     with pytest.raises(RecodeError, match="no benchmark is called `humanevl`; choose from migrations"):
         open_benchmark("humanevl")
