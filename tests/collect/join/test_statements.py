@@ -36,7 +36,7 @@ LOOKUP = NameLookup(
         (["y"], "lib.old", ("x",), Replacement("lib.old", ("y",), True)),
         (["y=1"], "lib.old", (), Replacement("lib.old", ("y",), True)),
         (["x"], "lib.old", ("x",), Replacement()),
-        (["-lib.new.real"], "lib.old", (), Replacement("lib.new.real")),
+        (["-lib.new"], "lib.old", (), Replacement("lib.new", (), True)),
         (["img.affine"], "lib.Image.get_affine", (), Replacement("lib.Image.affine", (), True)),
         (["word", "other.name"], "lib.old", (), Replacement("other.name")),
         (["other.name"], "lib.old", ("x",), Replacement()),
