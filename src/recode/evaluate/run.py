@@ -22,6 +22,7 @@ from recode.evaluate.generations import Generations, generation_key
 from recode.evaluate.results import summarize
 from recode.models import Backend, Prompt, Sampling
 from recode.records import is_begun, read_jsonl, write_jsonl, write_text
+from recode.sandbox.verdict import Outcome
 
 DEFAULT = ("test_generated", "test_updates", "test_libraries", "no_op")
 """What is evaluated where nothing is named."""
@@ -228,14 +229,14 @@ def _judged(benchmark: Benchmark, pairs: Sequence[Pair], progress: Progress) -> 
             item,
             number,
             text,
-            Judgement("unavailable", item.unavailable) if item.unavailable else next(verdicts),
+            Judgement(Outcome.UNAVAILABLE, item.unavailable) if item.unavailable else next(verdicts),
         )
         for item, number, text in pairs
     ]
     given = {item.id for item, _, _ in pairs}
     for item in benchmark.items:
         if item.unavailable and item.id not in given:
-            samples.append(_line(benchmark, item, 0, None, Judgement("unavailable", item.unavailable)))
+            samples.append(_line(benchmark, item, 0, None, Judgement(Outcome.UNAVAILABLE, item.unavailable)))
     progress.update(task, completed=len(pairs))
     return samples
 

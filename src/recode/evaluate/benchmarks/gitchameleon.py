@@ -1,7 +1,8 @@
 """GitChameleon 2.0 (arXiv 2507.12367): functions for one release of a library, judged by hidden tests in an environment with that release.
 
-Most values of these items (requests, figures, estimators) cannot leave a process, so the hidden tests run beside the answer under pytest; see
-`recode.evaluate.judging.in_process` for what that guarantees. An item is available where its pins can be had for this Python and its own solution passes.
+Most values of these items (requests, figures, estimators) cannot leave a process, so the hidden tests run in the answer's own process, under
+pytest; `recode.evaluate.judging.in_process` says what that guarantees. An item is available where its pins can be installed for this Python and
+its own solution passes.
 """
 
 from __future__ import annotations

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from recode.evaluate.benchmark import Advance, Judgement, Outcome
+from recode.evaluate.benchmark import Advance, Judgement
 from recode.evaluate.judging.answers import parsed
 from recode.evaluate.judging.guard import refusal
 from recode.machine import cores
 from recode.sandbox.environments import Environment
 from recode.sandbox.execution import Execution, run_program
+from recode.sandbox.verdict import Outcome
 from recode.sandbox.zygotes import Limits
 
 MARK = "judged in the answer's own process"
@@ -61,11 +62,11 @@ def judge_beside(works: Sequence[Beside], limits: Limits, advance: Advance) -> l
 
 def _judge(work: Beside, limits: Limits) -> Judgement:
     if refused := refusal(work.answer, work.own):
-        return Judgement("ungradable", f"{MARK}: not run, it holds {refused}", {"pass": None}, work.answer)
+        return Judgement(Outcome.UNGRADABLE, f"{MARK}: not run, it holds {refused}", {"pass": None}, work.answer)
     word = secrets.token_hex(16)
     run = run_program(work.environment, _script(work, word), limits=limits, reviewed=False, preload=work.preload)
     outcome, detail = _read(run, word, _count(work))
-    return Judgement(outcome, f"{MARK}: {detail}", {"pass": float(outcome == "passed")}, work.answer)
+    return Judgement(outcome, f"{MARK}: {detail}", {"pass": float(outcome is Outcome.PASSED)}, work.answer)
 
 
 def _count(work: Beside) -> int | None:
@@ -80,21 +81,21 @@ def _count(work: Beside) -> int | None:
 def _read(run: Execution, word: str, count: int | None) -> tuple[Outcome, str]:
     """Return outcome and detail from what a run printed: only a line that begins with the run's word is the harness's."""
     if run.outcome == "timeout":
-        return "timeout", "the tests took too long"
+        return Outcome.TIMEOUT, "the tests took too long"
     said = [line for line in run.stdout.splitlines() if line.startswith(word)]
     if len(said) != 1 or run.outcome != "finished":
         how = run.exception.category if run.exception else run.detail or run.outcome
-        return ("crashed" if run.outcome == "crashed" else "failed"), f"ended before its tests had: {how}"
+        return (Outcome.CRASHED if run.outcome == "crashed" else Outcome.FAILED), f"ended before its tests had: {how}"
     try:
         told = json.loads(said[0][len(word) :])
         passed, failed = int(told["passed"]), str(told["failed"])[:300]
     except (ValueError, KeyError, TypeError):
-        return "failed", "a report of the answer's own making"
+        return Outcome.FAILED, "a report of the answer's own making"
     if failed or not passed:
-        return "failed", failed or "no test ran"
+        return Outcome.FAILED, failed or "no test ran"
     if count is not None and passed != count:
-        return "failed", f"a report of the answer's own making: {passed} of {count} tests"
-    return "passed", f"{passed} tests passed"
+        return Outcome.FAILED, f"a report of the answer's own making: {passed} of {count} tests"
+    return Outcome.PASSED, f"{passed} tests passed"
 
 
 def _script(work: Beside, word: str) -> str:
