@@ -9,7 +9,7 @@ import pytest
 from recode.dataset.verify.rule import Pair
 from recode.records import Migration
 from recode.sandbox.environments import Environment
-from tests.toy_releases import BROKEN, NOTES, RELEASES, Index, add_wheel, sdist, serving
+from tests.toy_releases import BROKEN, NOTES, ODD, ODD_MODULES, RELEASES, Index, add_wheel, sdist, serving
 
 MakeEntry = Callable[..., Migration]
 
@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "update_info": "`toylib.area` is now `toylib.surface`.",
     "old_code": "import toylib\n\nsides = [1.5, 2.0]\nprint(toylib.area(sides))\n",
     "new_code": "import toylib\n\nsides = [1.5, 2.0]\nprint(toylib.surface(sides))\n",
-    "author": "hand-written",
+    "author": "person",
 }
 
 
@@ -43,7 +43,10 @@ def toy_pair(toy_old: Environment, toy_new: Environment) -> Pair:
 
 @pytest.fixture(scope="session")
 def toy_releases(toy_index: Path, make_wheel: Callable[..., Path]) -> Iterator[Index]:
-    """An index that knows `toymath` (four releases) and `toybroken` (which cannot be imported); uv finds their wheels too."""
+    """An index of `toymath` (four releases), `toybroken` (which cannot be imported) and `toyodd` (parts of which cannot be).
+
+    uv finds their wheels too.
+    """
     index = Index()
     for version, (source, modules) in RELEASES.items():
         add_wheel(index, make_wheel(toy_index, "toymath", version, source, modules=modules), "toymath", version)
@@ -51,6 +54,8 @@ def toy_releases(toy_index: Path, make_wheel: Callable[..., Path]) -> Iterator[I
     add_wheel(index, make_wheel(toy_index, "toymath", "1.2", "raise SystemExit\n"), "toymath", "1.2", yanked=True)
     for version in ("1.0", "2.0"):
         add_wheel(index, make_wheel(toy_index, "toybroken", version, BROKEN), "toybroken", version)
+    for version in ("1.0", "2.0"):
+        add_wheel(index, make_wheel(toy_index, "toyodd", version, ODD, modules=ODD_MODULES), "toyodd", version)
     with serving(index), pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECODE_INDEX", index.url)
         yield index

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from recode.migrate.pipeline import Asked, Migrated, migrate_project
+from recode.migrate.pipeline import rewrite_project
 from recode.migrate.project.files import files_around
+from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from tests.migrate.migration_corpus import UPDATES
 
 OWN = "from numpy import trapz\n"
 KEPT = b"from numpy import trapezoid as trapz\n"
 
 
-def migrated(root: Path) -> Migrated:
-    return migrate_project(root, Asked(library="numpy", old="1.26.4", new="2.4.6", environments=False), UPDATES)
+def migrated(root: Path) -> MigrationResult:
+    return rewrite_project(root, Upgrade("numpy", "1.26.4", "2.4.6"), MigrateOptions(environments=False), UPDATES)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from recode.invent.names import Namer, Pool
 from recode.invent.programs import draw_program
 from recode.invent.python_text import rename_in_python
 from recode.invent.world import World
-from recode.records import Migration
+from recode.records import BY_RULES, Migration
 from recode.source import parses
 from recode.symbol import Symbol
 
@@ -97,5 +97,5 @@ def _entry(world: World, change: Change, name: str, old: str, new: str) -> Migra
     return Migration(
         id=name, family_id=name, library=world.package, old_version=world.old_version, new_version=world.new_version, kind=change.kind,
         old_symbol=Symbol(change.old_symbol), new_symbol=Symbol(change.new_symbol), description=change.note, update_info=change.note,
-        old_code=old, new_code=new, author="generator",
+        old_code=old, new_code=new, author="generator", author_means=BY_RULES,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from recode.invent.names import Namer, Pool
 from recode.invent.world import World
-from recode.records import Kind, Migration
+from recode.records import BY_RULES, Kind, Migration
 from recode.source import parses
 from recode.symbol import Symbol
 
@@ -109,7 +109,7 @@ def rename_in_python(world: World, names: Namer, number: int) -> Migration | Non
     return Migration(
         id=family, family_id=family, library=world.package, old_version=world.old_version, new_version=world.new_version, kind=kind,
         old_symbol=_symbol(world, old_symbol), new_symbol=_symbol(world, new_symbol), description=note, update_info=note,
-        old_code=source, new_code=new_source, author="generator",
+        old_code=source, new_code=new_source, author="generator", author_means=BY_RULES,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from recode.invent.names import VARIABLES, Namer
-from recode.records import Migration
+from recode.records import BY_RULES, Migration
 from recode.source import parses
 from recode.symbol import Symbol
 
@@ -101,7 +101,7 @@ def retell(entry: Migration, rng: random.Random, names: Namer, noted: Migration 
             "id": f"retold-{about.id}", "family_id": f"retold-{about.family_id}", "library": library, "update_info": note, "description": note,
             "old_symbol": Symbol(exchange.text(about.old_symbol)), "new_symbol": Symbol(exchange.text(about.new_symbol)),
             "new_version": exchange.text(about.new_version), "old_code": old, "new_code": old if noted else new,
-            "kind": "no_op" if noted else about.kind, "author": "generator",
+            "kind": "no_op" if noted else about.kind, "author": "generator", "author_means": BY_RULES,
         }
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from recode.collect.walk.public_api import Api, kept
+from recode.collect.walk.public_api import Api, Parameter, ParameterKind, cached_answer
 from recode.knowledge.model import Shape
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
@@ -48,16 +48,16 @@ def shape_of(
     """
     environment, api = old
     paths = sorted({canonical.get(name.path, name.path) for name in api.names if name.kind in ("class", "function")})
-    told = kept(environment, f"print_shape({paths!r}, ", f"{api.package} {api.version}", _SHAPE)
+    told = cached_answer(environment, f"print_shape({paths!r}, ", f"{api.package} {api.version}", _SHAPE)
     classes = _bases(api, told["classes"], canonical)
     called = {update.old_symbol.path for update in updates if _about_a_call(update)}
     parameters, positional = {}, {}
     for path in sorted(called):
         before, after = api.find(path), new.find(path)
         if before is not None and before.parameters is not None:
-            parameters[path] = tuple(one.name for one in before.parameters if one.kind in (0, 1))
-        if after is not None and after.parameters is not None and all(one.kind != 2 for one in after.parameters):
-            positional[path] = sum(one.kind in (0, 1) for one in after.parameters)
+            parameters[path] = tuple(one.name for one in before.parameters if one.kind.is_positional)
+        if after is not None and after.parameters is not None and _is_bounded(after.parameters):
+            positional[path] = sum(one.kind.is_positional for one in after.parameters)
     leaves = {update.old_symbol.rpartition(".")[2] for update in updates if not _about_a_call(update)}
     keeps = {path: tuple(sorted(leaf for leaf in leaves if new.has(f"{path}.{leaf}"))) for path in classes}
     tops = dict.fromkeys([api.package, *(module.partition(".")[0] for module in api.modules)])
@@ -73,6 +73,11 @@ def shape_of(
         keeps={path: kept_still for path, kept_still in keeps.items() if kept_still and classes[path]},
         returns=_returns(told["returns"], classes),
     )
+
+
+def _is_bounded(parameters: Sequence[Parameter]) -> bool:
+    """Say whether a callable takes no more arguments by position than it names."""
+    return not any(one.kind is ParameterKind.VARIADIC_POSITIONAL for one in parameters)
 
 
 def _about_a_call(update: ApiUpdate) -> bool:

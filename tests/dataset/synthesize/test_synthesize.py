@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from recode.collect.join.families import Finding
+from recode.collect.join.families import UpdateFamily
 from recode.dataset.synthesize.prompt import SETTINGS, Rejected, ask, read_reply, setting_of
 from recode.dataset.synthesize.synthesize import Replies, Task, Wish, read_updates, report, run_synthesis, synthesize
 from recode.errors import RecodeError, RecordError
@@ -91,9 +91,10 @@ def test_a_rejected_reply_goes_back_with_its_reason(toy_index: Path, tmp_path: P
         result = synthesize([UPDATE], backend(url), out, wish(), tmp_path / "locks", quiet)
     [entry] = read_records(out, Migration)
     assert result.entries == (entry,)
-    assert (entry.id, entry.author, entry.context, entry.stdout) == (
+    assert (entry.id, entry.author, entry.author_means, entry.context, entry.stdout) == (
         "toylib-area-renamed-1",
-        "replayer",
+        "model",
+        "written by replayer, admitted by running",
         "fields of a farm",
         "7.0\n",
     )
@@ -158,7 +159,9 @@ def test_nothing_runs_without_isolation(tmp_path: Path, quiet: Console, monkeypa
 
 def test_updates_are_findings_or_plain_records(tmp_path: Path) -> None:
     file = tmp_path / "updates.jsonl"
-    write_records(file, [Finding(update=UPDATE, confidence="low"), Finding(update=UPDATE, confidence="high"), UPDATE])
+    write_records(
+        file, [UpdateFamily(update=UPDATE, confidence="low"), UpdateFamily(update=UPDATE, confidence="high"), UPDATE]
+    )
     assert read_updates(file) == [UPDATE, UPDATE]
     assert len(read_updates(file, "low")) == 3
     file.write_text('{"library": "x"}\n')
@@ -168,7 +171,7 @@ def test_updates_are_findings_or_plain_records(tmp_path: Path) -> None:
 
 def test_wrong_use_is_told(tmp_path: Path) -> None:
     file = tmp_path / "updates.jsonl"
-    write_records(file, [Finding(update=UPDATE, confidence="low")])
+    write_records(file, [UpdateFamily(update=UPDATE, confidence="low")])
     run: Callable[[str], int] = lambda confidence: run_synthesis(  # noqa: E731
         file, "m", tmp_path / "o", endpoint="http://localhost:1", contexts=1, retries=0, confidence=confidence,
         temperature=0.0, max_tokens=1, concurrency=1, locks=None,

@@ -47,7 +47,7 @@ class Notice(Record):
     `text` is the message, its placeholders as `{expression}`. `owner` is the qualified name of the function or class that
     holds it, empty at the top of a module. `tested` are the owner's parameters that the code asks about just before it
     speaks; `parameters` the owner's own. `names` are old names, and `replacements` what stands for them, where the code
-    itself says so (a decorator, a map). `guarded` says whether it speaks under some condition only.
+    itself says so (a decorator, a map). `is_conditional` says whether it speaks under some condition only.
     """
 
     how: How
@@ -62,7 +62,7 @@ class Notice(Record):
     names: tuple[str, ...] = ()
     replacements: tuple[str, ...] = ()
     effect: Effect = ""
-    guarded: bool = False
+    is_conditional: bool = False
 
 
 def may_announce(text: str) -> bool:
@@ -300,7 +300,7 @@ class _Reader(ast.NodeVisitor):
                 how=how, file=self._path, line=line, text=text, owner=".".join(one.name for one in self._owners),
                 category=category, helper=helper, parameters=own,
                 tested=tested or tuple(one for one in own if one in asked), names=names, replacements=replacements,
-                effect=effect, guarded=bool(self._tests),
+                effect=effect, is_conditional=bool(self._tests),
             )
         )  # fmt: skip
 

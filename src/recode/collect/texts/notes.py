@@ -18,7 +18,7 @@ _BULLET = re.compile(r"^(\s*)(?:[-*+•]|\d+[.)])\s+(?=\S)")
 _HEADING_LENGTH = 100
 
 
-class Item(Record):
+class NoteItem(Record):
     """A paragraph or list entry.
 
     `version` is the release it belongs to, `headings` what stands above it (outermost first, introductions of lists
@@ -49,7 +49,7 @@ class _State:
             self.version = match.group(1)
 
 
-def items(path: str, text: str) -> Iterator[Item]:
+def items(path: str, text: str) -> Iterator[NoteItem]:
     """Cut one file of notes into items; those that belong to no release are left out."""
     state = _State(version=version_of_path(path))
     for line, block in _blocks(text, state, fences=("```", "~~~") if path.lower().endswith(".md") else ()):
@@ -65,7 +65,7 @@ def items(path: str, text: str) -> Iterator[Item]:
         above = [text for _, text in state.headings] + ([state.introduction] if state.introduction else [])
         above += [text for _, text in state.entries]
         if state.version:
-            yield Item(version=state.version, headings=tuple(above), text=said, file=path, line=line)
+            yield NoteItem(version=state.version, headings=tuple(above), text=said, file=path, line=line)
         if match:
             state.entries.append((indent, said))
         elif said.endswith(":"):

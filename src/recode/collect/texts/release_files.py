@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from recode.collect.texts.package_index import File
+from recode.collect.texts.package_index import ReleaseFile
 
 _SKIPPED = frozenset(
     {
@@ -31,7 +31,7 @@ _SKIPPED = frozenset(
 )
 
 
-def python_sources(file: File, data: bytes, package: str) -> list[tuple[str, str]]:
+def python_sources(file: ReleaseFile, data: bytes, package: str) -> list[tuple[str, str]]:
     """Return (path below the folder that holds the package, text) of the package's own modules, without its tests."""
     found = []
     for path, content in _members(file, data, ".py"):
@@ -81,7 +81,7 @@ def is_notes(path: str) -> bool:
     return named or any(part.startswith(words) or part.endswith(("whats_new", "changelog")) for part in pure.parts[:-1])
 
 
-def _members(file: File, data: bytes, suffix: str) -> Iterator[tuple[str, bytes]]:
+def _members(file: ReleaseFile, data: bytes, suffix: str) -> Iterator[tuple[str, bytes]]:
     if file.kind == "wheel":
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for name in archive.namelist():

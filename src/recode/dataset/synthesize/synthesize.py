@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from recode.collect.join.families import Confidence, Finding
+from recode.collect.join.families import Confidence, UpdateFamily
 from recode.dataset.duplicates import near_duplicates
 from recode.dataset.recorded import locked_releases, update_fault
 from recode.dataset.sources import Candidate
@@ -85,8 +85,8 @@ def read_updates(path: Path, least: Confidence = "medium") -> list[ApiUpdate]:
             if "update" not in value:
                 update, sure = ApiUpdate.model_validate_json(json.dumps(value)), True
             else:
-                finding = Finding.model_validate_json(json.dumps(value))
-                update, sure = finding.update, _ORDER.index(finding.confidence) >= _ORDER.index(least)
+                family = UpdateFamily.model_validate_json(json.dumps(value))
+                update, sure = family.update, _ORDER.index(family.confidence) >= _ORDER.index(least)
         except ValidationError as error:
             raise RecordError(
                 f"{path}:{number}: {first_fault(error)}; updates are what `recode collect --out FILE` writes"
@@ -194,7 +194,7 @@ def _judge(tasks: Sequence[Task], answers: Sequence[str], author: str, locks: Pa
         else:
             rejections["no programs"] += 1
             task.rejected.append(Rejected(reply, f"Rejected: {NO_PROGRAMS}."))
-    run = CachedRunner(reviewed=False)
+    run = CachedRunner()
     pairs = environments_of([one for _, _, one in candidates], locks, run)
     checked = check_entries([(one.entry, pairs[one.releases]) for _, _, one in candidates], run)
     for (task, reply, _), result in zip(candidates, checked, strict=True):
@@ -212,7 +212,7 @@ def _entry(task: Task, reply: str, author: str) -> Migration | None:
         return None
     return Migration(
         **task.update.model_dump(), id=task.id, old_code=written.old, new_code=written.new,
-        context=written.context, author=author,
+        context=written.context, author="model", author_means=f"written by {author}, admitted by running",
     )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def pyplot() -> Any:
     try:
         import matplotlib
     except ImportError:
-        raise MissingExtraError("plots need matplotlib; install it with: pip install -e '.[report]'") from None
+        raise MissingExtraError("plots need matplotlib; install it with: pip install 'recode-rl[report]'") from None
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
