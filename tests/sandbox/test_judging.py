@@ -139,7 +139,10 @@ def test_outcomes_of_asserts(zygote: Zygote, tester: Zygote, program: str, test:
 
 
 def test_a_sandbox_that_fails_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks = [ProgramTask(id=str(n), program="def f(): return 1", entry_point="f", calls=(Call(expected=1),)) for n in range(6)]
+    tasks = [
+        ProgramTask(id=str(n), program="def f(): return 1", entry_point="f", calls=(Call(expected=1),))
+        for n in range(6)
+    ]
     started: list[int] = []
     start = Zygote.start
 
@@ -173,7 +176,8 @@ def test_a_sandbox_that_never_works_is_no_wrong_answer() -> None:
 def test_cancelled_work_stops() -> None:
     cancelled = threading.Event()
     tasks = [
-        ProgramTask(id=str(n), program="def f(): return 1", entry_point="f", calls=(Call(expected=1),)) for n in range(50)
+        ProgramTask(id=str(n), program="def f(): return 1", entry_point="f", calls=(Call(expected=1),))
+        for n in range(50)
     ]
     verdicts = judge_all(tasks, level="unsafe", workers=1, on_done=lambda _: cancelled.set(), cancelled=cancelled)
     assert [verdict is not None for verdict in verdicts] == [True] + [False] * 49
@@ -193,7 +197,9 @@ def test_humaneval_solutions_pass_and_mutants_do_not() -> None:
     right, wrong = [], []
     for problem in problems:
         test = f"{problem['test']}\ncheck({problem['entry_point']})\n"
-        right.append(ProgramTask(id=problem["task_id"], program=problem["prompt"] + problem["canonical_solution"], test=test))
+        right.append(
+            ProgramTask(id=problem["task_id"], program=problem["prompt"] + problem["canonical_solution"], test=test)
+        )
         wrong.append(ProgramTask(id=problem["task_id"], program=problem["prompt"] + "    return None\n", test=test))
     limits = Limits(seconds=15.0)
     passed = [verdict.outcome for verdict in judge_all(right, level=levels()[0], limits=limits) if verdict]

@@ -27,6 +27,17 @@ else:
     import _library_forms
 
 Apart = tuple[str, Any, list[Any]]
+TEXT = "_recode_text"
+"""The attribute that keeps what an exception of the program says of itself."""
+
+
+class Unsupported(BaseException):
+    """A value holds something that cannot cross, or too much of it."""
+
+
+class Malformed(Exception):
+    """Bytes that no honest sender would send."""
+
 
 _VIEWS = tuple(map(type, ({}.keys(), {}.values(), {}.items())))
 
@@ -208,3 +219,38 @@ def fill(value: Any, kind: str, items: list[Any]) -> None:
     if MUTABLE.get(type(value), (kind,))[0] != kind:
         raise TypeError(f"{sys.intern(kind)} for a {type(value).__name__}")
     _FILL[kind](value, items)
+
+
+def exception_parts(error: BaseException) -> tuple[Any, ...]:
+    """Return arguments, attributes, text and cause of an exception."""
+    try:
+        text = str(error)[:10_000]
+    except BaseException as failure:  # noqa: BLE001 (an exception may raise when it is shown)
+        raise Unsupported(f"an exception that cannot be shown: {type(failure).__name__}") from None
+    # Its file names are no arguments of it.
+    made_from = (
+        error.__reduce__()[1]
+        if type(error).__reduce__ is OSError.__reduce__ and isinstance(error, OSError)
+        else error.args
+    )
+    names = {name: value for name, value in vars(error).items() if type(name) is str and name != TEXT}
+    return made_from, tuple(names.items()), text, error.__cause__
+
+
+def exception_of(kind: Any, arguments: Any, names: Any, text: Any, cause: Any) -> BaseException:
+    """Return an exception from its parts."""
+    if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+        raise Malformed("an exception of no exception's class")
+    try:
+        error: BaseException = kind.__new__(kind, *arguments)
+        if not isinstance(error, OSError):
+            error.args = arguments
+        if kind.__init__ is not BaseException.__init__ and kind.__module__ in sys.stdlib_module_names:
+            error.__init__(*arguments)  # type: ignore[misc]
+    except TypeError:
+        error = kind.__new__(kind)
+        error.args = arguments
+    for name, value in (*names, *(((TEXT, text),) if hasattr(kind, TEXT) else ())):
+        object.__setattr__(error, name, value)
+    error.__cause__ = cause if isinstance(cause, BaseException) else None
+    return error

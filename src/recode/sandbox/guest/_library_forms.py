@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
 
 
-def _numpy() -> Any:
-    import numpy
+def _module(name: str) -> Any:
+    return importlib.import_module(name)
 
-    return numpy
+
+def _numpy() -> Any:
+    return _module("numpy")
 
 
 def _pandas() -> Any:
-    import pandas
-
-    return pandas
+    return _module("pandas")
 
 
 def _loaded(name: str) -> Any:
@@ -185,8 +186,7 @@ def _torch_form(value: Any) -> tuple[str, Any] | None:
 
 
 def _torch_dtype(name: str) -> Any:
-    import torch
-
+    torch = _module("torch")
     found = getattr(torch, name)
     if not isinstance(found, torch.dtype):
         raise TypeError(name)
@@ -194,8 +194,7 @@ def _torch_dtype(name: str) -> Any:
 
 
 def _torch_size(*sizes: int) -> Any:
-    import torch
-
+    torch = _module("torch")
     return torch.Size(sizes)
 
 
@@ -213,14 +212,12 @@ def _tensor_apart(value: Any) -> tuple[str, Any, list[Any]] | None:
 
 
 def _make_tensor(argument: tuple[Any, tuple[int, ...]]) -> Any:
-    import torch
-
+    torch = _module("torch")
     return torch.empty(argument[1], dtype=argument[0])
 
 
 def _fill_tensor(value: Any, items: list[Any]) -> None:
-    import torch
-
+    torch = _module("torch")
     if value.numel():
         value.copy_(torch.frombuffer(bytearray(items[0]), dtype=value.dtype).reshape(value.shape))
 

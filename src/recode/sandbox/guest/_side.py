@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import io
 import os
 import struct
 import sys
@@ -25,8 +24,6 @@ else:
     import _values
 
 _COUNT = struct.Struct(">I")
-_PRINTED = 300_000
-_WARNINGS = 100
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 Exchange = Callable[[bytes], bytes]
 
@@ -405,55 +402,3 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "signature": _standins.signature_parts,
     "await_kept": _drive,
 }
-
-
-class ProgramSide(Side):
-    """The side of the program: it does what the test asks, and reports what is printed and warned of meanwhile."""
-
-    def __init__(self, exchange: Exchange, own: frozenset[str]) -> None:
-        super().__init__(1, exchange, own)
-        self._out, self._errors = self._captured(), self._captured()
-        sys.stdout, sys.stderr = self._out, self._errors
-        self._seen: list[tuple[type[Warning], str, int]] = []
-        self._seeded = False
-        warnings.simplefilter("always")
-        warnings.showwarning = self._see  # type: ignore[assignment]
-
-    @staticmethod
-    def _captured() -> io.TextIOWrapper:
-        return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="surrogatepass", write_through=True)
-
-    def _see(self, message: Any, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
-        if len(self._seen) < _WARNINGS:
-            self._seen.append((category, str(message)[:2000], lineno))
-
-    def beside(self) -> tuple[str, str]:
-        """Return what was printed since the last message."""
-        return self._text(self._out), self._text(self._errors)
-
-    @staticmethod
-    def _text(stream: io.TextIOWrapper) -> str:
-        buffer = stream.buffer
-        if not isinstance(buffer, io.BytesIO) or not buffer.tell():
-            return ""
-        text = buffer.getvalue()[:_PRINTED].decode("utf-8", "surrogatepass")
-        buffer.seek(0)
-        buffer.truncate()
-        return text
-
-    def warned(self) -> tuple[Any, ...]:
-        """Return the warnings since the last message."""
-        seen, self._seen = tuple(self._seen), []
-        return seen
-
-    def serve(
-        self, namespace: dict[str, Any], receive: Callable[[], bytes | None], send: Callable[[bytes], None]
-    ) -> None:
-        """Answer the test's requests until there are none; the first asks for names of the program."""
-        while (message := receive()) is not None:
-            said = self._read(message)
-            if said[0] == "do" and said[1] == "names":
-                chosen = {name: namespace[name] for name in said[2][0] if name in namespace}
-                said = ("do", "get", (types.SimpleNamespace(names=chosen), "names"), *said[3:])
-            send(self.answer(said))
-            del said

@@ -20,10 +20,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recode.sandbox.guest import _classes, _globals, _side, _values, _wire
+    from recode.sandbox.guest import _classes, _globals, _program_side, _side, _values, _wire
 else:
     import _classes
     import _globals
+    import _program_side
     import _side
     import _values
     import _wire
@@ -35,7 +36,7 @@ _COMPARISONS = frozenset(f"__{name}__" for name in "eq ne lt le gt ge".split())
 _ASKED_BY_PYTHON = frozenset(
     f"__{name}__"
     for name in "hash bool len iter next reversed getitem setitem delitem call repr str format bytes int float complex index round trunc floor "
-    "ceil abs neg pos invert enter exit aenter aexit aiter anext await length_hint fspath".split()
+    "ceil abs neg pos invert enter exit aenter aexit aiter anext await length_hint fspath missing".split()
 )
 """Special methods whose arguments say nothing of what a test expects."""
 
@@ -87,7 +88,7 @@ def _serve_program(channel: socket.socket) -> None:
         _wire.send(channel, message)
         return _wire.receive(channel) or b""
 
-    side = _side.ProgramSide(exchange, frozenset((_PROGRAM,)))
+    side = _program_side.ProgramSide(exchange, frozenset((_PROGRAM,)))
     try:
         namespace = load(source, importable=False)
     except BaseException as error:  # noqa: BLE001 (whatever a program raises is reported)

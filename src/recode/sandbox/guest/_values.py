@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 else:
     import _forms
 
+MUTABLE = _forms.MUTABLE
+TEXT, Unsupported, Malformed = _forms.TEXT, _forms.Unsupported, _forms.Malformed
 MESSAGE_BYTES = 1 << 20
 _DEPTH = 80
 _DIGITS = 60_000
@@ -35,14 +37,6 @@ _REFUSED_MODULES = frozenset(
 )
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodDescriptorType, functools._lru_cache_wrapper)
 _METACLASSES = frozenset(("type", "ABCMeta", "EnumType", "EnumMeta", "DType", "_DTypeMeta", "_TensorMeta"))
-
-
-class Unsupported(BaseException):
-    """A value holds something that cannot cross, or too much of it."""
-
-
-class Malformed(Exception):
-    """Bytes that no honest sender would send."""
 
 
 class Shared:
@@ -151,7 +145,7 @@ class Codec:
         if isinstance(value, BaseException):
             # Its class decides what it is; what its instances are asked for beyond that is kept in the attributes.
             parts.append(b"x")
-            self.put_items((type(value), *_exception_parts(value)), parts, depth)
+            self.put_items((type(value), *_forms.exception_parts(value)), parts, depth)
             return
         if self.put_structure(value, parts, depth):
             return
@@ -293,7 +287,7 @@ class Codec:
         if tag == b"V":
             return _forms.value_of(reader.text(), self.take_items(reader, depth))
         if tag == b"x":
-            return exception_of(*self.take_items(reader, depth))
+            return _forms.exception_of(*self.take_items(reader, depth))
         if tag == b"I":
             return self.imported(reader.text(), reader.text())
         return self.native(tag, reader, depth)
@@ -329,46 +323,6 @@ class Codec:
 
 
 _OWN_REFERENCES = 2
-
-
-def _exception_parts(error: BaseException) -> tuple[Any, ...]:
-    """Return arguments, attributes, text and cause of an exception."""
-    try:
-        text = str(error)[:10_000]
-    except BaseException as failure:  # noqa: BLE001 (an exception may raise when it is shown)
-        raise Unsupported(f"an exception that cannot be shown: {type(failure).__name__}") from None
-    # Its file names are no arguments of it.
-    made_from = (
-        error.__reduce__()[1]
-        if type(error).__reduce__ is OSError.__reduce__ and isinstance(error, OSError)
-        else error.args
-    )
-    names = {name: value for name, value in vars(error).items() if type(name) is str and name != TEXT}
-    return made_from, tuple(names.items()), text, error.__cause__
-
-
-def exception_of(kind: Any, arguments: Any, names: Any, text: Any, cause: Any) -> BaseException:
-    """Return an exception from its parts."""
-    if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-        raise Malformed("an exception of no exception's class")
-    try:
-        error: BaseException = kind.__new__(kind, *arguments)
-        if not isinstance(error, OSError):
-            error.args = arguments
-        if kind.__init__ is not BaseException.__init__ and kind.__module__ in sys.stdlib_module_names:
-            error.__init__(*arguments)  # type: ignore[misc]
-    except TypeError:
-        error = kind.__new__(kind)
-        error.args = arguments
-    for name, value in (*names, *(((TEXT, text),) if hasattr(kind, TEXT) else ())):
-        object.__setattr__(error, name, value)
-    error.__cause__ = cause if isinstance(cause, BaseException) else None
-    return error
-
-
-MUTABLE = _forms.MUTABLE
-TEXT = "_recode_text"
-"""The attribute that keeps what an exception of the program says of itself."""
 
 
 class Reader:
