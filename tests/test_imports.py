@@ -24,7 +24,19 @@ LAYERS = [
     {"dataset"},
     {"collect"},
     {"rewards", "sandbox", "models", "invent"},
-    {"display", "errors", "html", "machine", "packages", "prompts", "records", "shipped", "source", "symbol"},
+    {
+        "display",
+        "errors",
+        "html",
+        "machine",
+        "packages",
+        "prompts",
+        "records",
+        "run_folder",
+        "shipped",
+        "source",
+        "symbol",
+    },
 ]
 HEAVY = {"torch", "transformers", "trl", "vllm"}
 HEAVY_PARTS = {"train", "evaluate", "models"}
