@@ -10,7 +10,7 @@ import statistics
 import time
 from pathlib import Path
 
-from recode.evaluate.judging.judge_pool import Judges, sensible
+from recode.evaluate.judging.judge_pool import JudgePool, sensible
 from recode.evaluate.judging.migrations import evaluate, read_split
 from recode.models import load, quiet
 from recode.rewards import DEFAULT_WEIGHTS
@@ -28,7 +28,7 @@ def main() -> None:
     entries = read_split("test_generated", DATA)[: options.entries]
     loaded = load(options.model)
     taken: dict[str, list[float]] = {"one process": [], "a process a core": []}
-    with Judges(sensible()) as judges:
+    with JudgePool(sensible()) as judges:
         judges.judge(options.model, entries[:64], DEFAULT_WEIGHTS, 100)
         for _ in range(options.runs):
             started = time.monotonic()
