@@ -1,6 +1,6 @@
-"""One process of all threads against a process a core: recode-tiny's greedy completions of test_generated, judged, in one run.
+"""One process with all threads against one process per core: judging recode-tiny's greedy completions of test_generated.
 
-Run: `python benchmarks/judging.py`. The two take turns; shown are medians, their ratio and (slowest - fastest) / median.
+Run: `python benchmarks/judging.py`. The two take turns; it prints medians, their ratio and (slowest - fastest) / median.
 """
 
 from __future__ import annotations
