@@ -25,7 +25,7 @@ OVERHEAD = 1.5 * GIB
 
 
 @dataclass(frozen=True)
-class Shape:
+class DecoderShape:
     """The sizes of a decoder with grouped-query attention and a gated feed-forward layer."""
 
     layers: int
@@ -74,16 +74,16 @@ class Shape:
 
 
 SHAPES = {
-    "Qwen2.5-0.5B": Shape(24, 896, 4864, 14, 2, 64, 151936, tied=True, qkv_bias=True),
-    "Qwen2.5-1.5B": Shape(28, 1536, 8960, 12, 2, 128, 151936, tied=True, qkv_bias=True),
-    "Qwen2.5-7B": Shape(28, 3584, 18944, 28, 4, 128, 152064, tied=False, qkv_bias=True),
-    "Qwen2.5-32B": Shape(64, 5120, 27648, 40, 8, 128, 152064, tied=False, qkv_bias=True),
-    "deepseek-coder-7b": Shape(30, 4096, 11008, 32, 32, 128, 102400, tied=False),
+    "Qwen2.5-0.5B": DecoderShape(24, 896, 4864, 14, 2, 64, 151936, tied=True, qkv_bias=True),
+    "Qwen2.5-1.5B": DecoderShape(28, 1536, 8960, 12, 2, 128, 151936, tied=True, qkv_bias=True),
+    "Qwen2.5-7B": DecoderShape(28, 3584, 18944, 28, 4, 128, 152064, tied=False, qkv_bias=True),
+    "Qwen2.5-32B": DecoderShape(64, 5120, 27648, 40, 8, 128, 152064, tied=False, qkv_bias=True),
+    "deepseek-coder-7b": DecoderShape(30, 4096, 11008, 32, 32, 128, 102400, tied=False),
 }
 """By the part of a hub name that tells; the sizes of Qwen2.5-Coder are those of Qwen2.5."""
 
 
-def shape_of(model: str) -> Shape | None:
+def shape_of(model: str) -> DecoderShape | None:
     """Return the shape of a model by its hub name; None where it is not in the table."""
     name = model.rpartition("/")[2].lower().replace("-coder", "") if "qwen" in model.lower() else model.lower()
     return next((shape for known, shape in SHAPES.items() if f"{known.lower()}" in name), None)
@@ -125,14 +125,14 @@ class Memory:
         return self.weights + self.optimizer + max(self.gradients + self.activations, self.sampling) + OVERHEAD
 
 
-def trained_parameters(recipe: PolicyRecipe, shape: Shape) -> int:
+def trained_parameters(recipe: PolicyRecipe, shape: DecoderShape) -> int:
     """Return how many weights the optimiser changes."""
     if recipe.adapter is None:
         return shape.parameters
     return shape.adapter_parameters(recipe.adapter.rank, recipe.adapter.kind == "dora")
 
 
-def memory(recipe: PolicyRecipe, shape: Shape, card: Card) -> Memory:
+def memory(recipe: PolicyRecipe, shape: DecoderShape, card: Card) -> Memory:
     """Return the memory of a policy recipe on each GPU.
 
     Trained weights are held in float32; a frozen base in bfloat16, or 4 bits. The reference model of a KL penalty is the base without
@@ -164,7 +164,7 @@ def memory(recipe: PolicyRecipe, shape: Shape, card: Card) -> Memory:
     )
 
 
-def cache_room(recipe: PolicyRecipe, shape: Shape, card: Card) -> int:
+def cache_room(recipe: PolicyRecipe, shape: DecoderShape, card: Card) -> int:
     """Return how many sequences of full length colocated vLLM holds at a time; 0: its weights alone do not fit."""
     assert recipe.vllm is not None
     spread = recipe.vllm.tensor_parallel
@@ -185,7 +185,7 @@ class Seconds:
         return self.sampling + self.training
 
 
-def seconds(recipe: PolicyRecipe, shape: Shape, card: Card) -> Seconds:
+def seconds(recipe: PolicyRecipe, shape: DecoderShape, card: Card) -> Seconds:
     """Return the time of a batch of rollouts and its updates, where every sequence has the full length.
 
     Training takes 6 FLOPs for each weight and token, 2 more where activations are computed again, and 2 for each pass without gradients: the

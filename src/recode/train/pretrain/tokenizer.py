@@ -1,8 +1,8 @@
-"""The embedded model's tokenizer: byte-level BPE that splits an identifier the same way wherever it stands.
+"""The embedded model's tokenizer: byte-level BPE that splits an identifier the same way wherever it appears.
 
-Following a note is largely copying names from the note and the old code into the new code. So the pre-tokenizer cuts at the borders of
-words and numbers, whatever is around them; a frequent number is one token, which tells its copies apart from its neighbours. Fixed phrases
-of the prompt template are single tokens, which shortens every prompt by two thirds.
+Following a note largely means copying names from the note and the old code into the new code. So the pre-tokenizer splits at the borders of
+words and numbers, whatever surrounds them. A frequent number is one token, which distinguishes it from similar numbers. The fixed phrases of
+the prompt template are single tokens, which shortens every prompt by two thirds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _CHAT_TEMPLATE = (
 
 def _fixed_phrases() -> list[str]:
     """Return the parts of the prompt template between its fields, and the tags of a response."""
-    update = ApiUpdate(
+    # Not validated: no library has the name that marks the fields' places here.
+    update = ApiUpdate.model_construct(
         family_id="", library="\0", old_version="", new_version="\0", kind="renamed", old_symbol=Symbol(), new_symbol=Symbol(),
         description="", update_info="\0",
     )  # fmt: skip
