@@ -32,7 +32,7 @@ LAYERS = [
         "shipped",
         "source",
         "symbol",
-    },  # fmt: skip
+    },
 ]
 HEAVY = {"torch", "transformers", "trl", "vllm"}
 HEAVY_PARTS = {"train", "evaluate", "models"}
