@@ -138,7 +138,7 @@ def scan_move(
         from_=move.current.version if move.current else None,
         confidence=confidence,
         workers=workers,
-        tell=on_progress,
+        on_progress=on_progress,
     )
     check_root(root)
     return result

@@ -232,7 +232,7 @@ def test_two_scans_at_once_do_not_mix(tmp_path: Path) -> None:
     def inside(done: int, total: int) -> None:
         assert {one.symbol for one in scan(tmp_path, [update("toy.other")], workers=1).findings} == {"toy.other"}
 
-    found = scan(tmp_path, [update("toy.old")], workers=1, tell=inside).findings
+    found = scan(tmp_path, [update("toy.old")], workers=1, on_progress=inside).findings
     assert [one.symbol for one in found] == ["toy.old"] * 3
 
 
@@ -241,10 +241,10 @@ def test_a_process_that_is_ended_from_outside_is_one_error_line(
 ) -> None:
     for number in range(200):
         (tmp_path / f"f{number}.py").write_text("import toy\n", encoding="utf-8")
-    monkeypatch.setattr("recode.migrate.find.scan._read_of_job", ends)
+    monkeypatch.setattr("recode.migrate.find.scan._read_file", ends)
     with pytest.raises(ProcessEndedError, match="use fewer --jobs or --workers"):
         scan(tmp_path, [update("toy.old")], workers=2)
 
 
-def ends(file: Path) -> None:
+def ends(file: Path, **_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
