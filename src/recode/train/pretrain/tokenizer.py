@@ -26,10 +26,8 @@ _CHAT_TEMPLATE = (
 
 def _fixed_phrases() -> list[str]:
     """Return the parts of the prompt template between its fields, and the tags of a response."""
-    update = ApiUpdate(
-        family_id="", library="\0", old_version="", new_version="\0", kind="renamed", old_symbol=Symbol(), new_symbol=Symbol(),
-        description="", update_info="\0",
-    )  # fmt: skip
+    # Constructed without validation: a null character, which marks the fields, is not a valid library or version.
+    update = ApiUpdate.model_construct(library="\0", new_version="\0", update_info="\0")
     parts = prompts.user_message(update, "\0").split("\0")
     tags = ["<think>", "</think>", "<answer>", "</answer>", "```python", "```"]
     return [prompts.SYSTEM, *parts, *tags]
