@@ -1,4 +1,4 @@
-"""Which values of a parameter an update is about, read off its programs."""
+"""Narrowing an update to values of a parameter, by its programs."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import recode
 from recode.cli.app import app
 from recode.errors import ProcessEndedError, RecodeError, RecordError
-from recode.knowledge.store import updates_of_file
+from recode.knowledge.store import read_updates
 from recode.migrate.find.findings import ScanResult
 from recode.migrate.find.scan import scan
 from recode.migrate.pipeline import rewrite_project
@@ -97,9 +97,9 @@ def test_a_wrong_line_of_updates_is_named(tmp_path: Path) -> None:
     for rows in ([{"old_code": "x"}], [{"update": {}}], [{"update": good}, {"old_code": "x"}]):
         (tmp_path / "updates.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         with pytest.raises(RecordError, match=rf"updates\.jsonl:{len(rows)}: field .*recode collect"):
-            updates_of_file(tmp_path / "updates.jsonl")
+            read_updates(tmp_path / "updates.jsonl")
     (tmp_path / "updates.jsonl").write_text(json.dumps({**good, "old_code": "x", "update_info": "y"}) + "\n")
-    assert updates_of_file(tmp_path / "updates.jsonl").knowledge.updates[0].update_info == "y"
+    assert read_updates(tmp_path / "updates.jsonl").knowledge.updates[0].update_info == "y"
 
 
 def test_receivers(tmp_path: Path) -> None:

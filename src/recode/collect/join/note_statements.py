@@ -39,12 +39,12 @@ def note_statements(item: NoteItem, version: str, lookup: NameLookup) -> Iterato
         if (path := lookup.find(lookup.old, name))
     ]
     evidence = _evidence(item, version)
-    said = list(sentences(text))
-    for index, sentence in enumerate(said):
+    split = list(sentences(text))
+    for index, sentence in enumerate(split):
         verb = verb_of(sentence, headings)
         if verb is None:
             continue
-        following = said[index + 1] if index + 1 < len(said) else ""
+        following = split[index + 1] if index + 1 < len(split) else ""
         candidates = replacements_in(sentence) or (replacements_in(following) if verb_of(following) is None else [])
         subjects = list(_subjects(sentence, text, verb, near, lookup))
         for number, (path, parameters) in enumerate(subjects):
