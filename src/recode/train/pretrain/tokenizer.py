@@ -14,7 +14,6 @@ from transformers import PreTrainedTokenizerFast
 
 from recode import prompts
 from recode.records import ApiUpdate
-from recode.symbol import Symbol
 
 PAD, END, ROLE_TOKENS = "<|pad|>", "<|end|>", ("<|system|>", "<|user|>", "<|assistant|>")
 _PIECES = Regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+(?:\.[0-9]+)?|\n *|_+|[^A-Za-z0-9_\n]+")
