@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recode.dataset.verify.rule import Pair
+from recode.dataset.verify.rule import EnvironmentPair
 from recode.records import Migration
 from recode.sandbox.environments import Environment
 from tests.toy_releases import BROKEN, NOTES, ODD, ODD_MODULES, RELEASES, Index, add_wheel, sdist, serving
@@ -37,8 +37,8 @@ def make_entry() -> MakeEntry:
 
 
 @pytest.fixture(scope="session")
-def toy_pair(toy_old: Environment, toy_new: Environment) -> Pair:
-    return Pair(toy_old, toy_new, "toylib")
+def toy_pair(toy_old: Environment, toy_new: Environment) -> EnvironmentPair:
+    return EnvironmentPair(toy_old, toy_new, "toylib")
 
 
 @pytest.fixture(scope="session")

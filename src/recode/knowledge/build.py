@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 from recode.collect.collector import CollectRequest, collect, series, walk_release
 from recode.collect.join.families import UpdateFamily
 from recode.collect.walk.public_api import Api, Member, ParameterKind
-from recode.dataset.sources import Text, Update, UpdateSource, read_file
+from recode.dataset.sources import SourceUpdate, Text, UpdateSource, read_file
 from recode.errors import RecodeError, RecordError
 from recode.knowledge.member_names import write_common
 from recode.knowledge.model import Knowledge, write_knowledge
@@ -175,7 +175,7 @@ def _written(
             yield record.model_copy(update={"old_symbol": symbol}) if symbol != record.old_symbol else record
 
 
-def _is_left(update: Update, path: str, new: Api | None) -> bool:
+def _is_left(update: SourceUpdate, path: str, new: Api | None) -> bool:
     """Say whether the new release still has a name; without its names, whether the name is replaced by itself."""
     return new.has(path) if new is not None else update.new_symbol.path == path
 
@@ -185,7 +185,7 @@ def _patterns(source: KnowledgeSource) -> Iterator[ApiUpdate]:
         yield _record(update, source.library, source.old_version, source.new_version)
 
 
-def _record(update: Update | Pattern, library: str, old_version: str, new_version: str) -> ApiUpdate:
+def _record(update: SourceUpdate | Pattern, library: str, old_version: str, new_version: str) -> ApiUpdate:
     return ApiUpdate(
         family_id=update.id,
         library=library,

@@ -10,13 +10,13 @@ import ast
 from collections.abc import Iterator
 
 from recode.collect.walk.public_api import Api
-from recode.dataset.sources import Update
+from recode.dataset.sources import SourceUpdate
 from recode.symbol import Symbol
 
 _BY_VALUE = frozenset({"replaced", "deprecated", "removed", "renamed"})
 
 
-def narrowed(update: Update, new: Api | None) -> list[Symbol]:
+def narrowed(update: SourceUpdate, new: Api | None) -> list[Symbol]:
     """Return the symbols that an update is about: its own, or one for each changed value if the parameter still exists.
 
     The list is empty where the programs do not show the values.
@@ -34,7 +34,7 @@ def narrowed(update: Update, new: Api | None) -> list[Symbol]:
     return [Symbol(f"{symbol.path}({parameter}={value})") for value in found]
 
 
-def _is_left(update: Update, symbol: Symbol, new: Api | None) -> bool:
+def _is_left(update: SourceUpdate, symbol: Symbol, new: Api | None) -> bool:
     """Say whether the newer release still has the parameter; without its names, whether the new symbol does."""
     known = new.find(symbol.path) if new is not None else None
     if known is not None and known.parameters is not None:
