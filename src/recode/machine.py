@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -72,7 +72,9 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def map_in_processes(work: Callable[[T], R], items: Sequence[T], count: int, *, chunk: int = 1) -> Iterator[R]:
+def map_in_processes(
+    work: Callable[[T], R], items: Sequence[T], count: int, *, chunk: int = 1
+) -> Generator[R, None, None]:
     """Yield `work(item)` for each item, in order, computed by forked processes.
 
     The processes have `work`, and whatever it refers to, by being forked: only results are sent. They end when the

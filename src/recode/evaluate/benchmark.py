@@ -7,14 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from recode.errors import RecordError
 from recode.evaluate.progress import OnProgress
 from recode.models.prompting import Prompt
-
-Outcome = Literal["passed", "failed", "timeout", "out_of_memory", "crashed", "ungradable", "unavailable"]
-"""`ungradable`: nothing is known about this completion. `unavailable`: this machine lacks what the item needs."""
+from recode.sandbox.verdict import Outcome
 
 
 @dataclass(frozen=True)

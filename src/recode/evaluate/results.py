@@ -58,8 +58,10 @@ def summarize(samples: Sequence[Sample], counted: Mapping[str, str], averaged: S
 
 
 def is_graded(sample: Sample) -> bool:
-    """Return whether a completion was graded."""
-    return sample["outcome"] not in ("unavailable", "ungradable")
+    """Return whether a completion counts: an ungradable one does if it has a score, since what cannot be confirmed is no pass."""
+    if sample["outcome"] == "ungradable":
+        return any(score is not None for score in sample["scores"].values())
+    return bool(sample["outcome"] != "unavailable")
 
 
 def _part(samples: Sequence[Sample], counted: Mapping[str, str], averaged: Sequence[str]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from recode.evaluate.results import summarize
 from recode.models import Backend, Prompt, Sampling
 from recode.records import read_jsonl, write_jsonl, write_text
 from recode.run_folder import Claim
+from recode.sandbox.verdict import Outcome
 from recode.shipped import shipped
 
 DEFAULT = ("test_generated", "test_updates", "test_libraries", "no_op")
@@ -267,7 +268,7 @@ def _judge(benchmark: Benchmark, completed: Sequence[_Completed], on_progress: O
 
 
 def _unavailable(item: Item) -> Judgement:
-    return Judgement("unavailable", item.unavailable)
+    return Judgement(Outcome.UNAVAILABLE, item.unavailable)
 
 
 def _line(benchmark: Benchmark, completed: _Completed, judgement: Judgement) -> dict[str, Any]:

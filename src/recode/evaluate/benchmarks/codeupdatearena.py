@@ -30,8 +30,8 @@ from recode.machine import cores
 from recode.models.prompting import Prompt
 from recode.records import first_fault, read_jsonl
 from recode.sandbox.environments import Environment
-from recode.sandbox.judging import Verdict
-from recode.sandbox.pool import Task
+from recode.sandbox.pool import ProgramTask
+from recode.sandbox.verdict import Outcome, Verdict
 from recode.sandbox.zygotes import Limits
 from recode.shipped import shipped
 from recode.source import compiles
@@ -174,7 +174,7 @@ class CodeUpdateArena(Benchmark):
         groups: dict[str, list[_Run]] = {}
         for run in dict.fromkeys(runs):
             if self._beside.get(run.line.prog_syn_id):
-                found[run] = Judgement("ungradable", "its values cannot leave the process", answer=run.answer)
+                found[run] = Judgement(Outcome.UNGRADABLE, "its values cannot leave the process", answer=run.answer)
             else:
                 groups.setdefault(run.line.update.package, []).append(run)
         # Packages that take longest to load start first, so that none of them is left at the end.
@@ -212,24 +212,26 @@ def _judged_in_parallel(groups: Sequence[Sequence[_Run]]) -> list[list[Verdict]]
             raise
 
 
-def _task(run: _Run) -> Task:
+def _task(run: _Run) -> ProgramTask:
     before = run.line.before(run.updated)
     calls = "\n".join(f"{name}()" for name in run.line.tests())
-    test = f"{before}\n{run.line.unit_tests}\n{calls}\n"
-    return Task(id=run.line.prog_syn_id, program=f"{before}\n{run.answer}", test=test)
+    test = f"{run.line.unit_tests}\n{calls}\n"
+    return ProgramTask(id=run.line.prog_syn_id, program=run.answer, test=test, setup=before)
 
 
 def _verdict(updated: Judgement, plain: Judgement) -> Judgement:
     """Combine the verdicts on an answer's runs with and without the update."""
     if updated.outcome == "ungradable":
-        return Judgement("ungradable", updated.detail, {"pass": None, "update": None}, updated.answer)
+        return Judgement(Outcome.UNGRADABLE, updated.detail, {"pass": 0.0, "update": 0.0}, updated.answer)
     if updated.outcome != "passed":
         return Judgement(updated.outcome, updated.detail, {"pass": 0.0, "update": 0.0}, updated.answer)
     uses = None if plain.outcome == "ungradable" else float(plain.outcome != "passed")
     words = {
         None: f"without the update ungradable: {plain.detail}", 1.0: f"only with the update ({plain.detail})", 0.0: "without the update too",
     }  # fmt: skip
-    return Judgement("passed", f"{words[uses]} {updated.detail}".strip(), {"pass": 1.0, "update": uses}, updated.answer)
+    return Judgement(
+        Outcome.PASSED, f"{words[uses]} {updated.detail}".strip(), {"pass": 1.0, "update": uses}, updated.answer
+    )
 
 
 def read_arena(path: Path) -> list[ArenaTask]:

@@ -17,7 +17,7 @@ from recode.evaluate.judging.answers import completed_program, preamble
 from recode.evaluate.judging.test_verdicts import as_judgement, judge_tasks
 from recode.models.prompting import Prompt
 from recode.records import first_fault
-from recode.sandbox.pool import Task
+from recode.sandbox.pool import ProgramTask
 from recode.sandbox.zygotes import Limits
 
 HUB_NAME = "openai/openai_humaneval"
@@ -60,7 +60,7 @@ class HumanEval(Benchmark):
         """Run the problem's own test on every completed function."""
         programs = [self.program(item.id, completion) for item, completion in completions]
         tasks = [
-            Task(id=item.id, program=program, test=self.test(item.id))
+            ProgramTask(id=item.id, program=program, test=self.test(item.id))
             for (item, _), program in zip(completions, programs, strict=True)
         ]
         verdicts = judge_tasks(tasks, LIMITS, advance, preload=("typing", "math", "re", "collections"))

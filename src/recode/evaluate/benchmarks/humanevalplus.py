@@ -17,8 +17,8 @@ from recode.evaluate.benchmarks.humaneval import chat_prompt, read_packed
 from recode.evaluate.judging.answers import completed_program
 from recode.evaluate.judging.test_verdicts import judge_tasks
 from recode.records import first_fault
-from recode.sandbox.judging import Verdict
-from recode.sandbox.pool import Task
+from recode.sandbox.pool import ProgramTask
+from recode.sandbox.verdict import Outcome, Verdict
 from recode.sandbox.zygotes import Limits
 
 LIMITS = Limits(seconds=30.0, memory=4 << 30)
@@ -72,7 +72,7 @@ class HumanEvalPlus(Benchmark):
         tasks, of = [], []
         for number, ((item, _), program) in enumerate(zip(completions, programs, strict=True)):
             for kind, test in _tests(self.problems[item.id]):
-                tasks.append(Task(id=item.id, program=program, test=test))
+                tasks.append(ProgramTask(id=item.id, program=program, test=test))
                 of.append((number, kind))
         verdicts = judge_tasks(tasks, LIMITS, lambda n: None, preload=("math", "re", "collections", "typing"))
         parts: list[dict[str, list[Verdict]]] = [{"base": [], "plus": []} for _ in completions]
@@ -87,12 +87,12 @@ def _joined(parts: dict[str, list[Verdict]], program: str) -> Judgement:
     bad = next((verdict for verdict in every if verdict.outcome not in ("passed", "ungradable")), None)
     unknown = next((verdict for verdict in every if verdict.outcome == "ungradable"), None)
     first = bad or unknown
+    base = float(all(verdict.outcome is Outcome.PASSED for verdict in parts["base"]))
     if unknown and not bad:
-        return Judgement("ungradable", unknown.detail, {"pass": None, "base": None}, program)
-    own = [verdict.outcome for verdict in parts["base"]]
-    base = None if "ungradable" in own and not {*own} - {"passed", "ungradable"} else float({*own} <= {"passed"})
+        # What could not be confirmed is no pass.
+        return Judgement(Outcome.UNGRADABLE, unknown.detail, {"pass": 0.0, "base": base}, program)
     return Judgement(
-        first.outcome if first else "passed",
+        first.outcome if first else Outcome.PASSED,
         first.detail if first else "",
         {"pass": float(first is None), "base": base},
         program,

@@ -17,6 +17,7 @@ from recode.prompts import parse_response
 from recode.records import Migration, read_records
 from recode.rewards import execution
 from recode.sandbox.environments import Environment
+from recode.sandbox.verdict import Outcome
 from recode.shipped import shipped
 
 _MADE_UP = "(made up)"
@@ -75,7 +76,7 @@ class Migrations(Benchmark):
         ran, why = self._execution(entry, completion, verdict.exact is not None)
         code = parse_response(completion).code
         if verdict.exact is None:
-            return Judgement("ungradable", "the gold program does not parse", answer=code)
+            return Judgement(Outcome.UNGRADABLE, "the gold program does not parse", answer=code)
         scores = {
             "exact": float(verdict.exact), "edit": verdict.edit, "format": float(verdict.well_formed), "execution": ran,
             "reward": verdict.reward, "reward_of_copying": verdict.reward_of_copying, "lift": verdict.lift, "copy": float(verdict.copied),
@@ -84,7 +85,7 @@ class Migrations(Benchmark):
         comparison = (
             "exact" if verdict.exact else "copied" if verdict.copied else "no answer" if code is None else "differs"
         )
-        return Judgement("passed" if passed else "failed", f"{comparison}; {why}", scores, code)
+        return Judgement(Outcome.PASSED if passed else Outcome.FAILED, f"{comparison}; {why}", scores, code)
 
     def _execution(self, entry: Migration, completion: str, gradable: bool) -> tuple[float | None, str]:
         """Return 1 if the answer behaves as it should and 0 if not, None if that cannot be known; and a sentence about it."""
