@@ -54,8 +54,11 @@ def score(
     """
     if program(target) is None or stdout is None or environment is None:
         return None
-    code, known = answer(completion), (target, old_code or "")
-    if code is None or spells_out(code, stdout, known) or hushes(code, known):
+    out, known = answer(completion), (target, old_code or "")
+    if out is None:
+        return 0.0
+    code = out.text
+    if spells_out(code, stdout, known) or hushes(code, known):
         return 0.0
     try:
         done = _run(environment, code, module)
