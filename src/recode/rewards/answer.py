@@ -9,7 +9,7 @@ from typing import Any
 
 from recode.prompts import parse_response
 from recode.rewards.normal_form import normal_form, same_tree
-from recode.source import PARSE_ERRORS, clean, parse_quietly
+from recode.source import PARSE_ERRORS, clean, parses
 
 MAX_CHARACTERS = 100_000
 """Longer programs are rejected, so that grading takes bounded time (the paper allows 1,024 tokens)."""
@@ -85,11 +85,15 @@ _answer = lru_cache(maxsize=512)(_read_answer)
 @lru_cache(maxsize=512)
 def _program(code: str) -> GradedProgram | None:
     try:
-        tree = parse_quietly(code)
-    except PARSE_ERRORS:
+        normal = normal_form(code, MAX_CHARACTERS)
+    except SyntaxError:
         return None
-    lines = code.replace("\r\n", "\n").replace("\r", "\n")
-    return GradedProgram(clean(code), normal_form(tree, lines, MAX_CHARACTERS))
+    except PARSE_ERRORS:
+        # A tree may be too deep to be handed to Python, and the program still be one.
+        normal = None
+        if not parses(code):
+            return None
+    return GradedProgram(clean(code), normal)
 
 
 def text_of(completion: str | Sequence[Mapping[str, Any]]) -> str:
