@@ -273,21 +273,20 @@ def test_reformatting_a_gold_keeps_it_exact(gold: str, rng: random.Random) -> No
     # Break lines, and put blank ones and comments, wherever a bracket is open or a statement ends.
     tokens = list(tokenize.generate_tokens(io.StringIO(gold).readline))
     assume("\\\n" not in gold and all(tokenize.tok_name[item.type] != "FSTRING_START" for item in tokens))
-    depth, text, end = 0, "", (1, 0)
+    depth, text, end, lines = 0, "", (1, 0), gold.splitlines(keepends=True)
     for item in tokens:
+        if not item.string:
+            # The end of a block or of the file takes no room.
+            continue
         gap = end[1] if item.start[0] == end[0] else 0
-        text += (
-            gold.splitlines(keepends=True)[item.start[0] - 1][gap : item.start[1]]
-            if item.start > end and item.string
-            else ""
-        )
+        text += lines[item.start[0] - 1][gap : item.start[1]]
         text += item.string
         end = item.end
         if item.type == tokenize.OP:
             depth += (item.string in "([{") - (item.string in ")]}")
         if depth and item.type == tokenize.OP and rng.random() < 0.3:
             text += rng.choice(["\n", "  # why\n", "\n\n\n  ", " "])
-        if item.type == tokenize.NEWLINE and item.string and rng.random() < 0.3:
+        if item.type == tokenize.NEWLINE and rng.random() < 0.3:
             text += rng.choice(["\n", "# why\n", "   # (\n"])
     assert score(response("t", text), gold)["exact"] == 2.0
 
