@@ -203,13 +203,18 @@ UNEQUAL = [
 ]
 
 
-def tree(code: str) -> str:
-    """Return what decides: the whole program's tree, without the prefix `u` of strings."""
-    parsed = ast.parse(code)
-    for node in ast.walk(parsed):
+def parsed(code: str) -> ast.Module:
+    """Return the whole program's tree, without the prefix `u` of strings."""
+    module = ast.parse(code)
+    for node in ast.walk(module):
         if isinstance(node, ast.Constant):
             node.kind = None
-    return ast.dump(parsed)
+    return module
+
+
+def tree(code: str) -> str:
+    """Return what decides whether two programs are the same."""
+    return ast.dump(parsed(code))
 
 
 @pytest.mark.parametrize(("one", "other"), EQUAL)
@@ -331,7 +336,7 @@ def test_reading_by_pieces_agrees_with_reading_the_whole(code: str) -> None:
     read = program(code)
     assert (read is not None) == parses(code)
     if read is not None:
-        assert read.normal == "\n".join(map(ast.unparse, ast.parse(code.replace("u'a'", "'a'")).body))
+        assert read.normal == "\n".join(map(ast.unparse, parsed(code).body))
 
 
 @pytest.mark.parametrize(
