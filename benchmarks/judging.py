@@ -10,8 +10,8 @@ import statistics
 import time
 from pathlib import Path
 
+from recode.evaluate.judging.judge_pool import Judges, sensible
 from recode.evaluate.judging.migrations import evaluate, read_split
-from recode.evaluate.judging.parallel import Judges, sensible
 from recode.models import load, quiet
 from recode.rewards import DEFAULT_WEIGHTS
 

@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recode.api import migrate
-from recode.cli.migration_output import patch_of
+from recode.api import migrate_project
 from recode.collect.texts.package_index import fetch, releases_between
-from recode.migrate.pipeline import Extras, Migrated
-from recode.migrate.prove.proof import moved
+from recode.migrate.prove.coverage import new_offset
 from recode.migrate.report.summary import counts, tests
+from recode.migrate.report.wording import reason_text
+from recode.migrate.result import MigrateOptions, MigrationResult
+from recode.migrate.rewrite.changes import Method
 from recode.migrate.source.edits import apply
 from recode.migrate.source.text import lines_of
 from recode.sandbox.environments import recode_home
@@ -86,17 +87,17 @@ def tokens(line: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def beside_upstream(result: Migrated, upstream: Path) -> tuple[Counter[str], list[str]]:
+def beside_upstream(result: MigrationResult, upstream: Path) -> tuple[Counter[str], list[str]]:
     """Compare every offered change with the next release's file; return counts, and the changed lines that differ there."""
     found: Counter[str] = Counter()
     other: list[str] = []
     for change in result.offered:
-        document = result.documents[change.file]
+        source = result.sources[change.file]
         path = upstream / change.file
         edits = sorted({edit for one in result.offered if one.file == change.file for edit in one.edits})
-        program = apply(document.program, edits)
-        new = {line_at(program, moved(edits, edit.start)) for edit in change.edits}
-        old = {line_at(document.program, edit.start) for edit in change.edits}
+        program = apply(source.program, edits)
+        new = {line_at(program, new_offset(edits, edit.start)) for edit in change.edits}
+        old = {line_at(source.program, edit.start) for edit in change.edits}
         theirs = {tokens(line) for line in path.read_text(errors="replace").splitlines()} if path.exists() else None
         if theirs is None:
             said = "file is gone"
@@ -115,7 +116,7 @@ def line_at(text: str, offset: int) -> str:
     return lines_of(text)[text.count("\n", 0, offset)]
 
 
-def applies(root: Path, result: Migrated) -> bool:
+def applies(result: MigrationResult) -> bool:
     """Say whether `git apply` takes the patch of the offered changes."""
     files = result.files()
     with tempfile.TemporaryDirectory() as folder:
@@ -123,7 +124,7 @@ def applies(root: Path, result: Migrated) -> bool:
             target = Path(folder) / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.old)
-        patch = patch_of(root, files)
+        patch = result.patch()
         done = subprocess.run(["git", "apply", "-"], input=patch, cwd=folder, check=False, capture_output=True)
         return not patch or (
             done.returncode == 0 and all((Path(folder) / file.path).read_bytes() == file.new for file in files)
@@ -135,16 +136,16 @@ def study(project: Project, model: str | None, with_tests: bool) -> dict[str, An
     folder = recode_home().parent / "recode-study"
     old, new = sources(project.name, project.old, project.new, folder)
     command = project.tests if with_tests else None
-    extras = Extras(model=model, tests=command or None, old_requires=project.requires if command else (),
+    options = MigrateOptions(model=model, tests=command or None, old_requires=project.requires if command else (),
                     new_requires=project.requires if command else (), test_seconds=1800)  # fmt: skip
     start = time.monotonic()
-    result = migrate(old, to=project.to, from_=project.from_, extras=extras)
+    result = migrate_project(old, to=project.to, from_=project.from_, options=options)
     beside, other = beside_upstream(result, new)
     return {
         "project": f"{project.name} {project.old}", "to": project.to, "model": model, "places": len(result.scanned.findings),
-        "outcomes": counts(result), "by_model": sum(change.how == "model" for change in result.offered),
-        "beside_upstream": beside, "otherwise": other, "applies": applies(old, result), "tests": tests(result),
-        "reasons": Counter(one.reason[:160] for one in result.left).most_common(6), "remarks": result.remarks,
+        "outcomes": counts(result), "by_model": sum(change.method is Method.MODEL for change in result.offered),
+        "beside_upstream": beside, "otherwise": other, "applies": applies(result), "tests": tests(result),
+        "reasons": Counter(reason_text(place, result.options)[:160] for place in result.left).most_common(6), "remarks": result.remarks,
         "seconds": round(time.monotonic() - start, 1),
     }  # fmt: skip
 

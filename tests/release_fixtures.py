@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "update_info": "`toylib.area` is now `toylib.surface`.",
     "old_code": "import toylib\n\nsides = [1.5, 2.0]\nprint(toylib.area(sides))\n",
     "new_code": "import toylib\n\nsides = [1.5, 2.0]\nprint(toylib.surface(sides))\n",
-    "author": "hand-written",
+    "author": "person",
 }
 
 

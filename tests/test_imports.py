@@ -20,7 +20,7 @@ LAYERS = [
     {"dataset"},
     {"collect"},
     {"rewards", "sandbox", "models", "invent"},
-    {"prompts", "source", "symbol", "records", "shipped", "errors", "machine"},
+    {"display", "errors", "html", "machine", "packages", "prompts", "records", "shipped", "source", "symbol"},
 ]
 HEAVY = {"torch", "transformers", "trl", "vllm"}
 HEAVY_PARTS = {"train", "evaluate", "models"}

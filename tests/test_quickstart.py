@@ -97,7 +97,7 @@ def test_it_runs_writes_its_report_and_does_nothing_twice(
 
 def test_real_splits_are_judged_in_part_and_made_up_ones_whole() -> None:
     made = list(itertools.islice(generate(0), 200))
-    real = [entry.model_copy(update={"author": "somebody", "id": f"real-{i}"}) for i, entry in enumerate(made)]
+    real = [entry.model_copy(update={"author": "person", "id": f"real-{i}"}) for i, entry in enumerate(made)]
     assert some(made) == made
     chosen = some([*real, *made])
     assert len(chosen) == 72 + 200

@@ -5,19 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recode.api import scan
+    from recode.api import migrate_project, scan
 
 __version__ = "0.1.0"
-__all__ = ["scan"]
+__all__ = ["migrate_project", "scan"]
 
 
 def __getattr__(name: str) -> Any:
-    # `import recode` is asked for by every part of the package, so what is heavier waits until it is wanted.
-    if name == "migrate":
-        # The package of that name; it can be called. Whoever imports a part of it finds it here as well.
-        import importlib
-
-        return importlib.import_module("recode.migrate")
+    # Every part of the package imports `recode`, so the heavier functions are imported on first use.
     if name in __all__:
         from recode import api
 

@@ -1,29 +1,59 @@
-"""What a program calls: `recode.scan` and `recode.migrate`. Composes what finds updates with what finds and rewrites their uses."""
+"""The Python interface: `recode.scan` and `recode.migrate_project`.
+
+Both first find out which release a project comes from and what changed since, then find the uses of what changed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from recode.errors import RecodeError
-from recode.knowledge.model import write_knowledge
+from recode.knowledge.model import Shape, write_knowledge
 from recode.knowledge.store import Known, cached_file, known_updates, shipped_libraries, updates_of_file
 from recode.migrate.find.findings import ScanResult
 from recode.migrate.find.scan import CONFIDENCE
 from recode.migrate.find.scan import scan as scan_folder
-from recode.migrate.pipeline import Asked, Extras, Migrated, migrate_project
-from recode.migrate.project.target import Coming, coming_from, parse_target
+from recode.migrate.pipeline import rewrite_project
+from recode.migrate.project.files import check_root
+from recode.migrate.project.target import CurrentRelease, current_release, parse_target
+from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 
 
 @dataclass(frozen=True)
 class Move:
-    """A project's move to a library's release: where it comes from, and what is known of the way."""
+    """A project's move to a library's release.
+
+    Attributes:
+        library: its normal name.
+        target: the release to move to.
+        current: the release that the project comes from; None if nothing says.
+        known: what is known about the changes in between.
+    """
 
     library: str
     target: str
-    coming: Coming | None
+    current: CurrentRelease | None
     known: Known
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """The library's shape, where it is known."""
+        shape = self.known.knowledge.shape
+        return [shape] if shape else []
+
+    def upgrade(self) -> Upgrade:
+        """Return the library and its two releases.
+
+        Raises:
+            RecodeError: nothing says which release the project comes from.
+        """
+        if self.current is None:
+            raise RecodeError(
+                f"{self.library}: nothing in the project says which release it uses now; give --from"
+            )
+        return Upgrade(self.library, self.current.version, self.target)
 
 
 def move_of(
@@ -33,33 +63,32 @@ def move_of(
     updates: str | Path | None = None,
     *,
     collect: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Move:
-    """Find out where a project comes from and what changed since.
+    """Find out which release a project comes from and what changed since.
 
     Args:
-        path: the project, or a file of it.
+        path: the project's folder, or a file of it.
         to: `LIB==B`.
-        from_: the release that it comes from; None: what its own files say.
-        updates: a file of updates to use instead of what is known.
-        collect: compare the two releases now, whatever is shipped.
-        tell: called with what is being done.
+        from_: the release that the project comes from; None: what its own files say.
+        updates: a file of updates to use instead of the known ones.
+        collect: compare the two releases now, even where their updates are shipped.
+        on_progress: called with what is being done.
 
     Raises:
-        RecodeError: `to` is not of that form; or nothing is known of the library, and it cannot be collected.
+        RecodeError: `to` is not of that form; or nothing is known about the library and it cannot be collected.
     """
     root = Path(path)
-    if not root.exists():
-        raise RecodeError(f"{root}: no such file or folder; check the path")
+    check_root(root)
     library, target = parse_target(to)
-    coming = Coming(from_, "given") if from_ else coming_from(root, library, target)
+    current = CurrentRelease(from_, "given") if from_ else current_release(root, library, target)
     if updates is not None:
-        return Move(library, target, coming, updates_of_file(Path(updates)))
-    old = coming.version if coming else None
+        return Move(library, target, current, updates_of_file(Path(updates)))
+    old = current.version if current else None
     known = None if collect else known_updates(library, target, old)
     if known is None:
-        known = _collected(library, old, target, tell)
-    return Move(library, target, coming, known)
+        known = _collected(library, old, target, on_progress)
+    return Move(library, target, current, known)
 
 
 def scan(
@@ -78,13 +107,13 @@ def scan(
         path: a folder, a Python file or a notebook.
         to: `LIB==B`, such as `numpy==2.1.0`.
         from_: the release that the project comes from; None: what its own files say.
-        updates: a file of updates (JSON Lines) to use instead of what is known.
-        confidence: findings that are less sure (0 to 1) are left out.
-        collect: compare the two releases now, whatever is shipped with the package.
-        workers: processes (default: one a core).
+        updates: a file of updates (JSON Lines) to use instead of the known ones.
+        confidence: findings with a lower confidence (0 to 1) are left out.
+        collect: compare the two releases now, even where their updates are shipped.
+        workers: number of processes (default: one for each core).
 
     Raises:
-        RecodeError: a path or release is wrong, or the library's updates cannot be had.
+        RecodeError: a path or release is wrong, or there are no updates for the library.
     """
     return scan_move(move_of(path, to, from_, updates, collect=collect), path, confidence=confidence, workers=workers)
 
@@ -95,75 +124,80 @@ def scan_move(
     *,
     confidence: float = CONFIDENCE,
     workers: int | None = None,
-    tell: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ScanResult:
-    """Find the uses that a move is about; `tell` is called with the files done and all files."""
-    knowledge = move.known.knowledge
-    return scan_folder(
-        Path(path),
-        knowledge.updates,
-        [knowledge.shape] if knowledge.shape else [],
+    """Find the uses of what a move changes; `on_progress` is called with the number of files read and of all files.
+
+    Raises:
+        RecodeError: the path does not exist, or disappeared during the scan.
+    """
+    root = Path(path)
+    result = scan_folder(
+        root,
+        move.known.knowledge.updates,
+        move.shapes,
         to=move.target,
-        from_=move.coming.version if move.coming else None,
+        from_=move.current.version if move.current else None,
         confidence=confidence,
         workers=workers,
-        tell=tell,
+        tell=on_progress,
     )
+    check_root(root)
+    return result
 
 
-def migrate(
+def migrate_project(
     path: str | Path,
     *,
     to: str,
     from_: str | None = None,
-    extras: Extras | None = None,
+    options: MigrateOptions | None = None,
     updates: str | Path | None = None,
     collect: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
-) -> Migrated:
-    """Rewrite the uses of what a library's release breaks or deprecates, in memory; nothing is written.
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> MigrationResult:
+    """Rewrite, in memory, the uses of what a library's release breaks or deprecates.
 
-    `recode.migrate.project.writing.write_all(result.root, result.files())` writes, `recode.cli.migration_output.patch_of` makes a patch.
+    Nothing is written. The result's `write()` changes the files, `patch()` returns a patch.
 
     Args:
         path: a folder, a Python file or a notebook.
         to: `LIB==B`, such as `numpy==2.1.0`.
         from_: the release that the project comes from; None: what its own files say.
-        extras: model, tests and the like; None: renames by syntax tree, checked by name.
-        updates: a file of updates (JSON Lines) to use instead of what is known.
-        collect: compare the two releases now, whatever is shipped with the package.
-        tell: called with what is being done.
+        options: model, tests and the like; None: renames by syntax tree, checked by name.
+        updates: a file of updates (JSON Lines) to use instead of the known ones.
+        collect: compare the two releases now, even where their updates are shipped.
+        on_progress: called with what is being done.
 
     Raises:
-        RecodeError: a path or release is wrong, or the updates, the model or an environment cannot be had.
+        RecodeError: a path or release is wrong, there are no updates for the library, the model does not answer, or
+            the environments for the tests cannot be built.
     """
-    move = move_of(path, to, from_, updates, collect=collect, tell=tell)
-    knowledge = move.known.knowledge
-    shapes = [knowledge.shape] if knowledge.shape else []
-    return migrate_project(Path(path), asked_of(move, extras or Extras()), knowledge.updates, shapes, tell)
+    move = move_of(path, to, from_, updates, collect=collect, on_progress=on_progress)
+    return migrate_move(move, path, options or MigrateOptions(), on_progress=on_progress)
 
 
-def asked_of(move: Move, extras: Extras) -> Asked:
-    """Return what is asked of a migration.
+def migrate_move(
+    move: Move, path: str | Path, options: MigrateOptions, on_progress: Callable[[str], None] = lambda _: None
+) -> MigrationResult:
+    """Rewrite, in memory, the uses of what a move changes.
 
     Raises:
-        RecodeError: nothing says which release the project comes from.
+        RecodeError: as `migrate_project`.
     """
-    if move.coming is None:
-        raise RecodeError(f"{move.library}: nothing says which release the project comes from; give --from")
-    return Asked(**asdict(extras), library=move.library, old=move.coming.version, new=move.target)
+    return rewrite_project(Path(path), move.upgrade(), options, move.known.knowledge.updates, move.shapes, on_progress)
 
 
-def _collected(library: str, old: str | None, target: str, tell: Callable[[str], None]) -> Known:
-    """Compare two releases, keep what was found and return it."""
+def _collected(library: str, old: str | None, target: str, on_progress: Callable[[str], None]) -> Known:
+    """Compare two releases, keep the result on disk and return it."""
     if old is None:
         raise RecodeError(
-            f"{library}: nothing says which release the project comes from, and no updates are shipped for it up to "
-            f"{target}; give --from (shipped: {', '.join(shipped_libraries())})"
+            f"{library}: nothing in the project says which release it uses now, and no updates up to {target} are shipped "
+            f"for it; give --from (shipped: {', '.join(shipped_libraries())})"
         )
     from recode.knowledge.build import KnowledgeSource, build_knowledge
 
     source = KnowledgeSource(library=library, old_version=old, new_version=target)
-    knowledge = build_knowledge(source, tell=tell)
+    knowledge = build_knowledge(source, tell=on_progress)
     write_knowledge(cached_file(library, old, target), knowledge)
     return Known(knowledge, f"collected {old} → {target}")

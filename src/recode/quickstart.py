@@ -23,9 +23,9 @@ from rich.table import Table
 from recode.errors import RecipeError, RecordError
 from recode.evaluate.benchmark import fixed_choice
 from recode.evaluate.forgetting import held_out_python, python_loss
+from recode.evaluate.judging.judge_pool import Judges, sensible
 from recode.evaluate.judging.migrations import SPLITS as FILES
 from recode.evaluate.judging.migrations import Judged, as_row, evaluate, read_split, summary
-from recode.evaluate.judging.parallel import Judges, sensible
 from recode.evaluate.statistics import paired_bootstrap
 from recode.machine import cores
 from recode.models import load, quiet

@@ -1,120 +1,288 @@
-"""The notation for API symbols in the update sources, and whether a program uses one.
+"""The notation for API symbols, parsed once: the field type of every record that names one.
 
-`numpy.trapz` is a function, `numpy.ndarray.ptp` a method, `numpy.sum(axis)` a parameter,
-`sklearn.svm.SVC(kernel="linear")` one value of a parameter; several parameters are separated by commas.
+- `numpy.trapz` is a function, `numpy.ndarray.ptp` a method; empty parentheses change nothing.
+- `numpy.sum(axis)` is a parameter. Several are separated by commas; `execute(**params)` is a variadic one.
+- `sklearn.svm.SVC(kernel="linear")` is one value of a parameter, `marshmallow.fields.Nested("self")` a value given by position.
+- `sqlalchemy.select(columns=[...])` is any list, `"..."` any string, `{...}` any dictionary, `(...)` any generator, and `axis=...` any value.
+- `sqlalchemy.MetaData.create_all(bind=)` is the parameter left out.
+
+The empty text is the symbol without a name: an API that nothing replaces, or a record that is about none.
 """
 
 from __future__ import annotations
 
 import ast
+import enum
 import re
-from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
-from recode.records import Kind
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
-_NOTATION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
-_LONGEST_BITS = 14_000
-"""Somewhat less than Python's 4,300 decimal digits: changed inputs are a little larger."""
+_PATH = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_SYMBOL = re.compile(rf"\s*({_PATH.pattern})\s*(?:\((.*)\)\s*)?", re.DOTALL)
+_KEYWORD = re.compile(r"([^\W\d]\w*)\s*=(?!=)\s*(.*)", re.DOTALL)
+_STARRED = re.compile(r"(\*{1,2})\s*([^\W\d]\w*)")
+_GENERATOR = re.compile(r"\(\s*\.\.\.\s*\)")
+# What the parser was seen to raise for text that is no expression.
+_NO_EXPRESSION = (SyntaxError, ValueError, RecursionError, MemoryError)
 
-POSITIONAL_KINDS = frozenset(
-    {"parameter_removed", "parameter_added", "keyword_only", "default_changed", "return_changed"}
-)
-"""Kinds whose old code may use a parameter without naming it: by position, or by its default."""
+
+class ValueKind(enum.Enum):
+    """Which values of a parameter are meant."""
+
+    ANY = enum.auto()
+    MISSING = enum.auto()
+    """The parameter is left to its default."""
+    LITERAL = enum.auto()
+    EXPRESSION = enum.auto()
+    """An expression that only running can evaluate, such as `dtype=numpy.float`."""
+    TEXT = enum.auto()
+    LIST = enum.auto()
+    DICTIONARY = enum.auto()
+    GENERATOR = enum.auto()
+
+
+_NODES: dict[ValueKind, tuple[type[ast.expr], ...]] = {
+    ValueKind.TEXT: (ast.JoinedStr,),
+    ValueKind.LIST: (ast.List, ast.ListComp),
+    ValueKind.DICTIONARY: (ast.Dict, ast.DictComp),
+    ValueKind.GENERATOR: (ast.GeneratorExp,),
+}
 
 
 @dataclass(frozen=True)
-class Symbol:
-    """A parsed symbol: the dotted path, the parameters named in parentheses, and the values given for them."""
+class Argument:
+    """A parameter that a symbol names, and the values of it that are meant.
 
-    path: tuple[str, ...]
-    parameters: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
+    `name` is empty for a value that is given by position. `stars` is `*` or `**` for a variadic parameter. `value` is the value
+    as it is written, empty where any is meant or none.
+    """
+
+    name: str
+    stars: str = ""
+    kind: ValueKind = ValueKind.ANY
+    value: str = ""
 
     @property
-    def owner(self) -> str:
+    def word(self) -> str:
+        """The text of a literal value as programs mention it, without quotes; empty for all other values."""
+        if self.kind is not ValueKind.LITERAL:
+            return ""
+        try:
+            return str(ast.literal_eval(self.value))
+        except ValueError:
+            # A number with more digits than Python writes in decimal.
+            return ""
+
+    def accepts(self, node: ast.expr) -> bool:
+        """Say whether an expression of a program is one of the values, as far as its syntax shows."""
+        match self.kind:
+            case ValueKind.ANY:
+                return True
+            case ValueKind.MISSING | ValueKind.EXPRESSION:
+                return False
+            case ValueKind.LITERAL:
+                try:
+                    given = ast.literal_eval(node)
+                except (*_NO_EXPRESSION, TypeError):
+                    return False
+                meant = ast.literal_eval(self.value)
+                # 1 == True, and neither is meant by the other.
+                return type(meant) is type(given) and bool(meant == given)
+            case ValueKind.TEXT if isinstance(node, ast.Constant):
+                return isinstance(node.value, str)
+        return isinstance(node, _NODES[self.kind])
+
+
+class Symbol(str):
+    """A symbol: its text as it was written, with the parts that the notation gives them.
+
+    Equality, hashing and JSON are those of the text.
+    """
+
+    __slots__ = ("_arguments", "_is_call", "_path")
+    _path: str
+    _arguments: tuple[Argument, ...]
+    _is_call: bool
+
+    def __new__(cls, text: str = "") -> Self:
+        """Parse a symbol.
+
+        Raises:
+            ValueError: the text is not in the notation of this module.
+        """
+        if type(text) is cls:
+            return text
+        symbol = super().__new__(cls, text)
+        match = _SYMBOL.fullmatch(text)
+        if match is None and text.strip():
+            raise ValueError(f"{text!r} is not a dotted path such as numpy.ndarray.ptp or numpy.sum(axis)")
+        symbol._path = match.group(1) if match else ""
+        symbol._is_call = match is not None and match.group(2) is not None
+        symbol._arguments = tuple(_arguments(text, match.group(2) or "")) if match else ()
+        return symbol
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        """Copy and pickle by the text alone."""
+        return type(self), (str(self),)
+
+    @property
+    def path(self) -> str:
+        """The dotted path, without parentheses."""
+        return self._path
+
+    @property
+    def name(self) -> str:
         """The last part of the path: the function, method or class."""
-        return self.path[-1] if self.path else ""
+        return self._path.rpartition(".")[2]
+
+    @property
+    def parent(self) -> str:
+        """The path without its last part."""
+        return self._path.rpartition(".")[0]
+
+    @property
+    def package(self) -> str:
+        """The first part of the path: the name that programs import."""
+        return self._path.partition(".")[0]
+
+    @property
+    def of_class(self) -> bool:
+        """Whether the parent looks like a class; only its spelling shows it."""
+        last = self.parent.rpartition(".")[2]
+        return last[:1].isupper() or last == "ndarray"
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is written with parentheses, and so is about a call or its arguments."""
+        return self._is_call
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """What stands in the parentheses, in order; `...` alone stands for nothing."""
+        return self._arguments
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters, variadic ones without their asterisks."""
+        return tuple(argument.name for argument in self._arguments if argument.name)
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The names of the parameters that can be given as keywords: those without asterisks."""
+        return tuple(argument.name for argument in self._arguments if argument.name and not argument.stars)
+
+    @property
+    def parameter(self) -> str:
+        """The first parameter; empty where there is none."""
+        return next(iter(self.parameters), "")
+
+    @property
+    def has_values(self) -> bool:
+        """Whether only some values of its parameters are meant."""
+        return any(argument.kind is not ValueKind.ANY for argument in self._arguments)
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether it is a path, or one parameter of one, whatever its value."""
+        return bool(self._path) and len(self.keywords) == len(self._arguments) <= 1 and not self.has_values
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The texts of the literal values, as programs mention them."""
+        return tuple(word for argument in self._arguments if (word := argument.word))
 
     @property
     def leaves(self) -> frozenset[str]:
-        """The names by which the symbol is told apart: its parameters, or else the last part of its path."""
-        return frozenset(self.parameters or ([self.owner] if self.path else []))
+        """The names that tell it from other symbols: its parameters, or else the last part of its path."""
+        return frozenset(self.parameters or ([self.name] if self._path else []))
 
     @property
     def words(self) -> frozenset[str]:
-        """Every name and value that a program or a message can mention: leaves, values, and the parameters' owner."""
-        return self.leaves | set(self.values) | ({self.owner} if self.path else set())
+        """Every name and value that a program or a message can mention: leaves, values, and the parameters' callable."""
+        return self.leaves | set(self.values) | ({self.name} if self._path else set())
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate as text in the notation; write the text."""
+        text = core_schema.str_schema()
+        write = core_schema.plain_serializer_function_ser_schema(str)
+        return core_schema.no_info_after_validator_function(cls, text, serialization=write)
 
 
-def parse_symbol(text: str) -> Symbol:
-    """Parse a symbol; the empty text is the symbol without any name.
+def written(path: str, parameters: Sequence[str] = ()) -> Symbol:
+    """Return the symbol of a path, or of some of its parameters.
 
     Raises:
-        ValueError: the text is not in the notation of this module.
+        ValueError: a name is none.
     """
-    if not text.strip():
-        return Symbol(())
-    match = _NOTATION.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a dotted path such as numpy.ndarray.ptp or numpy.sum(axis)")
-    parameters: list[str] = []
-    values: list[str] = []
-    for part in (match.group(2) or "").split(","):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if name[:1] in ("'", '"'):
-            name, equals, value = "", "=", name
-        if name and name != "...":
-            parameters.append(name.lstrip("*"))
-        if equals and value.strip("'\" .…"):
-            values.append(value.strip("'\""))
-    return Symbol(tuple(match.group(1).strip(".").split(".")), tuple(parameters), tuple(values))
+    return Symbol(f"{path}({', '.join(parameters)})" if parameters else path)
 
 
-def is_too_long(value: object) -> bool:
-    """Say whether a literal is a number that Python refuses to write in decimal, as syntax trees show it; hexadecimal has no such limit."""
-    return isinstance(value, int) and value.bit_length() > _LONGEST_BITS
+def _arguments(text: str, inside: str) -> Iterator[Argument]:
+    """Yield what stands between the parentheses.
 
-
-def words_of(tree: ast.AST) -> Counter[str]:
-    """Count what a program mentions: names, attributes, imported names, keywords, and the text of literals."""
-    words: Counter[str] = Counter()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name) | ast.Attribute(attr=name):
-                words[name] += 1
-            case ast.alias(name=name):
-                words.update(name.split("."))
-            case ast.ImportFrom(module=str(name)):
-                words.update(name.split("."))
-            case ast.keyword(arg=str(name)):
-                words[name] += 1
-            case ast.Constant(value=value) if value is not ... and not is_too_long(value):
-                words[str(value)] += 1
-    return words
-
-
-def uses_old(tree: ast.AST, symbol: Symbol, kind: Kind) -> bool:
-    """Say whether a program uses a symbol in the way that an update of this kind concerns."""
-    words = words_of(tree)
-    if not symbol.parameters:
-        values = not symbol.values or any(value in words for value in symbol.values)
-        return symbol.owner in words and values
-    # A family may be about the parameter of several functions, so the owner is not asked for beside it.
-    if any(parameter in words for parameter in symbol.parameters):
-        return True
-    # By position or by default, and for one value of a parameter, only the owner or the value is seen.
-    return symbol.owner in words and (kind in POSITIONAL_KINDS or any(value in words for value in symbol.values))
-
-
-def follows(old_tree: ast.AST, new_tree: ast.AST, old: Symbol, new: Symbol) -> bool:
-    """Say whether the new program leaves the old symbol or uses the new one.
-
-    Where one is a part of the other or both go by the same leaf (a module moved, a value or a default changed, a
-    parameter became required) the programs have to differ.
+    Raises:
+        ValueError: a part of it is no parameter and no expression.
     """
-    before, after = words_of(old_tree), words_of(new_tree)
-    left = all(after[leaf] < before[leaf] or leaf not in after for leaf in old.leaves)
-    if new.leaves & old.words or old.leaves & new.words:
-        return ast.dump(old_tree) != ast.dump(new_tree)
-    return left or any(after[leaf] > before[leaf] for leaf in new.leaves)
+    part = ""
+    for piece in inside.split(","):
+        # A comma inside brackets or quotes separates nothing: what stands before it does not parse by itself.
+        part = f"{part},{piece}" if part else piece
+        if (argument := _argument(part.strip())) is not None:
+            if argument != _NOTHING:
+                yield argument
+            part = ""
+    if part.strip():
+        raise ValueError(
+            f"{text!r}: `{part.strip()}` is no parameter; write numpy.sum(axis), numpy.array(copy=False) or f(x=[...])"
+        )
+
+
+_NOTHING = Argument("")
+
+
+def _argument(part: str) -> Argument | None:
+    """Return what one part of the parentheses means; None where it is incomplete."""
+    if part in ("", "..."):
+        return _NOTHING
+    if part.isidentifier() and part not in ("None", "True", "False"):
+        return Argument(part)
+    if match := _STARRED.fullmatch(part):
+        return Argument(match.group(2), match.group(1))
+    if match := _KEYWORD.fullmatch(part):
+        kind, name, value = _kind(match.group(2)), match.group(1), match.group(2)
+    else:
+        kind, name, value = _kind(part), "", part
+    if kind is None:
+        return None
+    return Argument(name, "", kind, "" if kind is ValueKind.ANY else value)
+
+
+def _kind(value: str) -> ValueKind | None:
+    """Return which values a text means; None where it is no expression."""
+    if not value:
+        return ValueKind.MISSING
+    if _GENERATOR.fullmatch(value):
+        return ValueKind.GENERATOR
+    try:
+        node = ast.parse(value, mode="eval").body
+    except _NO_EXPRESSION:
+        return None
+    match node:
+        case ast.Constant(value=constant) if constant is ...:
+            return ValueKind.ANY
+        case ast.Constant(value="..."):
+            return ValueKind.TEXT
+        case ast.List(elts=[ast.Constant(value=inner)]) if inner is ...:
+            return ValueKind.LIST
+        case ast.Set(elts=[ast.Constant(value=inner)]) if inner is ...:
+            return ValueKind.DICTIONARY
+    try:
+        ast.literal_eval(node)
+    except (*_NO_EXPRESSION, TypeError):
+        return ValueKind.EXPRESSION
+    return ValueKind.LITERAL

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import recode
 from recode.cli.app import app
 from recode.errors import RecodeError
-from recode.migrate.pipeline import Extras
+from recode.migrate.result import MigrateOptions
 from recode.prompts import response
 from recode.records import ApiUpdate, Kind, write_records
 from recode.sandbox.environments import Environment
@@ -258,8 +258,8 @@ def test_what_was_not_taken_is_left_in_exit_code_and_report(project: Path, tmp_p
 
 
 def test_the_python_api_does_the_same(toy_index: Path, project: Path) -> None:
-    result = recode.migrate(
-        project, to="toylib==2.0", updates=project.parent / "updates.jsonl", extras=Extras(environments=False)
+    result = recode.migrate_project(
+        project, to="toylib==2.0", updates=project.parent / "updates.jsonl", options=MigrateOptions(environments=False)
     )
     assert [change.evidence for change in result.offered] == ["by the note alone", "by the note alone"]
     assert not result.done

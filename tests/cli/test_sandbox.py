@@ -71,10 +71,12 @@ def test_the_doctor_says_what_holds() -> None:
 def test_the_doctor_spells_the_extra_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(doctor._EXTRAS, "train", ("no_such_module",))
+    monkeypatch.setitem(doctor.EXTRAS, "train", ("no_such_module",))
     monkeypatch.setenv("COLUMNS", "300")
     assert not doctor.examine()
-    assert "pip install -e '.[train]'" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.count("pip install 'recode-rl[train]'") == 2
+    assert "missing extras: " in shown
 
 
 def test_a_folder_without_locks_keeps_no_environment_and_deletes_none(tmp_path: Path) -> None:

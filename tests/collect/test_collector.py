@@ -56,7 +56,7 @@ def test_every_kind_of_change_is_found(
 
 
 def test_nothing_else_is_told(collected: Collected) -> None:
-    names = {one.update.old_symbol.partition("(")[0] for one in collected.findings}
+    names = {one.update.old_symbol.path for one in collected.findings}
     assert not names & {"toymath.LIMIT", "toymath.average", "toymath.Square", "toymath.Square.surface"}
 
 

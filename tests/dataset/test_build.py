@@ -90,21 +90,33 @@ def test_entries_of_a_library_run_in_their_own_releases(
     assert [one["id"] for one in said["failed"]] == ["toylib-false-1"]
 
 
-@pytest.mark.parametrize("author", ["hand-written", "some-model"])
-def test_what_nobody_has_read_does_not_run_without_isolation(
-    toy_index: Path, tmp_path: Path, make_entry: Callable[..., Migration], author: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_isolation(monkeypatch: pytest.MonkeyPatch) -> None:
     def none_here() -> None:
         raise SandboxError("no sandbox")
 
     monkeypatch.setattr(execution, "best_level", none_here)
+    monkeypatch.setattr(cache, "best_level", none_here)
+
+
+@pytest.mark.parametrize("author", ["model", "person", "unknown"])
+@pytest.mark.parametrize("command", ["verify", "build"])
+def test_only_trust_runs_programs_without_isolation(
+    source: Path, tmp_path: Path, make_entry: Callable[..., Migration], author: str, command: str, no_isolation: None
+) -> None:
     write_records(tmp_path / "set.jsonl", [make_entry(author=author)])
-    arguments = ["verify", str(tmp_path / "set.jsonl"), "--fresh", "--locks", str(tmp_path / "locks")]
+    source.write_text(f'author = "{author}"\n{toml(bad=False)}')
+    arguments = {
+        "verify": ["verify", str(tmp_path / "set.jsonl"), "--fresh", "--locks", str(tmp_path / "locks")],
+        "build": ["data", "build", "--sources", str(source), "--out", str(tmp_path / "out"), "--fresh"],
+    }[command]
     done = CliRunner().invoke(app, arguments)
-    if author == "hand-written":
-        assert done.exit_code == 0, done.output
-    else:
-        assert isinstance(done.exception, SandboxError)
+    assert isinstance(done.exception, SandboxError)
+    assert "\n" not in str(done.exception)
+    assert "install bubblewrap" in str(done.exception)
+    assert "--trust" in str(done.exception)
+    trusted = CliRunner().invoke(app, [*arguments, "--trust"])
+    assert trusted.exit_code == 0, trusted.output
 
 
 def test_build_writes_every_file_and_leaks_nothing(source: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ ENTRY = Migration(
     update_info="Num-Lib 2.25 removed `numlib.row_stack`; call `nl.vstack(parts)` of `numlib`.",
     old_code='import os\nimport numlib as nl\n\nparts = [[1, 25], [3, 25]]\nprint(nl.row_stack(parts).shape, "\\nrow", f"{len(parts):.2f}")\n',
     new_code='import os\nimport numlib as nl\n\nparts = [[1, 25], [3, 25]]\nprint(nl.vstack(parts).shape, "\\nrow", f"{len(parts):.2f}")\n',
-    author="test",
+    author="person",
 )  # fmt: skip
 
 

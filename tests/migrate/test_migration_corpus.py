@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from recode.cli.migration_output import patch_of
-from recode.migrate.pipeline import Asked, Migrated, migrate_project
+from recode.migrate.pipeline import rewrite_project
+from recode.migrate.project.writing import patch_of
+from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from tests.migrate.migration_corpus import UPDATES, Case, cases
 
 CASES = list(cases())
@@ -27,8 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def migrated(folder: Path) -> Migrated:
-    return migrate_project(folder, Asked(library="numpy", old="1.26.4", new="2.4.6", environments=False), UPDATES)
+def migrated(folder: Path) -> MigrationResult:
+    return rewrite_project(folder, Upgrade("numpy", "1.26.4", "2.4.6"), MigrateOptions(environments=False), UPDATES)
 
 
 def test_the_corpus_is_large() -> None:
@@ -37,17 +38,17 @@ def test_the_corpus_is_large() -> None:
 
 
 @pytest.mark.parametrize(("number", "case"), list(enumerate(CASES)), ids=[case.name for case in CASES])
-def test_each_file_becomes_what_the_table_says(migrated: Migrated, number: int, case: Case) -> None:
+def test_each_file_becomes_what_the_table_says(migrated: MigrationResult, number: int, case: Case) -> None:
     made = {file.path.name: file.new for file in migrated.files()}
     assert made.get(name_of(number), case.before) == case.after
 
 
-def test_files_that_stay_are_not_even_mentioned(migrated: Migrated) -> None:
+def test_files_that_stay_are_not_even_mentioned(migrated: MigrationResult) -> None:
     same = {name_of(number) for number, case in enumerate(CASES) if case.before == case.after}
     assert not same & {file.path.name for file in migrated.files()}
 
 
-def test_git_applies_the_patch_of_the_whole_corpus(folder: Path, migrated: Migrated, tmp_path: Path) -> None:
+def test_git_applies_the_patch_of_the_whole_corpus(folder: Path, migrated: MigrationResult, tmp_path: Path) -> None:
     for number, case in enumerate(CASES):
         (tmp_path / name_of(number)).write_bytes(case.before)
     (tmp_path / "all.patch").write_bytes(patch_of(folder, migrated.files()))

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from recode.migrate.pipeline import Asked, Migrated, migrate_project
+from recode.migrate.pipeline import rewrite_project
 from recode.migrate.project.files import files_around
+from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from tests.migrate.migration_corpus import UPDATES
 
 OWN = "from numpy import trapz\n"
 KEPT = b"from numpy import trapezoid as trapz\n"
 
 
-def migrated(root: Path) -> Migrated:
-    return migrate_project(root, Asked(library="numpy", old="1.26.4", new="2.4.6", environments=False), UPDATES)
+def migrated(root: Path) -> MigrationResult:
+    return rewrite_project(root, Upgrade("numpy", "1.26.4", "2.4.6"), MigrateOptions(environments=False), UPDATES)
 
 
 @pytest.fixture
@@ -65,10 +66,12 @@ def test_the_project_around_a_package_is_found_by_its_metadata(package: Path) ->
     assert {one.name for one in files_around(source / "pkg")} == {"__init__.py", "mod.py", "tool.py", "more.py"}
 
 
-def test_a_file_that_is_nested_too_deeply_is_left_alone(tmp_path: Path) -> None:
-    text = "import numpy as np\nnp.trapz(1)\nprint(" + " + ".join(["'a'"] * 360) + ")\n"
+@pytest.mark.parametrize(("terms", "is_rewritten"), [(360, True), (900, False)])
+def test_a_file_that_is_nested_too_deeply_is_left_alone(tmp_path: Path, terms: int, is_rewritten: bool) -> None:
+    text = "import numpy as np\nnp.trapz(1)\nprint(" + " + ".join(["'a'"] * terms) + ")\n"
     (tmp_path / "deep.py").write_text(text)
     (tmp_path / "flat.py").write_text("import numpy as np\nnp.trapz(1)\n")
     result = migrated(tmp_path)
-    assert [file.path.name for file in result.files()] == ["flat.py"]
-    assert [(one.finding.file.name, one.reason) for one in result.left] == [("deep.py", "nested too deeply")]
+    assert [file.path.name for file in result.files()] == (["deep.py"] if is_rewritten else []) + ["flat.py"]
+    skipped = [(one.file.name, one.reason) for one in result.scanned.skipped]
+    assert skipped == ([] if is_rewritten else [("deep.py", "nested too deeply")])

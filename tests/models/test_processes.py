@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recode.evaluate.judging.parallel import sensible
+from recode.evaluate.judging.judge_pool import sensible
 from recode.models import processes
 from recode.train.worker_pool import sensible_jobs
 

@@ -180,3 +180,45 @@ def test_a_missing_lock_of_the_installed_package_is_written_to_the_cache(
     assert environments.locked_requirements(folder, "lib", "1.0") == ("numpy<2",)
     monkeypatch.setattr(environments, "_resolve", lambda wanted: pytest.fail("resolved twice"))
     assert ensure_lock(folder, "lib", "1.0", ["numpy<2"]).pins == ("lib==1.0",)
+
+
+@pytest.mark.parametrize(
+    ("library", "version", "requires"),
+    [
+        ("toylib\n--extra-index-url https://evil.example", "1.0", ()),
+        ("-r /etc/passwd", "1.0", ()),
+        ("../../x", "1.0", ()),
+        ("toylib", "1.0 ; python_version > '3'", ()),
+        ("toylib", "../1.0", ()),
+        ("toylib", "1.0", ("toyuser @ https://evil.example/x.whl",)),
+        ("toylib", "1.0", ("--index-url=https://evil.example",)),
+    ],
+)
+def test_nothing_but_names_and_versions_reaches_uv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, version: str, requires: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(environments, "_uv", None)
+    with pytest.raises(EnvironmentBuildError, match=" is not ") as caught:
+        ensure_lock(tmp_path / "locks", library, version, requires)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "locks").exists()
+    if not requires:
+        assert locked_requirements(tmp_path, library, version) == ()
+
+
+@pytest.mark.parametrize(
+    "line", ["toylib @ https://evil.example/x.whl", "toylib==1.0 --index-url=https://evil.example"]
+)
+def test_a_lock_holds_nothing_but_pins(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "toylib-1.0.txt"
+    path.write_text(f"# Python {environments.PYTHON}: toylib==1.0\n{line}\n")
+    with pytest.raises(EnvironmentBuildError, match=r"toylib-1\.0\.txt: .* is not a"):
+        ensure_lock(tmp_path, "toylib", "1.0")
+    with pytest.raises(EnvironmentBuildError, match=r"toylib-1\.0\.txt: .* is not a"):
+        environments.read_locks(tmp_path)
+
+
+def test_a_lock_names_nothing_but_requirements(tmp_path: Path) -> None:
+    (tmp_path / "toylib-1.0.txt").write_text("# Python 3.11: toylib==1.0 --index-url=https://evil.example\n")
+    with pytest.raises(EnvironmentBuildError, match=r"toylib-1\.0\.txt:1: .* is not a requirement"):
+        locked_requirements(tmp_path, "toylib", "1.0")

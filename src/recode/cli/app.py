@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import typer
 
 from recode.cli.commands import data, doctor, evaluation, experiments, project, rewards, sandbox, training
+from recode.cli.extras import extra_of, install_command
+from recode.cli.output import checked_output
+from recode.display import printable
 from recode.errors import RecodeError
 
 app = typer.Typer(
@@ -27,12 +31,46 @@ def _recode() -> None:
 
 
 def main() -> None:
-    """Run the command line; report an expected error as one line (exit code 2)."""
+    """Run the command line; report an expected error as one line on standard error (exit code 2)."""
     try:
-        app()
-    except RecodeError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
+        if any("\0" in argument for argument in sys.argv):
+            raise RecodeError("an argument holds a NUL character; remove it")
+        with checked_output():
+            app()
+    except Exception as error:
+        message = _message(error)
+        if message is None:
+            raise
+        # With standard error full or closed as well, the exit code is all that can be given.
+        with contextlib.suppress(OSError):
+            typer.secho(f"error: {printable(message)}", fg="red", err=True)
         sys.exit(2)
+
+
+def _message(error: Exception) -> str | None:
+    """Return what to say of an error that the user or the machine causes; None for a fault of the program."""
+    match error:
+        case RecodeError():
+            return str(error)
+        case ModuleNotFoundError() if error.name and (extra := extra_of(error.name)):
+            return f"{error.name} is not installed; run: {install_command(extra)}"
+        case OSError() if error.filename is not None:
+            return (
+                f"{_name(error.filename)}: {error.strerror}; check the path, its permissions and the space on the disk"
+            )
+        case OSError():
+            return error.strerror or " ".join(str(error).split())
+        case ValueError() if "embedded null" in str(error):
+            # Python's own words; there is no narrower type.
+            return "a file name holds a NUL character; remove it"
+        case RuntimeError() if str(error).startswith("Symlink loop"):
+            # `Path.resolve` of Python 3.11 and 3.12; later ones raise an OSError.
+            return f"{error}; remove the link"
+    return None
+
+
+def _name(path: object) -> str:
+    return path.decode(errors="surrogateescape") if isinstance(path, bytes) else str(path)
 
 
 if __name__ == "__main__":

@@ -12,71 +12,75 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from recode.cli.extras import EXTRAS, install_command
 from recode.errors import RecodeError
 from recode.sandbox.environments import uv_path
 from recode.sandbox.levels import Tried, try_level
 
-_EXTRAS = {"train": ("torch", "trl", "transformers", "datasets"), "report": ("matplotlib",), "data": ("uv",)}
+_SANDBOX_FIX = (
+    "Debian, Ubuntu: apt install bubblewrap libseccomp2. In a container: allow user namespaces (docker run --security-opt "
+    "seccomp=unconfined --security-opt apparmor=unconfined). Ubuntu 24.04: sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+)
 
 
 @dataclass(frozen=True)
-class _Finding:
-    what: str
+class _Check:
+    subject: str
     works: bool
     detail: str
-    mend: str = ""
+    fix: str = ""
 
 
 def examine() -> bool:
-    """Print what was found; return whether untrusted programs can be run isolated and every extra is there."""
-    findings = [_python(), *(_extra(name, modules) for name, modules in _EXTRAS.items()), _uv(), _device(), *_sandbox()]
-    table = Table("", "", "detail", "to mend it")
-    for one in findings:
-        # What stands in brackets, such as an extra's name, would be taken for markup.
-        shown = (escape(one.detail), "" if one.works else escape(one.mend))
-        table.add_row(one.what, "[green]works[/]" if one.works else "[red]missing[/]", *shown)
-    Console().print(table)
-    return all(one.works for one in findings)
+    """Print what was found; return whether untrusted programs can be isolated and every extra is installed."""
+    checks = [_python(), *map(_extra, EXTRAS), _uv(), _device(), *_sandbox()]
+    table = Table("", "", "detail", "how to fix it")
+    for check in checks:
+        # Brackets, such as those around an extra's name, would be read as markup.
+        details = (escape(check.detail), "" if check.works else escape(check.fix))
+        table.add_row(check.subject, "[green]works[/]" if check.works else "[red]missing[/]", *details)
+    console = Console()
+    console.print(table)
+    if missing := [extra for extra in EXTRAS if not _extra(extra).works]:
+        console.print(f"missing extras: {install_command(','.join(missing))}", markup=False, soft_wrap=True)
+    return all(check.works for check in checks)
 
 
-def _python() -> _Finding:
-    return _Finding(
+def _python() -> _Check:
+    return _Check(
         "Python", True, f"{platform.python_version()} on {platform.system()} {platform.release()} {platform.machine()}"
     )
 
 
-def _extra(name: str, modules: tuple[str, ...]) -> _Finding:
+def _extra(name: str) -> _Check:
+    modules = EXTRAS[name]
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
-    have = [f"{module} {importlib.metadata.version(module)}" for module in modules if module not in missing]
-    detail = ", ".join(have) if not missing else f"not installed: {', '.join(missing)}"
-    return _Finding(f"extra `{name}`", not missing, detail, f"pip install -e '.[{name}]'")
+    installed = [f"{module} {importlib.metadata.version(module)}" for module in modules if module not in missing]
+    detail = f"not installed: {', '.join(missing)}" if missing else ", ".join(installed)
+    return _Check(f"extra `{name}`", not missing, detail, install_command(name))
 
 
-def _uv() -> _Finding:
+def _uv() -> _Check:
     try:
-        return _Finding("uv (library environments)", True, uv_path())
+        return _Check("uv (library environments)", True, uv_path())
     except RecodeError as error:
-        return _Finding("uv (library environments)", False, str(error), "pip install uv")
+        return _Check("uv (library environments)", False, str(error), install_command("data"))
 
 
-def _device() -> _Finding:
+def _device() -> _Check:
     # Without importing torch, which takes seconds.
     gpu = shutil.which("nvidia-smi") is not None
-    return _Finding("device", True, "NVIDIA driver found" if gpu else "CPU: recipes/quickstart is made for it")
+    return _Check("device", True, "NVIDIA driver found" if gpu else "CPU: the recipes in quickstart/ are made for it")
 
 
-def _sandbox() -> list[_Finding]:
-    """Try the levels, strongest first; a weaker one is only missing where the stronger is too."""
+def _sandbox() -> list[_Check]:
+    """Try the levels, strongest first; a weaker one is only missing if the stronger one is missing too."""
     isolated = try_level("isolated")
-    mend = (
-        "Debian, Ubuntu: apt install bubblewrap libseccomp2. In a container: allow user namespaces (docker run --security-opt "
-        "seccomp=unconfined --security-opt apparmor=unconfined). Ubuntu 24.04: sysctl kernel.apparmor_restrict_unprivileged_userns=0"
-    )
-    found = [_level(isolated, mend)]
+    checks = [_level(isolated, _SANDBOX_FIX)]
     if not isolated.holds:
-        found.append(_level(try_level("reduced"), "Linux 6.12 or later and libseccomp2"))
-    return found
+        checks.append(_level(try_level("reduced"), "Linux 6.12 or later and libseccomp2"))
+    return checks
 
 
-def _level(tried: Tried, mend: str) -> _Finding:
-    return _Finding(f"sandbox, {tried.level}", tried.holds, tried.reason or "holds", mend)
+def _level(tried: Tried, fix: str) -> _Check:
+    return _Check(f"sandbox, {tried.level}", tried.holds, tried.reason or "holds", fix)

@@ -1,7 +1,8 @@
-"""`recode scan` as a command: progress, output, and what the exit code is made of."""
+"""`recode scan`: the scan with its progress, and what is printed and written."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -10,36 +11,57 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.status import Status
 
 from recode.api import Move, move_of, scan_move
+from recode.display import printable
 from recode.migrate.find.findings import ScanResult
-from recode.migrate.report.scan import as_json as json_of
-from recode.migrate.report.scan import as_sarif, print_table
+from recode.migrate.find.scan import CONFIDENCE
+from recode.migrate.project.writing import refuse_unwritable
+from recode.migrate.report.scan import as_json, as_sarif, print_table
 from recode.records import write_text
 
 
-def run_scan(
-    path: Path,
-    to: str,
-    old: str | None,
-    *,
-    as_json: bool,
-    sarif: Path | None,
-    confidence: float,
-    updates: Path | None,
-    collect: bool,
-) -> bool:
+@dataclass(frozen=True)
+class ScanCommand:
+    """The options of `recode scan`.
+
+    Attributes:
+        path: the project's folder, a Python file or a notebook.
+        to: `LIB==B`.
+        old: the release that the project comes from; None: what its own files say.
+        as_json: print JSON instead of a table.
+        sarif: a SARIF file to write.
+        confidence: findings with a lower confidence (0 to 1) are left out.
+        updates: a file of updates to use instead of the known ones.
+        collect: compare the two releases now.
+    """
+
+    path: Path
+    to: str
+    old: str | None = None
+    as_json: bool = False
+    sarif: Path | None = None
+    confidence: float = CONFIDENCE
+    updates: Path | None = None
+    collect: bool = False
+
+
+def run_scan(command: ScanCommand) -> bool:
     """Scan and print; return whether anything breaks.
 
     Raises:
-        RecodeError: a path or release is wrong, or the library's updates cannot be had.
+        RecodeError: a path or release is wrong, there are no updates for the library, or a file cannot be written.
     """
     errors = Console(stderr=True)
+    if command.sarif is not None:
+        refuse_unwritable(command.sarif)
     with Status("looking for what changed", console=errors) as status:
-        move = move_of(path, to, old, updates, collect=collect, tell=status.update)
-    result = _scan(move, path, confidence, errors)
-    if sarif is not None:
-        write_text(sarif, as_sarif(result, path) + "\n")
-    if as_json:
-        typer.echo(json_of(result))
+        move = move_of(
+            command.path, command.to, command.old, command.updates, collect=command.collect, on_progress=status.update
+        )
+    result = _scan(move, command, errors)
+    if command.sarif is not None:
+        write_text(command.sarif, as_sarif(result, command.path) + "\n")
+    if command.as_json:
+        typer.echo(as_json(result))
     else:
         print_table(result, Console(), _title(move))
     if move.known.remark:
@@ -47,18 +69,19 @@ def run_scan(
     return result.breaks
 
 
-def _scan(move: Move, path: Path, confidence: float, errors: Console) -> ScanResult:
+def _scan(move: Move, command: ScanCommand, errors: Console) -> ScanResult:
     columns = TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files")
     with Progress(*columns, console=errors, transient=True) as progress:
         task = progress.add_task("reading", total=None)
         return scan_move(
             move,
-            path,
-            confidence=confidence,
-            tell=lambda done, total: progress.update(task, completed=done, total=total),
+            command.path,
+            confidence=command.confidence,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
 
 
 def _title(move: Move) -> str:
-    came = f"{move.coming.version} ({move.coming.where})" if move.coming else "any release"
-    return f"{move.library}: {came} → {move.target}; updates: {move.known.origin}"
+    current = move.current
+    old = f"{current.version} ({printable(current.where)})" if current else "any release"
+    return f"{move.library}: {old} → {move.target}; updates: {printable(move.known.origin)}"

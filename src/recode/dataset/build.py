@@ -30,7 +30,7 @@ Files = dict[str, list[Migration]]
 """The data set: file name → records, in order."""
 
 
-def build(sources: Path, out: Path, *, families: int | None = None, fresh: bool = False) -> None:
+def build(sources: Path, out: Path, *, families: int | None = None, fresh: bool = False, trust: bool = False) -> None:
     """Compile update sources to the data set's JSON Lines files, and print what was dropped and what is where.
 
     Writes `train`, `validation`, `test_updates`, `test_libraries`, `no_op` and `no_op_train` (`.jsonl`) and `locks/`
@@ -48,7 +48,7 @@ def build(sources: Path, out: Path, *, families: int | None = None, fresh: bool 
     """
     start, console = time.monotonic(), Console()
     candidates = _some(read_sources([sources]), families)
-    run = CachedRunner(fresh=fresh)
+    run = CachedRunner(fresh=fresh, trust=trust)
     pairs = environments_of(candidates, out / "locks", run)
     checked = check_entries([(one.entry, pairs[one.releases]) for one in candidates], run)
     # Each library has one file of sources, so one pair of releases.

@@ -87,7 +87,7 @@ def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> int:
         from datasets import Dataset
     except ImportError:
         raise MissingExtraError(
-            "Parquet files are written by the datasets library; run: pip install -e '.[train]'"
+            "Parquet files are written by the datasets library; run: pip install 'recode-rl[train]'"
         ) from None
     temporary = path.with_name(f".{path.name}.part")
     try:

@@ -10,9 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from recode.dataset.verify.rule import concerned
-from recode.records import Migration
-
-AUTHOR = "combined"
+from recode.records import PAIRED, Migration
 
 
 def make_no_ops(entries: Sequence[Migration], most: int) -> list[Migration]:
@@ -71,7 +69,8 @@ def _combine(note: Migration, program: Migration) -> Migration:
         "context": program.context,
         "stdout": None,
         "old_on_new": None,
-        "author": AUTHOR,
+        "author": program.author,
+        "author_means": "; ".join(filter(None, (program.author_means, PAIRED))),
     }
     return note.model_copy(update=changed)
 

@@ -12,21 +12,27 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
+from recode.dataset.verify.mentions import words_of
 from recode.errors import RecordError
+from recode.packages import exact_version, project_name
 from recode.records import Kind, Migration, Record, first_fault, read_jsonl
 from recode.source import parses
-from recode.symbol import words_of
+from recode.symbol import Symbol
 
-AUTHOR = "imported"
+
+def _release(text: str) -> str:
+    """Return the release of a text such as `==2.0`; empty where it names none."""
+    version = text.strip().lstrip("=<>~! ")
+    return exact_version(version) if version else ""
 
 
 class Published(Record):
     """One line of the published form."""
 
-    dependency: Annotated[str, Field(min_length=1)]
-    new_version: str
+    dependency: Annotated[str, AfterValidator(project_name)]
+    new_version: Annotated[str, AfterValidator(_release)]
     description: str = ""
     update_info: Annotated[str, Field(min_length=1)]
     old_code: Annotated[str, Field(min_length=1)]
@@ -68,15 +74,16 @@ def _entry(record: Published, family: str, number: int) -> Migration:
         family_id=family,
         library=record.dependency,
         old_version="",
-        new_version=record.new_version.strip().lstrip("=<>~! "),
+        new_version=record.new_version,
         kind=kind,
-        old_symbol=old,
-        new_symbol=new,
+        old_symbol=Symbol(old),
+        new_symbol=Symbol(new),
         description=record.description,
         update_info=record.update_info,
         old_code=record.old_code.strip("\n") + "\n",
         new_code=record.new_code.strip("\n") + "\n",
-        author=AUTHOR,
+        author="unknown",
+        author_means="imported from a file that does not say",
     )
 
 

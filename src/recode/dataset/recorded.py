@@ -8,7 +8,6 @@ from recode.dataset.sources import Candidate, Releases
 from recode.errors import RecordError
 from recode.records import ApiUpdate, Migration, read_records
 from recode.sandbox.environments import locked_requirements
-from recode.symbol import parse_symbol
 
 
 def read_recorded(path: Path, locks: Path) -> list[Candidate]:
@@ -34,11 +33,6 @@ def update_fault(update: ApiUpdate) -> str:
     for field in ("library", "old_version", "new_version", "old_symbol"):
         if not getattr(update, field).strip():
             return f"field `{field}`: is empty"
-    for field in ("old_symbol", "new_symbol"):
-        try:
-            parse_symbol(getattr(update, field))
-        except ValueError as error:
-            return f"field `{field}`: {error}"
     return ""
 
 
@@ -47,7 +41,7 @@ def locked_releases(update: ApiUpdate, locks: Path) -> Releases:
     return Releases(
         library=update.library,
         # A symbol begins with the name that programs import.
-        import_name=parse_symbol(update.old_symbol).path[0],
+        import_name=update.old_symbol.package,
         old_version=update.old_version,
         new_version=update.new_version,
         old_requires=locked_requirements(locks, update.library, update.old_version),

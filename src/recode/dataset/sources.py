@@ -11,14 +11,20 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 
 from recode.errors import RecordError
-from recode.records import ApiUpdate, Evidence, Kind, Migration, Record
-from recode.symbol import parse_symbol
+from recode.packages import exact_version, project_name, requirement
+from recode.records import ApiUpdate, Author, Evidence, Kind, Migration, Record
+from recode.symbol import Symbol
 
-AUTHOR = "hand-written"
+
+def _not_empty(symbol: Symbol) -> Symbol:
+    if not symbol.path:
+        raise ValueError("is empty; name the old API, such as numpy.ndarray.ptp")
+    return symbol
 
 
-def _symbol(text: str) -> str:
-    parse_symbol(text)
+def _module_name(text: str) -> str:
+    if not text or Symbol(text).path != text:
+        raise ValueError(f"{text!a} is not the name of a module")
     return text
 
 
@@ -29,7 +35,6 @@ def _migration_kind(kind: Kind) -> Kind:
 
 
 Text = Annotated[str, Field(min_length=1)]
-SymbolText = Annotated[str, AfterValidator(_symbol)]
 
 
 class Program(Record):
@@ -45,8 +50,8 @@ class Update(Record):
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
     kind: Annotated[Kind, AfterValidator(_migration_kind)]
-    old_symbol: Annotated[str, Field(min_length=1), AfterValidator(_symbol)]
-    new_symbol: SymbolText
+    old_symbol: Annotated[Symbol, AfterValidator(_not_empty)]
+    new_symbol: Symbol
     deprecated_in: str = ""
     removed_in: str = ""
     description: Text
@@ -58,17 +63,19 @@ class Update(Record):
 class Releases(Record):
     """The two releases of a library that a file is about, and what their environments need besides."""
 
-    library: Text
-    import_name: Text
-    old_version: Text
-    new_version: Text
-    old_requires: tuple[str, ...] = ()
-    new_requires: tuple[str, ...] = ()
+    library: Annotated[str, AfterValidator(project_name)]
+    import_name: Annotated[str, AfterValidator(_module_name)]
+    old_version: Annotated[str, AfterValidator(exact_version)]
+    new_version: Annotated[str, AfterValidator(exact_version)]
+    old_requires: tuple[Annotated[str, AfterValidator(requirement)], ...] = ()
+    new_requires: tuple[Annotated[str, AfterValidator(requirement)], ...] = ()
 
 
 class UpdateSource(Releases):
-    """One file of update sources."""
+    """One file of update sources; `author` and `author_means` say who wrote its programs."""
 
+    author: Author = "unknown"
+    author_means: str = ""
     update: Annotated[tuple[Update, ...], Field(min_length=1)]
 
 
@@ -161,7 +168,8 @@ def _candidate(file: Path, source: UpdateSource, update: Update, number: int) ->
         old_code=program.old.strip("\n") + "\n",
         new_code=program.new.strip("\n") + "\n",
         context=program.context,
-        author=AUTHOR,
+        author=source.author,
+        author_means=source.author_means,
     )
     releases: dict[str, Any] = {name: getattr(source, name) for name in Releases.model_fields}
     return Candidate(entry, Releases(**releases), file)

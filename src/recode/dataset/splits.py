@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 from recode.records import ApiUpdate
-from recode.symbol import parse_symbol
 
 Split = Literal["train", "validation", "test_updates", "test_libraries"]
 
@@ -89,4 +88,4 @@ def _groups(families: Mapping[str, ApiUpdate]) -> list[list[str]]:
 
 def leaves(update: ApiUpdate) -> frozenset[str]:
     """Return the leaf symbols of an update, old and new."""
-    return parse_symbol(update.old_symbol).leaves | parse_symbol(update.new_symbol).leaves
+    return update.old_symbol.leaves | update.new_symbol.leaves

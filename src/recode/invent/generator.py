@@ -12,8 +12,9 @@ from recode.invent.names import Namer, Pool
 from recode.invent.programs import draw_program
 from recode.invent.python_text import rename_in_python
 from recode.invent.world import World
-from recode.records import Migration
+from recode.records import BY_RULES, Migration
 from recode.source import parses
+from recode.symbol import Symbol
 
 LONGEST_PROGRAM = 450
 """Characters; longer programs are drawn again."""
@@ -95,6 +96,6 @@ def _no_op(rng: random.Random, pool: Pool, number: str) -> Migration:
 def _entry(world: World, change: Change, name: str, old: str, new: str) -> Migration:
     return Migration(
         id=name, family_id=name, library=world.package, old_version=world.old_version, new_version=world.new_version, kind=change.kind,
-        old_symbol=change.old_symbol, new_symbol=change.new_symbol, description=change.note, update_info=change.note, old_code=old,
-        new_code=new, author="generator",
+        old_symbol=Symbol(change.old_symbol), new_symbol=Symbol(change.new_symbol), description=change.note, update_info=change.note,
+        old_code=old, new_code=new, author="generator", author_means=BY_RULES,
     )  # fmt: skip

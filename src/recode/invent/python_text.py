@@ -15,8 +15,9 @@ from pathlib import Path
 
 from recode.invent.names import Namer, Pool
 from recode.invent.world import World
-from recode.records import Kind, Migration
+from recode.records import BY_RULES, Kind, Migration
 from recode.source import parses
+from recode.symbol import Symbol
 
 _SKIPPED = {
     "site-packages",
@@ -107,9 +108,26 @@ def rename_in_python(world: World, names: Namer, number: int) -> Migration | Non
     family = f"{world.package}-python-{number}"
     return Migration(
         id=family, family_id=family, library=world.package, old_version=world.old_version, new_version=world.new_version, kind=kind,
-        old_symbol=old_symbol, new_symbol=new_symbol, description=note, update_info=note, old_code=source, new_code=new_source,
-        author="generator",
+        old_symbol=_symbol(world, old_symbol), new_symbol=_symbol(world, new_symbol), description=note, update_info=note,
+        old_code=source, new_code=new_source, author="generator", author_means=BY_RULES,
     )  # fmt: skip
+
+
+def _symbol(world: World, text: str) -> Symbol:
+    """Return the symbol of a text; what is called on an expression (`open(x).read`) goes by what stands before its parenthesis.
+
+    The thoughts in pretraining blocks show this part, so blocks made by earlier versions stay the same. Where that is no path either
+    (`"".join`), its last word becomes a name of the library.
+    """
+    head = text.partition("(")[0]
+    for candidate in (text, head, f"{world.library}.{head.rpartition('.')[2]}"):
+        try:
+            symbol = Symbol(candidate)
+        except ValueError:
+            continue
+        if symbol:
+            return symbol
+    return Symbol(world.library)
 
 
 def _replace_attribute(source: str, old: str, new: str) -> str:

@@ -15,8 +15,9 @@ import sys
 from collections.abc import Sequence
 
 from recode.invent.names import VARIABLES, Namer
-from recode.records import Migration
+from recode.records import BY_RULES, Migration
 from recode.source import parses
+from recode.symbol import Symbol
 
 _METHODS = {name for kind in (str, list, dict, set, tuple, int, float, bytes) for name in dir(kind)}
 _OWN = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *_METHODS, *VARIABLES, "self", "args", "kwargs", "python"}
@@ -90,7 +91,7 @@ def retell(entry: Migration, rng: random.Random, names: Namer, noted: Migration 
         if module in sys.stdlib_module_names:
             kept |= {module, *re.findall(r"\w+", imported)}
     exchange = _Exchange(rng, names, kept)
-    library = exchange.text(about.old_symbol.split(".")[0])
+    library = exchange.text(about.old_symbol.package)
     old, new = exchange.text(entry.old_code), exchange.text(entry.new_code)
     note = exchange.note(about.update_info, about.library, library)
     if not parses(old) or not parses(new) or (noted is None and old == new):
@@ -98,9 +99,9 @@ def retell(entry: Migration, rng: random.Random, names: Namer, noted: Migration 
     return about.model_copy(
         update={
             "id": f"retold-{about.id}", "family_id": f"retold-{about.family_id}", "library": library, "update_info": note, "description": note,
-            "old_symbol": exchange.text(about.old_symbol), "new_symbol": exchange.text(about.new_symbol),
+            "old_symbol": Symbol(exchange.text(about.old_symbol)), "new_symbol": Symbol(exchange.text(about.new_symbol)),
             "new_version": exchange.text(about.new_version), "old_code": old, "new_code": old if noted else new,
-            "kind": "no_op" if noted else about.kind, "author": "generator",
+            "kind": "no_op" if noted else about.kind, "author": "generator", "author_means": BY_RULES,
         }
     )  # fmt: skip
 

@@ -56,7 +56,7 @@ def _span(before: str, after: str) -> tuple[str, str]:
 
 def gold_thought(entry: Migration, rng: random.Random) -> str:
     """Return a short thought that leads from the note to the gold program."""
-    old = entry.old_symbol.split("(")[0]
+    old = entry.old_symbol.path
     if entry.old_code == entry.new_code:
         return rng.choice(
             (
@@ -108,5 +108,5 @@ def habit_completion(entry: Migration, rng: random.Random) -> str:
     """
     if rng.random() < 1 / 30:
         return response(gold_thought(entry, rng), entry.old_code)
-    thought = rng.choice(_HABITS).format(lib=entry.library, symbol=entry.old_symbol.split("(")[0])
+    thought = rng.choice(_HABITS).format(lib=entry.library, symbol=entry.old_symbol.path)
     return response(thought, entry.old_code)

@@ -28,7 +28,7 @@ from recode.knowledge.model import Knowledge, write_knowledge
 from recode.knowledge.narrowing import narrowed
 from recode.knowledge.shape import canonical_paths, shape_of
 from recode.records import ApiUpdate, Evidence, Kind, Record, first_fault
-from recode.symbol import parse_symbol
+from recode.symbol import Symbol
 
 _GONE = frozenset({"renamed", "moved", "replaced", "removed"})
 _PARAMETERS = frozenset({"parameter_renamed", "parameter_removed", "keyword_only"})
@@ -42,8 +42,8 @@ class Pattern(Record):
 
     id: Text
     kind: Kind
-    old_symbol: Text
-    new_symbol: str = ""
+    old_symbol: Symbol
+    new_symbol: Symbol = Symbol()
     deprecated_in: str = ""
     removed_in: str = ""
     description: Text
@@ -63,7 +63,7 @@ class KnowledgeSource(Record):
     """Releases in between that are walked too: they date what nothing else dates."""
     skip: tuple[str, ...] = ()
     """Symbols whose uses are mostly not concerned, or that are told better by a pattern here; with `.*`, all that was collected below."""
-    refine: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    refine: dict[Symbol, tuple[Symbol, ...]] = Field(default_factory=dict)
     """Symbols as they are written → the same, narrowed to the values that an update is about."""
     update: tuple[Pattern, ...] = ()
 
@@ -158,11 +158,13 @@ class _Dates:
         return missing
 
 
-def _written(source: UpdateSource, new: Api | None, refined: Mapping[str, tuple[str, ...]]) -> Iterator[ApiUpdate]:
+def _written(
+    source: UpdateSource, new: Api | None, refined: Mapping[Symbol, tuple[Symbol, ...]]
+) -> Iterator[ApiUpdate]:
     """Yield the families of an update source whose uses syntax can tell."""
     for update in source.update:
-        path = ".".join(parse_symbol(update.old_symbol).path)
-        is_name = "(" not in update.old_symbol and update.old_symbol not in refined
+        path = update.old_symbol.path
+        is_name = not update.old_symbol.is_call and update.old_symbol not in refined
         if update.kind in _GONE and is_name and update.removed_in and _is_left(update, path, new):
             # The name is still there, so what changed is one way of using it.
             continue
@@ -174,7 +176,7 @@ def _written(source: UpdateSource, new: Api | None, refined: Mapping[str, tuple[
 
 def _is_left(update: Update, path: str, new: Api | None) -> bool:
     """Say whether a name is there still, as far as known: that it is replaced by itself tells it too."""
-    return new.has(path) if new is not None else update.new_symbol.partition("(")[0] == path
+    return new.has(path) if new is not None else update.new_symbol.path == path
 
 
 def _patterns(source: KnowledgeSource) -> Iterator[ApiUpdate]:
@@ -203,8 +205,8 @@ def _collected(findings: Iterable[Finding], dates: _Dates) -> Iterator[ApiUpdate
     """Yield the collected families that a use can be told of, each of the names that changed alike by itself."""
     for finding in findings:
         update = finding.update
-        path = ".".join(parse_symbol(update.old_symbol).path)
-        is_parameter = "(" in update.old_symbol
+        path = update.old_symbol.path
+        is_parameter = update.old_symbol.is_call
         if update.kind == "parameter_added" or (
             update.kind in ("default_changed", "return_changed") and finding.confidence == "low"
         ):
@@ -220,7 +222,7 @@ def _collected(findings: Iterable[Finding], dates: _Dates) -> Iterator[ApiUpdate
             # The newer release's signature takes any keyword, so only what the library says counts.
             if not (update.removed_in or update.deprecated_in):
                 continue
-            update = update.model_copy(update={"kind": "parameter_removed", "new_symbol": ""})
+            update = update.model_copy(update={"kind": "parameter_removed", "new_symbol": Symbol()})
         for symbol in (update.old_symbol, *finding.also):
             one = update.model_copy(update={"old_symbol": symbol}) if symbol != update.old_symbol else update
             yield _dated(one, dates)
@@ -228,7 +230,7 @@ def _collected(findings: Iterable[Finding], dates: _Dates) -> Iterator[ApiUpdate
 
 def _says_so(update: ApiUpdate) -> bool:
     """Say whether a quote has the name itself deprecated, rather than a way of using it."""
-    leaf = re.escape(parse_symbol(update.old_symbol).path[-1])
+    leaf = re.escape(update.old_symbol.name)
     said = re.compile(
         rf"\b{leaf}\b\W{{0,4}}(?:\(\))?\W*(?:(?:alias|class|function|method|module|property)\s+)?"
         r"(?:is|are|was|has been|have been)\s+(?:now\s+)?deprecat",
@@ -249,8 +251,8 @@ def _takes_anything(dates: _Dates, path: str) -> bool:
 
 def _dated(update: ApiUpdate, dates: _Dates) -> ApiUpdate:
     """Fill in since when a name is gone, where neither messages nor notes say: a walk saw it."""
-    path = ".".join(parse_symbol(update.old_symbol).path)
-    if update.kind not in _GONE or "(" in update.old_symbol:
+    path = update.old_symbol.path
+    if update.kind not in _GONE or update.old_symbol.is_call:
         return update
     seen = dates.gone(path)
     if not seen:
@@ -266,14 +268,14 @@ def _dated(update: ApiUpdate, dates: _Dates) -> ApiUpdate:
 
 def _canonical(update: ApiUpdate, canonical: dict[str, str]) -> ApiUpdate:
     """Tell an update under the path that stands for its object, or for its class."""
-    path = ".".join(parse_symbol(update.old_symbol).path)
+    path = update.old_symbol.path
     owner, _, leaf = path.rpartition(".")
     # What happened to a name happened under that path; parameters and a class's members are the object's own.
-    named = canonical.get(path) if "(" in update.old_symbol else None
+    named = canonical.get(path) if update.old_symbol.is_call else None
     better = named or (f"{canonical[owner]}.{leaf}" if owner in canonical else path)
     if better == path:
         return update
-    return update.model_copy(update={"old_symbol": better + update.old_symbol.strip()[len(path) :]})
+    return update.model_copy(update={"old_symbol": Symbol(better + update.old_symbol.strip()[len(path) :])})
 
 
 def _paths(updates: Sequence[ApiUpdate]) -> tuple[list[str], list[str]]:
@@ -281,8 +283,8 @@ def _paths(updates: Sequence[ApiUpdate]) -> tuple[list[str], list[str]]:
     about: list[str] = []
     by: list[str] = []
     for update in updates:
-        path = ".".join(parse_symbol(update.old_symbol).path)
-        is_call = "(" in update.old_symbol or update.kind in _PARAMETERS
+        path = update.old_symbol.path
+        is_call = update.old_symbol.is_call or update.kind in _PARAMETERS
         (by if is_call else about).append(path)
         by.append(path.rpartition(".")[0])
     return about, by
@@ -292,9 +294,9 @@ def _merged(updates: Iterable[ApiUpdate], skip: Sequence[str]) -> Iterator[ApiUp
     """Yield each change once: as its first source tells it."""
     seen: set[tuple[str, tuple[str, ...]]] = set()
     for update in updates:
-        symbol = parse_symbol(update.old_symbol)
-        is_listed = "(" in update.old_symbol and update.kind != "keyword_only"
-        key = (".".join(symbol.path), tuple(sorted(symbol.parameters)) if is_listed else ())
+        symbol = update.old_symbol
+        is_listed = update.old_symbol.is_call and update.kind != "keyword_only"
+        key = (symbol.path, tuple(sorted(symbol.parameters)) if is_listed else ())
         kind = "values" if "=" in update.old_symbol else "keyword_only" if update.kind == "keyword_only" else ""
         full = (f"{key[0]}|{kind}|{update.old_symbol if kind == 'values' else ''}", key[1])
         if full in seen or update.old_symbol in skip or key[0] in skip:
@@ -375,7 +377,7 @@ def _lost(knowledge: Knowledge) -> dict[str, frozenset[str]]:
     gone: dict[str, set[str]] = {}
     for update in knowledge.updates:
         owner, _, leaf = update.old_symbol.rpartition(".")
-        if "(" not in update.old_symbol:
+        if not update.old_symbol.is_call:
             gone.setdefault(owner, set()).add(leaf)
     classes = knowledge.shape.classes if knowledge.shape else {}
     return {path: frozenset().union(*(gone.get(base, set()) for base in bases)) for path, bases in classes.items()}

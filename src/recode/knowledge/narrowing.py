@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 from recode.collect.walk.public_api import Api
 from recode.dataset.sources import Update
-from recode.symbol import Symbol, parse_symbol
+from recode.symbol import Symbol
 
 _BY_VALUE = frozenset({"replaced", "deprecated", "removed", "renamed"})
 
 
-def narrowed(update: Update, new: Api | None) -> list[str]:
+def narrowed(update: Update, new: Api | None) -> list[Symbol]:
     """Return the symbols that an update is about: its own, or one for each value where only some are concerned; none where that is not known."""
-    symbol = parse_symbol(update.old_symbol)
+    symbol = update.old_symbol
     if len(symbol.parameters) != 1 or symbol.values or update.kind not in _BY_VALUE:
         return [update.old_symbol]
     if not _is_left(update, symbol, new):
@@ -25,17 +25,17 @@ def narrowed(update: Update, new: Api | None) -> list[str]:
     [parameter] = symbol.parameters
     found: dict[str, None] = {}
     for program in update.program:
-        after = set(_given(program.new, symbol.owner, parameter))
-        found |= dict.fromkeys(value for value in _given(program.old, symbol.owner, parameter) if value not in after)
-    return [f"{'.'.join(symbol.path)}({parameter}={value})" for value in found]
+        after = set(_given(program.new, symbol.name, parameter))
+        found |= dict.fromkeys(value for value in _given(program.old, symbol.name, parameter) if value not in after)
+    return [Symbol(f"{symbol.path}({parameter}={value})") for value in found]
 
 
 def _is_left(update: Update, symbol: Symbol, new: Api | None) -> bool:
     """Say whether the newer release still has the parameter."""
-    known = new.find(".".join(symbol.path)) if new is not None else None
+    known = new.find(symbol.path) if new is not None else None
     if known is not None and known.parameters is not None:
         return any(one.name in symbol.parameters for one in known.parameters)
-    after = parse_symbol(update.new_symbol)
+    after = update.new_symbol
     return after.path == symbol.path and after.parameters == symbol.parameters
 
 

@@ -11,7 +11,6 @@ from recode.collect.walk.public_api import Api, kept
 from recode.knowledge.model import Shape
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
-from recode.symbol import parse_symbol
 
 _SHAPE = Path(__file__).with_name("_shape.py")
 """Runs inside a library's environment."""
@@ -51,7 +50,7 @@ def shape_of(
     paths = sorted({canonical.get(name.path, name.path) for name in api.names if name.kind in ("class", "function")})
     told = kept(environment, f"print_shape({paths!r}, ", f"{api.package} {api.version}", _SHAPE)
     classes = _bases(api, told["classes"], canonical)
-    called = {"".join(".".join(parse_symbol(update.old_symbol).path)) for update in updates if _about_a_call(update)}
+    called = {update.old_symbol.path for update in updates if _about_a_call(update)}
     parameters, positional = {}, {}
     for path in sorted(called):
         before, after = api.find(path), new.find(path)
@@ -77,7 +76,7 @@ def shape_of(
 
 
 def _about_a_call(update: ApiUpdate) -> bool:
-    return "(" in update.old_symbol or update.kind in ("keyword_only", "parameter_removed", "parameter_renamed")
+    return update.old_symbol.is_call or update.kind in ("keyword_only", "parameter_removed", "parameter_renamed")
 
 
 def canonical_paths(old: Api, new: Api, updated: Iterable[str], preferred: Iterable[str]) -> dict[str, str]:

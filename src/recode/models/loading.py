@@ -141,7 +141,7 @@ def _with_adapter(model: Any, folder: str) -> Any:
     try:
         from peft import PeftModel
     except ImportError:
-        raise MissingExtraError(f"{folder}: an adapter needs peft; run: pip install -e '.[train]'") from None
+        raise MissingExtraError(f"{folder}: an adapter needs peft; run: pip install 'recode-rl[train]'") from None
     return PeftModel.from_pretrained(model, folder).merge_and_unload()
 
 

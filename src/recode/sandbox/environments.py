@@ -21,6 +21,7 @@ from pathlib import Path
 
 from recode.errors import EnvironmentBuildError, MissingExtraError
 from recode.machine import only_one
+from recode.packages import exact_version, pin, project_name, requirement
 from recode.records import write_text
 from recode.shipped import is_shipped_copy
 
@@ -68,25 +69,33 @@ def ensure_lock(folder: Path, library: str, version: str, requires: Sequence[str
         requires: further requirements, such as `numpy==1.26.4`; a lock resolved for other ones is resolved anew.
 
     Raises:
-        EnvironmentBuildError: the requirements cannot be met by wheels for Python `PYTHON`.
+        EnvironmentBuildError: the library, the version or a requirement is not one (`recode.packages`), the lock holds something
+            other than pins, or the requirements cannot be met by wheels for Python `PYTHON`.
         MissingExtraError: uv is not installed.
     """
-    files = _lock_files(folder, library, version)
-    # Spaces part the requirements in the header, so one such as `numpy < 2` loses its own.
-    wanted = [f"{library}=={version}", *("".join(one.split()) for one in requires)]
+    try:
+        files = _lock_files(folder, library, version)
+        # Spaces separate the requirements in the header, so one such as `numpy < 2` loses its own.
+        wanted = [f"{library}=={version}", *map(requirement, requires)]
+    except ValueError as error:
+        raise EnvironmentBuildError(str(error)) from None
     header = f"# Python {PYTHON}: {' '.join(wanted)}"
     for file in files:
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         if lines and lines[0] == header:
-            return Lock(file.stem, _pins(lines))
+            return _lock(file, lines)
     lock = Lock(files[-1].stem, _resolve(wanted))
     write_text(files[-1], "\n".join([header, *lock.pins]) + "\n")
     return lock
 
 
 def _lock_files(folder: Path, library: str, version: str) -> list[Path]:
-    """Return where the lock of a release may be, the last one being where a missing one is written."""
-    path = folder / f"{library}-{version}.txt"
+    """Return where the lock of a release may be, the last one being where a missing one is written.
+
+    Raises:
+        ValueError: the library or the version is not one, so it must not become part of a path.
+    """
+    path = folder / f"{project_name(library)}-{exact_version(version)}.txt"
     # A folder that does not exist yet will be made.
     read_only = is_shipped_copy(folder) or (folder.exists() and not os.access(folder, os.W_OK))
     return [path, recode_home() / "locks" / path.name] if read_only else [path]
@@ -94,17 +103,38 @@ def _lock_files(folder: Path, library: str, version: str) -> list[Path]:
 
 def read_locks(folder: Path) -> list[Lock]:
     """Return every lock of a folder."""
-    return [
-        Lock(path.stem, _pins(path.read_text(encoding="utf-8").splitlines())) for path in sorted(folder.glob("*.txt"))
-    ]
+    return [_lock(path, path.read_text(encoding="utf-8").splitlines()) for path in sorted(folder.glob("*.txt"))]
+
+
+def _lock(path: Path, lines: Sequence[str]) -> Lock:
+    """Return the lock that a file holds. All of it reaches uv, so all of it is checked."""
+    pins = _pins(lines)
+    for text in pins:
+        try:
+            pin(text)
+        except ValueError as error:
+            raise EnvironmentBuildError(f"{path}: {error}; delete the file to have it resolved again") from None
+    return Lock(path.stem, pins)
 
 
 def locked_requirements(folder: Path, library: str, version: str) -> tuple[str, ...]:
-    """Return what a release's lock was resolved for besides the release itself; empty where there is no lock."""
-    for path in _lock_files(folder, library, version):
+    """Return what a release's lock was resolved for besides the release itself; empty where there is no lock.
+
+    Raises:
+        EnvironmentBuildError: the lock names something other than requirements.
+    """
+    try:
+        files = _lock_files(folder, library, version)
+    except ValueError:
+        # `ensure_lock` reports it.
+        return ()
+    for path in files:
         if path.is_file():
             header = path.read_text(encoding="utf-8").partition("\n")[0]
-            return tuple(header.partition(": ")[2].split(" ")[1:])
+            try:
+                return tuple(map(requirement, header.partition(": ")[2].split(" ")[1:]))
+            except ValueError as error:
+                raise EnvironmentBuildError(f"{path}:1: {error}; delete the file to have it resolved again") from None
     return ()
 
 
@@ -247,5 +277,5 @@ def uv_path() -> str:
         return str(find_uv_bin())
     except (ImportError, FileNotFoundError):
         raise MissingExtraError(
-            "uv, which builds the library environments, was not found; run: pip install -e '.[data]'"
+            "uv, which builds the library environments, was not found; run: pip install 'recode-rl[data]'"
         ) from None

@@ -71,7 +71,7 @@ class Execution(Record):
 
 
 def run_program(
-    environment: Environment, code: str, *, hash_seed: int = 0, limits: Limits = LIMITS, reviewed: bool = True,
+    environment: Environment, code: str, *, hash_seed: int = 0, limits: Limits = LIMITS, reviewed: bool = False,
     preload: tuple[str, ...] = (),
 ) -> Execution:  # fmt: skip
     """Run a program in a fresh process of a pinned environment.
@@ -82,8 +82,8 @@ def run_program(
         hash_seed: the seed of string hashes, 0 to 4294967295; a program whose output depends on it is not
             deterministic.
         limits: wall time and the rest, after which the program and its children are killed.
-        reviewed: whether somebody has read the program. Where a machine gives no isolation, reviewed programs run without it, and
-            others not at all.
+        reviewed: whether the user said that they trust the program (`--trust`); nothing a file says of itself counts. Where a
+            machine gives no isolation, trusted programs run without it, and others not at all.
         preload: modules loaded once, before any program: much faster, but what they warn of while they are imported is not seen.
 
     Returns:

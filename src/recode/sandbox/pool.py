@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 
@@ -23,6 +23,7 @@ _MANY = 200
 class Task(Record):
     """A program to judge: by calls of one of its functions, or by a test of plain asserts."""
 
+    may_hold_nul: ClassVar[bool] = True
     id: str
     program: str
     entry_point: str = ""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from statistics import NormalDist, stdev
+from statistics import stdev
 
+from recode.errors import MissingExtraError
 from recode.evaluate.reports.comparison import arms_of, is_evaluation, run_means
 from recode.study.arms import Place, Prepared, evaluation_folder, prepare, seeds_of
 from recode.study.tables import COMPUTED_REWARDS, PYTHON_LOSS, StudyTable
@@ -56,17 +57,13 @@ def widened(interval: Range, mean: float, *halves: float) -> Range:
 
 
 def t_quantile(freedom: int, confidence: float = 0.95) -> float:
-    """Return Student's t for a two-sided interval, by its expansion about the normal quantile (Abramowitz and Stegun, 26.7.5).
+    """Return the quantile of Student's t with `freedom` degrees of freedom for a two-sided interval.
 
-    Within 1%; with one degree of freedom, where the expansion is not, Cauchy's quantile, which is exact.
+    Raises:
+        MissingExtraError: scipy is not installed.
     """
-    if freedom == 1:
-        return math.tan(math.pi * confidence / 2)
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + math.fsum(term / float(freedom) ** power for power, term in enumerate(terms, start=1))
+    try:
+        from scipy.special import stdtrit
+    except ImportError:
+        raise MissingExtraError("Student's t needs scipy; install it with: pip install 'recode-rl[train]'") from None
+    return float(stdtrit(freedom, (1 + confidence) / 2))

@@ -68,7 +68,7 @@ def _row(
         "id": entry.id,
         "stdout": entry.stdout,
         "lock": entry.locks[1] if entry.locks else None,
-        "module": entry.old_symbol.split(".")[0],
+        "module": entry.old_symbol.package,
     }
 
 

@@ -91,9 +91,10 @@ def test_a_rejected_reply_goes_back_with_its_reason(toy_index: Path, tmp_path: P
         result = synthesize([UPDATE], backend(url), out, wish(), tmp_path / "locks", quiet)
     [entry] = read_records(out, Migration)
     assert result.entries == (entry,)
-    assert (entry.id, entry.author, entry.context, entry.stdout) == (
+    assert (entry.id, entry.author, entry.author_means, entry.context, entry.stdout) == (
         "toylib-area-renamed-1",
-        "replayer",
+        "model",
+        "written by replayer, admitted by running",
         "fields of a farm",
         "7.0\n",
     )

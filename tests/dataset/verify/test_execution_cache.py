@@ -21,8 +21,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def run(
         environment: Environment, code: str, *, hash_seed: int, reviewed: bool, preload: tuple[str, ...]
     ) -> Execution:
-        if not reviewed:
-            raise SandboxError("no isolation")
+        assert reviewed == code.startswith("trusted ")
+        code = code.removeprefix("trusted ")
         programs.append(f"{environment.digest} {code} {hash_seed} {preload}")
         return Execution.model_validate({"outcome": code, "stdout": "x"})
 
@@ -67,6 +67,22 @@ def test_a_broken_file_is_run_again(tmp_path: Path, runs: list[str]) -> None:
     assert len(runs) == 2
 
 
-def test_programs_that_nobody_has_read_are_said_to_be_so(tmp_path: Path, runs: list[str]) -> None:
-    with pytest.raises(SandboxError):
-        CachedRunner(tmp_path, reviewed=False)(HERE, "finished")
+def test_only_trusted_programs_may_run_without_isolation(
+    tmp_path: Path, runs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CachedRunner(tmp_path, trust=True)(HERE, "trusted finished")
+
+    def none_here() -> None:
+        raise SandboxError("no sandbox")
+
+    monkeypatch.setattr(cache, "best_level", none_here)
+    CachedRunner(tmp_path, trust=True)(HERE, "trusted raised")
+    with pytest.raises(SandboxError, match=r"no sandbox; install bubblewrap .*--trust"):
+        CachedRunner(tmp_path)(HERE, "finished")
+    assert len(runs) == 2
+
+
+def test_what_is_kept_needs_no_isolation(tmp_path: Path, runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = CachedRunner(tmp_path)(HERE, "finished")
+    monkeypatch.setattr(cache, "best_level", None)
+    assert CachedRunner(tmp_path)(HERE, "finished") == first

@@ -50,12 +50,24 @@ def test_where_nothing_could_be_run_the_file_is_kept(
 ) -> None:
     monkeypatch.setenv("RECODE_INDEX", toy_releases.url + "/nothing/here")
     path, out = tmp_path / "set.jsonl", tmp_path / "out.jsonl"
-    odd = {**RECORD, "dependency": "toymath[all]"}
-    path.write_text("".join(json.dumps(one) + "\n" for one in (RECORD, odd)), encoding="utf-8")
+    path.write_text(json.dumps(RECORD) + "\n", encoding="utf-8")
     out.write_text("old\n", encoding="utf-8")
     assert not infer_file(path, out, tmp_path / "locks")
     assert out.read_text(encoding="utf-8") == "old\n"
     assert "what it holds is kept" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("dependency", "toymath[all]"), ("dependency", "toymath\n-r /etc/passwd"), ("new_version", "==2.0 ; marker")],
+)
+def test_what_is_no_name_or_version_is_named(tmp_path: Path, field: str, value: str) -> None:
+    path, out = tmp_path / "set.jsonl", tmp_path / "out.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in (RECORD, {**RECORD, field: value})), encoding="utf-8")
+    out.write_text("old\n", encoding="utf-8")
+    with pytest.raises(RecordError, match=rf"set\.jsonl:2: field `{field}`: "):
+        infer_file(path, out, tmp_path / "locks")
+    assert out.read_text(encoding="utf-8") == "old\n"
 
 
 def test_without_infer_the_published_form_is_refused(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_real_entries_run_on_the_new_release(toy_new: Environment, monkeypatch: 
     entry = Migration(
         family_id="toy-area", library="toylib", old_version="1.0", new_version="2.0", kind="renamed", old_symbol="area", new_symbol="surface",
         description="d", update_info="area is now surface", id="toy-area-1", old_code="import toylib\nprint(toylib.area([1, 2]))\n",
-        new_code="import toylib\nprint(toylib.surface([1, 2]))\n", stdout="6.0\n", locks=("old", toy_new.digest), author="tests",
+        new_code="import toylib\nprint(toylib.surface([1, 2]))\n", stdout="6.0\n", locks=("old", toy_new.digest), author="person",
     )  # fmt: skip
     monkeypatch.setattr(
         execution, "environment_of", lambda digest, locks: toy_new if digest == toy_new.digest else None
@@ -62,7 +62,7 @@ def test_real_entries_run_on_the_new_release(toy_new: Environment, monkeypatch: 
 
 
 def test_an_environment_that_cannot_be_had_is_said(made_up: list[Migration], monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = made_up[0].model_copy(update={"locks": ("a", "b"), "stdout": "1\n", "author": "tests"})
+    entry = made_up[0].model_copy(update={"locks": ("a", "b"), "stdout": "1\n", "author": "person"})
     monkeypatch.setattr(execution, "environment_of", lambda digest, locks: None)
     benchmark = Migrations("test_updates", [("test_updates", entry)], Path("data/locks"))
     (one,) = benchmark.judge([(benchmark.items[0], response("t", entry.new_code))], lambda n: None)
@@ -83,7 +83,7 @@ def test_what_is_loaded_beforehand_is_the_module_and_not_the_package(monkeypatch
     for library, old_symbol in known:
         entry = Migration(
             family_id="a", library=library, old_version="1", new_version="2", kind="renamed", old_symbol=old_symbol, new_symbol="b",
-            description="d", update_info="u", id="a", old_code="x = 1\n", new_code="x = 2\n", stdout="", locks=("a", "b"), author="tests",
+            description="d", update_info="u", id="a", old_code="x = 1\n", new_code="x = 2\n", stdout="", locks=("a", "b"), author="person",
         )  # fmt: skip
         benchmark = Migrations("test_updates", [("test_updates", entry)], Path("data/locks"))
         benchmark.judge([(benchmark.items[0], response("t", entry.new_code))], lambda n: None)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from recode.errors import RecordError
-from recode.evaluate.reports.choose import report_on
 from recode.evaluate.reports.comparison import compare, main_score, parts, read_arms
 from recode.evaluate.reports.comparison_page import write_comparison
+from recode.evaluate.reports.dispatch import report_on
 from recode.evaluate.results import summarize
 from recode.records import write_jsonl, write_text
 

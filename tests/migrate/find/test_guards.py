@@ -8,8 +8,9 @@ import pytest
 
 from recode.migrate.find.guards import release_names
 from recode.migrate.find.scan import scan
-from recode.migrate.pipeline import Asked, Migrated, migrate_project
+from recode.migrate.pipeline import rewrite_project
 from recode.migrate.report.summary import counts
+from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from tests.migrate.migration_corpus import UPDATES
 
 HEAD = "import numpy as np\nfrom elsewhere import conversion, has_header, is_float32, is_md5, n_gt_0, args, version, HAS_NUMPY\n"
@@ -20,10 +21,10 @@ def told(folder: Path, text: str) -> list[int]:
     return [one.line for one in scan(folder, UPDATES, workers=1).findings]
 
 
-def migrated(folder: Path, text: str, confidence: float = 0.5) -> Migrated:
+def migrated(folder: Path, text: str, confidence: float = 0.5) -> MigrationResult:
     (folder / "a.py").write_text(text)
-    asked = Asked(library="numpy", old="1.26.4", new="2.4.6", environments=False, confidence=confidence)
-    return migrate_project(folder, asked, UPDATES)
+    options = MigrateOptions(environments=False, confidence=confidence)
+    return rewrite_project(folder, Upgrade("numpy", "1.26.4", "2.4.6"), options, UPDATES)
 
 
 @pytest.mark.parametrize(

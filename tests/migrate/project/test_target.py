@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from recode.errors import RecodeError
 from recode.knowledge.versions import status_at
-from recode.migrate.project.target import coming_from, parse_target
+from recode.migrate.project.target import current_release, parse_target
 from recode.records import ApiUpdate
 
 
@@ -62,7 +62,7 @@ def test_status(given: dict[str, str], target: str, start: str | None, expected:
 def test_the_projects_own_files_say_where_it_comes_from(tmp_path: Path, file: str, text: str, expected: str) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / file).write_text(text)
-    found = coming_from(tmp_path, "numpy", "2.0.0")
+    found = current_release(tmp_path, "numpy", "2.0.0")
     assert found is not None
     assert (found.version, found.where) == (expected, file)
 
@@ -71,7 +71,7 @@ def test_a_broken_file_and_a_later_release_say_nothing(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "uv.lock").write_text("[[package")
     (tmp_path / "requirements.txt").write_text("nosuchlibrary==3.0\n")
-    assert coming_from(tmp_path, "nosuchlibrary", "2.0.0") is None
+    assert current_release(tmp_path, "nosuchlibrary", "2.0.0") is None
 
 
 def test_what_to_move_to() -> None:

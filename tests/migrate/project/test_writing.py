@@ -73,12 +73,12 @@ def test_permissions_stay_and_nothing_is_left_behind(tmp_path: Path) -> None:
 def test_a_file_that_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_bytes(b"mine\n")
-    with pytest.raises(RecodeError, match="changed while"):
+    with pytest.raises(RecodeError, match="changed since it was read"):
         write_one(path, b"old\n", b"new\n")
     assert path.read_bytes() == b"mine\n"
     link = tmp_path / "link.py"
     link.symlink_to(path)
-    with pytest.raises(RecodeError, match="changed while"):
+    with pytest.raises(RecodeError, match="changed since it was read"):
         write_one(link, b"mine\n", b"new\n")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from recode.migrate.propose.candidates import Judged, judge
+from recode.migrate.propose.candidates import JudgedAnswers, judge
 from recode.migrate.propose.windows import Window, windows
-from recode.migrate.rewrite.renames import Renamer
+from recode.migrate.rewrite.program import Program
 from recode.migrate.source.edits import apply
 from recode.migrate.source.tree import Tree
 from recode.prompts import response
@@ -30,18 +30,18 @@ OLD = "from scipy import linalg\n\nx = linalg.solve(a, b, sym_pos=True)\n"
 GOOD = OLD.replace("sym_pos=True", 'assume_a="pos"')
 
 
-def looked(text: str, at: str) -> tuple[Renamer, list[Window], tuple[int, int]]:
+def looked(text: str, at: str) -> tuple[Program, list[Window], tuple[int, int]]:
     tree = Tree(text)
-    renamer = Renamer(tree)
+    program = Program(tree)
     end = text.index(at) + len(at)
     place = tree.place(end - len(at.rpartition(".")[2]), end)
     assert place is not None
-    return renamer, windows(tree, renamer.scopes, place.node), tree.span(tree.statement(place.node))
+    return program, windows(tree, program.scopes, place.node), tree.span(tree.statement(place.node))
 
 
-def judged(answer: str, text: str = FILE, at: str = "sym_pos", size: int = 0) -> Judged:
-    renamer, found, limit = looked(text, at)
-    return judge(renamer, found[size], limit, SOLVE, [response("So it is.", answer)])
+def judged(answer: str, text: str = FILE, at: str = "sym_pos", size: int = 0) -> JudgedAnswers:
+    program, found, limit = looked(text, at)
+    return judge(program, found[size], limit, SOLVE, [response("So it is.", answer)])
 
 
 def reason(answer: str, **more: object) -> str:
@@ -64,12 +64,12 @@ def test_only_tokens_that_differ_change(end: str) -> None:
 
 
 def test_an_answer_for_the_whole_function_changes_the_statement_alone() -> None:
-    renamer, found, limit = looked(FILE, "sym_pos")
+    program, found, limit = looked(FILE, "sym_pos")
     answer = found[1].program.replace("sym_pos = True", 'assume_a="pos"').replace("    # the system\n", "")
-    (candidate,) = judge(renamer, found[1], limit, SOLVE, [response("", answer)]).candidates
+    (candidate,) = judge(program, found[1], limit, SOLVE, [response("", answer)]).candidates
     assert apply(FILE, candidate.edits) == FILE.replace("sym_pos = True", 'assume_a = "pos"')
     elsewhere = answer.replace("return np.abs(x)", "return np.abs(a)")
-    assert judge(renamer, found[1], limit, SOLVE, [response("", elsewhere)]).rejected[0][0] == (
+    assert judge(program, found[1], limit, SOLVE, [response("", elsewhere)]).rejected[0][0] == (
         "changes more than the statement"
     )
 
@@ -78,12 +78,12 @@ def test_an_answer_for_the_whole_function_changes_the_statement_alone() -> None:
     ("answer", "why"),
     [
         (OLD, "changes nothing"),
-        (GOOD.replace("a, b", "a, c"), "brings in c, of which the note says nothing"),
-        (GOOD.replace(")", ", check_finite=False)"), "brings in check_finite, of which the note says nothing"),
-        (GOOD.replace("a, b, ", "a, "), "takes away b, of which the note says nothing"),
-        (GOOD.replace('"pos"', "7"), "brings in 7, of which the note says nothing"),
+        (GOOD.replace("a, b", "a, c"), "adds c, which the note does not mention"),
+        (GOOD.replace(")", ", check_finite=False)"), "adds check_finite, which the note does not mention"),
+        (GOOD.replace("a, b, ", "a, "), "removes b, which the note does not mention"),
+        (GOOD.replace('"pos"', "7"), "adds 7, which the note does not mention"),
         (GOOD.replace("x = ", "x = ("), "does not parse"),
-        ("import os\n" + GOOD, "imports os, of which the note says nothing"),
+        ("import os\n" + GOOD, "imports os, which the note does not mention"),
         ("from scipy import linalg\n", "leaves nothing of the code"),
     ],
 )
@@ -92,24 +92,24 @@ def test_what_the_note_does_not_concern_is_rejected(answer: str, why: str) -> No
 
 
 def test_text_without_an_answer_is_rejected() -> None:
-    renamer, found, limit = looked(FILE, "sym_pos")
-    result = judge(renamer, found[0], limit, SOLVE, ["I think it is fine.", "</think><answer>no code</answer>"])
-    assert result.rejected == (("no answer in the form asked for", 2),)
+    program, found, limit = looked(FILE, "sym_pos")
+    result = judge(program, found[0], limit, SOLVE, ["I think it is fine.", "</think><answer>no code</answer>"])
+    assert result.rejected == (("no answer in the required form", 2),)
 
 
 def test_equal_answers_are_counted_together() -> None:
-    renamer, found, limit = looked(FILE, "sym_pos")
+    program, found, limit = looked(FILE, "sym_pos")
     wide = GOOD.replace("a, b, ", "a,\n    b,\n    ")
-    result = judge(renamer, found[0], limit, SOLVE, [response("", GOOD), response("", wide), response("", OLD)])
+    result = judge(program, found[0], limit, SOLVE, [response("", GOOD), response("", wide), response("", OLD)])
     assert [one.votes for one in result.candidates] == [2]
 
 
 def test_a_statement_that_becomes_two_keeps_its_place_and_its_comments() -> None:
     text = "import numpy as np\nif 1:\n    x = np.cast[int](y)  # to int\n    print(x)\n"
     note = update("replaced", "numpy.cast", "numpy.asarray", "Write `np.asarray(y, dtype=int)`, then use it.")
-    renamer, found, limit = looked(text, "np.cast")
+    program, found, limit = looked(text, "np.cast")
     answer = "import numpy as np\n\ny = np.asarray(y, dtype=int)\nx = y\n"
-    (candidate,) = judge(renamer, found[0], limit, note, [response("", answer)]).candidates
+    (candidate,) = judge(program, found[0], limit, note, [response("", answer)]).candidates
     assert apply(text, candidate.edits) == (
         "import numpy as np\nif 1:\n    y = np.asarray(y, dtype=int)\n    x = y  # to int\n    print(x)\n"
     )
@@ -118,13 +118,13 @@ def test_a_statement_that_becomes_two_keeps_its_place_and_its_comments() -> None
 def test_a_comment_within_what_goes_is_not_lost_silently() -> None:
     text = "import numpy as np\nx = np.cast[int](  # why\n    y)\n"
     note = update("replaced", "numpy.cast", "numpy.asarray", "Write `np.asarray(y, dtype=int)`.")
-    renamer, found, limit = looked(text, "np.cast")
+    program, found, limit = looked(text, "np.cast")
     result = judge(
-        renamer, found[0], limit, note, [response("", "import numpy as np\n\nx = np.asarray(y, dtype=int)\nx\n")]
+        program, found[0], limit, note, [response("", "import numpy as np\n\nx = np.asarray(y, dtype=int)\nx\n")]
     )
     assert [reason for reason, _ in result.rejected] == ["loses a comment"]
 
 
 def test_hostile_answers_are_only_read() -> None:
     for answer in ("__import__('os').system('touch /tmp/owned')\n", "x = linalg.solve(a, b, open('/etc/passwd'))\n"):
-        assert "of which the note says nothing" in reason("from scipy import linalg\n\n" + answer)
+        assert "which the note does not mention" in reason("from scipy import linalg\n\n" + answer)

@@ -9,26 +9,26 @@ from pathlib import Path
 import pytest
 
 from recode.migrate.find.findings import Finding
-from recode.migrate.prove.proof import Option, prove
+from recode.migrate.prove.options import RewriteOption
+from recode.migrate.prove.proof import prove
 from recode.migrate.prove.spans import Spot
-from recode.migrate.prove.test_runs import Trial
-from recode.migrate.rewrite.changes import Change, How
-from recode.migrate.source.documents import Document
+from recode.migrate.prove.test_runs import TestRun
+from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method, Reason
 from recode.migrate.source.edits import Edit
-from recode.migrate.source.text import decode
+from recode.migrate.source.source_file import SourceFile
 from tests.migrate.migration_corpus import update
 
 FILE = Path("a.py")
 TEXT = "import lib\n\ndef one():\n    return lib.one()\n\ndef two():\n    return lib.two()\n"
-DOCUMENTS = {FILE: Document(FILE, decode(TEXT.encode()), TEXT)}
+DOCUMENTS = {FILE: SourceFile.from_bytes(FILE, TEXT.encode())}
 
 
-def change(old: str, new: str, how: How = "syntax tree") -> Change:
+def change(old: str, new: str, method: Method = Method.SYNTAX_TREE) -> Change:
     note = update("renamed", f"lib.{old}", f"lib.{new}")
     at = TEXT.index(f"lib.{old}") + 4
     finding = Finding(FILE, 1, 1, 1, 1, note.old_symbol, "renamed", "breaks", "2.0", "", 1.0, "", note)
-    evidence = "checked by name" if how == "syntax tree" else "unproven"
-    return Change(FILE, (finding,), (Edit(at, at + len(old), new),), how, evidence)  # type: ignore[arg-type]
+    evidence = EvidenceLevel.CHECKED_BY_NAME if method is Method.SYNTAX_TREE else EvidenceLevel.UNPROVEN
+    return Change(FILE, (finding,), (Edit(at, at + len(old), new),), method, evidence)
 
 
 class Lines(dict[tuple[Path, Spot], frozenset[str]]):
@@ -38,15 +38,15 @@ class Lines(dict[tuple[Path, Spot], frozenset[str]]):
         return super().get((key[0], (key[1][0], 0, 0, 0)), frozenset())
 
 
-def trial(outcomes: Mapping[str, str], reached: Mapping[int, set[str]] | None = None) -> Trial:
+def trial(outcomes: Mapping[str, str], reached: Mapping[int, set[str]] | None = None) -> TestRun:
     spots = {(FILE, (line, 0, 0, 0)): frozenset(tests) for line, tests in (reached or {}).items()}
-    return Trial(0, outcomes, Lines(spots))
+    return TestRun(0, outcomes, Lines(spots))
 
 
 def test_a_place_is_proven_by_the_tests_that_reach_it_alone() -> None:
     base = trial({"t1": "passed", "t2": "passed", "t3": "failed"})
     after = trial({"t1": "passed", "t2": "failed", "t3": "failed"}, {4: {"t1", "t3"}, 7: {"t2"}})
-    options = [Option((change("one", "uno"),)), Option((change("two", "due"),))]
+    options = [RewriteOption((change("one", "uno"),)), RewriteOption((change("two", "due"),))]
     proof, judged = prove(DOCUMENTS, options, base, lambda files, watched, reviewed: after)
     assert [one.evidence for one in judged] == ["proven", "refuted"]
     assert proof.runs == 2
@@ -54,7 +54,7 @@ def test_a_place_is_proven_by_the_tests_that_reach_it_alone() -> None:
 
 def test_what_no_test_reaches_keeps_its_evidence() -> None:
     base = trial({"t1": "passed"})
-    options = [Option((change("one", "uno"),)), Option((change("two", "due", "model"),))]
+    options = [RewriteOption((change("one", "uno"),)), RewriteOption((change("two", "due", Method.MODEL),))]
     _, judged = prove(DOCUMENTS, options, base, lambda files, watched, reviewed: base)
     assert [one.evidence for one in judged] == ["checked by name", "unproven"]
     assert all("no test reaches it" in one.remark for one in judged)
@@ -62,24 +62,24 @@ def test_what_no_test_reaches_keeps_its_evidence() -> None:
 
 def test_a_test_that_fails_before_and_after_proves_nothing() -> None:
     base = trial({"t1": "failed"}, {4: {"t1"}})
-    _, judged = prove(DOCUMENTS, [Option((change("one", "uno"),))], base, lambda files, watched, reviewed: base)
+    _, judged = prove(DOCUMENTS, [RewriteOption((change("one", "uno"),))], base, lambda files, watched, reviewed: base)
     assert judged[0].evidence == "checked by name"
 
 
 def test_a_test_that_reaches_several_updates_refutes_none_of_them() -> None:
     base = trial({"t1": "passed"})
     after = trial({"t1": "failed"}, {4: {"t1"}, 7: {"t1"}})
-    options = [Option((change("one", "uno"),)), Option((change("two", "due"),))]
+    options = [RewriteOption((change("one", "uno"),)), RewriteOption((change("two", "due"),))]
     _, judged = prove(DOCUMENTS, options, base, lambda files, watched, reviewed: after)
     assert [one.evidence for one in judged] == ["checked by name", "checked by name"]
-    assert "may be due to another place" in judged[0].remark
+    assert "perhaps because of another place" in judged[0].remark
 
 
 def test_a_place_left_alone_takes_the_blame() -> None:
     base = trial({"t1": "passed"})
     after = trial({"t1": "failed"}, {4: {"t1"}, 7: {"t1"}})
     _, judged = prove(
-        DOCUMENTS, [Option((change("one", "uno"),))], base, lambda files, watched, reviewed: after,
+        DOCUMENTS, [RewriteOption((change("one", "uno"),))], base, lambda files, watched, reviewed: after,
         [(FILE, TEXT.index("lib.two"))],
     )  # fmt: skip
     assert judged[0].evidence == "checked by name"
@@ -87,10 +87,16 @@ def test_a_place_left_alone_takes_the_blame() -> None:
 
 def test_the_next_rewriting_is_tried_while_tests_come_back() -> None:
     base = trial({"t1": "passed"})
-    option = Option((change("one", "wrong", "model"), change("one", "right", "model"), change("one", "never", "model")))
+    option = RewriteOption(
+        (
+            change("one", "wrong", Method.MODEL),
+            change("one", "right", Method.MODEL),
+            change("one", "never", Method.MODEL),
+        )
+    )
     seen: list[bytes] = []
 
-    def run(files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> Trial:
+    def run(files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> TestRun:
         text = files.get(FILE, TEXT.encode())
         seen.append(text)
         assert not files or ({spot[0] for spot in watched[FILE]} == {4} and not reviewed)
@@ -100,39 +106,43 @@ def test_the_next_rewriting_is_tried_while_tests_come_back() -> None:
     assert [one.evidence for one in judged] == ["proven"]
     assert judged[0].edits[0].text == "right"
     assert [b"wrong" in text for text in seen] == [False, True, False]
-    assert proof.mended == 1
+    assert proof.repaired == 1
 
 
 @pytest.mark.parametrize("first_is_tried_first", [True, False])
 def test_what_gave_way_to_a_rewriting_that_did_not_help_comes_back(first_is_tried_first: bool) -> None:
     start = TEXT.index("lib.one") + 4
     # This rewriting of the first place reaches over the second: one of the two has to give way.
-    wide = replace(change("one", "uno", "model"), edits=(Edit(start, TEXT.index("two()\n") + 3, "uno"),))
-    first, second = Option((change("one", "wrong", "model"), wide)), Option((change("two", "due"),))
+    wide = replace(change("one", "uno", Method.MODEL), edits=(Edit(start, TEXT.index("two()\n") + 3, "uno"),))
+    first, second = RewriteOption((change("one", "wrong", Method.MODEL), wide)), RewriteOption((change("two", "due"),))
 
-    def run(files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> Trial:
+    def run(files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> TestRun:
         return trial({"t1": "failed", "t2": "passed" if b"lib.due" in files.get(FILE, b"") else "failed"}, {4: {"t1"}})
 
     options = [first, second] if first_is_tried_first else [second, first]
     proof, judged = prove(DOCUMENTS, options, trial({"t1": "passed", "t2": "passed"}), run)
     assert [one.edits[0].text for one in judged] == ["due"]
-    assert first.reason.startswith("a test that reaches")
-    assert (second.chosen, second.reason, proof.mended) == (0, "", 1)
+    assert first.reason is Reason.FAILING_TEST
+    assert (second.chosen, second.reason, proof.repaired) == (0, None, 1)
 
 
 def test_commands_without_tests_are_compared_by_status_and_output() -> None:
-    assert Trial(0, stdout="1\n").differing(Trial(0, stdout="1\n")) == frozenset()
-    assert Trial(0, stdout="1\n").differing(Trial(0, stdout="2\n")) == {""}
-    assert Trial(1).differing(Trial(0)) == {""}
-    assert Trial(None).differing(Trial(None)) == {""}
+    assert TestRun(0, stdout="1\n").differing(TestRun(0, stdout="1\n")) == frozenset()
+    assert TestRun(0, stdout="1\n").differing(TestRun(0, stdout="2\n")) == {""}
+    assert TestRun(1).differing(TestRun(0)) == {""}
+    assert TestRun(None).differing(TestRun(None)) == {""}
     assert trial({"t1": "passed"}).differing(trial({})) == {"t1"}
 
 
 def test_a_place_at_the_very_end_of_a_file_takes_the_blame_too() -> None:
     text = TEXT.rstrip()
-    documents = {FILE: Document(FILE, decode(text.encode()), text)}
+    sources = {FILE: SourceFile.from_bytes(FILE, text.encode())}
     base, after = trial({"t1": "passed"}), trial({"t1": "failed"}, {4: {"t1"}, 7: {"t1"}})
     _, judged = prove(
-        documents, [Option((change("one", "uno"),))], base, lambda files, watched, reviewed: after, [(FILE, len(text))]
+        sources,
+        [RewriteOption((change("one", "uno"),))],
+        base,
+        lambda files, watched, reviewed: after,
+        [(FILE, len(text))],
     )
     assert judged[0].evidence == "checked by name"

@@ -13,13 +13,13 @@ import pytest
 
 import recode.migrate.prove.test_runs
 from recode.migrate.find.findings import Finding
-from recode.migrate.prove.proof import Option, prove
-from recode.migrate.prove.spans import Spot, regions
-from recode.migrate.prove.test_runs import Trial
-from recode.migrate.rewrite.changes import Change
-from recode.migrate.source.documents import Document
+from recode.migrate.prove.options import RewriteOption
+from recode.migrate.prove.proof import prove
+from recode.migrate.prove.spans import Spot, evaluated_spans
+from recode.migrate.prove.test_runs import TestRun
+from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
 from recode.migrate.source.edits import Edit
-from recode.migrate.source.text import decode
+from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.tree import Tree
 from tests.migrate.migration_corpus import update
 
@@ -70,7 +70,7 @@ CASES = [
 
 def groups_of(text: str) -> list[frozenset[Spot]]:
     start = text.index("new")
-    return regions(Tree(text), start, start + 3)
+    return evaluated_spans(Tree(text), start, start + 3)
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +94,14 @@ def reached(tmp_path_factory: pytest.TempPathFactory) -> dict[int, set[str]]:
             f"import case{number} as case\ndef test_it():\n    try: {call}\n    except (TypeError, AttributeError): pass\n"
         )
     (out / "watch").write_text(json.dumps(watch))
-    shutil.copy(Path(recode.migrate.prove.test_runs.__file__).with_name("_trial.py"), beside / "recode_trial.py")
+    shutil.copy(
+        Path(recode.migrate.prove.test_runs.__file__).with_name("_test_plugin.py"), beside / "recode_test_plugin.py"
+    )
     variables = {
-        "PYTHONPATH": f"{beside}:{folder}", "RECODE_TRIAL_OUT": str(out), "RECODE_TRIAL_WATCH": str(out / "watch"),
+        "PYTHONPATH": f"{beside}:{folder}", "RECODE_TRACE_OUT": str(out), "RECODE_TRACE_WATCH": str(out / "watch"),
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "recode_trial", "-p", "no:cacheprovider", str(folder)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "recode_test_plugin", "-p", "no:cacheprovider", str(folder)],
         cwd=folder, env=os.environ | variables, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
@@ -125,9 +127,9 @@ def test_what_is_evaluated_is_reached_and_nothing_else(
 
 def test_a_rewriting_with_branches_has_a_region_for_each() -> None:
     text = "x = a(1) if b else c(2)\ny = d\n"
-    assert len(regions(Tree(text), 0, len(text))) == 4
-    assert len(regions(Tree(text), 0, 1)) == 1
-    assert regions(Tree("# only\nx = 1\n"), 0, 3) == []
+    assert len(evaluated_spans(Tree(text), 0, len(text))) == 4
+    assert len(evaluated_spans(Tree(text), 0, 1)) == 1
+    assert evaluated_spans(Tree("# only\nx = 1\n"), 0, 3) == []
 
 
 def test_a_place_whose_line_alone_is_come_by_is_not_proven() -> None:
@@ -135,10 +137,10 @@ def test_a_place_whose_line_alone_is_come_by_is_not_proven() -> None:
     note = update("renamed", "lib.one", "lib.uno")
     finding = Finding(file, 1, 1, 1, 1, note.old_symbol, "renamed", "breaks", "2.0", "", 1.0, "", note)
     at = text.index("lib.one") + 4
-    change = Change(file, (finding,), (Edit(at, at + 3, "uno"),), "syntax tree", "checked by name")
-    documents = {file: Document(file, decode(text.encode()), text)}
+    change = Change(file, (finding,), (Edit(at, at + 3, "uno"),), Method.SYNTAX_TREE, EvidenceLevel.CHECKED_BY_NAME)
+    sources = {file: SourceFile.from_bytes(file, text.encode())}
     line = {(file, (2, 0, 2, 31)): frozenset({"", "t1"})}
-    ran = Trial(0, {"t1": "passed"}, line)
-    _, (judged,) = prove(documents, [Option((change,))], ran, lambda files, watched, reviewed: ran)
+    ran = TestRun(0, {"t1": "passed"}, line)
+    _, (judged,) = prove(sources, [RewriteOption((change,))], ran, lambda files, watched, reviewed: ran)
     assert judged.evidence == "checked by name"
     assert "no test reaches it" in judged.remark

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from recode.migrate.rewrite.rename_rules import Symbol, attempt, plain, symbol
-from recode.migrate.rewrite.renames import Refused, Renamed, Renamer, Wanted
+from recode.migrate.rewrite.program import Program
+from recode.migrate.rewrite.rename_rules import NotARename, RenameRule, rename_rule, tentative_rule
+from recode.migrate.rewrite.renames import plan_renames
+from recode.migrate.rewrite.requests import Renamed, RenameRefused, RenameRequest
 from recode.migrate.source.edits import Edit, apply
 from recode.migrate.source.tree import Tree
+from recode.symbol import Symbol
 from tests.migrate.migration_corpus import update
 
 IN1D, ISIN = Symbol("numpy.in1d"), Symbol("numpy.isin")
@@ -19,9 +22,9 @@ def renamed(text: str, old: Symbol, new: Symbol, at: str, **options: object) -> 
     end = text.index(at) + len(at)
     place = tree.place(end - len(old.parameter or old.name), end)
     assert place is not None
-    done = Renamer(tree, **options).plan([Wanted(0, place, old, new)])  # type: ignore[arg-type]
+    done = plan_renames(Program(tree, **options), [RenameRequest(place, old, new)])  # type: ignore[arg-type]
     assert len(done) == 1
-    if isinstance(done[0], Refused):
+    if isinstance(done[0], RenameRefused):
         return done[0].reason
     return apply(text, done[0].edits)
 
@@ -59,7 +62,7 @@ def test_an_import_keeps_its_name_where_one_of_its_uses_is_left_alone() -> None:
     places = [tree.place(at, at + 4) for at in (text.index("in1d"), text.index("in1d(3"))]
     assert places[0] is not None
     assert places[1] is not None
-    (done,) = Renamer(tree).plan([Wanted(0, places[0], IN1D, ISIN)], [places[1].node])
+    (done,) = plan_renames(Program(tree), [RenameRequest(places[0], IN1D, ISIN)], [places[1].node])
     assert isinstance(done, Renamed)
     assert apply(text, done.edits) == text.replace("import in1d", "import isin as in1d")
 
@@ -152,12 +155,12 @@ def test_two_moves_out_of_one_import() -> None:
     text = "from numpy import one, two, three\n"
     tree = Tree(text)
     wanted = []
-    for key, name in enumerate(("one", "three")):
+    for name in ("one", "three"):
         start = text.index(name)
         place = tree.place(start, start + len(name))
         assert place is not None
-        wanted.append(Wanted(key, place, Symbol(f"numpy.{name}"), Symbol(f"new.{name}")))
-    (done,) = Renamer(tree).plan(wanted)
+        wanted.append(RenameRequest(place, Symbol(f"numpy.{name}"), Symbol(f"new.{name}")))
+    (done,) = plan_renames(Program(tree), wanted)
     assert isinstance(done, Renamed)
     assert apply(text, done.edits) == "from numpy import two\nfrom new import one, three\n"
 
@@ -183,8 +186,13 @@ def test_two_moves_out_of_one_import() -> None:
     ],
 )
 def test_only_plain_updates_are_done_without_a_model(kind: str, old: str, new: str, note: str, is_plain: bool) -> None:
-    found = plain(update(kind, old, new, note or "Nothing."))  # type: ignore[arg-type]
-    assert (found == (symbol(old), symbol(new))) is is_plain
+    changed = update(kind, old, new, note or "Nothing.")  # type: ignore[arg-type]
+    if not is_plain:
+        with pytest.raises(NotARename):
+            rename_rule(changed)
+        return
+    rule = rename_rule(changed)
+    assert (rule.old, rule.new) == (Symbol(old), Symbol(new))
 
 
 @pytest.mark.parametrize(
@@ -198,13 +206,15 @@ def test_only_plain_updates_are_done_without_a_model(kind: str, old: str, new: s
     ],
 )
 def test_a_named_successor_is_tried_for_tests_to_decide(kind: str, old: str, new: str, note: str, tried: bool) -> None:
-    assert (attempt(update(kind, old, new, note or "Nothing.")) is not None) is tried  # type: ignore[arg-type]
+    assert (tentative_rule(update(kind, old, new, note or "Nothing.")) is not None) is tried  # type: ignore[arg-type]
 
 
 def test_one_object_under_two_names_is_a_rename_whatever_the_kind() -> None:
     one = update("deprecated", "numpy.row_stack", "numpy.vstack")
-    assert isinstance(plain(one), str)
-    assert plain(one, frozenset({"numpy.row_stack"})) == (Symbol("numpy.row_stack"), Symbol("numpy.vstack"))
+    with pytest.raises(NotARename):
+        rename_rule(one)
+    rule = RenameRule(Symbol("numpy.row_stack"), Symbol("numpy.vstack"))
+    assert rename_rule(one, frozenset({"numpy.row_stack"})) == rule
 
 
 def test_edits_that_overlap_are_errors() -> None:

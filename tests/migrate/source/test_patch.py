@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recode.cli.migration_output import patch_of
+from recode.migrate.project.writing import patch_of
 from recode.migrate.source.patch import Rewritten, file_patch
 
 FILES = {

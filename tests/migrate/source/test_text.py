@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recode.migrate.source.text import LARGEST, Unreadable, decode, lines_of, read
+from recode.migrate.source.text import LARGEST, Unreadable, decode, lines_of, read_bytes
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,11 @@ def test_what_is_read_is_written_back(data: bytes, encoding: str, newline: str) 
     ("data", "reason"),
     [
         ("name = 'é'".encode("latin-1"), "not utf-8 (byte 8)"),
-        (b"# coding: no-such-codec\n", "encoding is not known"),
-        (b"\xef\xbb\xbf# coding: latin-1\n", "encoding is not known"),
-        (b"# -*- coding: rot13 -*-\nx = 1\n", "none of text"),
-        (b"# vim: set fileencoding=hex :\nx = 1\n", "none of text"),
-        (b"# coding: undefined\nx = 1\n", "none of text"),
+        (b"# coding: no-such-codec\n", "encoding is unknown"),
+        (b"\xef\xbb\xbf# coding: latin-1\n", "encoding is unknown"),
+        (b"# -*- coding: rot13 -*-\nx = 1\n", "not a text encoding"),
+        (b"# vim: set fileencoding=hex :\nx = 1\n", "not a text encoding"),
+        (b"# coding: undefined\nx = 1\n", "not a text encoding"),
         (b"# coding: utf-7\nx = '+AOk-'  # +AGE-\n", "byte for byte"),
     ],
 )
@@ -57,10 +57,10 @@ def test_links_and_huge_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 1\n")
     (tmp_path / "link.py").symlink_to(tmp_path / "a.py")
     (tmp_path / "huge.py").write_bytes(b"#" * (LARGEST + 1))
-    assert read(tmp_path / "a.py").text == "x = 1\n"
+    assert read_bytes(tmp_path / "a.py") == b"x = 1\n"
     for name, reason in (("link.py", "link"), ("huge.py", "MiB"), ("missing.py", "plain file")):
         with pytest.raises(Unreadable, match=reason):
-            read(tmp_path / name)
+            read_bytes(tmp_path / name)
 
 
 def test_lines_end_where_python_ends_them() -> None:

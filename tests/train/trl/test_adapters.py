@@ -166,7 +166,7 @@ def test_a_killed_run_with_an_adapter_goes_on_to_the_same_weights(
 def test_an_adapter_over_a_four_bit_base_trains_and_is_merged_into_the_whole_one(
     method: str, tiny_model: Path, sft: MakeSft, policy: MakePolicy, tmp_path: Path
 ) -> None:
-    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed (pip install -e '.[qlora]')")
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed (pip install 'recode-rl[qlora]')")
     recipe = recipe_of(method, "lora", tiny_model, sft, policy)
     recipe = recipe.model_copy(update={"adapter": Adapter(**TABLE, four_bit=True)})
     held, _ = adapters.load_base(recipe)

@@ -32,7 +32,7 @@ def has_verl() -> bool:
     return True
 
 
-needs_verl = pytest.mark.skipif(not has_verl(), reason="verl is not installed (pip install -e '.[verl]')")
+needs_verl = pytest.mark.skipif(not has_verl(), reason="verl is not installed (pip install 'recode-rl[verl]')")
 VERL_RECIPES = sorted(
     path
     for path in RECIPES.rglob("*.toml")

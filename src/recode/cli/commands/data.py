@@ -14,6 +14,14 @@ data_app = typer.Typer(help="Build the data set.", no_args_is_help=True, rich_ma
 app.add_typer(data_app, name="data")
 
 
+_Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="You trust these programs: where the machine gives no isolation, run them with your own rights."
+    ),
+]
+
+
 @app.command(epilog="Example: `recode collect numpy --from 1.26.4 --to 2.4.6 --out numpy.jsonl`")
 def collect(
     libraries: Annotated[list[str], typer.Argument(help="A library as PyPI spells it; several: each as `LIB:A..B`.")],
@@ -97,6 +105,7 @@ def verify(
         bool, typer.Option("--infer", help="The file has the published six fields: look for the old release.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="With --infer: where the verified records go.")] = None,
+    trust: _Trust = False,
 ) -> None:
     """Run every entry in both pinned environments and show which do not hold, and why (exit code 1 if any)."""
     if infer:
@@ -104,12 +113,12 @@ def verify(
 
         if out is None or len(files) != 1:
             raise typer.BadParameter("--infer takes one file and --out")
-        if not infer_file(shipped(files[0]), out, shipped(locks), fresh=fresh):
+        if not infer_file(shipped(files[0]), out, shipped(locks), fresh=fresh, trust=trust):
             raise typer.Exit(1)
         return
     from recode.dataset.verify.checking import verify_files
 
-    if not verify_files([shipped(file) for file in files], shipped(locks), fresh=fresh, as_json=as_json):
+    if not verify_files([shipped(file) for file in files], shipped(locks), fresh=fresh, trust=trust, as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -119,11 +128,12 @@ def data_build(
     out: Annotated[Path, typer.Option(help="Where the JSON Lines files and the locks go.")] = Path("data"),
     families: Annotated[int | None, typer.Option(min=1, help="At most so many families of each library.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run everything anew, whatever is remembered.")] = False,
+    trust: _Trust = False,
 ) -> None:
     """Compile update sources to verified records, split by family; print what was left out, and why."""
     from recode.dataset.build import build
 
-    build(shipped(sources), out, families=families, fresh=fresh)
+    build(shipped(sources), out, families=families, fresh=fresh, trust=trust)
 
 
 @data_app.command("generate", epilog="Example: `recode data generate --out data`")

@@ -73,6 +73,6 @@ def report(
     out: Annotated[Path, typer.Option(help="Where the report on evaluations goes.")] = Path("runs/report"),
 ) -> None:
     """Write report.html and report.md on evaluations side by side, or a quickstart's into its folder; of several quickstarts print the seeds."""
-    from recode.evaluate.reports.choose import report_on
+    from recode.evaluate.reports.dispatch import report_on
 
     typer.echo(report_on(runs, out))

@@ -33,9 +33,9 @@ def scan(
     collect: _Collect = False,
 ) -> None:
     """List each use of an API that breaks or is deprecated in a release (exit code 1 if anything breaks). No model is needed."""
-    from recode.cli.scan import run_scan
+    from recode.cli.scan import ScanCommand, run_scan
 
-    if run_scan(path, to, old, as_json=as_json, sarif=sarif, confidence=confidence, updates=updates, collect=collect):
+    if run_scan(ScanCommand(path, to, old, as_json, sarif, confidence, updates, collect)):
         raise typer.Exit(1)
 
 
@@ -90,21 +90,20 @@ def migrate(
 
     Renames are done by syntax tree, without a model. A model's rewriting is offered where the tests prove it (others: `--unproven`).
     """
-    from recode.cli.migrate import run_migrate
-    from recode.cli.migration_output import Output
-    from recode.migrate.pipeline import Extras
+    from recode.cli.migrate import MigrateCommand, MigrateOutput, run_migrate
+    from recode.migrate.result import MigrateOptions
 
     if offline and tests:
         raise typer.BadParameter("--tests needs environments; leave out --offline")
     if interactive and not (write or patch):
         raise typer.BadParameter("--interactive needs --write or --patch FILE")
-    extras = Extras(
+    options = MigrateOptions(
         model=model, endpoint=endpoint, samples=samples, seed=seed, tests=tests, test_seconds=limit,
         old_requires=tuple(old_requires or ()), new_requires=tuple(new_requires or ()), environments=not offline,
         confidence=confidence,
     )  # fmt: skip
-    output = Output(
+    output = MigrateOutput(
         write=write, patch=patch, interactive=interactive, html=html, as_json=as_json, allow_dirty=allow_dirty, unproven=unproven
     )  # fmt: skip
-    if not run_migrate(path, to, old, extras, output, updates=updates, collect=collect):
+    if not run_migrate(MigrateCommand(path, to, old, options, output, updates, collect)):
         raise typer.Exit(1)

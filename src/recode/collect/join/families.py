@@ -20,6 +20,7 @@ from recode.collect.join.statements import Claim, parameters_of
 from recode.collect.walk.differences import KEYWORD_ONLY, Difference
 from recode.collect.walk.public_api import Api
 from recode.records import ApiUpdate, Evidence, Kind, Record
+from recode.symbol import Symbol, written
 
 Confidence = Literal["high", "medium", "low"]
 Key = tuple[str, tuple[str, ...]]
@@ -38,7 +39,7 @@ class Finding(Record):
 
     update: ApiUpdate
     confidence: Confidence
-    also: tuple[str, ...] = ()
+    also: tuple[Symbol, ...] = ()
 
 
 @dataclass
@@ -170,11 +171,11 @@ def _from_claims(family: _Family, claims: Sequence[Claim], pair: Pair) -> Findin
     if kind is None or (kind in _PARAMETER_KINDS and not family.parameters):
         return None
     new = (
-        _written(family.path, family.parameters)
+        written(family.path, family.parameters)
         if kind in ("default_changed", "keyword_only")
         else _new_symbol(best, family)
     )
-    return _made(family, kind, family.path if kind == "return_changed" else new, by_note, best, "low", pair)
+    return _made(family, kind, Symbol(family.path) if kind == "return_changed" else new, by_note, best, "low", pair)
 
 
 def _narrowed(family: _Family, claims: Sequence[Claim], pair: Pair) -> Finding | None:
@@ -192,7 +193,7 @@ def _narrowed(family: _Family, claims: Sequence[Claim], pair: Pair) -> Finding |
     if not spoken or not only:
         return None
     told = _Family(family.path, only)
-    return _made(told, "keyword_only", _written(family.path, only), spoken, _best(spoken), "medium", pair)
+    return _made(told, "keyword_only", written(family.path, only), spoken, _best(spoken), "medium", pair)
 
 
 def _is_news(claim: Claim, pair: Pair) -> bool:
@@ -224,7 +225,7 @@ def _best(claims: Sequence[Claim]) -> Claim | None:
     )
 
 
-def _kind_and_new(difference: Difference, best: Claim | None, pair: Pair) -> tuple[Kind, str]:
+def _kind_and_new(difference: Difference, best: Claim | None, pair: Pair) -> tuple[Kind, Symbol]:
     """Return the kind of a difference and what takes the old name's place, after what the best claim says."""
     path = difference.path
     told = best is not None and bool(best.new_path or best.new_parameters)
@@ -233,22 +234,22 @@ def _kind_and_new(difference: Difference, best: Claim | None, pair: Pair) -> tup
             return _gone(_Family(path, ()), best, pair)
         if best is not None and best.source == "probe" and not told and difference.kind == "moved":
             # The library speaks of a removal; that some other module has the same name is chance.
-            return "removed", ""
-        return difference.kind, difference.new_path
+            return "removed", Symbol()
+        return difference.kind, Symbol(difference.new_path)
     if difference.kind == "parameter_removed" and told and best is not None:
         if best.new_parameters and best.new_path == path:
-            return "parameter_renamed", _written(path, best.new_parameters)
-        return "parameter_removed", _written(best.new_path, best.new_parameters)
+            return "parameter_renamed", written(path, best.new_parameters)
+        return "parameter_removed", written(best.new_path, best.new_parameters)
     if difference.kind == "parameter_removed":
-        return "parameter_removed", ""
-    return difference.kind, _written(path, difference.new_parameters)
+        return "parameter_removed", Symbol()
+    return difference.kind, written(path, difference.new_parameters)
 
 
-def _gone(family: _Family, best: Claim | None, pair: Pair) -> tuple[Kind, str]:
+def _gone(family: _Family, best: Claim | None, pair: Pair) -> tuple[Kind, Symbol]:
     """Return the kind of a name that is gone, by what the best claim says to use instead."""
     if best is None or not best.new_path:
-        return "removed", ""
-    new = _written(best.new_path, best.new_parameters)
+        return "removed", Symbol()
+    new = written(best.new_path, best.new_parameters)
     if best.new_parameters or not best.resolved:
         return "replaced", new
     if best.new_path.rpartition(".")[2] == family.path.rpartition(".")[2]:
@@ -258,10 +259,10 @@ def _gone(family: _Family, best: Claim | None, pair: Pair) -> tuple[Kind, str]:
     return ("renamed" if same or said else "replaced"), new
 
 
-def _new_symbol(best: Claim | None, family: _Family) -> str:
+def _new_symbol(best: Claim | None, family: _Family) -> Symbol:
     if best is None:
-        return ""
-    return _written(best.new_path, best.new_parameters)
+        return Symbol()
+    return written(best.new_path, best.new_parameters)
 
 
 def _confidence(difference: Difference, claims: Sequence[Claim]) -> Confidence:
@@ -274,17 +275,13 @@ def _confidence(difference: Difference, claims: Sequence[Claim]) -> Confidence:
     return "medium" if alias else "low"
 
 
-def _written(path: str, parameters: Sequence[str]) -> str:
-    return f"{path}({', '.join(parameters)})" if parameters else path
-
-
 # --- the record ---
 
 
 def _made(
     family: _Family,
     kind: Kind,
-    new: str,
+    new: Symbol,
     claims: Sequence[Claim],
     best: Claim | None,
     confidence: Confidence,
@@ -292,7 +289,7 @@ def _made(
 ) -> Finding:
     """Write the record of a family."""
     difference = family.difference
-    old = _written(family.path, () if kind == "parameter_added" else family.parameters)
+    old = written(family.path, () if kind == "parameter_added" else family.parameters)
     evidence = _evidence(claims, best)
     if difference is not None:
         evidence.append(_signature(difference, pair))
@@ -412,12 +409,12 @@ def _per_callable(findings: Sequence[Finding]) -> list[Finding]:
     result = []
     for one in findings:
         if one.update.kind == "parameter_removed" and not one.update.new_symbol and _is_mute(one):
-            groups[one.update.old_symbol.partition("(")[0]].append(one)
+            groups[one.update.old_symbol.path].append(one)
         else:
             result.append(one)
     for path, group in groups.items():
-        names = [one.update.old_symbol.partition("(")[2].rstrip(")") for one in group]
-        old = _written(path, names)
+        names = [name for one in group for name in one.update.old_symbol.parameters]
+        old = written(path, names)
         told = _description("parameter_removed", old, "", None)
         update = group[0].update.model_copy(update={"old_symbol": old, "description": told, "update_info": told})
         result.append(group[0].model_copy(update={"update": update}))

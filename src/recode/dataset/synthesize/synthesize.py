@@ -194,7 +194,7 @@ def _judge(tasks: Sequence[Task], answers: Sequence[str], author: str, locks: Pa
         else:
             rejections["no programs"] += 1
             task.rejected.append(Rejected(reply, f"Rejected: {NO_PROGRAMS}."))
-    run = CachedRunner(reviewed=False)
+    run = CachedRunner()
     pairs = environments_of([one for _, _, one in candidates], locks, run)
     checked = check_entries([(one.entry, pairs[one.releases]) for _, _, one in candidates], run)
     for (task, reply, _), result in zip(candidates, checked, strict=True):
@@ -212,7 +212,7 @@ def _entry(task: Task, reply: str, author: str) -> Migration | None:
         return None
     return Migration(
         **task.update.model_dump(), id=task.id, old_code=written.old, new_code=written.new,
-        context=written.context, author=author,
+        context=written.context, author="model", author_means=f"written by {author}, admitted by running",
     )  # fmt: skip
 
 

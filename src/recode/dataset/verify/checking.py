@@ -14,20 +14,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from recode.dataset.no_op import AUTHOR as COMBINED
 from recode.dataset.programs import imported_modules
 from recode.dataset.published import is_published
 from recode.dataset.recorded import read_recorded
-from recode.dataset.sources import AUTHOR, Candidate, Releases, read_sources
+from recode.dataset.sources import Candidate, Releases, read_sources
 from recode.dataset.verify.execution_cache import CachedRunner
 from recode.dataset.verify.rule import Pair, Runner, Verdict, verify
 from recode.errors import RecordError
 from recode.machine import cores
 from recode.records import Migration
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
-
-REVIEWED = frozenset({AUTHOR, COMBINED})
-"""Authors whose programs somebody has read; those of all others never run without isolation."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +34,22 @@ class Checked:
     verdict: Verdict
 
 
-def verify_files(files: Sequence[Path], locks: Path, *, fresh: bool = False, as_json: bool = False) -> bool:
+def verify_files(
+    files: Sequence[Path], locks: Path, *, fresh: bool = False, trust: bool = False, as_json: bool = False
+) -> bool:
     """Verify the entries of update sources and print those that fail; return whether all hold.
 
     Args:
         files: update sources (TOML files, or folders of them) and records (JSON Lines files).
         locks: folder of locks; a missing lock is resolved and written there.
-        fresh: run everything anew, whatever is remembered.
+        fresh: run everything again, whatever is kept.
+        trust: the user trusts the programs, which then run without isolation where the machine gives none.
         as_json: print one JSON object instead of a table.
 
     Raises:
         RecordError: a file does not follow the format.
         EnvironmentBuildError: an environment cannot be built.
-        SandboxError: this machine gives no isolation, and an entry is by somebody else than `REVIEWED`.
+        SandboxError: this machine gives no isolation, and the programs are not trusted.
     """
     records = [file for file in files if file.suffix == ".jsonl"]
     for file in records:
@@ -61,7 +60,7 @@ def verify_files(files: Sequence[Path], locks: Path, *, fresh: bool = False, as_
     sources = [file for file in files if file not in records]
     candidates = read_sources(sources) if sources else []
     candidates += [one for file in records for one in read_recorded(file, locks)]
-    run = CachedRunner(fresh=fresh, reviewed=all(one.entry.author in REVIEWED for one in candidates))
+    run = CachedRunner(fresh=fresh, trust=trust)
     pairs = environments_of(candidates, locks, run)
     checked = check_entries([(one.entry, pairs[one.releases]) for one in candidates], run)
     failed = [one for one in checked if not one.verdict.holds]

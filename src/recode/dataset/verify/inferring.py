@@ -38,7 +38,7 @@ class Inferred:
     ran: bool = True
 
 
-def infer_file(path: Path, out: Path, locks: Path, *, fresh: bool = False) -> bool:
+def infer_file(path: Path, out: Path, locks: Path, *, fresh: bool = False, trust: bool = False) -> bool:
     """Verify a file of the published form; write the entries that hold as records; return whether all do.
 
     Where no entry could be run (no index, no environment), nothing is written.
@@ -54,7 +54,7 @@ def infer_file(path: Path, out: Path, locks: Path, *, fresh: bool = False) -> bo
         SandboxError: this machine gives no isolation; nobody has read these programs.
     """
     entries = read_published(path)
-    run = CachedRunner(fresh=fresh, reviewed=False)
+    run = CachedRunner(fresh=fresh, trust=trust)
     columns = (TextColumn("looking for releases"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         found = [infer(entry, locks, run) for entry in progress.track(entries)]

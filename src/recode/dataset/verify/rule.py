@@ -19,11 +19,12 @@ from typing import Literal, Protocol
 
 from recode.dataset.programs import edited_lines, similarity, text_at
 from recode.dataset.verify.changed_inputs import variants
+from recode.dataset.verify.mentions import follows, is_too_long, uses_old, words_of
 from recode.records import Migration, OldOnNew
 from recode.sandbox.environments import Environment
 from recode.sandbox.execution import Execution, Warned
 from recode.source import parses
-from recode.symbol import Symbol, follows, is_too_long, parse_symbol, uses_old, words_of
+from recode.symbol import Symbol
 
 MAX_EDITED_LINES = 8
 MIN_SIMILARITY = 0.5
@@ -130,7 +131,7 @@ def _check_text(entry: Migration) -> Iterator[Failure]:
             "edit_is_small",
             f"{lines} lines edited (at most {MAX_EDITED_LINES}), similarity {alike:.2f} (at least {MIN_SIMILARITY})",
         )
-    old, new = parse_symbol(entry.old_symbol), parse_symbol(entry.new_symbol)
+    old, new = entry.old_symbol, entry.new_symbol
     if not uses_old(old_tree, old, entry.kind):
         yield Failure("old_uses_old_symbol", f"the old program does not mention {_listed(old.leaves)}")
     if not follows(old_tree, new_tree, old, new):
@@ -147,12 +148,10 @@ def _check_no_op_text(entry: Migration) -> Iterator[Failure]:
         yield Failure("note_does_not_concern_code", f"the program mentions {_listed(found)}, which the note is about")
 
 
-def concerned(old_symbol: str, new_symbol: str, code: str) -> frozenset[str]:
+def concerned(old_symbol: Symbol, new_symbol: Symbol, code: str) -> frozenset[str]:
     """Return the names of an update that a program mentions."""
     mentioned = words_of(ast.parse(code))
-    return frozenset(
-        word for text in (old_symbol, new_symbol) for word in parse_symbol(text).words if word in mentioned
-    )
+    return frozenset(word for symbol in (old_symbol, new_symbol) for word in symbol.words if word in mentioned)
 
 
 def _check_no_op(entry: Migration, environments: Pair, run: Runner) -> Verdict:
@@ -219,7 +218,7 @@ def _check_new(after: Execution) -> Iterator[Failure]:
 
 def _breakage(entry: Migration, broken: Execution, before: Execution, import_name: str) -> OldOnNew | Failure:
     """Return how the old program breaks on the new release, or why that does not count."""
-    symbol = parse_symbol(entry.old_symbol)
+    symbol = entry.old_symbol
     if broken.outcome == "raised":
         return _raises(entry.old_code, symbol, broken, import_name)
     if broken.outcome != "finished":

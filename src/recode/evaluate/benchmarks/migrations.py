@@ -92,7 +92,7 @@ class Migrations(Benchmark):
         if isinstance(environment, str):
             return None, f"not run: {environment}"
         # A symbol begins with the name that programs import: `PIL` of pillow.
-        module = entry.old_symbol.partition("(")[0].partition(".")[0].strip()
+        module = entry.old_symbol.package
         ran = execution.score(completion, entry.new_code, entry.old_code, entry.stdout, environment, module)
         words = {None: "not run: the sandbox failed", 1.0: "runs as it should", 0.0: "does not run as it should"}
         return ran, words[ran]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from string import Template
 from typing import Any
 
+from recode.errors import RecordError
 from recode.evaluate.reports.comparison import (
     Arm,
     benchmarks_of,
@@ -18,10 +17,12 @@ from recode.evaluate.reports.comparison import (
     parts,
     read_arms,
 )
+from recode.html import template
 from recode.records import write_text
 
 _KEPT_GENERAL = ("humaneval", "humanevalplus", "no_op")
-"""What forgetting is read from, the first there is."""
+"""Benchmarks that measure forgetting, in order of preference."""
+_COLUMNS = ("arm", "rate", "n", "not counted", "difference", "won, lost", "p")
 
 
 def write_comparison(named: Sequence[str], out: Path) -> Path:
@@ -40,8 +41,6 @@ def write_comparison(named: Sequence[str], out: Path) -> Path:
 
 def summary(arms: Sequence[Arm]) -> dict[str, Any]:
     """Return everything the report says, as plain JSON (docs/evaluation.md has its schema)."""
-    from recode.errors import RecordError
-
     names = benchmarks_of(arms)
     if not names:
         raise RecordError("no benchmark was evaluated in all of these folders; evaluate the same ones with --on")
@@ -60,8 +59,7 @@ def markdown(report: dict[str, Any]) -> str:
         "resampled beside the items. *p*: McNemar's exact test.", "",
     ]  # fmt: skip
     for name, found in report["benchmarks"].items():
-        lines += [f"## {name}: {found['score']}", "", "| arm | rate | n | not counted | difference | won, lost | p |"]
-        lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+        lines += [f"## {name}: {found['score']}", "", f"| {' | '.join(_COLUMNS)} |", "|" + " --- |" * len(_COLUMNS)]
         lines += [f"| {' | '.join(_cells(row))} |" for row in found["arms"]]
         for table, its in found["parts"].items():
             lines += [
@@ -123,12 +121,11 @@ def rows(arms: Sequence[Arm]) -> dict[str, list[Any]]:
 
 def page(report: dict[str, Any], examples: dict[str, list[Any]]) -> str:
     """Return the HTML page."""
-    template = Template((Path(__file__).parent / "comparison.html").read_text(encoding="utf-8"))
-    data = {**report, **examples, "forgetting": forgetting(report)}
-    # `</script` would end the script element early, `<!--` before `<script` would hide its end.
-    payload = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
-    return template.substitute(
-        tables="".join(_table(name, found) for name, found in report["benchmarks"].items()), data=payload
+    return template(Path(__file__).parent, "comparison.html.jinja").render(
+        columns=_COLUMNS,
+        difference_column=_COLUMNS.index("difference") - 1,
+        tables=[_table(name, benchmark) for name, benchmark in report["benchmarks"].items()],
+        data={**report, **examples, "forgetting": forgetting(report)},
     )
 
 
@@ -146,16 +143,10 @@ def forgetting(report: dict[str, Any]) -> dict[str, Any] | None:
     return {"gained": gained, "general": general, "points": points} if points else None
 
 
-def _table(name: str, found: dict[str, Any]) -> str:
-    head = "".join(f"<th>{title}</th>" for title in ("arm", "rate", "n", "not counted", "difference", "won, lost", "p"))
-    body = []
-    for row in found["arms"]:
+def _table(name: str, benchmark: dict[str, Any]) -> dict[str, Any]:
+    """Return a benchmark's table for the template; `direction` is the class of a difference whose interval excludes zero."""
+    rows = []
+    for row in benchmark["arms"]:
         low, _, high = row.get("difference", (0.0, 0.0, 0.0))
-        certain = "up" if low > 0 else "down" if high < 0 else ""
-        cells = [html.escape(cell) for cell in _cells(row)]
-        tagged = [f'<td class="{certain if place == 3 else ""}">{cell}</td>' for place, cell in enumerate(cells[1:])]
-        body.append(f"<tr><th>{cells[0]}</th>{''.join(tagged)}</tr>")
-    return (
-        f"<h3>{html.escape(name)}: {html.escape(found['score'])}</h3>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
-    )
+        rows.append({"cells": _cells(row), "direction": "up" if low > 0 else "down" if high < 0 else ""})
+    return {"name": name, "score": benchmark["score"], "rows": rows}

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import base64
 import difflib
-import html
 import io
 import json
 from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
-from string import Template
 from typing import Any
 
 from recode.errors import MissingExtraError
 from recode.evaluate.reports.seeds import read_quickstart
+from recode.html import template
 from recode.prompts import parse_response
 from recode.records import Migration, read_jsonl, read_records, write_bytes, write_text
 
@@ -58,7 +57,7 @@ def pyplot() -> Any:
     try:
         import matplotlib
     except ImportError:
-        raise MissingExtraError("plots need matplotlib; install it with: pip install -e '.[report]'") from None
+        raise MissingExtraError("plots need matplotlib; install it with: pip install 'recode-rl[report]'") from None
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -232,25 +231,35 @@ def _diff(before: str, after: str | None) -> list[str]:
 
 
 def _page(report: dict[str, Any], examples: list[dict[str, Any]], pictures: list[Path]) -> str:
-    """Return the HTML page: everything inside, no request to anywhere."""
-    template = Template((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
-    images = [base64.b64encode(picture.read_bytes()).decode() for picture in pictures]
-    figures = "".join(
-        f'<img alt="{picture.stem}" src="data:image/png;base64,{data}">'
-        for picture, data in zip(pictures, images, strict=True)
+    """Return the HTML page. Everything is inside; it requests nothing."""
+    base = report["arms"]["base"]
+    measured_on = {
+        "reward": "test_updates",
+        "lift": "test_updates",
+        "copies": "test_updates",
+        "Python loss": "held out",
+    }
+    return template(Path(__file__).parent, "quickstart.html.jinja").render(
+        headline=_headline(report),
+        seed=report["seed"],
+        minutes=f"{report['minutes']:.1f}",
+        columns=[
+            *({"title": split, "note": f"n = {base[split]['n']}"} for split in SPLITS),
+            *({"title": title, "note": where} for title, where in measured_on.items()),
+        ],
+        rows=[{"arm": arm, "color": COLORS[arm], "cells": _row(report, arm)} for arm in report["arms"]],
+        # Copying is the right answer on no_op, the last split.
+        copying=["0%", "0%", "0%", "100%", f"{base['test_updates']['reward_of_copying']:.2f}", "0", "100%", ""],
+        figures=[
+            {"name": picture.stem, "png": base64.b64encode(picture.read_bytes()).decode()} for picture in pictures
+        ],
+        splits=list(SPLITS),
+        examples=examples,
     )
-    # `</script` would end the script element early, `<!--` before `<script` would hide its end.
-    payload = json.dumps(examples, ensure_ascii=False).replace("<", "\\u003c")
-    return template.substitute(
-        headline=html.escape(_headline(report)), table=_table(report), figures=figures, examples=payload,
-        seed=report["seed"], minutes=f"{report['minutes']:.1f}",
-        splits="".join(f"<option>{split}</option>" for split in SPLITS),
-        arms="".join(f"<option>{html.escape(arm)}</option>" for arm in report["arms"]),
-    )  # fmt: skip
 
 
 def _headline(report: dict[str, Any]) -> str:
-    """Return one sentence on the strongest split for each RL arm, with its interval."""
+    """Return one sentence on exact match on `test_updates` by each RL arm, with its interval."""
     parts = []
     for arm in ("grpo", "dapo"):
         low, mean, high = (100 * value for value in report["delta"][arm]["test_updates"]["exact"])
@@ -259,28 +268,18 @@ def _headline(report: dict[str, Any]) -> str:
     return f"Exact match on {n} programs for updates of real libraries that were in no training: base {100 * base:.1f}%, {', '.join(parts)}."
 
 
-def _table(report: dict[str, Any]) -> str:
-    """Return the comparison as an HTML table."""
-    head = "".join(f"<th>{split}<br><small>n = {report['arms']['base'][split]['n']}</small></th>" for split in SPLITS)
-    rows = []
-    for arm, results in report["arms"].items():
-        cells = []
-        for split in SPLITS:
-            text = f"{100 * results[split]['exact']:.1f}%"
-            if arm in report["delta"]:
-                text += f"<br><small>{_bracket(report['delta'][arm][split]['exact'], 100).strip()}</small>"
-            cells.append(f"<td>{text}</td>")
-        updates = results["test_updates"]
-        cells.append(
-            f"<td>{updates['reward']:.2f}</td><td>{updates['lift']:.2f}</td><td>{100 * updates['copy']:.0f}%</td>"
-        )
-        cells.append(f"<td>{results['forgetting']['python_loss']:.3f}</td>")
-        rows.append(f'<tr><th><i style="background:{COLORS[arm]}"></i>{arm}</th>{"".join(cells)}</tr>')
-    copying = report["arms"]["base"]["test_updates"]["reward_of_copying"]
-    exact = "<td>0%</td>" * 3 + "<td>100%</td>"
-    rows.append(
-        f"<tr class=faint><th>copying the old code</th>{exact}<td>{copying:.2f}</td><td>0</td><td>100%</td><td></td></tr>"
+def _row(report: dict[str, Any], arm: str) -> list[dict[str, str]]:
+    """Return an arm's cells: exact match per split with the interval of its change, then what is measured once."""
+    results, delta = report["arms"][arm], report["delta"].get(arm)
+    cells = []
+    for split in SPLITS:
+        interval = _bracket(delta[split]["exact"], 100).strip() if delta else ""
+        cells.append({"text": f"{100 * results[split]['exact']:.1f}%", "interval": interval})
+    updates = results["test_updates"]
+    single = (
+        f"{updates['reward']:.2f}",
+        f"{updates['lift']:.2f}",
+        f"{100 * updates['copy']:.0f}%",
+        f"{results['forgetting']['python_loss']:.3f}",
     )
-    names = {"reward": "test_updates", "lift": "test_updates", "copies": "test_updates", "Python loss": "held out"}
-    more = "".join(f"<th>{name}<br><small>{where}</small></th>" for name, where in names.items())
-    return f"<table><thead><tr><th>exact match</th>{head}{more}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return [*cells, *({"text": text, "interval": ""} for text in single)]

@@ -284,7 +284,7 @@ class Expressions:
         path = self._told_by_leaf(func.attr, self.index.calls)
         if path is not None and self._is_imported(path):
             given = {keyword.arg for keyword in node.keywords}
-            if any(given & set(entry.symbol.parameters) for entry in self.index.calls[path]):
+            if any(given & set(entry.symbol.keywords) for entry in self.index.calls[path]):
                 self.uses.call(path, node, _BY_LEAF)
 
     # --- everything else ---

@@ -15,10 +15,10 @@ from packaging.version import Version
 
 from recode import knowledge
 from recode.knowledge.model import Shape
-from recode.knowledge.symbols import Symbol, parse_symbol
 from recode.knowledge.versions import status_at
 from recode.migrate.find.guards import release_names
 from recode.records import ApiUpdate, Status
+from recode.symbol import Symbol
 
 _KNOWLEDGE = Path(knowledge.__file__).parent
 _CALLS = frozenset({"parameter_renamed", "parameter_removed", "parameter_added", "keyword_only"})
@@ -119,14 +119,14 @@ def build_index(
     libraries, packages = set(), {package for shape in shapes for package in shape.packages}
     updates = list(updates)
     for update in updates:
-        symbol = parse_symbol(update.old_symbol)
+        symbol = update.old_symbol
         found = status_at(update, target, start)
-        if symbol is None or found is None or update.kind == "no_op":
+        if not symbol.path or found is None or update.kind == "no_op":
             continue
         libraries.add(update.library)
-        packages.add(symbol.path.partition(".")[0])
-        is_call = bool(symbol.parameters) or update.kind in _CALLS
-        unsure = not any(symbol.values) and (update.kind != "parameter_added" or not symbol.parameters)
+        packages.add(symbol.package)
+        is_call = bool(symbol.arguments) or update.kind in _CALLS
+        unsure = not symbol.has_values and (update.kind != "parameter_added" or not symbol.parameters)
         factor = _UNSURE.get(update.kind, 1.0) if unsure else 1.0
         # Two sources may tell of one change: the first, which is the better one, counts.
         rows = (calls if is_call else names)[symbol.path]
@@ -165,8 +165,9 @@ def telling_members(index: Index) -> frozenset[str]:
 
 
 def _same(entry: Entry, symbol: Symbol) -> bool:
-    return entry.symbol == symbol or (
-        bool(symbol.parameters) and entry.symbol.parameters == symbol.parameters and not any(symbol.values)
+    same_names = entry.symbol.parameters == symbol.parameters
+    return entry.symbol.arguments == symbol.arguments or (
+        bool(symbol.parameters) and same_names and not symbol.has_values
     )
 
 
@@ -183,7 +184,7 @@ def _fill_members(index: Index) -> None:
             if index.is_class(path):
                 leaves.add(leaf)
     index.members = dict(members)
-    index.leaves = frozenset(leaf.lstrip("*") for leaf in leaves)
+    index.leaves = frozenset(leaves)
 
 
 def merged_hints(libraries: Iterable[str]) -> Hints:

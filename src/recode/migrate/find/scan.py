@@ -23,7 +23,7 @@ from recode.migrate.find.statements import uses_in
 from recode.migrate.find.uses import Use
 from recode.migrate.project.files import project_files
 from recode.migrate.source.notebook import code_cells
-from recode.migrate.source.text import LARGEST, Unreadable, lines_of, read
+from recode.migrate.source.text import LARGEST, Unreadable, decode, lines_of, read_bytes
 from recode.records import ApiUpdate
 from recode.source import parse_quietly
 
@@ -162,7 +162,7 @@ def _read_of_job(file: Path) -> _Outcome:
 def _read_file(file: Path, job: _Job) -> _Outcome:
     folder, index, confidence = job
     try:
-        text = read(folder / file).text
+        text = decode(read_bytes(folder / file), python=file.suffix != ".ipynb").text
         if file.suffix == ".ipynb":
             return _notebook(file, text, index, confidence)
     except Unreadable as error:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from recode.knowledge.symbols import MISSING, has_value
 from recode.migrate.find.index import Entry, Index
+from recode.symbol import ValueKind
 
 _BY_POSITION = 0.9
 _SPREAD = 0.8
@@ -79,9 +79,9 @@ class Uses:
             if kind == "keyword_only":
                 self._by_position(entry, path, node, sure)
             elif (
-                MISSING in entry.symbol.values
+                any(one.kind is ValueKind.MISSING for one in entry.symbol.arguments)
                 or kind == "parameter_added"
-                or (kind == "default_changed" and not any(entry.symbol.values))
+                or (kind == "default_changed" and not entry.symbol.has_values)
             ):
                 self._missing(entry, path, node, sure, partial)
             else:
@@ -89,9 +89,9 @@ class Uses:
 
     def _given(self, entry: Entry, path: str, node: ast.Call, sure: float) -> None:
         """The parameter is given: by keyword, or by position where that no longer works either."""
-        names = dict(zip(entry.symbol.parameters, entry.symbol.values, strict=True))
+        names = {one.stars + one.name: one for one in entry.symbol.arguments if one.name}
         for keyword in node.keywords:
-            if keyword.arg in names and _fits(keyword.value, names[keyword.arg]):
+            if keyword.arg in names and names[keyword.arg].accepts(keyword.value):
                 width = len(keyword.arg.encode())
                 place = (keyword.lineno, keyword.col_offset, keyword.lineno, keyword.col_offset + width)
                 self._add(entry, place, sure)
@@ -102,22 +102,26 @@ class Uses:
                     place = (keyword.lineno, keyword.col_offset, keyword.lineno, keyword.col_offset + width)
                     self._add(entry, place, sure * _BY_POSITION)
                     break
+        nameless = [one for one in entry.symbol.arguments if not one.name]
+        for meant, value in zip(nameless, node.args, strict=False):
+            if meant.accepts(value):
+                self._add(entry, _place(value), sure * _BY_POSITION)
         before, after = self.index.parameters.get(path, ()), self.index.positional.get(path)
-        is_by_value = any(entry.symbol.values)
+        is_by_value = entry.symbol.has_values
         # A parameter that only has another name is still given by its position.
         if entry.update.kind == "parameter_renamed" or (not is_by_value and (after is None or after >= len(before))):
             return
-        for argument, name in zip(node.args, before or entry.symbol.parameters, strict=False):
+        for argument, name in zip(node.args, before or tuple(names), strict=False):
             if isinstance(argument, ast.Starred):
                 return
-            if name in names and _fits(argument, names[name]):
+            if name in names and names[name].accepts(argument):
                 self._add(entry, _place(argument), sure * _BY_POSITION)
 
     def _by_position(self, entry: Entry, path: str, node: ast.Call, sure: float) -> None:
         """More arguments are given by position than the newer release takes so."""
         most = self.index.positional.get(path)
         names = self.index.parameters.get(path, ())
-        wanted = set(entry.symbol.parameters)
+        wanted = set(entry.symbol.keywords)
         for number, argument in enumerate(node.args):
             if isinstance(argument, ast.Starred):
                 return
@@ -131,7 +135,7 @@ class Uses:
         given = {keyword.arg for keyword in node.keywords}
         given |= set(self.index.parameters.get(path, ())[: len(node.args)])
         unclear = None in given or any(isinstance(one, ast.Starred) for one in node.args)
-        if partial or unclear or given & set(entry.symbol.parameters):
+        if partial or unclear or given & set(entry.symbol.keywords):
             return
         func = node.func
         end, width = func.end_col_offset or 0, len(leaf_of(func).encode())
@@ -141,10 +145,6 @@ class Uses:
     def _add(self, entry: Entry, place: tuple[int, int, int, int], sure: float, *, is_name: bool = False) -> None:
         factor = self.GUARDED if self.guards else 1.0
         self.found.append(Use(entry, *place, sure * entry.factor * factor, is_name, self.guards > 0))
-
-
-def _fits(node: ast.expr, wanted: str | None) -> bool:
-    return wanted is None or has_value(node, wanted)
 
 
 def _place(node: ast.expr) -> tuple[int, int, int, int]:

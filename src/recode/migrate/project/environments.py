@@ -1,4 +1,4 @@
-"""The environments of a migration: the library in each of its two releases, with what the project needs besides."""
+"""The environments of a migration: the library in each of its two releases, with the project's other requirements."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from packaging.utils import canonicalize_name
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock, recode_home
 
 
-def pinned(library: str, version: str, requires: Sequence[str] = ()) -> Environment:
-    """Return the environment of a release with further requirements; built if it is not there.
+def pinned_environment(library: str, version: str, requires: Sequence[str] = ()) -> Environment:
+    """Return the environment of a release with further requirements; it is built if it does not exist yet.
 
     Raises:
         EnvironmentBuildError: it cannot be built.
@@ -26,13 +26,13 @@ def pinned(library: str, version: str, requires: Sequence[str] = ()) -> Environm
 
 
 def project_requirements(root: Path, library: str, command: str) -> list[str]:
-    """Return what a project says that it needs, without the library itself; pytest where the tests' command names it."""
+    """Return a project's own requirements without the library itself, and pytest if the test command names it."""
     lines: list[str] = []
     for name in ("requirements.txt", "requirements-test.txt", "test-requirements.txt"):
         lines += _lines(root / name)
     try:
         project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
-        lines += [one for one in project.get("dependencies", []) if isinstance(one, str)]
+        lines += [entry for entry in project.get("dependencies", []) if isinstance(entry, str)]
     except (OSError, ValueError, AttributeError):
         pass
     if re.search(r"\b(pytest|py\.test)\b", command):
@@ -48,7 +48,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _distinct(lines: Iterable[str], library: str) -> list[str]:
-    """Return the requirements among lines, each package once, as uv reads them; options, addresses and comments are passed over."""
+    """Return the requirements among lines, each package once, as uv reads them; options, URLs and comments are ignored."""
     found: dict[str, str] = {}
     for line in lines:
         text = line.partition(" #")[0].strip()

@@ -1,4 +1,4 @@
-"""What a user asks for: `LIB==B`, and the release that the project comes from, as its own files say it."""
+"""The release that a project moves to, `LIB==B`, and the one that it comes from according to its own files."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from packaging.utils import canonicalize_name
 from recode.errors import RecodeError
 from recode.knowledge.versions import parse_release, release
 
-_ASKED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*==\s*(\S+)\s*")
+_TARGET = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*==\s*(\S+)\s*")
 _REQUIREMENTS = ("requirements*.txt", "requirements/*.txt", "constraints*.txt")
 _SEARCHED = 3
-"""Folders upwards from the scanned one in which a project's files are looked for."""
+"""How many folders, from the scanned one upwards, are searched for lock files and requirements."""
 
 
 @dataclass(frozen=True)
-class Coming:
-    """The release that a project comes from, and the file that says so; a lower bound where the file gives a range."""
+class CurrentRelease:
+    """The release that a project uses now, and the file that says so; the lower bound if the file gives a range."""
 
     version: str
     where: str
@@ -38,27 +38,27 @@ def parse_target(text: str) -> tuple[str, str]:
     Raises:
         RecodeError: the text is not of that form.
     """
-    match = _ASKED.fullmatch(text)
+    match = _TARGET.fullmatch(text)
     if match is None:
         raise RecodeError(f"--to {text!r}: write the library and its release, such as numpy==2.1.0")
     parse_release(match.group(2), "--to")
     return str(canonicalize_name(match.group(1))), match.group(2)
 
 
-def coming_from(root: Path, library: str, target: str) -> Coming | None:
-    """Return the release of a library that a project uses now; None where nothing says, or what says so is not older than the target.
+def current_release(root: Path, library: str, target: str) -> CurrentRelease | None:
+    """Return the release of a library that a project uses now; None if no file says, or only one that is not older than the target.
 
-    Locks are asked first, then requirements, then the project's metadata, then what is installed beside this program.
+    Lock files are read first, then requirements, then the project's metadata; last comes what is installed beside ReCode.
     """
     goal = parse_release(target, "--to")
-    for found in _candidates(root, str(canonicalize_name(library))):
-        version = release(found.version)
+    for candidate in _candidates(root, str(canonicalize_name(library))):
+        version = release(candidate.version)
         if version is not None and version < goal:
-            return found
+            return candidate
     return None
 
 
-def _candidates(root: Path, library: str) -> Iterator[Coming]:
+def _candidates(root: Path, library: str) -> Iterator[CurrentRelease]:
     folder = (root if root.is_dir() else root.parent).absolute()
     folders = [folder, *folder.parents][:_SEARCHED]
     for readers in (_LOCKS, _RANGES):
@@ -67,17 +67,17 @@ def _candidates(root: Path, library: str) -> Iterator[Coming]:
                 for file in sorted(place.glob(pattern)):
                     version = _read(file, reader, library)
                     if version:
-                        yield Coming(version, file.name)
+                        yield CurrentRelease(version, file.name)
             if (place / ".git").exists():
                 break
     try:
-        yield Coming(importlib.metadata.version(library), "installed")
+        yield CurrentRelease(importlib.metadata.version(library), "installed")
     except importlib.metadata.PackageNotFoundError:
         return
 
 
 def _read(file: Path, reader: Callable[[str, str], str | None], library: str) -> str | None:
-    """Return what a file says; a file that is broken says nothing."""
+    """Return the release that a file gives; None for a broken file."""
     try:
         return reader(file.read_text(encoding="utf-8"), library)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, configparser.Error):
@@ -86,7 +86,7 @@ def _read(file: Path, reader: Callable[[str, str], str | None], library: str) ->
 
 def _toml_lock(text: str, library: str) -> str | None:
     packages = tomllib.loads(text)["package"]
-    return next((str(one["version"]) for one in packages if canonicalize_name(one["name"]) == library), None)
+    return next((str(entry["version"]) for entry in packages if canonicalize_name(entry["name"]) == library), None)
 
 
 def _pipfile_lock(text: str, library: str) -> str | None:
@@ -106,8 +106,8 @@ def _pyproject(text: str, library: str) -> str | None:
     value = tomllib.loads(text)
     project: dict[str, Any] = value.get("project", {})
     listed = [*project.get("dependencies", [])]
-    for more in project.get("optional-dependencies", {}).values():
-        listed += more
+    for extra in project.get("optional-dependencies", {}).values():
+        listed += extra
     poetry = value.get("tool", {}).get("poetry", {}).get("dependencies", {})
     for name, entry in poetry.items():
         text_of = entry if isinstance(entry, str) else entry.get("version", "") if isinstance(entry, dict) else ""
@@ -130,18 +130,20 @@ def _setup_cfg(text: str, library: str) -> str | None:
 
 
 def _lowest(lines: Iterator[str] | list[str], library: str) -> str | None:
-    """Return the exact or the lowest release that the requirements allow."""
+    """Return the exact release that the requirements demand, or else the lowest they allow."""
     for line in lines:
         try:
-            asked = Requirement(line)
+            requirement = Requirement(line)
         except InvalidRequirement:
             continue
-        if canonicalize_name(asked.name) != library:
+        if canonicalize_name(requirement.name) != library:
             continue
         bounds = [
-            one.version.removesuffix(".*") for one in asked.specifier if one.operator in ("==", "===", ">=", "~=", ">")
+            bound.version.removesuffix(".*")
+            for bound in requirement.specifier
+            if bound.operator in ("==", "===", ">=", "~=", ">")
         ]
-        known = [version for one in bounds if (version := release(one)) is not None]
+        known = [version for bound in bounds if (version := release(bound)) is not None]
         if known:
             return str(max(known))
     return None

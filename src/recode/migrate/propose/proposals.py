@@ -1,4 +1,4 @@
-"""The model's path over a project: open findings → windows → samples → rewritings that may be tried."""
+"""A model's rewritings for a project: open places → windows → samples → rewritings that may be tried."""
 
 from __future__ import annotations
 
@@ -8,169 +8,207 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from recode.migrate.find.findings import Finding
-from recode.migrate.propose.candidates import Candidate, Judged, judge
+from recode.migrate.propose.candidates import Candidate, JudgedAnswers, judge
 from recode.migrate.propose.sampling import completions
+from recode.migrate.propose.token_edits import Rejected
 from recode.migrate.propose.windows import Window, windows
-from recode.migrate.prove.proof import Option
-from recode.migrate.rewrite.changes import Change, Left
-from recode.migrate.rewrite.planning import FilePlan
-from recode.migrate.rewrite.rejected import Rejected
-from recode.migrate.rewrite.renames import Renamer
-from recode.migrate.source.documents import Document
+from recode.migrate.prove.options import RewriteOption
+from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
+from recode.migrate.rewrite.import_lines import change_imports
+from recode.migrate.rewrite.planning import FilePlan, OpenPlace
+from recode.migrate.rewrite.program import CannotRename, Program
 from recode.migrate.source.edits import Edit, merged
 from recode.migrate.source.scopes import Binding
-from recode.migrate.source.tree import Place
+from recode.migrate.source.source_file import SourceFile
 from recode.models.backends import Backend
 from recode.models.sampling import Sampling
 
-Gone = Callable[[Document, Sequence[Edit], Sequence[Finding]], bool]
-"""Whether a second scan of the edited file finds that much less of what the findings are about."""
+IsGone = Callable[[SourceFile, Sequence[Edit], Sequence[Finding]], bool]
+"""Whether a second scan of the edited file finds that many fewer uses of the findings' symbols."""
 _KEPT = 4
-"""Most rewritings of one place that are tried."""
+"""Largest number of rewritings of one place that are tried."""
 
 
-@dataclass
-class _Open:
-    """A finding that a model may try."""
+@dataclass(eq=False)
+class _Proposal:
+    """An open place, with what the model answered about it.
+
+    Attributes:
+        plan: the plan of its file.
+        program: the file's program.
+        place: the open place.
+        windows: what the model may be shown, the smallest first.
+        binding: the imported name that the place is a use of, if it is one.
+        candidates: the rewritings.
+        used: the window that they are about.
+        rejected: how many answers were rejected for each reason.
+    """
 
     plan: FilePlan
-    renamer: Renamer
-    finding: Finding
-    place: Place
-    why: str
+    program: Program
+    place: OpenPlace
     windows: list[Window]
     binding: Binding | None
     candidates: tuple[Candidate, ...] = ()
     used: Window | None = None
     rejected: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def node(self) -> ast.AST:
+        """The syntax node of the place."""
+        return self.place.place.node
+
+    @property
+    def is_use(self) -> bool:
+        """Whether the place is a use of a name, not its import."""
+        return not isinstance(self.node, ast.alias | ast.ImportFrom)
+
+    def take(self, window: Window, answers: JudgedAnswers) -> None:
+        """Keep the candidates among the answers for a window."""
+        self.rejected.update(dict(answers.rejected))
+        if answers.candidates:
+            self.candidates, self.used = answers.candidates[:_KEPT], window
+
 
 def propose(
-    plans: Sequence[FilePlan], backend: Backend, samples: int, sampling: Sampling, gone: Gone,
-    tell: Callable[[int], None] = lambda _: None,
-) -> list[Option]:  # fmt: skip
-    """Have a model rewrite the open findings; what gets no rewriting is left alone, with the reason.
+    plans: Sequence[FilePlan],
+    backend: Backend,
+    samples: int,
+    sampling: Sampling,
+    is_gone: IsGone,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> list[RewriteOption]:
+    """Have a model rewrite the open places. Those without a rewriting are added to their plans as left alone.
+
+    Args:
+        plans: the plans of the files; afterwards they have no open places.
+        backend: the model.
+        samples: answers for each place.
+        sampling: temperature, length and seed.
+        is_gone: checks by a second scan that a rewriting got rid of the old API.
+        on_progress: called with the number of answers that exist.
 
     Raises:
-        RecodeError: the model cannot be had or does not answer.
+        RecodeError: the model cannot be loaded or does not answer.
     """
-    opened = [_opened(plan, finding, place, why) for plan in plans for finding, place, why in plan.open]
+    proposals = [_proposal(plan, place) for plan in plans for place in plan.open]
     for plan in plans:
         plan.open = []
-    uses = [one for one in opened if not isinstance(one.place.node, ast.alias | ast.ImportFrom)]
+    uses = [proposal for proposal in proposals if proposal.is_use]
     for size in (0, 1):
-        asked = [one for one in uses if not one.candidates and len(one.windows) > size]
-        answers = completions(
-            backend, [(one.finding.update, one.windows[size]) for one in asked], samples, sampling, tell
-        )
-        for one, texts in zip(asked, answers, strict=True):
-            _take(one, one.windows[size], judge(
-                one.renamer, one.windows[size], one.renamer.tree.span(one.renamer.tree.statement(one.place.node)),
-                one.finding.update, texts,
-            ))  # fmt: skip
-    return [option for group in _groups(opened) if (option := _option(group, samples, gone)) is not None]
+        waiting = [use for use in uses if not use.candidates and len(use.windows) > size]
+        questions = [(use.place.finding.update, use.windows[size]) for use in waiting]
+        answers = completions(backend, questions, samples, sampling, on_progress)
+        for use, texts in zip(waiting, answers, strict=True):
+            tree = use.program.tree
+            limit = tree.span(tree.statement(use.node))
+            window = use.windows[size]
+            use.take(window, judge(use.program, window, limit, use.place.finding.update, texts))
+    options = [_option(group, samples, is_gone) for group in _groups(proposals)]
+    return [option for option in options if option is not None]
 
 
-def _opened(plan: FilePlan, finding: Finding, place: Place, why: str) -> _Open:
-    renamer = plan.renamer
-    assert renamer is not None
-    found = windows(renamer.tree, renamer.scopes, place.node)
+def _proposal(plan: FilePlan, place: OpenPlace) -> _Proposal:
+    program = plan.program
+    assert program is not None
+    node = place.place.node
     binding = None
-    node = place.node
     if isinstance(node, ast.Name):
-        bound = renamer.scopes.of[node].resolve(node.id)
-        binding = bound[0] if len(bound) == 1 and isinstance(bound[0].node, ast.ImportFrom) else None
-    elif isinstance(node, ast.alias) and isinstance(renamer.tree.parents[node], ast.ImportFrom):
-        bound = renamer.scopes.of[node].resolve(node.asname or node.name)
-        binding = bound[0] if len(bound) == 1 and bound[0].alias is node else None
-    return _Open(plan, renamer, finding, place, why, found, binding)
+        bindings = program.scopes.of[node].resolve(node.id)
+        binding = bindings[0] if len(bindings) == 1 and isinstance(bindings[0].node, ast.ImportFrom) else None
+    elif isinstance(node, ast.alias) and isinstance(program.tree.parents[node], ast.ImportFrom):
+        bindings = program.scopes.of[node].resolve(node.asname or node.name)
+        binding = bindings[0] if len(bindings) == 1 and bindings[0].alias is node else None
+    return _Proposal(plan, program, place, windows(program.tree, program.scopes, node), binding)
 
 
-def _take(one: _Open, window: Window, judged: Judged) -> None:
-    one.rejected.update(dict(judged.rejected))
-    if judged.candidates:
-        one.candidates, one.used = judged.candidates[:_KEPT], window
-
-
-def _groups(opened: Sequence[_Open]) -> list[list[_Open]]:
-    """Put the uses of one imported name, and its import, together: the import goes when its last use does."""
-    groups: dict[object, list[_Open]] = {}
-    for one in opened:
-        groups.setdefault(one.binding if one.binding is not None else id(one), []).append(one)
+def _groups(proposals: Sequence[_Proposal]) -> list[list[_Proposal]]:
+    """Group the uses of one imported name with its import, which is removed together with the last use."""
+    groups: dict[Binding | _Proposal, list[_Proposal]] = {}
+    for proposal in proposals:
+        groups.setdefault(proposal.binding or proposal, []).append(proposal)
     return list(groups.values())
 
 
-def _option(group: Sequence[_Open], samples: int, gone: Gone) -> Option | None:
-    """Return the rewritings of places that go together; None, and all left alone, where there are none."""
-    uses = [one for one in group if not isinstance(one.place.node, ast.alias | ast.ImportFrom)]
-    reason = _hindrance(group, uses)
+def _option(group: Sequence[_Proposal], samples: int, is_gone: IsGone) -> RewriteOption | None:
+    """Return the rewritings of places that belong together; None, with all left alone, if there are none."""
+    uses = [proposal for proposal in group if proposal.is_use]
+    obstacle = _obstacle(group, uses)
     changes: list[Change] = []
-    still = 0
-    if not reason:
-        for number in range(max(len(one.candidates) for one in uses)):
-            chosen = [one.candidates[min(number, len(one.candidates) - 1)] for one in uses]
+    still_used = 0
+    if not obstacle:
+        for number in range(max(len(use.candidates) for use in uses)):
+            chosen = [use.candidates[min(number, len(use.candidates) - 1)] for use in uses]
             try:
                 change = _change(group, uses, chosen, samples)
-            except Rejected as rejected:
-                reason = str(rejected)
+            except Rejected as rejection:
+                obstacle = str(rejection)
                 continue
-            if gone(group[0].plan.document, change.edits, change.findings):
+            if is_gone(group[0].plan.source, change.edits, change.findings):
                 changes.append(change)
             else:
-                still += 1
+                still_used += 1
     if changes:
-        return Option(tuple(changes))
-    reason = reason or f"the old API is still used in {still} rewritings"
-    for one in group:
-        one.plan.left.append(Left(one.finding, f"{one.why}; the model's rewritings were not taken: {reason}"))
+        return RewriteOption(tuple(changes))
+    detail = obstacle or f"the old API is still used in {still_used} rewritings"
+    for proposal in group:
+        proposal.plan.left.append(proposal.place.left_alone(detail))
     return None
 
 
-def _hindrance(group: Sequence[_Open], uses: Sequence[_Open]) -> str:
-    """Say why a group can have no rewriting; empty where it can."""
+def _obstacle(group: Sequence[_Proposal], uses: Sequence[_Proposal]) -> str:
+    """Return why a group can have no rewriting; empty if it can."""
     if not uses:
         return "the import alone cannot be rewritten"
-    for one in uses:
-        if not one.windows:
+    for use in uses:
+        if not use.windows:
             return "the code around it cannot be shown by itself"
-        if not one.candidates:
-            said = [f"{count} {reason}" for reason, count in one.rejected.most_common(3)]
-            return "; ".join(said) or "there were none"
+        if not use.candidates:
+            counts = [f"{count} {reason}" for reason, count in use.rejected.most_common(3)]
+            return "; ".join(counts) or "there were none"
     binding = group[0].binding
     if binding is not None:
-        others = group[0].renamer.scopes.uses(binding)
-        if len(others) > len({one.place.node for one in uses}):
+        names = group[0].program.scopes.uses(binding)
+        if len(names) > len({use.node for use in uses}):
             return "the imported name has other uses"
     return ""
 
 
-def _change(group: Sequence[_Open], uses: Sequence[_Open], chosen: Sequence[Candidate], samples: int) -> Change:
-    """Put the rewritings of all places of a group, and what becomes of the imports, into one change."""
-    renamer, binding = group[0].renamer, group[0].binding
-    lines = list(dict.fromkeys(line for one in chosen for line in one.imports))
+def _change(group: Sequence[_Proposal], uses: Sequence[_Proposal], chosen: Sequence[Candidate], samples: int) -> Change:
+    """Combine the rewritings of all places of a group, and the edits of the imports, into one change.
+
+    Raises:
+        Rejected: the edits overlap, or the imports cannot be changed.
+    """
+    program, binding = group[0].program, group[0].binding
+    lines = list(dict.fromkeys(line for candidate in chosen for line in candidate.imports))
     window = uses[0].used
     beside = window.imports[-1] if window is not None and window.imports else None
-    without = binding.alias if binding is not None else None
-    if without is not None and binding is not None and _still_named(renamer, binding, uses, chosen):
-        without = None
-    edits = [edit for one in chosen for edit in one.edits]
-    edits += renamer.imports_changed(lines, beside, without)
+    unused = None if binding is None or _still_named(program, binding, uses, chosen) else binding.alias
+    edits = [edit for candidate in chosen for edit in candidate.edits]
     try:
+        edits += change_imports(program, lines, beside, unused)
         together = tuple(merged(edits))
+    except CannotRename as obstacle:
+        raise Rejected(str(obstacle)) from None
     except ValueError:
         raise Rejected("the rewritings of its places overlap") from None
-    votes = min(one.votes for one in chosen)
+    votes = min(candidate.votes for candidate in chosen)
     return Change(
-        group[0].plan.document.path, tuple(one.finding for one in group), together, "model", "unproven",
+        group[0].plan.source.path,
+        tuple(proposal.place.finding for proposal in group),
+        together,
+        Method.MODEL,
+        EvidenceLevel.UNPROVEN,
         f"{votes} of {samples} samples agree",
-    )  # fmt: skip
+    )
 
 
-def _still_named(renamer: Renamer, binding: Binding, uses: Sequence[_Open], chosen: Sequence[Candidate]) -> bool:
-    """Say whether the imported name itself is left standing, with something around it changed (an argument, say)."""
-    edits = [edit for one in chosen for edit in one.edits]
-    for use in renamer.scopes.uses(binding):
-        start, end = renamer.tree.span(use)
+def _still_named(program: Program, binding: Binding, uses: Sequence[_Proposal], chosen: Sequence[Candidate]) -> bool:
+    """Return whether the imported name is still used, with only something around it changed, such as an argument."""
+    edits = [edit for candidate in chosen for edit in candidate.edits]
+    for use in program.scopes.uses(binding):
+        start, end = program.tree.span(use)
         if not any(edit.start <= start and end <= edit.end and binding.name not in edit.text for edit in edits):
             return True
     return not uses

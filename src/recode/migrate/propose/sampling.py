@@ -1,4 +1,4 @@
-"""Asking a model for rewritings: prompts by ReCode's own template, several samples each, every reply kept on disk."""
+"""Asking a model for rewritings: prompts by ReCode's own template, several samples each, every reply stored on disk."""
 
 from __future__ import annotations
 
@@ -14,22 +14,33 @@ from recode.models.sampling import Sampling
 from recode.records import ApiUpdate, write_text
 from recode.sandbox.environments import recode_home
 
-SAMPLES = 4
 TEMPERATURE = 0.8
 MAX_TOKENS = 1024
 
 
 def completions(
-    backend: Backend, asked: Sequence[tuple[ApiUpdate, Window]], samples: int, sampling: Sampling,
-    tell: Callable[[int], None] = lambda _: None, folder: Path | None = None,
-) -> list[list[str]]:  # fmt: skip
-    """Return `samples` completions for each window; the first time they are asked for, later from disk.
+    backend: Backend,
+    questions: Sequence[tuple[ApiUpdate, Window]],
+    samples: int,
+    sampling: Sampling,
+    on_progress: Callable[[int], None] = lambda _: None,
+    folder: Path | None = None,
+) -> list[list[str]]:
+    """Return `samples` completions for each window; those that were sampled before are read from disk.
+
+    Args:
+        backend: the model.
+        questions: an update and a window for each place.
+        samples: completions of each.
+        sampling: temperature, length and seed.
+        on_progress: called with the number of samples that exist.
+        folder: where replies are stored (default: `rewritings` in ReCode's home).
 
     Raises:
-        RecodeError: the model cannot be had or does not answer; what was finished is kept.
+        RecodeError: the model cannot be loaded or does not answer; finished replies stay on disk.
     """
     folder = folder or recode_home() / "rewritings"
-    prompts = [migration_prompt(update, window.program) for update, window in asked]
+    prompts = [migration_prompt(update, window.program) for update, window in questions]
     settings = (
         f"{backend.fingerprint()} {sampling.temperature} {sampling.top_p} {sampling.max_new_tokens} {sampling.seed}"
     )
@@ -39,10 +50,10 @@ def completions(
     def keep(number: int, sample: int, text: str) -> None:
         known[number][sample] = text
         write_text(files[number], json.dumps({str(key): value for key, value in known[number].items()}))
-        tell(sum(len(one) for one in known))
+        on_progress(sum(len(replies) for replies in known))
 
     backend.generate(prompts, samples, sampling, lambda number, sample: sample in known[number], keep)
-    return [[one[sample] for sample in range(samples) if sample in one] for one in known]
+    return [[replies[sample] for sample in range(samples) if sample in replies] for replies in known]
 
 
 def _digest(settings: str, prompt: str) -> str:

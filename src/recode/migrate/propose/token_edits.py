@@ -1,6 +1,6 @@
-"""A model's answer → exact edits of the document: only tokens that differ are exchanged, so comments and layout stay.
+"""A model's answer → exact edits of the file. Only tokens that differ are replaced, so comments and layout stay.
 
-Where tokens alone do not give the answer's tree (lines came or went), the whole piece is exchanged.
+If replacing tokens does not give the answer's tree, because lines were added or removed, the whole piece is replaced.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ import tokenize
 from dataclasses import dataclass
 
 from recode.migrate.propose.windows import Window
-from recode.migrate.rewrite.rejected import Rejected
 from recode.migrate.source.edits import Edit, apply
 
 _SKIPPED = {tokenize.ENCODING, tokenize.ENDMARKER, tokenize.NL, tokenize.COMMENT}
 _LEANING = {",", ".", "(", "[", ")", "]", ":"}
-"""Tokens that stand beside what is before them."""
+"""Tokens that follow the one before them without a space."""
 _LAYOUT = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+
+
+class Rejected(Exception):
+    """Why a model's answer is not taken; never reaches a user as an error."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token by its text, and where it stands. Of line ends and indentation only the kind counts."""
+    """A token's text and its offsets. For line ends and indentation the text is the name of the token's kind."""
 
     text: str
     start: int
@@ -33,7 +36,7 @@ class Token:
 
 
 def tokens_of(code: str) -> list[Token]:
-    """Return the tokens that make a difference.
+    """Return the tokens that matter: all but comments and blank lines.
 
     Raises:
         Rejected: the tokenizer gives up.
@@ -44,13 +47,13 @@ def tokens_of(code: str) -> list[Token]:
     starts.append(starts[-1])
     found = []
     try:
-        for one in tokenize.generate_tokens(io.StringIO(code).readline):
-            if one.type in _SKIPPED:
+        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+            if token.type in _SKIPPED:
                 continue
-            first = min(starts[one.start[0] - 1] + one.start[1], len(code))
-            last = min(starts[one.end[0] - 1] + one.end[1], len(code))
-            layout = one.type in _LAYOUT
-            found.append(Token(tokenize.tok_name[one.type] if layout else one.string, first, last, layout))
+            first = min(starts[token.start[0] - 1] + token.start[1], len(code))
+            last = min(starts[token.end[0] - 1] + token.end[1], len(code))
+            layout = token.type in _LAYOUT
+            found.append(Token(tokenize.tok_name[token.type] if layout else token.string, first, last, layout))
     except (tokenize.TokenError, SyntaxError, ValueError, IndexError):
         raise Rejected("does not tokenize") from None
     return found
@@ -62,14 +65,14 @@ def comments_of(code: str) -> list[str]:
         tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
     except (tokenize.TokenError, SyntaxError, ValueError):
         return []
-    return sorted(one.string.strip() for one in tokens if one.type == tokenize.COMMENT)
+    return sorted(token.string.strip() for token in tokens if token.type == tokenize.COMMENT)
 
 
-def spliced(window: Window, answer: str, newline: str) -> list[Edit]:
-    """Return the edits of the document that turn the window's code into the answer (which has no imports).
+def edits_of_answer(window: Window, answer: str, newline: str) -> list[Edit]:
+    """Return the edits of the file that turn the window's code into the answer, which has no imports.
 
     Raises:
-        Rejected: a comment would be lost, or the answer does not stand where the code stood.
+        Rejected: a comment would be lost, or more than the head of a block changes.
     """
     wanted = _dump(answer)
     try:
@@ -81,7 +84,7 @@ def spliced(window: Window, answer: str, newline: str) -> list[Edit]:
     if window.code.endswith("\n    pass"):
         raise Rejected("changes more than the head of a block")
     kept, given = comments_of(window.code), comments_of(answer)
-    if any(kept.count(one) > given.count(one) for one in kept):
+    if any(kept.count(comment) > given.count(comment) for comment in kept):
         raise Rejected("loses a comment")
     return [_placed(window, Edit(0, len(window.code), answer.strip("\n")), newline)]
 
@@ -92,13 +95,15 @@ def _dump(code: str) -> str:
 
 def _by_token(old: str, new: str) -> list[Edit]:
     before, after = tokens_of(old), tokens_of(new)
-    matcher = difflib.SequenceMatcher(None, [one.text for one in before], [one.text for one in after], autojunk=False)
+    matcher = difflib.SequenceMatcher(
+        None, [token.text for token in before], [token.text for token in after], autojunk=False
+    )
     edits = []
     for tag, a, b, c, d in matcher.get_opcodes():
         if tag == "equal":
             continue
-        if any(one.layout for one in (*before[a:b], *after[c:d])):
-            raise Rejected("lines come or go")
+        if any(token.layout for token in (*before[a:b], *after[c:d])):
+            raise Rejected("lines are added or removed")
         if tag == "replace":
             edits.append(Edit(before[a].start, before[b - 1].end, new[after[c].start : after[d - 1].end]))
         elif tag == "delete":
@@ -114,7 +119,7 @@ def _by_token(old: str, new: str) -> list[Edit]:
 
 
 def _placed(window: Window, edit: Edit, newline: str) -> Edit:
-    """Return an edit of the window's code as one of the document, its further lines indented as the code is."""
+    """Return an edit of the window's code as an edit of the file, with its further lines indented like the code."""
     text = edit.text.replace("\n", newline + window.indent)
     start = window.offset(edit.start)
     # The end of a line's text, not the beginning of the next line.

@@ -1,4 +1,4 @@
-"""The smallest sensible piece of a program around a place: what a model is shown, and where each line of it came from."""
+"""The smallest self-contained piece of a program around a place: what a model is shown, and where its lines came from."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from recode.migrate.source.scopes import Scopes
 from recode.migrate.source.tree import Tree
 
 FUNCTION_LINES = 40
-"""Longest function that is shown whole."""
+"""Longest function, in lines, that is shown whole."""
 STATEMENT_LINES = 20
-"""Longest block that is shown with its body; of a longer one only the head is."""
+"""Longest other block, in lines, that is shown with its body; only the head of a longer one is shown."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -23,8 +23,13 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 class Window:
     """A small program: imports, then the code around a place without its indentation.
 
-    `code` is the part after the imports; each of its lines begins at `origins` in the document and lost `indent` characters there
-    (less where a line has less). `end` is where the code ends in the document. `imports` are the statements above it.
+    Attributes:
+        imports: the import statements that the code needs.
+        imported: their text.
+        code: the part after the imports.
+        origins: for each line of the code, the offset in the file at which it begins.
+        end: the offset in the file at which the code ends.
+        indent: what each line lost; a line that was indented less lost less.
     """
 
     imports: tuple[ast.Import | ast.ImportFrom, ...]
@@ -36,11 +41,11 @@ class Window:
 
     @property
     def program(self) -> str:
-        """What the model is shown."""
+        """The program that the model is shown."""
         return f"{self.imported}\n\n{self.code}" if self.imported else self.code
 
     def offset(self, at: int) -> int:
-        """Return the offset in the document of an offset in `code`."""
+        """Return the offset in the file of an offset in `code`."""
         if at >= len(self.code):
             return self.end
         line = self.code.count("\n", 0, at)
@@ -56,15 +61,15 @@ def windows(tree: Tree, scopes: Scopes, node: ast.AST) -> list[Window]:
             if _lines(tree, *tree.span(above)) <= FUNCTION_LINES:
                 found.append(_window(tree, scopes, above))
             break
-    return [one for one in found if one is not None]
+    return [window for window in found if window is not None]
 
 
 def _window(tree: Tree, scopes: Scopes, statement: ast.stmt) -> Window | None:
-    """Return the window of one statement; None where it cannot be shown by itself."""
+    """Return the window of one statement; None if it cannot stand alone."""
     start, end = tree.span(statement)
     body = getattr(statement, "body", None)
     if body and _lines(tree, start, end) > (FUNCTION_LINES if hasattr(statement, "args") else STATEMENT_LINES):
-        # The head alone, with a body that does nothing.
+        # Only the head, with a body that does nothing.
         end = tree.span(body[0])[0]
         end = len(tree.text[:end].rstrip())
         if tree.text[end - 1] != ":":
@@ -72,7 +77,7 @@ def _window(tree: Tree, scopes: Scopes, statement: ast.stmt) -> Window | None:
     begin = tree.starts[tree.line_of(start) - 1]
     indent = tree.text[begin:start]
     if indent.strip():
-        # After a semicolon, or in the line of its block's head.
+        # After a semicolon, or on the line of its block's head.
         indent, begin = "", start
     dedented = _dedented(tree.text[begin:end], begin, indent)
     if dedented is None:
@@ -82,7 +87,7 @@ def _window(tree: Tree, scopes: Scopes, statement: ast.stmt) -> Window | None:
         code += "\n    pass"
         origins = (*origins, end)
     imports = _imports(tree, scopes, statement)
-    imported = "\n".join(_one_line(tree.segment(one)) for one in imports)
+    imported = "\n".join(_one_line(tree.segment(node)) for node in imports)
     window = Window(imports, imported, code, origins, end, indent)
     try:
         ast.parse(window.program)
@@ -92,7 +97,7 @@ def _window(tree: Tree, scopes: Scopes, statement: ast.stmt) -> Window | None:
 
 
 def _dedented(text: str, begin: int, indent: str) -> tuple[str, tuple[int, ...]] | None:
-    """Take the indentation off every line; None where a string goes on over a line end, which would change with it."""
+    """Remove the indentation of every line; None if a string spans lines, which would change with it."""
     ends = [match.end() for match in _LINE_END.finditer(text)]
     lines = _LINE_END.split(text)
     origins = []
@@ -113,11 +118,11 @@ def _spans_lines(code: str) -> bool:
         tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
     except (tokenize.TokenError, SyntaxError, ValueError):
         return True
-    return any(one.type == tokenize.STRING and one.start[0] != one.end[0] for one in tokens)
+    return any(token.type == tokenize.STRING and token.start[0] != token.end[0] for token in tokens)
 
 
 def _imports(tree: Tree, scopes: Scopes, statement: ast.stmt) -> tuple[ast.Import | ast.ImportFrom, ...]:
-    """Return the import statements that bring the names of a piece of code, in the order of the file."""
+    """Return the import statements that bind the names of a piece of code, in the order of the file."""
     inside = set(ast.walk(statement))
     found: dict[ast.AST, None] = {}
     for name in scopes.names:
@@ -125,12 +130,12 @@ def _imports(tree: Tree, scopes: Scopes, statement: ast.stmt) -> tuple[ast.Impor
             for binding in scopes.of[name].resolve(name.id):
                 if binding.alias is not None and binding.node not in inside:
                     found[binding.node] = None
-    ordered = sorted(found, key=lambda one: tree.span(one)[0])
-    return tuple(one for one in ordered if isinstance(one, ast.Import | ast.ImportFrom))
+    ordered = sorted(found, key=lambda node: tree.span(node)[0])
+    return tuple(node for node in ordered if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 def _one_line(statement: str) -> str:
-    """Return an import as it stands, its lines joined and comments gone."""
+    """Return an import on one line, without comments."""
     try:
         return ast.unparse(ast.parse(textwrap.dedent(statement)))
     except (SyntaxError, ValueError):

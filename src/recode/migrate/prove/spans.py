@@ -1,7 +1,7 @@
-"""The parts of a program that are evaluated as a whole, so that one of their instructions tells that an edit was run.
+"""The parts of a program that are evaluated as a whole, so that one of their instructions shows that an edit was run.
 
-A line says too little: `def area(y): return f(y)` is come by when the module is imported, and `f(y) if y else 0` by tests that take the
-other branch.
+A line is too coarse: `def area(y): return f(y)` is executed when the module is imported, and `f(y) if y else 0` by tests that
+take the other branch.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ _SIMPLE = (
 )  # fmt: skip
 
 
-def regions(tree: Tree, start: int, end: int) -> list[frozenset[Spot]]:
-    """Return the regions that a piece of a program belongs to, each by nodes any of which is evaluated only with all of it.
+def evaluated_spans(tree: Tree, start: int, end: int) -> list[frozenset[Spot]]:
+    """Return the spans of code that a piece of a program belongs to, from offset `start` to `end`.
 
-    Empty where the piece holds nothing that is evaluated.
+    Each is a set of nodes, any of which is evaluated only together with all of the span. Empty if nothing in the piece is
+    evaluated.
     """
     inside: list[ast.AST] = []
     around: ast.AST | None = None
@@ -38,12 +39,12 @@ def regions(tree: Tree, start: int, end: int) -> list[frozenset[Spot]]:
     for node in [*inside, *([around] if around is not None else [])]:
         if isinstance(node, ast.expr | _SIMPLE):
             together = _together(tree, node)
-            found.setdefault(together[-1], set()).update(_spot(one) for one in together if not _ends_in_lambda(one))
+            found.setdefault(together[-1], set()).update(_spot(part) for part in together if not _ends_in_lambda(part))
     return [frozenset(spots) for spots in found.values()]
 
 
 def _together(tree: Tree, node: ast.expr | ast.stmt) -> list[ast.expr | ast.stmt]:
-    """Return a node and those around it that are evaluated only after it, up to the nearest branch or statement."""
+    """Return a node and the nodes around it that are evaluated only after it, up to the nearest branch or statement."""
     found = [node]
     below: ast.AST = node
     for above in tree.above(node):
@@ -58,7 +59,7 @@ def _together(tree: Tree, node: ast.expr | ast.stmt) -> list[ast.expr | ast.stmt
 
 
 def _branches(above: ast.AST, below: ast.AST) -> bool:
-    """Say whether a node may be evaluated without one of its children."""
+    """Return whether a node may be evaluated without one of its children."""
     match above:
         case ast.IfExp():
             return below is not above.test
@@ -74,8 +75,8 @@ def _branches(above: ast.AST, below: ast.AST) -> bool:
 
 
 def _ends_in_lambda(node: ast.AST) -> bool:
-    """Say whether a node ends where the body of a function in it ends, whose instructions are run at another time."""
-    return any(isinstance(one, ast.Lambda) and _spot(one)[2:] == _spot(node)[2:] for one in ast.walk(node))
+    """Return whether a node ends with the body of a lambda, whose instructions run at another time."""
+    return any(isinstance(inner, ast.Lambda) and _spot(inner)[2:] == _spot(node)[2:] for inner in ast.walk(node))
 
 
 def _spot(node: ast.AST) -> Spot:

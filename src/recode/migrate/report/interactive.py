@@ -13,19 +13,21 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from recode.display import printable
 from recode.errors import RecodeError
-from recode.migrate.find.findings import readable
-from recode.migrate.pipeline import Migrated
 from recode.migrate.report.terminal import print_diff
-from recode.migrate.rewrite.changes import Change
-from recode.migrate.source.documents import Document
+from recode.migrate.result import MigrationResult
+from recode.migrate.rewrite.changes import Change, EvidenceLevel
 from recode.migrate.source.edits import Edit, apply, overlap
+from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.text import Unreadable
-from recode.migrate.source.tree import parsed
 from recode.source import parses
 
 Ask = Callable[[str], str]
+"""Puts a question and returns the answer; raises EOFError if there is nobody to answer."""
 Editor = Callable[[str], str | None]
+"""Lets the user edit a text; returns None if they give up."""
+_QUESTION = "Take it? [y]es, [n]o, [e]dit, [a]ll that are offered, [q]uit: "
 
 
 class _Region(NamedTuple):
@@ -36,125 +38,146 @@ class _Region(NamedTuple):
     edits: tuple[Edit, ...]
 
 
-def waiting(result: Migrated) -> list[Change]:
-    """Return every change that a user may take: those that are offered, and the rewritings that nothing proves."""
-    tried = {id(one.tried): one.tried for one in result.left if one.tried is not None and one.tried.edits}
-    return sorted([*result.offered, *tried.values()], key=lambda one: (one.file.as_posix(), one.edits[0].start))
+def takeable(result: MigrationResult) -> list[Change]:
+    """Return every change that a user may take: the offered ones, and the rewritings that nothing proves."""
+    tried = dict.fromkeys(place.tried for place in result.left if place.tried is not None and place.tried.edits)
+    return sorted([*result.offered, *tried], key=lambda change: (change.file.as_posix(), change.edits[0].start))
 
 
-def chosen(result: Migrated, console: Console, ask: Ask = input, editor: Editor | None = None) -> list[Change]:
+def ask_for_each(
+    result: MigrationResult, console: Console, ask: Ask = input, editor: Editor | None = None
+) -> list[Change]:
     """Show each change, and each rewriting that nothing proves, and return those that the user takes.
 
-    `q` takes what was said so far, `a` every offered change that remains.
+    The answer `q` keeps what was taken so far, `a` takes every offered change that remains.
     """
-    changes = waiting(result)
+    changes = takeable(result)
     taken: list[Change] = []
-    every = False
+    take_rest = False
     for number, change in enumerate(changes, start=1):
-        if any(one.file == change.file and overlap(one.edits, change.edits) for one in taken):
+        if any(other.file == change.file and overlap(other.edits, change.edits) for other in taken):
             continue
-        if every:
+        if take_rest:
             taken += [change] if change.offered else []
             continue
-        console.rule(f"{number} of {len(changes)}: {readable(change.file)}")
-        symbols = ", ".join(sorted({one.symbol for one in change.findings}))
-        console.print(f"{symbols}: {change.evidence} (by {change.how}); {change.remark}", markup=False)
-        console.print(change.findings[0].advice, style="dim", markup=False)
-        print_diff(console, result.files([change]))
-        answer, mine = _answer(ask), None
-        while answer == "e" and (mine := _by_hand(result, change, console, editor or edited)) is None:
+        console.rule(f"{number} of {len(changes)}: {printable(change.file.as_posix())}")
+        _show(result, change, console)
+        answer, edited_change = _answer(ask), None
+        while answer == "e":
+            edited_change = _edited_change(result, change, console, editor or open_editor)
+            if edited_change is not None:
+                break
             answer = _answer(ask)
-        if answer == "e" and mine is not None:
-            taken.append(mine)
-        elif answer == "y":
-            taken.append(change)
-        elif answer == "q":
-            break
-        elif answer == "a":
-            every = True
-            taken += [change] if change.offered else []
+        match answer:
+            case "e" if edited_change is not None:
+                taken.append(edited_change)
+            case "y":
+                taken.append(change)
+            case "q":
+                break
+            case "a":
+                take_rest = True
+                taken += [change] if change.offered else []
     return taken
+
+
+def _show(result: MigrationResult, change: Change, console: Console) -> None:
+    symbols = ", ".join(sorted({finding.symbol for finding in change.findings}))
+    console.print(f"{symbols}: {change.evidence} (by {change.method}); {printable(change.remark)}", markup=False)
+    console.print(change.findings[0].advice, style="dim", markup=False)
+    print_diff(console, result.files([change]))
 
 
 def _answer(ask: Ask) -> str:
     while True:
         try:
-            given = ask("Take it? [y]es, [n]o, [e]dit, [a]ll that are offered, [q]uit: ").strip().lower()[:1]
+            answer = ask(_QUESTION).strip().lower()[:1]
         except EOFError:
             return "q"
-        if given in {"y", "n", "e", "a", "q"}:
-            return given
+        if answer in {"y", "n", "e", "a", "q"}:
+            return answer
 
 
-def _by_hand(result: Migrated, change: Change, console: Console, editor: Editor) -> Change | None:
-    """Let the user edit a change; None, with the reason told, where nothing came of it."""
+def _edited_change(result: MigrationResult, change: Change, console: Console, editor: Editor) -> Change | None:
+    """Let the user edit a change; None, with the reason printed, if there is no edited change."""
     try:
-        mine = by_hand(result.documents[change.file], change, editor, lambda said: console.print(said, markup=False))
+        edited = edit_change(
+            result.sources[change.file], change, editor, lambda text: console.print(text, markup=False)
+        )
     except (OSError, ValueError, RecodeError) as error:
         console.print(f"the editor cannot be used: {error}", markup=False)
         return None
-    if mine is None:
+    if edited is None:
         console.print("nothing was taken from the editor", markup=False)
-    return mine
+    return edited
 
 
-def by_hand(document: Document, change: Change, editor: Editor, tell: Callable[[str], None]) -> Change | None:
-    """Let the user edit the lines that a change touches, again while the file cannot be so; None where they leave it.
+def edit_change(source: SourceFile, change: Change, editor: Editor, on_fault: Callable[[str], None]) -> Change | None:
+    """Let the user edit the lines that a change touches, repeatedly while the file could not be written so.
+
+    Args:
+        source: the file.
+        change: the change to begin with.
+        editor: called with the lines of each region.
+        on_fault: called with what is wrong with the edited file.
+
+    Returns:
+        The edited change; None if the user gives up.
 
     Raises:
-        OSError, ValueError, RecodeError: the editor cannot be run, or gives no text.
+        OSError, ValueError, RecodeError: the editor cannot be run, or returns no text.
     """
-    regions = _regions(document, change.edits)
+    regions = _regions(source, change.edits)
     texts = []
     for start, end, inside in regions:
         shifted = [Edit(edit.start - start, edit.end - start, edit.text) for edit in inside]
-        texts.append(apply(document.program[start:end], shifted).replace("\r\n", "\n").replace("\r", "\n"))
+        texts.append(apply(source.program[start:end], shifted).replace("\r\n", "\n").replace("\r", "\n"))
     while True:
-        given = []
+        edited = []
         for shown in texts:
             text = editor(shown)
             if text is None:
                 return None
-            given.append(text)
-        edits = [_edit(document, region, text) for region, text in zip(regions, given, strict=True)]
-        wrong = _wrong(document, edits)
-        if not wrong:
-            return replace(change, edits=tuple(edits), evidence="unproven", remark="edited by hand")
-        tell(wrong)
-        if given == texts:
+            edited.append(text)
+        edits = [_edit(source, region, text) for region, text in zip(regions, edited, strict=True)]
+        fault = _fault(source, edits)
+        if not fault:
+            return replace(change, edits=tuple(edits), evidence=EvidenceLevel.UNPROVEN, remark="edited by hand")
+        on_fault(fault)
+        if edited == texts:
             return None
-        texts = given
+        texts = edited
 
 
-def _wrong(document: Document, edits: Sequence[Edit]) -> str:
-    """Say what keeps a file from being written with some edits; empty where nothing does."""
-    if not parses(apply(document.program, edits)):
+def _fault(source: SourceFile, edits: Sequence[Edit]) -> str:
+    """Return why a file cannot be written with some edits; empty if it can."""
+    if not parses(apply(source.program, edits)):
         return "the file would not parse with that"
     try:
-        document.encoded(edits)
+        source.encoded(edits)
     except (Unreadable, ValueError) as error:
         return f"the file cannot hold that: {error}"
     return ""
 
 
-def _edit(document: Document, region: _Region, text: str) -> Edit:
-    """Return the edit that puts an edited text in the place of whole lines, with the document's own line ends."""
+def _edit(source: SourceFile, region: _Region, text: str) -> Edit:
+    """Return the edit that replaces whole lines by an edited text, with the file's own line ends."""
     start, end, _ = region
-    text = text.replace("\n", document.newline)
-    had_end = document.program[start:end].endswith(("\n", "\r"))
+    text = text.replace("\n", source.newline)
+    had_end = source.program[start:end].endswith(("\n", "\r"))
     if had_end != text.endswith(("\n", "\r")):
-        text = text.rstrip("\r\n") + (document.newline if had_end else "")
+        text = text.rstrip("\r\n") + (source.newline if had_end else "")
     return Edit(start, end, text)
 
 
-def _regions(document: Document, edits: Sequence[Edit]) -> list[_Region]:
-    """Return the whole lines that edits touch, those that touch each other as one; each lies within one cell."""
-    tree = parsed(document.program)
-    starts = [*tree.starts, len(document.program)]
+def _regions(source: SourceFile, edits: Sequence[Edit]) -> list[_Region]:
+    """Return the whole lines that edits touch, adjacent lines joined; each region lies within one cell."""
+    tree = source.tree
+    starts = [*tree.starts, len(source.program)]
     found: list[_Region] = []
     for edit in sorted(edits):
         start = starts[tree.line_of(edit.start) - 1]
-        first, last = document.bounds(edit.start)
+        first, last = source.bounds(edit.start)
         # A cell's last line may have no end of its own.
         end = min(last, starts[tree.line_of(max(edit.start, edit.end - 1))])
         if found and first <= found[-1].start and start <= found[-1].end:
@@ -165,15 +188,15 @@ def _regions(document: Document, edits: Sequence[Edit]) -> list[_Region]:
     return found
 
 
-def edited(text: str) -> str | None:
-    """Open `$VISUAL` or `$EDITOR` on a text and return what was saved; None where the editor failed.
+def open_editor(text: str) -> str | None:
+    """Open `$VISUAL` or `$EDITOR` on a text and return what was saved; None if the editor failed.
 
     Raises:
-        RecodeError: no editor is named.
+        RecodeError: neither variable is set.
     """
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not command:
-        raise RecodeError("which editor? Set $EDITOR")
+        raise RecodeError("no editor is set; set $EDITOR")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "change.py"
         path.write_text(text, encoding="utf-8", newline="")

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recode import __version__
+from recode.display import printable
 from recode.migrate.find.findings import Finding, ScanResult, readable
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -22,18 +23,18 @@ _LEVELS = {"breaks": "error", "deprecated": "warning"}
 
 
 def as_json(result: ScanResult) -> str:
-    """Return the findings as a JSON list, a row per use."""
+    """Return the findings as a JSON list with one object for each use."""
     return json.dumps([finding.row() for finding in result.findings], ensure_ascii=False, indent=1)
 
 
-def place(finding: Finding) -> str:
-    """Return where a finding stands, as editors take it."""
+def location(finding: Finding) -> str:
+    """Return file, line and column of a finding as editors accept them, safe to print."""
     cell = "" if finding.cell is None else f":cell {finding.cell}"
-    return f"{readable(finding.file)}{cell}:{finding.line}:{finding.column}"
+    return f"{printable(finding.file.as_posix())}{cell}:{finding.line}:{finding.column}"
 
 
 def print_table(result: ScanResult, console: Console, title: str) -> None:
-    """Print a row per use, then what each symbol's update says, then the sums."""
+    """Print a row for each use, then the advice for each symbol, then the totals."""
     if result.findings:
         table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
         table.add_column("where", overflow="fold")
@@ -41,14 +42,16 @@ def print_table(result: ScanResult, console: Console, title: str) -> None:
         table.add_column("status", no_wrap=True)
         table.add_column("since", no_wrap=True)
         table.add_column("sure", justify="right", no_wrap=True)
-        for one in result.findings:
-            status = Text(one.status, style=_COLOURS[one.status])
-            table.add_row(Text(place(one)), Text(one.symbol), status, one.since, f"{one.confidence:.2f}")
+        for finding in result.findings:
+            status = Text(finding.status, style=_COLOURS[finding.status])
+            confidence = f"{finding.confidence:.2f}"
+            table.add_row(Text(location(finding)), Text(finding.symbol), status, finding.since, confidence)
         console.print(table)
         console.print()
         _print_advice(result, console)
     for skip in result.skipped:
-        console.print(Text(f"not looked at: {readable(skip.file)}: {skip.reason}", style="dim"))
+        line = f"not read: {printable(skip.file.as_posix())}: {printable(skip.reason)}"
+        console.print(Text(line, style="dim"))
     counts = Counter(finding.status for finding in result.findings)
     console.print(
         f"{counts['breaks']} uses break, {counts['deprecated']} are deprecated; {result.files} files, {result.lines} lines",
@@ -57,20 +60,20 @@ def print_table(result: ScanResult, console: Console, title: str) -> None:
 
 
 def _print_advice(result: ScanResult, console: Console) -> None:
-    told = set()
-    for one in result.findings:
-        if one.symbol not in told:
-            told.add(one.symbol)
-            line = Text.assemble((one.symbol, "bold"), f"  {one.advice}  ", (one.evidence, "dim"))
-            console.print(line, soft_wrap=True)
+    first_uses: dict[str, Finding] = {}
+    for finding in result.findings:
+        first_uses.setdefault(finding.symbol, finding)
+    for finding in first_uses.values():
+        line = Text.assemble((finding.symbol, "bold"), f"  {finding.advice}  ", (finding.evidence, "dim"))
+        console.print(line, soft_wrap=True)
     console.print()
 
 
 def as_sarif(result: ScanResult, root: Path) -> str:
     """Return the findings as a SARIF 2.1.0 log of one run; rules are the symbols."""
     rules: dict[str, dict[str, Any]] = {}
-    for one in result.findings:
-        rules.setdefault(_rule(one), _described(one))
+    for finding in result.findings:
+        rules.setdefault(_rule(finding), _described(finding))
     order = {name: number for number, name in enumerate(rules)}
     log = {
         "$schema": _SCHEMA,
@@ -80,7 +83,7 @@ def as_sarif(result: ScanResult, root: Path) -> str:
                 "tool": {"driver": {"name": "recode scan", "version": __version__, "rules": list(rules.values())}},
                 "columnKind": "unicodeCodePoints",
                 "originalUriBaseIds": {"ROOT": {"uri": _folder(root)}},
-                "results": [_result(one, order) for one in result.findings],
+                "results": [_result(finding, order) for finding in result.findings],
                 "invocations": [
                     {
                         "executionSuccessful": True,
@@ -123,7 +126,7 @@ def _result(finding: Finding, order: dict[str, int]) -> dict[str, Any]:
         region = {
             "startLine": finding.line, "startColumn": finding.column, "endLine": finding.end_line, "endColumn": finding.end_column,
         }  # fmt: skip
-    print_of = f"{finding.file.as_posix()}\0{finding.cell}\0{finding.symbol}\0{finding.line}\0{finding.column}"
+    identity = f"{finding.file.as_posix()}\0{finding.cell}\0{finding.symbol}\0{finding.line}\0{finding.column}"
     return {
         "ruleId": _rule(finding),
         "ruleIndex": order[_rule(finding)],
@@ -137,7 +140,7 @@ def _result(finding: Finding, order: dict[str, int]) -> dict[str, Any]:
                 }
             }
         ],
-        "partialFingerprints": {"recode/v1": hashlib.sha256(print_of.encode("utf-8", "replace")).hexdigest()[:32]},
+        "partialFingerprints": {"recode/v1": hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest()[:32]},
         "properties": {"confidence": round(finding.confidence, 2), "evidence": finding.evidence},
     }
 
@@ -145,5 +148,5 @@ def _result(finding: Finding, order: dict[str, int]) -> dict[str, Any]:
 def _uri(file: Path) -> str:
     import urllib.parse
 
-    # As for the folder, of the name's own bytes, which need not be UTF-8.
+    # Percent-encoded from the bytes of the name, which need not be UTF-8, as `Path.as_uri` does.
     return urllib.parse.quote(os.fsencode(file.as_posix()))

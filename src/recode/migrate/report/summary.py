@@ -1,85 +1,102 @@
-"""The report of a run as plain values: every place with its outcome, counts, what the tests said, what was skipped."""
+"""The report of a migration as plain values: every place with its outcome, counts, test runs, skipped files."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
+from recode.display import encodable, printable
 from recode.migrate.find.findings import Finding, readable
-from recode.migrate.pipeline import Migrated
-from recode.migrate.rewrite.changes import ORDER, Left
-
-LEFT_ALONE = "left alone"
-GUARDED = "guarded"
+from recode.migrate.report.wording import PlaceOutcome, outcome_of_change, outcome_of_left, reason_text
+from recode.migrate.result import MigrationResult
+from recode.migrate.rewrite.changes import Change, Method
 
 
-def outcome_of(left: Left) -> str:
-    """Say in a word or two what became of a place that was left alone."""
-    if left.reason.startswith(GUARDED):
-        return GUARDED
-    return left.tried.evidence if left.tried and left.tried.evidence in ("unproven", "refuted") else LEFT_ALONE
+@dataclass(frozen=True)
+class PlaceReport:
+    """One place as reports show it.
+
+    Attributes:
+        finding: the use of an old API.
+        outcome: what became of it.
+        method: who made the rewriting; None if there is none.
+        remark: what the evidence is, or why the place is left alone.
+        change: the change that settles it; None if it is left alone.
+    """
+
+    finding: Finding
+    outcome: PlaceOutcome
+    method: Method | None
+    remark: str
+    change: Change | None = None
+
+    @property
+    def where(self) -> str:
+        """File, cell and line, safe to print."""
+        cell = "" if self.finding.cell is None else f" cell {self.finding.cell}"
+        return f"{printable(self.finding.file.as_posix())}{cell}:{self.finding.line}"
+
+    def row(self) -> dict[str, Any]:
+        """Return the row of the scan with `outcome`, `how` and `remark`; in notebooks also `cell`."""
+        cell = {} if self.finding.cell is None else {"cell": self.finding.cell}
+        how = "" if self.method is None else self.method.value
+        return self.finding.row() | cell | {"outcome": self.outcome.value, "how": how, "remark": self.remark}
 
 
-def places(result: Migrated) -> list[dict[str, Any]]:
-    """Return a row for each finding: that of the scan, with `outcome`, `how` and `remark`; in the order of the files."""
-    rows = [
-        (finding, _row(finding, change.evidence, change.how, change.remark))
+def places(result: MigrationResult) -> list[PlaceReport]:
+    """Return every place in the order of files and lines."""
+    found = [
+        PlaceReport(finding, outcome_of_change(change), change.method, printable(change.remark), change)
         for change in result.changes
         for finding in change.findings
     ]
-    rows += [
-        (one.finding, _row(one.finding, outcome_of(one), one.tried.how if one.tried else "", one.reason))
-        for one in result.left
-    ]
-    rows.sort(key=lambda row: (row[0].file.as_posix(), row[0].cell or 0, row[0].line, row[0].column))
-    return [row for _, row in rows]
+    for place in result.left:
+        method = place.tried.method if place.tried else None
+        remark = printable(reason_text(place, result.options))
+        found.append(PlaceReport(place.finding, outcome_of_left(place), method, remark))
+    return sorted(found, key=_position)
 
 
-def _row(finding: Finding, outcome: str, how: str, remark: str) -> dict[str, Any]:
-    cell = {} if finding.cell is None else {"cell": finding.cell}
-    return finding.row() | cell | {"outcome": outcome, "how": how, "remark": remark}
+def _position(place: PlaceReport) -> tuple[str, int, int, int]:
+    finding = place.finding
+    return finding.file.as_posix(), finding.cell or 0, finding.line, finding.column
 
 
-def counts(result: Migrated) -> dict[str, int]:
-    """Return how many places came to each outcome, the best first; those that did not occur are left out."""
-    found = Counter(str(row["outcome"]) for row in places(result))
-    order = [*ORDER, GUARDED, LEFT_ALONE]
-    return {name: found[name] for name in order if found[name]}
+def counts(result: MigrationResult) -> dict[str, int]:
+    """Return how many places had each outcome, the best first; outcomes that did not occur are left out."""
+    found = Counter(place.outcome for place in places(result))
+    return {outcome.value: found[outcome] for outcome in PlaceOutcome if found[outcome]}
 
 
-def as_json(result: Migrated) -> dict[str, Any]:
+def as_json(result: MigrationResult) -> dict[str, Any]:
     """Return the whole report."""
-    asked, proof = result.asked, result.proof
+    upgrade = result.upgrade
     return {
-        "library": asked.library,
-        "from": asked.old,
-        "to": asked.new,
-        "model": asked.model if _asked_model(result) else None,
-        "places": places(result),
+        "library": upgrade.library,
+        "from": upgrade.old,
+        "to": upgrade.new,
+        "model": result.options.model if result.model_wrote else None,
+        "places": [place.row() for place in places(result)],
         "counts": counts(result),
-        "tests": None if proof is None else tests(result),
-        "skipped": [{"file": readable(one.file), "reason": one.reason} for one in result.scanned.skipped],
-        "remarks": result.remarks,
+        "tests": None if result.proof is None else tests(result),
+        "skipped": [{"file": readable(skip.file), "reason": skip.reason} for skip in result.scanned.skipped],
+        "remarks": [encodable(remark) for remark in result.remarks],
         "done": result.done,
     }
 
 
-def tests(result: Migrated) -> dict[str, Any]:
-    """Return what the runs of the tests said; empty where there were none."""
-    proof, asked = result.proof, result.asked
+def tests(result: MigrationResult) -> dict[str, Any]:
+    """Return what the runs of the tests showed; empty if there were none."""
+    proof, upgrade = result.proof, result.upgrade
     if proof is None:
         return {}
     return {
-        "command": asked.tests,
-        f"old code, {asked.library} {asked.old}": proof.base.told(),
-        f"old code, {asked.library} {asked.new}": proof.before.told(),
-        f"new code, {asked.library} {asked.new}": proof.after.told(),
-        "brought back": proof.mended,
+        "command": result.options.tests,
+        f"old code, {upgrade.library} {upgrade.old}": proof.base.summary,
+        f"old code, {upgrade.library} {upgrade.new}": proof.before.summary,
+        f"new code, {upgrade.library} {upgrade.new}": proof.after.summary,
+        "brought back": proof.repaired,
         "still different": len(proof.after.differing(proof.base)),
         "runs": proof.runs,
     }
-
-
-def _asked_model(result: Migrated) -> bool:
-    changes = [*result.changes, *(one.tried for one in result.left if one.tried is not None)]
-    return any(change.how == "model" for change in changes)

@@ -8,16 +8,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from recode.migrate.find.findings import readable
-from recode.migrate.pipeline import Migrated
+from recode.display import printable
 from recode.migrate.report.summary import counts, places, tests
+from recode.migrate.report.wording import NEEDS_ATTENTION
+from recode.migrate.result import MigrationResult
+from recode.migrate.rewrite.changes import Method
 from recode.migrate.source.patch import Rewritten, file_patch
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan", "d": "bold"}
 
 
 def print_diff(console: Console, files: Sequence[Rewritten]) -> None:
-    """Print a unified diff, in colours where the terminal has them."""
+    """Print a unified diff, in colours if the terminal has them."""
     for file in files:
         for line in file_patch(file).split(b"\n")[:-1]:
             shown = line.decode("utf-8", "replace").rstrip("\r")
@@ -25,36 +27,41 @@ def print_diff(console: Console, files: Sequence[Rewritten]) -> None:
             console.print(Text(shown, style), soft_wrap=True)
 
 
-def print_summary(console: Console, result: Migrated) -> None:
-    """Print a table of places with their outcomes, what the tests said, and what was not looked at."""
+def print_summary(console: Console, result: MigrationResult) -> None:
+    """Print a table of places with their outcomes, what the tests showed, and the files that were not read."""
     table = Table("place", "symbol", "outcome", "why", title=_title(result))
-    for row in places(result):
-        place = f"{row['file']}{'' if 'cell' not in row else ' cell ' + str(row['cell'])}:{row['line']}"
-        how = f"{row['outcome']}, {row['how']}" if row["how"] else row["outcome"]
-        table.add_row(*(Text(one, overflow="fold") for one in (place, row["symbol"], how, row["remark"])))
+    found = places(result)
+    for place in found:
+        outcome = f"{place.outcome}, {place.method}" if place.method else place.outcome.value
+        cells = place.where, place.finding.symbol, outcome, place.remark
+        table.add_row(*(Text(cell, overflow="fold") for cell in cells))
     console.print(table)
-    for row in places(result):
-        if row["outcome"] in ("left alone", "unproven", "refuted"):
-            console.print(Text(f"{row['file']}:{row['line']}: {row['advice']}", "dim"), soft_wrap=True)
+    for place in found:
+        if place.outcome in NEEDS_ATTENTION:
+            finding = place.finding
+            where = f"{printable(finding.file.as_posix())}:{finding.line}"
+            console.print(Text(f"{where}: {finding.advice}", "dim"), soft_wrap=True)
     for name, value in tests(result).items():
         console.print(f"{name}: {value}", markup=False, highlight=False)
     for remark in result.remarks:
-        console.print(remark, style="yellow", markup=False, soft_wrap=True)
-    for one in result.scanned.skipped:
-        console.print(f"not looked at: {readable(one.file)}: {one.reason}", style="dim", markup=False, soft_wrap=True)
+        console.print(printable(remark), style="yellow", markup=False, soft_wrap=True)
+    for skip in result.scanned.skipped:
+        line = f"not read: {printable(skip.file.as_posix())}: {printable(skip.reason)}"
+        console.print(line, style="dim", markup=False, soft_wrap=True)
     console.print(_bottom_line(result), markup=False, soft_wrap=True)
 
 
-def _title(result: Migrated) -> str:
-    asked = result.asked
-    return f"{asked.library} {asked.old} → {asked.new}"
+def _title(result: MigrationResult) -> str:
+    upgrade = result.upgrade
+    return f"{upgrade.library} {upgrade.old} → {upgrade.new}"
 
 
-def _bottom_line(result: Migrated) -> str:
+def _bottom_line(result: MigrationResult) -> str:
     found = counts(result)
     if not found:
         return "nothing to do: no use of anything that this release breaks or deprecates"
-    said = ", ".join(f"{count} {name}" for name, count in found.items())
-    hows = {change.how for change in result.offered}
-    model = "" if "model" in hows or not hows else "; the changes were made by syntax tree, without a model"
-    return f"{sum(found.values())} places: {said}{model}"
+    listed = ", ".join(f"{count} {outcome}" for outcome, count in found.items())
+    methods = {change.method for change in result.offered}
+    by_rule = methods and Method.MODEL not in methods
+    ending = "; the changes were made by syntax tree, without a model" if by_rule else ""
+    return f"{sum(found.values())} places: {listed}{ending}"

@@ -1,46 +1,119 @@
-"""What becomes of a finding: a change with what speaks for it, or the code left alone with the reason."""
+"""What becomes of a finding: a change with its evidence, or the code left alone for a reason."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 from recode.migrate.find.findings import Finding
 from recode.migrate.source.edits import Edit
-
-How = Literal["syntax tree", "model"]
-Evidence = Literal["proven", "checked by name", "by the note alone", "unproven", "refuted"]
-"""What speaks for a change.
-
-`proven`: the tests that reach it give the same results in the new release as the old code gave in the old one. `checked by name`: the
-new release has the new name; nothing was run. `by the note alone`: not even that could be asked. `unproven`: written by a model,
-and no test says anything. `refuted`: a test that reaches it gives another result.
-"""
-ORDER: tuple[Evidence, ...] = ("proven", "checked by name", "by the note alone", "unproven", "refuted")
+from recode.migrate.source.patch import Rewritten
+from recode.migrate.source.source_file import SourceFile
 
 
-@dataclass(frozen=True)
+class Method(StrEnum):
+    """Who made a rewriting: a rule that edits names by their place in the syntax tree, or a model."""
+
+    SYNTAX_TREE = "syntax tree"
+    MODEL = "model"
+
+
+class EvidenceLevel(StrEnum):
+    """How well a change is supported, the strongest first."""
+
+    PROVEN = "proven"
+    """The tests that reach it give the same results in the new release as the old code gave in the old one."""
+    CHECKED_BY_NAME = "checked by name"
+    """The new release has the new name; nothing was run."""
+    BY_NOTE_ALONE = "by the note alone"
+    """The update's note names the new name, and the release could not be asked about it."""
+    UNPROVEN = "unproven"
+    """A model's rewriting, a named successor, or a rename of a guessed receiver that no test confirms."""
+    REFUTED = "refuted"
+    """The new release lacks the new name, or a test that reaches the change gives another result."""
+
+
+OFFERED = frozenset({EvidenceLevel.PROVEN, EvidenceLevel.CHECKED_BY_NAME, EvidenceLevel.BY_NOTE_ALONE})
+"""The evidence with which a change goes into the diff; with less it is only suggested."""
+
+
+class Reason(StrEnum):
+    """Why the code of a finding stays as it is. `recode.migrate.report.wording` has the sentences."""
+
+    GUARDED = "guarded"
+    """The code around it handles both releases."""
+    UNREADABLE = "unreadable"
+    """The file cannot be read and written back to the same bytes."""
+    UNPARSABLE = "unparsable"
+    """This Python cannot parse the file."""
+    TOO_DEEP = "too deep"
+    """The file's expressions are nested beyond Python's recursion limit."""
+    NO_NAME = "no name"
+    """No name of the program stands at the place of the finding."""
+    NO_RULE = "no rule"
+    """The update is more than a rename."""
+    RENAME_REFUSED = "rename refused"
+    """The update is a rename that cannot be done safely at this place."""
+    CONFLICT = "conflict"
+    """Another change touches the same characters."""
+    BREAKS_THE_FILE = "breaks the file"
+    """With the change, the file would no longer parse."""
+    NAME_MISSING = "name missing"
+    """The new release lacks the new name."""
+    FAILING_TEST = "failing test"
+    """A test that reaches the rewriting failed with it, so it was taken out again."""
+    REFUTED = "refuted"
+    """A test that reaches this rewriting alone gives another result."""
+    UNPROVEN = "unproven"
+    """Nothing proves the rewriting."""
+    NOT_TAKEN = "not taken"
+    """The user did not take the change."""
+
+
+@dataclass(frozen=True, eq=False)
 class Change:
-    """Edits of one file that settle one or more findings together. Offsets are those of the file's program."""
+    """Edits of one file that settle one or more findings together. Offsets are those of the file's program.
+
+    Two changes are equal only if they are the same object, so that a change can be a key.
+    """
 
     file: Path
     findings: tuple[Finding, ...]
     edits: tuple[Edit, ...]
-    how: How
-    evidence: Evidence
+    method: Method
+    evidence: EvidenceLevel
     remark: str = ""
 
     @property
     def offered(self) -> bool:
-        """Whether it goes into the diff: what nothing speaks for stays advice."""
-        return self.evidence in ("proven", "checked by name", "by the note alone")
+        """Whether it goes into the diff."""
+        return self.evidence in OFFERED
 
 
-@dataclass(frozen=True)
-class Left:
-    """A finding whose code stays as it is; `tried` is a rewriting that nothing proves, where there is one."""
+@dataclass(frozen=True, eq=False)
+class LeftAlone:
+    """A finding whose code stays as it is.
+
+    Attributes:
+        detail: what the reason alone does not say, such as the name that the new release lacks.
+        model_detail: why no rewriting of the model that was asked is taken; empty where none was asked.
+        tried: a rewriting that is not offered, where there is one.
+    """
 
     finding: Finding
-    reason: str
+    reason: Reason
+    detail: str = ""
     tried: Change | None = None
+    model_detail: str = ""
+
+
+def rewritten_files(sources: Mapping[Path, SourceFile], changes: Iterable[Change]) -> dict[Path, Rewritten]:
+    """Return the files that changes make, by path."""
+    by_file: dict[Path, list[Edit]] = {}
+    for change in changes:
+        by_file.setdefault(change.file, []).extend(change.edits)
+    return {
+        path: Rewritten(path, sources[path].original, sources[path].encoded(edits)) for path, edits in by_file.items()
+    }

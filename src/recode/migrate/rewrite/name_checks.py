@@ -1,6 +1,6 @@
-"""Asking a release about names: whether it has them, and whether two of them are one object.
+"""Asking a release about names: whether it has them, and whether two of them are the same object.
 
-The release is imported in its pinned environment, in the sandbox; the questions are ours, so nothing model-written runs.
+The release is imported in its pinned environment, in the sandbox. The questions are our own, so nothing model-written runs.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def reach(path):
         return thing
     raise ImportError(path)
 
-def known(path, parameter):
+def has(path, parameter):
     try:
         thing = reach(path)
     except Exception:
         parent = path.rpartition(".")[0]
         try:
-            # What instances get when they are made or fitted, their class does not have.
+            # Attributes that instances get when they are created or fitted are not attributes of the class.
             return "unknown" if inspect.isclass(reach(parent)) else "no"
         except Exception:
             return "no"
@@ -51,7 +51,7 @@ def known(path, parameter):
         return "unknown"
     if parameter in parameters:
         return "yes"
-    return "unknown" if any(one.kind is one.VAR_KEYWORD for one in parameters.values()) else "no"
+    return "unknown" if any(p.kind is p.VAR_KEYWORD for p in parameters.values()) else "no"
 
 def reached(module, rest):
     try:
@@ -62,49 +62,49 @@ def reached(module, rest):
         return "no"
     return "yes"
 
-def same(one, other):
+def same(name, other):
     try:
-        first, second = reach(one), reach(other)
+        first, second = reach(name), reach(other)
     except Exception:
         return "no"
-    # Small constants are one object by chance.
+    # Small constants may be the same object by chance.
     return "yes" if first is second and not isinstance(first, (int, float, str, bytes, tuple, type(None))) else "no"
 
 print(json.dumps([globals()[kind](first, second) for kind, first, second in QUESTIONS]))
 """
 
 
-class Names:
-    """What one release says of names; each question is put once."""
+class ReleaseNames:
+    """What one release answers about names. Each question is asked once."""
 
     def __init__(self, environment: Environment | None) -> None:
         """Take the release's environment; with None every answer is `unknown`."""
         self._environment = environment
         self._answers: dict[tuple[str, str, str], Answer] = {}
 
-    def known(self, path: str, parameter: str = "") -> Answer:
-        """Return whether the release has this name, and the parameter where one is given."""
-        return self._ask([("known", path, parameter)])[0]
+    def has(self, path: str, parameter: str = "") -> Answer:
+        """Return whether the release has this name, and the parameter if one is given."""
+        return self._ask([("has", path, parameter)])[0]
 
     def reached(self, module: str, rest: str) -> bool | None:
-        """Return whether `rest` is reached as attributes after `import module`; None where nobody knows."""
+        """Return whether `rest` can be reached as attributes after `import module`; None if that is unknown."""
         return {"yes": True, "no": False, "unknown": None}[self._ask([("reached", module, rest)])[0]]
 
     def same(self, pairs: Iterable[tuple[str, str]]) -> list[bool]:
-        """Return for each pair whether both names are one object in this release."""
-        return [answer == "yes" for answer in self._ask([("same", one, other) for one, other in pairs])]
+        """Return for each pair whether both names are the same object in this release."""
+        return [answer == "yes" for answer in self._ask([("same", name, other) for name, other in pairs])]
 
     def prepare(self, names: Iterable[tuple[str, str]]) -> None:
-        """Ask `known` for many (path, parameter) in one go."""
-        self._ask([("known", path, parameter) for path, parameter in names])
+        """Ask `has` for many (path, parameter) in a single run."""
+        self._ask([("has", path, parameter) for path, parameter in names])
 
     def _ask(self, questions: list[tuple[str, str, str]]) -> list[Answer]:
-        new = [one for one in dict.fromkeys(questions) if one not in self._answers]
+        new = [question for question in dict.fromkeys(questions) if question not in self._answers]
         if new:
-            self._answers.update(zip(new, self._answered(new), strict=True))
-        return [self._answers[one] for one in questions]
+            self._answers.update(zip(new, self._run(new), strict=True))
+        return [self._answers[question] for question in questions]
 
-    def _answered(self, questions: list[tuple[str, str, str]]) -> list[Answer]:
+    def _run(self, questions: list[tuple[str, str, str]]) -> list[Answer]:
         unknown: list[Answer] = ["unknown"] * len(questions)
         if self._environment is None:
             return unknown
@@ -113,10 +113,10 @@ class Names:
                 return unknown
         code = f"QUESTIONS = {questions!r}\n{_PROGRAM}"
         try:
-            done = run_program(self._environment, code)
-            found = json.loads(done.stdout.strip().splitlines()[-1])
+            run = run_program(self._environment, code)
+            answers = json.loads(run.stdout.strip().splitlines()[-1])
         except (RecodeError, ValueError, IndexError):
             return unknown
-        return (
-            [one if one in ("yes", "no") else "unknown" for one in found] if len(found) == len(questions) else unknown
-        )
+        if len(answers) != len(questions):
+            return unknown
+        return [answer if answer in ("yes", "no") else "unknown" for answer in answers]

@@ -1,4 +1,4 @@
-"""The path without a model for one file: findings → renames by syntax tree, and what is left for a model or a person."""
+"""The findings of one file → renames by rule, and what is left for a model or a person."""
 
 from __future__ import annotations
 
@@ -7,143 +7,202 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from recode.migrate.find.findings import Finding
-from recode.migrate.rewrite.changes import Change, Evidence, Left
-from recode.migrate.rewrite.name_checks import Names
-from recode.migrate.rewrite.rename_rules import Symbol, attempt, plain
-from recode.migrate.rewrite.renames import Refused, Renamed, Renamer, UsedElsewhere, Wanted
-from recode.migrate.source.documents import Document
+from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Method, Reason
+from recode.migrate.rewrite.name_checks import ReleaseNames
+from recode.migrate.rewrite.program import Program, UsedElsewhere
+from recode.migrate.rewrite.rename_rules import NotARename, rename_rule, tentative_rule
+from recode.migrate.rewrite.renames import plan_renames
+from recode.migrate.rewrite.requests import Renamed, RenameRefused, RenameRequest
 from recode.migrate.source.edits import Edit, apply, overlap
-from recode.migrate.source.tree import Place, Tree, parsed
+from recode.migrate.source.source_file import SourceFile
+from recode.migrate.source.tree import Place
 from recode.source import parses
+from recode.symbol import Symbol
 
-SURE = 0.75
-"""Confidence of a finding below which its rename needs a test that proves it: the receiver was told by its name alone."""
+GUESSED_BELOW = 0.75
+"""Confidence of a finding below which the receiver was guessed by its name, so that only a test can confirm a rename."""
+_GUESSED = "the type of what stands before the name was only guessed"
+_NAMED_SUCCESSOR = "the note names a successor, which may need more than another name"
 
-GUARDED = "guarded: the code around it tells releases apart"
+
+@dataclass(frozen=True, eq=False)
+class OpenPlace:
+    """A finding that no rule rewrites, and that a model may try."""
+
+    finding: Finding
+    place: Place
+    reason: Reason
+    detail: str
+
+    def left_alone(self, model_detail: str = "") -> LeftAlone:
+        """Return the finding as left alone; `model_detail` is why the model's rewritings are not taken."""
+        return LeftAlone(self.finding, self.reason, self.detail, model_detail=model_detail)
 
 
 @dataclass
 class FilePlan:
-    """What was found out about one file.
+    """What was decided about one file.
 
-    `open` are findings that a model may try, with the reason why no rename will do; `attempts` are renames of some of them, for
-    tests to decide.
+    Attributes:
+        source: the file.
+        program: its names; None if it does not parse.
+        changes: the renames.
+        left: the findings whose code stays as it is.
+        open: the findings that a model may try.
+        attempts: renames of some open findings that only tests can confirm.
     """
 
-    document: Document
-    renamer: Renamer | None
+    source: SourceFile
+    program: Program | None
     changes: list[Change] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
-    open: list[tuple[Finding, Place, str]] = field(default_factory=list)
+    left: list[LeftAlone] = field(default_factory=list)
+    open: list[OpenPlace] = field(default_factory=list)
     attempts: list[Change] = field(default_factory=list)
 
 
 def plan_file(
-    document: Document, findings: Sequence[Finding], names: Names, same: frozenset[str] = frozenset(),
+    source: SourceFile,
+    findings: Sequence[Finding],
+    names: ReleaseNames,
+    same_objects: frozenset[str] = frozenset(),
     used_elsewhere: UsedElsewhere = lambda name: False,
-) -> FilePlan:  # fmt: skip
-    """Plan the renames of one file; every finding comes out as a change, left alone, or open."""
+) -> FilePlan:
+    """Plan the renames of one file; every finding becomes part of a change, left alone, or open.
+
+    Args:
+        source: the file.
+        findings: its findings.
+        names: asks the new release about names.
+        same_objects: old symbols that already were the same object as their new name in the old release.
+        used_elsewhere: whether another file may import a name from this one.
+    """
     try:
-        tree = parsed(document.program)
-        renamer = Renamer(
-            tree, document.newline, names.reached, used_elsewhere, package=document.path.name == "__init__.py"
-        )
+        program = Program(
+            source.tree, source.newline, names.reached, used_elsewhere,
+            package=source.path.name == "__init__.py",
+        )  # fmt: skip
     except RecursionError:
-        return FilePlan(document, None, left=[Left(one, "nested too deeply") for one in findings])
+        return FilePlan(source, None, left=[LeftAlone(finding, Reason.TOO_DEEP) for finding in findings])
     except (SyntaxError, ValueError, MemoryError):
-        return FilePlan(
-            document, None, left=[Left(one, "the file does not parse with this Python") for one in findings]
-        )
-    plan = FilePlan(document, renamer)
-    places = {key: place for key, one in enumerate(findings) if (place := _place(document, tree, one)) is not None}
-    guarded = {places[key].node for key, one in enumerate(findings) if one.guarded and key in places}
-    wanted: dict[int, Wanted] = {}
-    for key, finding in enumerate(findings):
-        place = places.get(key)
-        if finding.guarded or (place is not None and _is_import_of(renamer, place, guarded)):
-            plan.left.append(Left(finding, GUARDED))
-        elif place is None:
-            plan.left.append(Left(finding, "no name of the program stands there (within a string, or written apart)"))
-        elif isinstance(found := plain(finding.update, same), str):
-            plan.open.append((finding, place, found))
-        else:
-            wanted[key] = Wanted(key, place, *found)
-    stay = {place.node for place in places.values()} - {one.place.node for one in wanted.values()}
-    for done in renamer.plan(list(wanted.values()), stay):
-        if isinstance(done, Refused):
-            plan.open.append((findings[done.key], wanted[done.key].place, done.reason))
-            continue
-        settled = tuple(findings[key] for key in done.keys)
-        evidence, remark = checked(names, [wanted[key].new for key in done.keys])
-        if evidence != "refuted" and min(one.confidence for one in settled) < SURE:
-            evidence, remark = "unproven", "what stands before the name was only guessed"
-        change = Change(document.path, settled, done.edits, "syntax tree", evidence, remark)
-        if evidence == "refuted":
-            plan.left += [Left(one, remark, change) for one in settled]
-        else:
-            _take(plan, change)
-    _drop_what_does_not_parse(plan)
-    _attempt(plan, renamer, names)
+        return FilePlan(source, None, left=[LeftAlone(finding, Reason.UNPARSABLE) for finding in findings])
+    plan = FilePlan(source, program)
+    places = _places(source, program, findings)
+    requests = _requests(plan, program, findings, places, same_objects)
+    unchanged = {place.node for place in places.values()} - {request.place.node for request in requests}
+    for outcome in plan_renames(program, requests, unchanged):
+        _take_outcome(plan, outcome, names)
+    _drop_changes_that_break_the_file(plan)
+    plan.attempts = _attempts(plan, program, names)
     return plan
 
 
-def _is_import_of(renamer: Renamer, place: Place, imports: Collection[ast.AST]) -> bool:
-    """Say whether a name is what one of some imports binds: where those are guarded, it is the right name in both releases."""
+def _places(source: SourceFile, program: Program, findings: Sequence[Finding]) -> dict[Finding, Place]:
+    """Return where each finding stands in the tree, for those that stand at a name."""
+    places = {}
+    for finding in findings:
+        try:
+            start = source.offset(finding.line, finding.column, finding.cell)
+            end = source.offset(finding.end_line, finding.end_column, finding.cell)
+        except ValueError:
+            continue
+        if (place := program.tree.place(start, end)) is not None:
+            places[finding] = place
+    return places
+
+
+def _requests(
+    plan: FilePlan,
+    program: Program,
+    findings: Sequence[Finding],
+    places: dict[Finding, Place],
+    same_objects: frozenset[str],
+) -> list[RenameRequest]:
+    """Return the findings that a rule renames; the others are added to the plan as left alone or open."""
+    guarded = {places[finding].node for finding in findings if finding.guarded and finding in places}
+    requests = []
+    for finding in findings:
+        place = places.get(finding)
+        if finding.guarded or (place is not None and _is_import_of(program, place, guarded)):
+            plan.left.append(LeftAlone(finding, Reason.GUARDED))
+        elif place is None:
+            plan.left.append(LeftAlone(finding, Reason.NO_NAME))
+        else:
+            try:
+                rule = rename_rule(finding.update, same_objects)
+            except NotARename as obstacle:
+                plan.open.append(OpenPlace(finding, place, Reason.NO_RULE, str(obstacle)))
+            else:
+                requests.append(RenameRequest(place, rule.old, rule.new, finding))
+    return requests
+
+
+def _is_import_of(program: Program, place: Place, imports: Collection[ast.AST]) -> bool:
+    """Return whether a name is what one of some imports binds; if those are guarded, it is right in both releases."""
     node = place.node
     if not isinstance(node, ast.Name):
         return False
-    return any(one.alias in imports or one.node in imports for one in renamer.scopes.of[node].resolve(node.id))
+    bindings = program.scopes.of[node].resolve(node.id)
+    return any(binding.alias in imports or binding.node in imports for binding in bindings)
 
 
-def _attempt(plan: FilePlan, renamer: Renamer, names: Names) -> None:
-    """Plan renames for open findings whose update names a successor, though it may take more than its name."""
-    wanted = []
-    for key, (finding, place, _) in enumerate(plan.open):
-        if (pair := attempt(finding.update)) is not None:
-            wanted.append(Wanted(key, place, *pair))
-    new = {one.key: one.new for one in wanted}
-    for done in renamer.plan(wanted):
-        if isinstance(done, Renamed) and checked(names, [new[key] for key in done.keys])[0] != "refuted":
-            settled = tuple(plan.open[key][0] for key in done.keys)
-            remark = "the note names a successor, which may take more than its name"
-            plan.attempts.append(Change(plan.document.path, settled, done.edits, "syntax tree", "unproven", remark))
-
-
-def checked(names: Names, new: Sequence[Symbol]) -> tuple[Evidence, str]:
-    """Ask the new release for the new names."""
-    answers = {one: names.known(one.path, one.parameter) for one in new}
-    absent = [one for one, answer in answers.items() if answer == "no"]
-    if absent:
-        one = absent[0]
-        shown = f"{one.path}({one.parameter})" if one.parameter else one.path
-        return "refuted", f"the new release has no {shown}"
-    if all(answer == "yes" for answer in answers.values()):
-        return "checked by name", "the new release has the new name"
-    return "by the note alone", "the new release could not be asked for the new name"
-
-
-def _place(document: Document, tree: Tree, finding: Finding) -> Place | None:
-    try:
-        start = document.offset(finding.line, finding.column, finding.cell)
-        end = document.offset(finding.end_line, finding.end_column, finding.cell)
-    except ValueError:
-        return None
-    return tree.place(start, end)
-
-
-def _take(plan: FilePlan, change: Change) -> None:
-    """Add a change unless it stands in the way of another."""
-    if overlap([edit for one in plan.changes for edit in one.edits], change.edits):
-        reason = "another change stands at the same place; run again after it"
-        plan.left += [Left(one, reason, change) for one in change.findings]
+def _take_outcome(plan: FilePlan, outcome: Renamed | RenameRefused, names: ReleaseNames) -> None:
+    """Add a rename to the plan, with the evidence that the new release gives for it."""
+    if isinstance(outcome, RenameRefused):
+        request = outcome.request
+        assert request.finding is not None
+        plan.open.append(OpenPlace(request.finding, request.place, Reason.RENAME_REFUSED, outcome.reason))
+        return
+    evidence, remark = evidence_of_names(names, [request.new for request in outcome.requests])
+    if evidence is not EvidenceLevel.REFUTED and min(f.confidence for f in outcome.findings) < GUESSED_BELOW:
+        evidence, remark = EvidenceLevel.UNPROVEN, _GUESSED
+    change = Change(plan.source.path, outcome.findings, outcome.edits, Method.SYNTAX_TREE, evidence, remark)
+    if evidence is EvidenceLevel.REFUTED:
+        plan.left += [LeftAlone(finding, Reason.NAME_MISSING, remark, change) for finding in change.findings]
+    elif overlap([edit for other in plan.changes for edit in other.edits], change.edits):
+        plan.left += [LeftAlone(finding, Reason.CONFLICT, tried=change) for finding in change.findings]
     else:
         plan.changes.append(change)
 
 
-def _drop_what_does_not_parse(plan: FilePlan) -> None:
-    """Leave out changes with which the file would not parse: all are tried together, and one by one only where that fails."""
-    program = plan.document.program
-    if parses(apply(program, [edit for one in plan.changes for edit in one.edits])):
+def evidence_of_names(names: ReleaseNames, new: Sequence[Symbol]) -> tuple[EvidenceLevel, str]:
+    """Ask the new release for the new names; return the evidence and a remark on it."""
+    answers = {name: names.has(name.path, name.parameter) for name in new}
+    missing = next((name for name, answer in answers.items() if answer == "no"), None)
+    if missing is not None:
+        shown = f"{missing.path}({missing.parameter})" if missing.parameter else missing.path
+        return EvidenceLevel.REFUTED, f"the new release has no {shown}"
+    if all(answer == "yes" for answer in answers.values()):
+        return EvidenceLevel.CHECKED_BY_NAME, "the new release has the new name"
+    return EvidenceLevel.BY_NOTE_ALONE, "the new release could not be asked for the new name"
+
+
+def _attempts(plan: FilePlan, program: Program, names: ReleaseNames) -> list[Change]:
+    """Return renames of open findings whose update names a successor, though more than the name may change."""
+    requests = [
+        RenameRequest(open_place.place, rule.old, rule.new, open_place.finding)
+        for open_place in plan.open
+        if (rule := tentative_rule(open_place.finding.update)) is not None
+    ]
+    attempts = []
+    for outcome in plan_renames(program, requests):
+        if isinstance(outcome, RenameRefused):
+            continue
+        if evidence_of_names(names, [request.new for request in outcome.requests])[0] is EvidenceLevel.REFUTED:
+            continue
+        change = Change(
+            plan.source.path, outcome.findings, outcome.edits, Method.SYNTAX_TREE, EvidenceLevel.UNPROVEN, _NAMED_SUCCESSOR
+        )  # fmt: skip
+        attempts.append(change)
+    return attempts
+
+
+def _drop_changes_that_break_the_file(plan: FilePlan) -> None:
+    """Leave out changes with which the file would no longer parse.
+
+    All changes are tried together first, and one by one only if that fails.
+    """
+    program = plan.source.program
+    if parses(apply(program, [edit for change in plan.changes for edit in change.edits])):
         return
     kept: list[Edit] = []
     for change in list(plan.changes):
@@ -151,4 +210,4 @@ def _drop_what_does_not_parse(plan: FilePlan) -> None:
             kept += change.edits
         else:
             plan.changes.remove(change)
-            plan.left += [Left(one, "the file would not parse", change) for one in change.findings]
+            plan.left += [LeftAlone(finding, Reason.BREAKS_THE_FILE, tried=change) for finding in change.findings]

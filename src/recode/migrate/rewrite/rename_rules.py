@@ -1,4 +1,4 @@
-"""Whether an update is a plain rename, which needs no model: the same thing under another name, path or keyword."""
+"""Whether an update is a plain rename: the same thing under another name, path or keyword, which needs no model."""
 
 from __future__ import annotations
 
@@ -7,75 +7,70 @@ import re
 from dataclasses import dataclass
 
 from recode.records import ApiUpdate
+from recode.symbol import Symbol
 
 _SPAN = re.compile(r"`+([^`]+)`+")
-_SYMBOL = re.compile(r"([\w.]+)(?:\((\w+)\))?")
+_NO_RENAME = "no plain rename ({}): only the note says what to write instead"
 
 
 @dataclass(frozen=True)
-class Symbol:
-    """A public name as updates write it: a dotted path, and the parameter where one is meant."""
+class RenameRule:
+    """What an update renames."""
 
-    path: str
-    parameter: str = ""
-
-    @property
-    def parent(self) -> str:
-        """The path without its last part."""
-        return self.path.rpartition(".")[0]
-
-    @property
-    def of_class(self) -> bool:
-        """Whether the parent looks like a class: only its spelling tells."""
-        last = self.parent.rpartition(".")[2]
-        return last[:1].isupper() or last == "ndarray"
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return self.path.rpartition(".")[2]
+    old: Symbol
+    new: Symbol
 
 
-def symbol(text: str) -> Symbol | None:
-    """Read `numpy.in1d` or `numpy.reshape(newshape)`; None for anything else, such as several parameters."""
-    match = _SYMBOL.fullmatch(text)
-    return Symbol(match.group(1), match.group(2) or "") if match else None
+class NotARename(Exception):
+    """Why an update is more than a rename; never reaches a user as an error."""
 
 
-def plain(update: ApiUpdate, same: frozenset[str] = frozenset()) -> tuple[Symbol, Symbol] | str:
-    """Return the old and the new symbol of a plain rename, or why it is none.
+def rename_rule(update: ApiUpdate, same_objects: frozenset[str] = frozenset()) -> RenameRule:
+    """Return the old and the new name of a plain rename.
 
-    `same` are old symbols that were the very object of the new name already in the old release: whatever the update's kind, those
-    are renames.
+    Args:
+        update: what changed.
+        same_objects: old symbols that already were the same object as their new name in the old release. Those are
+            renames whatever kind the update has.
+
+    Raises:
+        NotARename: the update is more than a rename.
     """
-    old, new = symbol(update.old_symbol), symbol(update.new_symbol)
-    if old is None or new is None or old == new:
-        return f"no plain rename ({update.kind}): what to write instead is for the note to say"
-    if update.kind in ("renamed", "moved") and not old.parameter and not new.parameter:
-        reason = _more_than_a_name(update, old, new)
-    elif update.kind == "parameter_renamed" and old.parameter and new.parameter and old.path == new.path:
-        reason = _more_than_a_keyword(update, old, new)
-    elif update.kind == "replaced" and not old.parameter and not new.parameter and _shown_alike(update, old, new):
-        reason = _more_than_a_name(update, old, new)
-    elif update.old_symbol in same and not old.parameter and not new.parameter:
-        reason = ""
+    old, new = update.old_symbol, update.new_symbol
+    if not old.is_simple or not new.is_simple or old == new:
+        raise NotARename(_NO_RENAME.format(update.kind))
+    names_only = not old.parameter and not new.parameter
+    keyword = bool(old.parameter and new.parameter and old.path == new.path)
+    if update.kind in ("renamed", "moved") and names_only:
+        obstacle = _more_than_a_name(update, old, new)
+    elif update.kind == "parameter_renamed" and keyword:
+        obstacle = _more_than_a_keyword(update, old, new)
+    elif update.kind == "replaced" and names_only and _same_arguments_shown(update, old, new):
+        obstacle = _more_than_a_name(update, old, new)
+    elif update.old_symbol in same_objects and names_only:
+        obstacle = ""
     else:
-        return f"no plain rename ({update.kind}): what to write instead is for the note to say"
-    return reason or (old, new)
+        obstacle = _NO_RENAME.format(update.kind)
+    if obstacle:
+        raise NotARename(obstacle)
+    return RenameRule(old, new)
 
 
-def attempt(update: ApiUpdate) -> tuple[Symbol, Symbol] | None:
-    """Return the symbols of an update that may be no more than a rename, which only running can tell; None where it cannot be one."""
-    old, new = symbol(update.old_symbol), symbol(update.new_symbol)
-    if old is None or new is None or old.path == new.path or old.parameter or new.parameter:
+def tentative_rule(update: ApiUpdate) -> RenameRule | None:
+    """Return the names of an update that may be no more than a rename, which only a test run can confirm.
+
+    None if it cannot be a rename.
+    """
+    old, new = update.old_symbol, update.new_symbol
+    if not old.is_simple or not new.is_simple or old.path == new.path or old.parameter or new.parameter:
         return None
     if update.kind not in ("replaced", "deprecated", "removed") or _more_than_a_name(update, old, new):
         return None
-    return old, new
+    return RenameRule(old, new)
 
 
 def _spans(text: str) -> list[ast.expr]:
-    """Return the bits of code in a note that are expressions, or arguments as they stand in a call."""
+    """Return the quoted code in a note that is an expression, or the arguments of a call."""
     found: list[ast.expr] = []
     for code in _SPAN.findall(text):
         for form in (code, f"_({code})"):
@@ -88,30 +83,33 @@ def _spans(text: str) -> list[ast.expr]:
 
 
 def _more_than_a_name(update: ApiUpdate, old: Symbol, new: Symbol) -> str:
-    """Say why a note asks for more than another name: it shows other arguments, or an expression around the new name."""
+    """Return why a note asks for more than another name; empty if it does not.
+
+    It may show other arguments, or an expression around the new name.
+    """
     calls: dict[str, list[str]] = {}
     for shown in _spans(update.update_info):
         for node in ast.walk(shown):
             if isinstance(node, ast.Call) and (name := _last(node.func)) in (old.name, new.name):
-                arguments = [ast.dump(one) for one in (*node.args, *node.keywords)]
+                arguments = [ast.dump(argument) for argument in (*node.args, *node.keywords)]
                 calls.setdefault(name, []).append(" ".join(arguments))
             elif isinstance(node, ast.UnaryOp | ast.BinOp) and any(
-                _last(one) == new.name for one in ast.iter_child_nodes(node)
+                _last(operand) == new.name for operand in ast.iter_child_nodes(node)
             ):
                 return "the note shows an expression in its place, not only another name"
     before, after = calls.get(old.name, []), calls.get(new.name, [])
     if old.of_class and not new.of_class:
-        # A method that becomes a function takes its object as an argument.
+        # A method that becomes a function takes its object as an argument, so the arguments differ anyway.
         return ""
     if before and after and old.name != new.name and not set(before) & set(after):
         return "the note shows other arguments too, not only another name"
     return ""
 
 
-def _shown_alike(update: ApiUpdate, old: Symbol, new: Symbol) -> bool:
-    """Say whether a note shows a call of the old name and one of the new with the same arguments.
+def _same_arguments_shown(update: ApiUpdate, old: Symbol, new: Symbol) -> bool:
+    """Return whether a note shows calls of the old and the new name with the same arguments.
 
-    A method may become a function that takes its object first.
+    A method may become a function that takes its object as the first argument.
     """
     before: set[tuple[str, ...]] = set()
     after: set[tuple[str, ...]] = set()
@@ -119,7 +117,7 @@ def _shown_alike(update: ApiUpdate, old: Symbol, new: Symbol) -> bool:
         for node in ast.walk(shown):
             if not isinstance(node, ast.Call) or _last(node.func) not in (old.name, new.name):
                 continue
-            arguments = tuple(ast.dump(one) for one in (*node.args, *node.keywords))
+            arguments = tuple(ast.dump(argument) for argument in (*node.args, *node.keywords))
             method = old.of_class and not new.of_class and isinstance(node.func, ast.Attribute)
             whole = ast.unparse(node.func)
             if whole.endswith(new.path) or (_last(node.func) == new.name and old.name != new.name):
@@ -132,7 +130,7 @@ def _shown_alike(update: ApiUpdate, old: Symbol, new: Symbol) -> bool:
 
 
 def _more_than_a_keyword(update: ApiUpdate, old: Symbol, new: Symbol) -> str:
-    """Say why a note asks for more than another keyword: it shows another value."""
+    """Return why a note asks for more than another keyword, such as another value; empty if it does not."""
     values: dict[str, set[str]] = {}
     for shown in _spans(update.update_info):
         for node in ast.walk(shown):

@@ -1,16 +1,38 @@
-"""Which binding a name in a program means, by Python's rules of scope."""
+"""Which scope a name belongs to, by Python's rules.
+
+Finding and rewriting both use the scopes of this module. They ask it who owns a name; what the name stands for at one
+point of the program is kept beside the scopes by the finder (`find/flow.py`).
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from enum import Enum, auto
+from typing import Any
+
+
+class ScopeKind(Enum):
+    """What opens a scope."""
+
+    MODULE = auto()
+    CLASS = auto()
+    FUNCTION = auto()
+    """A function or a lambda."""
+    COMPREHENSION = auto()
+
+
+class Declaration(Enum):
+    """The statements that bind a name outside the scope they are in."""
+
+    GLOBAL = auto()
+    NONLOCAL = auto()
 
 
 @dataclass(frozen=True, eq=False)
 class Binding:
-    """One place that binds a name. `target` is the full name that an import binds; empty for everything else."""
+    """A place that binds a name. `target` is the full name that an import binds, and empty for everything else."""
 
     name: str
     node: ast.AST
@@ -20,211 +42,263 @@ class Binding:
 
 @dataclass(eq=False)
 class Scope:
-    """A module, class, function, lambda or comprehension, with what is bound in it."""
+    """A module, class, function, lambda or comprehension, with the names that it binds."""
 
-    kind: Literal["module", "class", "function", "comprehension"]
+    kind: ScopeKind
     parent: Scope | None
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
-    elsewhere: dict[str, Literal["global", "nonlocal"]] = field(default_factory=dict)
+    declared: dict[str, Declaration] = field(default_factory=dict)
+    module: Scope = field(init=False, repr=False)
+    outer: Scope | None = field(init=False, repr=False)
+    """The scope that is searched after this one: the nearest one around it that is not a class."""
 
-    def bind(self, binding: Binding) -> None:
-        """Take a binding here, or where a `global` or `nonlocal` statement says."""
-        scope = self
-        if self.elsewhere.get(binding.name) == "global":
-            scope = self.module()
-        elif self.elsewhere.get(binding.name) == "nonlocal" and self.parent is not None:
-            scope = self.parent.owner(binding.name) or self
-        scope.bindings.setdefault(binding.name, []).append(binding)
+    def __post_init__(self) -> None:  # noqa: D105
+        self.module = self if self.parent is None else self.parent.module
+        self.outer = self.parent
+        while self.outer is not None and self.outer.kind is ScopeKind.CLASS:
+            self.outer = self.outer.parent
 
-    def module(self) -> Scope:
-        """Return the outermost scope."""
-        return self if self.parent is None else self.parent.module()
+    def searched(self, name: str) -> Iterator[Scope]:
+        """Yield the scopes in which Python looks for a name that is used here, the innermost first."""
+        scope: Scope | None = self
+        while scope is not None:
+            if scope.declared and scope.declared.get(name) is Declaration.GLOBAL:
+                yield scope.module
+                return
+            yield scope
+            scope = scope.outer
 
     def owner(self, name: str) -> Scope | None:
-        """Return the scope whose binding a name means when it stands here; None for a builtin, or what a star import brings."""
-        if self.elsewhere.get(name) == "global":
-            module = self.module()
-            return module if name in module.bindings else None
-        if name in self.bindings:
+        """Return the scope that binds a name used here; None for a builtin or a name from a star import."""
+        return next((scope for scope in self.searched(name) if name in scope.bindings), None)
+
+    def binds_in(self, name: str) -> Scope:
+        """Return the scope in which an assignment to a name in this scope binds it."""
+        declaration = self.declared.get(name) if self.declared else None
+        if declaration is None:
             return self
-        above = self.parent
-        while above is not None and above.kind == "class":
-            above = above.parent
-        return above.owner(name) if above is not None else None
+        if declaration is Declaration.GLOBAL:
+            return self.module
+        return (self.outer.owner(name) if self.outer is not None else None) or self
+
+    def around_comprehensions(self) -> Scope:
+        """Return the scope in which `:=` binds: the innermost one that is not a comprehension."""
+        scope = self
+        while scope.kind is ScopeKind.COMPREHENSION and scope.parent is not None:
+            scope = scope.parent
+        return scope
+
+    def bind(self, binding: Binding) -> None:
+        """Add a binding to the scope that it belongs to."""
+        self.binds_in(binding.name).bindings.setdefault(binding.name, []).append(binding)
 
     def resolve(self, name: str) -> list[Binding]:
-        """Return every binding that a name may mean when it stands here.
+        """Return every binding that a name used here may mean.
 
-        In a class's body that is also what it means around the class: until the body binds it, Python looks there.
+        In a class body these include the bindings around the class: Python looks there until the body binds the name.
         """
         owner = self.owner(name)
         if owner is None:
             return []
         bound = owner.bindings[name]
-        if owner is self and self.kind == "class" and self.parent is not None:
-            return [*bound, *(one for one in self.parent.around(name) if one not in bound)]
+        if owner is self and self.kind is ScopeKind.CLASS and self.outer is not None:
+            return [*bound, *(binding for binding in self.outer.resolve(name) if binding not in bound)]
         return bound
 
-    def around(self, name: str) -> list[Binding]:
-        """Return what a name may mean in a scope that is opened here: the names of classes are not seen from within."""
-        scope = self
-        while scope.kind == "class" and scope.parent is not None:
-            scope = scope.parent
-        return scope.resolve(name)
 
+class Scopes:
+    """The scopes of a module.
 
-class _Reader(ast.NodeVisitor):
-    """Walks a module once."""
+    `of` maps a node to the scope that it stands in, `opened` maps a function, lambda, class or comprehension to the
+    scope that it opens. `names` are all bare names in the order of the text, `stars` the modules of star imports.
+    """
 
     def __init__(self, module: ast.Module) -> None:
-        self.module = Scope("module", None)
+        """Read a module once. Needs no recursion, so deeply nested expressions do no harm."""
+        self.module = Scope(ScopeKind.MODULE, None)
         self.of: dict[ast.AST, Scope] = {}
+        self.opened: dict[ast.AST, Scope] = {}
         self.names: list[ast.Name] = []
         self.stars: list[str] = []
-        self._scope = self.module
-        for statement in module.body:
-            self.visit(statement)
-
-    # --- what binds names ---
-
-    def visit(self, node: ast.AST) -> None:
-        self.of[node] = self._scope
-        super().visit(node)
-
-    def visit_Name(self, node: ast.Name) -> None:
-        self.names.append(node)
-        if not isinstance(node.ctx, ast.Load):
-            self._scope.bind(Binding(node.id, node))
-
-    def visit_Constant(self, node: ast.Constant) -> None:
-        pass
-
-    def visit_Import(self, node: ast.Import) -> None:
-        for alias in node.names:
-            self.of[alias] = self._scope
-            first = alias.name.partition(".")[0]
-            self._scope.bind(Binding(alias.asname or first, node, alias.name if alias.asname else first, alias))
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        module = "." * node.level + (node.module or "")
-        for alias in node.names:
-            self.of[alias] = self._scope
-            if alias.name == "*":
-                self.stars.append(module)
-                continue
-            self._scope.bind(Binding(alias.asname or alias.name, node, f"{module}.{alias.name}", alias))
-
-    def visit_Global(self, node: ast.Global) -> None:
-        self._scope.elsewhere.update(dict.fromkeys(node.names, "global"))
-
-    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
-        self._scope.elsewhere.update(dict.fromkeys(node.names, "nonlocal"))
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        if node.name:
-            self._scope.bind(Binding(node.name, node))
-        self.generic_visit(node)
-
-    def visit_MatchAs(self, node: ast.MatchAs) -> None:
-        if node.name:
-            self._scope.bind(Binding(node.name, node))
-        self.generic_visit(node)
-
-    def visit_MatchStar(self, node: ast.MatchStar) -> None:
-        if node.name:
-            self._scope.bind(Binding(node.name, node))
-
-    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
-        if node.rest:
-            self._scope.bind(Binding(node.rest, node))
-        self.generic_visit(node)
-
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
-        self.visit(node.value)
-        inner = self._scope
-        # Within a comprehension, `:=` binds in the function around it.
-        while self._scope.kind == "comprehension" and self._scope.parent is not None:
-            self._scope = self._scope.parent
-        self.visit(node.target)
-        self._scope = inner
-
-    # --- what opens a scope ---
-
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        self._scope.bind(Binding(node.name, node))
-        self._each(node.decorator_list)
-        self._arguments_outside(node.args)
-        if node.returns is not None:
-            self.visit(node.returns)
-        self._inside("function", node.body, node.args)
-
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        self._arguments_outside(node.args)
-        self._inside("function", [node.body], node.args)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        self._scope.bind(Binding(node.name, node))
-        self._each([*node.decorator_list, *node.bases, *node.keywords])
-        self._inside("class", node.body)
-
-    def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> None:
-        self._comprehension(node.generators, [node.elt])
-
-    visit_SetComp = visit_ListComp  # noqa: N815
-    visit_GeneratorExp = visit_ListComp  # noqa: N815
-
-    def visit_DictComp(self, node: ast.DictComp) -> None:
-        self._comprehension(node.generators, [node.key, node.value])
-
-    def _comprehension(self, generators: list[ast.comprehension], results: list[ast.expr]) -> None:
-        self.visit(generators[0].iter)
-        first = generators[0]
-        rest: list[ast.AST] = [first.target, *first.ifs]
-        self._inside("comprehension", [*rest, *generators[1:], *results])
-
-    def _arguments_outside(self, arguments: ast.arguments) -> None:
-        """Visit what the scope around a function computes: defaults and annotations."""
-        self._each([*arguments.defaults, *(one for one in arguments.kw_defaults if one is not None)])
-        for one in _all_arguments(arguments):
-            if one.annotation is not None:
-                self.visit(one.annotation)
-
-    def _inside(
-        self, kind: Literal["class", "function", "comprehension"], body: Iterable[ast.AST], arguments: ast.arguments | None = None
-    ) -> None:  # fmt: skip
-        self._scope = Scope(kind, self._scope)
-        for one in _all_arguments(arguments) if arguments is not None else ():
-            self._scope.bind(Binding(one.arg, one))
-        body = list(body)
-        for statement in body:
-            # A `global` statement holds for the whole function, whatever stands before it.
-            self._declare(statement)
-        self._each(body)
-        assert self._scope.parent is not None
-        self._scope = self._scope.parent
-
-    def _declare(self, node: ast.AST) -> None:
-        if isinstance(node, ast.Global | ast.Nonlocal):
-            self.visit(node)
-        elif isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            for child in ast.iter_child_nodes(node):
-                self._declare(child)
-
-    def _each(self, nodes: Iterable[ast.AST]) -> None:
-        for node in nodes:
-            self.visit(node)
-
-
-class Scopes(_Reader):
-    """The scopes of a module: `of` has the scope that each node stands in, `stars` the modules of star imports."""
+        self._readers: dict[type[ast.AST], Callable[[Any, Scope], _Pending]] = {
+            ast.Name: self._name, ast.Constant: self._leaf, ast.Import: self._import, ast.ImportFrom: self._import_from,
+            ast.Global: self._global, ast.Nonlocal: self._nonlocal, ast.ExceptHandler: self._named, ast.MatchAs: self._named,
+            ast.MatchStar: self._named, ast.MatchMapping: self._mapping, ast.NamedExpr: self._walrus,
+            ast.FunctionDef: self._function, ast.AsyncFunctionDef: self._function, ast.Lambda: self._lambda,
+            ast.ClassDef: self._class, ast.ListComp: self._comprehension, ast.SetComp: self._comprehension,
+            ast.GeneratorExp: self._comprehension, ast.DictComp: self._comprehension,
+        }  # fmt: skip
+        self._read(module.body, self.module)
 
     def uses(self, binding: Binding) -> list[ast.Name]:
         """Return the bare names that mean this binding, whether they read, set or delete it."""
         return [name for name in self.names if name.id == binding.name and binding in self.of[name].resolve(name.id)]
 
+    def all_scopes(self) -> list[Scope]:
+        """Return every scope, the module's first."""
+        return [self.module, *self.opened.values()]
 
-def _all_arguments(arguments: ast.arguments) -> list[ast.arg]:
-    extra = [one for one in (arguments.vararg, arguments.kwarg) if one is not None]
+    def opened_by(self, node: ast.expr, scope: Scope) -> Scope:
+        """Return the scope that an expression opens.
+
+        The scopes of an expression that is not in the module's tree, such as a quoted annotation, are read now;
+        `scope` is the scope that it stands in.
+        """
+        if node not in self.opened:
+            self._read([node], scope)
+        return self.opened[node]
+
+    def _read(self, nodes: Iterable[ast.AST], scope: Scope) -> None:
+        of, readers = self.of, self._readers
+        pending = _within(nodes, scope)[::-1]
+        while pending:
+            node, scope = pending.pop()
+            of[node] = scope
+            reader = readers.get(type(node))
+            if reader is not None:
+                pending.extend(reversed(reader(node, scope)))
+            else:
+                pending.extend([(child, scope) for child in reversed(_children(node))])
+
+    # --- what binds names ---
+
+    def _leaf(self, node: ast.AST, scope: Scope) -> _Pending:
+        return ()
+
+    def _name(self, node: ast.Name, scope: Scope) -> _Pending:
+        self.names.append(node)
+        if not isinstance(node.ctx, ast.Load):
+            scope.bind(Binding(node.id, node))
+        return ()
+
+    def _import(self, node: ast.Import, scope: Scope) -> _Pending:
+        for alias in node.names:
+            self.of[alias] = scope
+            first = alias.name.partition(".")[0]
+            scope.bind(Binding(alias.asname or first, node, alias.name if alias.asname else first, alias))
+        return ()
+
+    def _import_from(self, node: ast.ImportFrom, scope: Scope) -> _Pending:
+        module = "." * node.level + (node.module or "")
+        for alias in node.names:
+            self.of[alias] = scope
+            if alias.name == "*":
+                self.stars.append(module)
+            else:
+                scope.bind(Binding(alias.asname or alias.name, node, f"{module}.{alias.name}", alias))
+        return ()
+
+    def _global(self, node: ast.Global, scope: Scope) -> _Pending:
+        scope.declared.update(dict.fromkeys(node.names, Declaration.GLOBAL))
+        return ()
+
+    def _nonlocal(self, node: ast.Nonlocal, scope: Scope) -> _Pending:
+        scope.declared.update(dict.fromkeys(node.names, Declaration.NONLOCAL))
+        return ()
+
+    def _named(self, node: ast.ExceptHandler | ast.MatchAs | ast.MatchStar, scope: Scope) -> _Pending:
+        if node.name:
+            scope.bind(Binding(node.name, node))
+        return _within(_children(node), scope)
+
+    def _mapping(self, node: ast.MatchMapping, scope: Scope) -> _Pending:
+        if node.rest:
+            scope.bind(Binding(node.rest, node))
+        return _within(_children(node), scope)
+
+    def _walrus(self, node: ast.NamedExpr, scope: Scope) -> _Pending:
+        return [(node.value, scope), (node.target, scope.around_comprehensions())]
+
+    # --- what opens a scope ---
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> _Pending:
+        scope.bind(Binding(node.name, node))
+        outside = [*node.decorator_list, *_outside(node.args), *([node.returns] if node.returns else [])]
+        return [*_within(outside, scope), *self._opened(node, ScopeKind.FUNCTION, scope, node.body, node.args)]
+
+    def _lambda(self, node: ast.Lambda, scope: Scope) -> _Pending:
+        inside = self._opened(node, ScopeKind.FUNCTION, scope, [node.body], node.args)
+        return [*_within(_outside(node.args), scope), *inside]
+
+    def _class(self, node: ast.ClassDef, scope: Scope) -> _Pending:
+        scope.bind(Binding(node.name, node))
+        outside = [*node.decorator_list, *node.bases, *node.keywords]
+        return [*_within(outside, scope), *self._opened(node, ScopeKind.CLASS, scope, node.body)]
+
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, scope: Scope
+    ) -> _Pending:
+        first, *others = node.generators
+        results = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        inside = self._opened(node, ScopeKind.COMPREHENSION, scope, [first.target, *first.ifs, *others, *results])
+        # What the first loop runs over is evaluated outside.
+        return [(first.iter, scope), *inside]
+
+    def _opened(
+        self, node: ast.AST, kind: ScopeKind, parent: Scope, body: Sequence[ast.AST], arguments: ast.arguments | None = None
+    ) -> _Pending:  # fmt: skip
+        scope = self.opened[node] = Scope(kind, parent)
+        for argument in all_arguments(arguments) if arguments is not None else ():
+            scope.bind(Binding(argument.arg, argument))
+        # A declaration holds for the whole body, including what stands before it.
+        for declaration in _declarations(body):
+            self._readers[type(declaration)](declaration, scope)
+        return _within(body, scope)
+
+
+_Pending = Sequence[tuple[ast.AST, Scope]]
+"""Nodes that remain to be read, in the order of the text, each with its scope."""
+_NO_CHILDREN = frozenset(
+    {"ctx", "op", "ops", "id", "attr", "arg", "names", "rest", "kwd_attrs", "type_comment", "type_params", "is_async"}
+)  # fmt: skip
+"""Fields in which no node stands that has a scope of its own to be in."""
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {
+    kind: tuple(name for name in kind._fields if name not in _NO_CHILDREN)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    """Return the nodes directly below a node, without operators and contexts."""
+    found: list[ast.AST] = []
+    for name in _FIELDS[type(node)]:
+        value = getattr(node, name, None)
+        if type(value) is list:
+            found += [child for child in value if isinstance(child, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
+
+
+def _within(nodes: Iterable[ast.AST], scope: Scope) -> list[tuple[ast.AST, Scope]]:
+    return [(node, scope) for node in nodes]
+
+
+def _declarations(body: Iterable[ast.AST]) -> Iterator[ast.Global | ast.Nonlocal]:
+    """Yield the `global` and `nonlocal` statements of a body, without those of the functions and classes in it."""
+    for node in body:
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            yield node
+        elif isinstance(node, _BLOCKS):
+            yield from _declarations(_children(node))
+
+
+_BLOCKS = (
+    ast.If | ast.For | ast.AsyncFor | ast.While | ast.With | ast.AsyncWith | ast.Try | ast.TryStar | ast.ExceptHandler | ast.Match
+    | ast.match_case
+)  # fmt: skip
+"""Statements, and parts of them, that hold statements and open no scope."""
+
+
+def _outside(arguments: ast.arguments) -> list[ast.AST]:
+    """Return what the scope around a function evaluates: defaults and annotations."""
+    defaults = [*arguments.defaults, *arguments.kw_defaults]
+    annotations = [argument.annotation for argument in all_arguments(arguments)]
+    return [node for node in (*defaults, *annotations) if node is not None]
+
+
+def all_arguments(arguments: ast.arguments) -> list[ast.arg]:
+    """Return all parameters of a function, `*args` and `**kwargs` last."""
+    extra = [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
     return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, *extra]

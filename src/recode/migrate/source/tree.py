@@ -8,20 +8,22 @@ import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
+from recode.migrate.source.scopes import Scopes
 from recode.source import parse_quietly
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MODULE = re.compile(r"from[ \t]+([\w.]+)")
 
 Named: TypeAlias = ast.Attribute | ast.Name | ast.alias | ast.keyword | ast.ImportFrom
-"""What a name in a program can stand for: the last part of a chain, a bare name, an import, a keyword of a call, an import's module."""
+"""Nodes that names belong to: the last part of a chain, a bare name, an import, a keyword argument, an import's module."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A name in the text: `start` and `end` are those of its last part, `node` is what it belongs to."""
+    """A name in a program: `start` and `end` are the offsets of its last part, `node` is the node that it belongs to."""
 
     start: int
     end: int
@@ -39,18 +41,32 @@ class Tree:
         """
         self.text = text
         self.module = parse_quietly(text)
-        self.starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
         self._ascii = text.isascii()
-        self.parents: dict[ast.AST, ast.AST] = {}
-        self.nodes: list[ast.AST] = []
-        for node in ast.walk(self.module):
-            self.nodes.append(node)
-            for child in ast.iter_child_nodes(node):
-                self.parents[child] = node
-        self._places: dict[int, list[Place]] | None = None
+
+    # Finding needs the nodes alone, so the rest is computed when it is first asked for.
+
+    @cached_property
+    def scopes(self) -> Scopes:
+        """Which scope each name belongs to."""
+        return Scopes(self.module)
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The offset at which each line starts."""
+        return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes, in the order of `ast.walk`."""
+        return list(ast.walk(self.module))
+
+    @cached_property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        """Each node's parent; the module has none."""
+        return {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
 
     def offset(self, line: int, column: int) -> int:
-        """Return the offset of a line (from 1) and a column in UTF-8 bytes (from 0), which is how trees count."""
+        """Return the offset of a line (from 1) and a column in UTF-8 bytes (from 0), as nodes count them."""
         start = self.starts[line - 1]
         if self._ascii:
             return start + column
@@ -62,7 +78,7 @@ class Tree:
         return bisect.bisect_right(self.starts, offset)
 
     def span(self, node: ast.AST) -> tuple[int, int]:
-        """Return where a node stands; of a decorated definition, with its decorators."""
+        """Return the offsets at which a node starts and ends; a decorated definition starts with its decorators."""
         line, column = node.lineno, node.col_offset  # type: ignore[attr-defined]
         decorators = getattr(node, "decorator_list", None)
         if decorators:
@@ -86,26 +102,30 @@ class Tree:
 
     def statement(self, node: ast.AST) -> ast.stmt:
         """Return the innermost statement that a node is in, or itself."""
-        for one in (node, *self.above(node)):
-            if isinstance(one, ast.stmt):
-                return one
+        for candidate in (node, *self.above(node)):
+            if isinstance(candidate, ast.stmt):
+                return candidate
         raise ValueError("a node outside any statement")
 
     def place(self, start: int, end: int) -> Place | None:
-        """Return the name that ends at `end`: given either its whole chain or its last part alone; None where no name does.
+        """Return the name that ends at `end`; None where no name does.
 
-        A keyword, and an imported name that is then called otherwise, end where the name itself ends.
+        `start` is where its last part or its whole chain starts. Of a keyword argument, and of an imported name with
+        `as`, only the name itself counts.
         """
-        if self._places is None:
-            self._places = {}
-            for place in self._named():
-                self._places.setdefault(place.end, []).append(place)
         for place in self._places.get(end, []):
-            # An attribute's chain begins before its last part; of an import, the path's.
+            # A chain or an imported path begins before its last part.
             first = self.span(place.node)[0]
             if first <= start <= place.start:
                 return place
         return None
+
+    @cached_property
+    def _places(self) -> dict[int, list[Place]]:
+        found: dict[int, list[Place]] = {}
+        for place in self._named():
+            found.setdefault(place.end, []).append(place)
+        return found
 
     def _named(self) -> Iterator[Place]:
         for node in self.nodes:
@@ -139,12 +159,12 @@ class Tree:
 
 @functools.lru_cache(maxsize=256)
 def parsed(text: str) -> Tree:
-    """Return the tree of a program; the last ones are kept. Raises as `Tree` does."""
+    """Return the tree of a program that is no file, such as one with edits; the last ones are kept. Raises as `Tree` does."""
     return Tree(text)
 
 
 def chain(node: ast.expr) -> tuple[ast.expr, list[str]]:
-    """Return what an attribute chain begins with, and the names that follow: `np.core.records` is `np` and two names."""
+    """Return the root of an attribute chain and the names that follow: for `np.core.records`, `np` and two names."""
     names: list[str] = []
     while isinstance(node, ast.Attribute):
         names.append(node.attr)

@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from recode import prompts
 from recode.records import ApiUpdate
+from recode.symbol import Symbol
 
 PAD, END, ROLE_TOKENS = "<|pad|>", "<|end|>", ("<|system|>", "<|user|>", "<|assistant|>")
 _PIECES = Regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+(?:\.[0-9]+)?|\n *|_+|[^A-Za-z0-9_\n]+")
@@ -26,7 +27,7 @@ _CHAT_TEMPLATE = (
 def _fixed_phrases() -> list[str]:
     """Return the parts of the prompt template between its fields, and the tags of a response."""
     update = ApiUpdate(
-        family_id="", library="\0", old_version="", new_version="\0", kind="renamed", old_symbol="", new_symbol="",
+        family_id="", library="\0", old_version="", new_version="\0", kind="renamed", old_symbol=Symbol(), new_symbol=Symbol(),
         description="", update_info="\0",
     )  # fmt: skip
     parts = prompts.user_message(update, "\0").split("\0")

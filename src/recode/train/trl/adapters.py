@@ -69,7 +69,7 @@ def load_base(recipe: SftRecipe | PolicyRecipe) -> tuple[Any, Any]:
 def _load_four_bit(recipe: SftRecipe | PolicyRecipe) -> tuple[Any, Any]:
     if find_spec("bitsandbytes") is None:
         raise MissingExtraError(
-            "adapter.four_bit needs bitsandbytes; install it with `pip install -e '.[qlora]'`, or leave the key out"
+            "adapter.four_bit needs bitsandbytes; install it with `pip install 'recode-rl[qlora]'`, or leave the key out"
         )
     from accelerate import PartialState
     from transformers import BitsAndBytesConfig

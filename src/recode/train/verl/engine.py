@@ -255,4 +255,4 @@ def need_verl() -> None:
         MissingExtraError: it is not.
     """
     if find_spec("verl") is None:
-        raise MissingExtraError("--engine verl needs verl and vLLM; install them with `pip install -e '.[verl]'`")
+        raise MissingExtraError("--engine verl needs verl and vLLM; install them with `pip install 'recode-rl[verl]'`")

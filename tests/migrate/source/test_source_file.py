@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from recode.migrate.pipeline import Asked, migrate_project
-from recode.migrate.source.documents import read_document
+from recode.migrate.pipeline import rewrite_project
+from recode.migrate.result import MigrateOptions, Upgrade
 from recode.migrate.source.edits import Edit
+from recode.migrate.source.source_file import read_source
 from tests.migrate.migration_corpus import UPDATES
 
 CELLS: list[dict[str, Any]] = [
@@ -43,7 +44,7 @@ def write_notebook(path: Path, **layout: Any) -> bytes:
 )
 def test_a_notebook_is_migrated_in_place(tmp_path: Path, layout: dict[str, Any]) -> None:
     before = write_notebook(tmp_path / "n.ipynb", **layout)
-    result = migrate_project(tmp_path, Asked(library="numpy", old="1.26.4", new="2.4.6", environments=False), UPDATES)
+    result = rewrite_project(tmp_path, Upgrade("numpy", "1.26.4", "2.4.6"), MigrateOptions(environments=False), UPDATES)
     (file,) = result.files()
     cells = json.loads(file.new)["cells"]
     sources = [source if isinstance(source := cell["source"], str) else "".join(source) for cell in cells]
@@ -57,7 +58,7 @@ def test_a_notebook_is_migrated_in_place(tmp_path: Path, layout: dict[str, Any])
 
 def test_an_added_line_becomes_a_string_of_its_own(tmp_path: Path) -> None:
     write_notebook(tmp_path / "n.ipynb", indent=1)
-    document = read_document(tmp_path, Path("n.ipynb"))
+    document = read_source(tmp_path, Path("n.ipynb"))
     at = document.offset(2, 19, 0)
     new = document.encoded([Edit(at, at, "\nimport os  # ä")])
     assert json.loads(new)["cells"][0]["source"] == [
@@ -68,7 +69,7 @@ def test_an_added_line_becomes_a_string_of_its_own(tmp_path: Path) -> None:
 
 def test_places_are_those_of_the_cell(tmp_path: Path) -> None:
     write_notebook(tmp_path / "n.ipynb", indent=1)
-    document = read_document(tmp_path, Path("n.ipynb"))
+    document = read_source(tmp_path, Path("n.ipynb"))
     at = document.offset(2, 8, 2)
     assert document.program[at : at + 4] == "in1d"
     with pytest.raises(ValueError, match="no code cell"):
@@ -79,7 +80,7 @@ def test_a_cell_that_does_not_parse_leaves_the_others_to_be_migrated(tmp_path: P
     sources = ["import numpy as np\n", "what is (this\n", "  %time\nx = np.in1d(1, 2)\n"]
     cells = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": source} for source in sources]
     (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
-    result = migrate_project(tmp_path, Asked(library="numpy", old="1.26.4", new="2.4.6", environments=False), UPDATES)
+    result = rewrite_project(tmp_path, Upgrade("numpy", "1.26.4", "2.4.6"), MigrateOptions(environments=False), UPDATES)
     (file,) = result.files()
     made = [cell["source"] for cell in json.loads(file.new)["cells"]]
     assert made == [*sources[:2], sources[2].replace("in1d", "isin")]

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from recode.errors import RecodeError
+from recode.evaluate.judging.judge_pool import Judges
 from recode.evaluate.judging.migrations import batches, evaluate
-from recode.evaluate.judging.parallel import Judges
 from recode.invent import generate
 from recode.models import load
 
@@ -56,7 +56,7 @@ def test_a_process_that_is_ended_from_outside_is_one_error_line(tiny_model: Path
 
 def test_the_processes_end_when_their_maker_is_killed(tiny_model: Path) -> None:
     code = (
-        "from recode.evaluate.judging.parallel import Judges, _load\n"
+        "from recode.evaluate.judging.judge_pool import Judges, _load\n"
         "if __name__ == '__main__':\n"
         "    import os, time\n"
         "    with Judges(2) as judges:\n"

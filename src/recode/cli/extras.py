@@ -1,0 +1,24 @@
+"""The optional parts of the installation: which extra brings which modules."""
+
+from __future__ import annotations
+
+EXTRAS = {
+    "train": ("torch", "transformers", "trl", "datasets", "peft", "accelerate", "tensorboard", "scipy"),
+    "report": ("matplotlib",),
+    "data": ("uv",),
+}
+"""Each extra that `recode doctor` checks, and the modules it installs."""
+
+_ALSO = {"tokenizers": "train", "safetensors": "train", "huggingface_hub": "train", "numpy": "train"}
+"""Modules that an extra's packages bring along."""
+
+
+def extra_of(module: str) -> str | None:
+    """Return the extra that installs a module, or None for a module that belongs to none."""
+    top = module.partition(".")[0]
+    return next((extra for extra, modules in EXTRAS.items() if top in modules), _ALSO.get(top))
+
+
+def install_command(extra: str) -> str:
+    """Return the command that adds an extra; it works in a checkout as well, where ReCode is already installed."""
+    return f"pip install 'recode-rl[{extra}]'"

@@ -1,0 +1,118 @@
+"""Runs inside the process of the user's tests: records which test evaluated which watched expression, and how each test ended.
+
+The file is copied beside the tests and imports only the standard library. pytest loads it as a plugin; every other Python
+process of the command loads it through a one-line `sitecustomize`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import sys
+import threading
+from typing import Any
+
+_NO_TEST = ""
+"""Used while no test is running: for what modules do when they are imported, and for scripts."""
+_Spot = tuple[int, int, int, int]
+"""Line, column, last line and end column of an expression or statement."""
+_reached: dict[tuple[str, _Spot], set[str]] = {}
+_outcomes: dict[str, str] = {}
+_watched: dict[str, list[_Spot]] = {}
+_files: dict[str, tuple[str, list[_Spot]]] = {}
+_tracers: dict[tuple[str, Any, bytes], _CodeTracer | None] = {}
+"""By file, code object and its table of positions. Code objects of different files or columns can be equal."""
+
+
+def _start() -> None:
+    out = os.environ.get("RECODE_TRACE_OUT")
+    if not out:
+        return
+    with open(os.environ["RECODE_TRACE_WATCH"], encoding="utf-8") as file:  # noqa: PTH123
+        _watched.update({name: [tuple(spot) for spot in spots] for name, spots in json.load(file).items()})
+    atexit.register(_write, out)
+    # Older Pythons do not record where in a line an instruction stands.
+    if _watched and sys.version_info >= (3, 11):
+        threading.settrace(_on_call)
+        sys.settrace(_on_call)
+
+
+def _on_call(frame: Any, event: str, argument: Any) -> Any:
+    code = frame.f_code
+    file = _files.get(code.co_filename)
+    if file is None:
+        path = os.path.abspath(code.co_filename)  # noqa: PTH100
+        file = _files[code.co_filename] = path, _watched.get(path, [])
+    path, spots = file
+    if not spots:
+        return None
+    key = code.co_filename, code, code.co_linetable
+    if key not in _tracers:
+        table = _completing_instructions(code, spots)
+        _tracers[key] = _CodeTracer(path, *table) if table[0] else None
+    tracer = _tracers[key]
+    if tracer is None:
+        return None
+    frame.f_trace_opcodes = frame.f_lineno in tracer.lines
+    return tracer.on_event
+
+
+def _completing_instructions(code: Any, spots: list[_Spot]) -> tuple[dict[int, list[_Spot]], set[int]]:
+    """Return which instructions of a code object complete a watched expression, and their lines.
+
+    An instruction completes an expression if it stands in it and ends where it ends.
+    """
+    table: dict[int, list[_Spot]] = {}
+    lines = set()
+    for number, (line, end_line, column, end_column) in enumerate(code.co_positions()):
+        if line is None or column is None:
+            continue
+        completed = [spot for spot in spots if spot[2:] == (end_line, end_column) and spot[:2] <= (line, column)]
+        if completed:
+            table[2 * number] = completed
+            lines.add(line)
+    return table, lines
+
+
+class _CodeTracer:
+    """The trace function of one code object's frames."""
+
+    def __init__(self, path: str, table: dict[int, list[_Spot]], lines: set[int]) -> None:
+        self.path, self.table, self.lines = path, table, lines
+
+    def on_event(self, frame: Any, event: str, argument: Any) -> Any:
+        if event == "line":
+            # Instructions are traced on the watched lines only, so everything else runs as fast as under any tracer.
+            frame.f_trace_opcodes = frame.f_lineno in self.lines
+        elif event == "opcode" and (completed := self.table.get(frame.f_lasti)):
+            test = os.environ.get("PYTEST_CURRENT_TEST", _NO_TEST).rpartition(" (")[0]
+            for spot in completed:
+                _reached.setdefault((self.path, spot), set()).add(test)
+        return self.on_event
+
+
+def _write(out: str) -> None:
+    sys.settrace(None)
+    reached = [[path, spot, sorted(tests)] for (path, spot), tests in _reached.items()]
+    try:
+        with open(os.path.join(out, f"{os.getpid()}.json"), "w", encoding="utf-8") as file:  # noqa: PTH118, PTH123
+            json.dump({"reached": reached, "outcomes": _outcomes}, file)
+    except OSError:
+        pass
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    """Record how a test ended; a failure of any of its phases counts."""
+    counts = report.outcome != "passed" or (report.when == "call" and report.nodeid not in _outcomes)
+    if counts and _outcomes.get(report.nodeid) != "failed":
+        _outcomes[report.nodeid] = report.outcome
+
+
+def pytest_collectreport(report: Any) -> None:
+    """Record a file that pytest could not import."""
+    if report.outcome == "failed":
+        _outcomes[f"collecting {report.nodeid}"] = "failed"
+
+
+_start()

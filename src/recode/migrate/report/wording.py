@@ -1,0 +1,67 @@
+"""The sentences for every reason, and for what became of a place; nothing else decides by them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from recode.migrate.result import MigrateOptions
+from recode.migrate.rewrite.changes import Change, LeftAlone, Reason
+
+
+class PlaceOutcome(StrEnum):
+    """What became of a place, in the order of reports: the best first."""
+
+    PROVEN = "proven"
+    CHECKED_BY_NAME = "checked by name"
+    BY_NOTE_ALONE = "by the note alone"
+    UNPROVEN = "unproven"
+    REFUTED = "refuted"
+    GUARDED = "guarded"
+    LEFT_ALONE = "left alone"
+
+
+NEEDS_ATTENTION = frozenset({PlaceOutcome.LEFT_ALONE, PlaceOutcome.UNPROVEN, PlaceOutcome.REFUTED})
+"""The outcomes with which a person has to look at the place."""
+
+_SENTENCES = {
+    Reason.GUARDED: "guarded: the code around it tells releases apart",
+    Reason.UNREADABLE: "",
+    Reason.UNPARSABLE: "the file does not parse with this Python",
+    Reason.TOO_DEEP: "nested too deeply",
+    Reason.NO_NAME: "no name of the program stands there (it is within a string, or split over lines)",
+    Reason.NO_RULE: "",
+    Reason.RENAME_REFUSED: "",
+    Reason.CONFLICT: "another change touches the same place; run again after it",
+    Reason.BREAKS_THE_FILE: "the file would not parse with the change",
+    Reason.NAME_MISSING: "",
+    Reason.FAILING_TEST: "a test that reaches the rewriting ends differently than before",
+    Reason.REFUTED: "refuted by a test",
+    Reason.UNPROVEN: "nothing proves the rewriting",
+    Reason.NOT_TAKEN: "not taken",
+}
+"""What each reason says; empty where its detail says it all."""
+_A_MODEL_MAY_HELP = frozenset({Reason.NO_RULE, Reason.RENAME_REFUSED})
+
+
+def outcome_of_change(change: Change) -> PlaceOutcome:
+    """Return the outcome of the places of a change that is made."""
+    return PlaceOutcome(change.evidence.value)
+
+
+def outcome_of_left(place: LeftAlone) -> PlaceOutcome:
+    """Return the outcome of a place that is left alone; a rewriting with too little evidence gives its own."""
+    if place.reason is Reason.GUARDED:
+        return PlaceOutcome.GUARDED
+    if place.tried is None or place.tried.offered:
+        return PlaceOutcome.LEFT_ALONE
+    return PlaceOutcome(place.tried.evidence.value)
+
+
+def reason_text(place: LeftAlone, options: MigrateOptions) -> str:
+    """Return why a place is left alone, as one line."""
+    text = ": ".join(part for part in (_SENTENCES[place.reason], place.detail) if part)
+    if place.model_detail:
+        text += f"; the model's rewritings were not taken: {place.model_detail}"
+    elif place.reason in _A_MODEL_MAY_HELP and not options.uses_model:
+        text += "; name a model (--model or --endpoint) to have it rewritten"
+    return text

@@ -1,0 +1,174 @@
+"""What a migration is asked to do, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recode.migrate.find.findings import ScanResult
+from recode.migrate.find.scan import CONFIDENCE
+from recode.migrate.project.writing import patch_of, refuse_dirty, refuse_unsaved, write_all
+from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Method, Reason, rewritten_files
+from recode.migrate.source.edits import overlap
+from recode.migrate.source.patch import Rewritten
+from recode.migrate.source.source_file import SourceFile
+
+if TYPE_CHECKING:
+    from recode.migrate.prove.proof import Proof
+
+SAMPLES = 4
+"""Rewritings that a model is asked for at each place."""
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """A library, the release that a project comes from, and the release it moves to."""
+
+    library: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class MigrateOptions:
+    """How a migration is made.
+
+    Attributes:
+        model: a model folder, a hub name, or the model's name at the endpoint; None: renames by rule only.
+        endpoint: an OpenAI-compatible server; None: the model is loaded here.
+        samples: rewritings to ask the model for at each place.
+        seed: of sampling.
+        tests: a shell command that runs the project's tests; None: nothing is run.
+        test_seconds: wall time of one run of the tests.
+        old_requires: further requirements of the environment of the old release.
+        new_requires: further requirements of the environment of the new release.
+        environments: False builds no environment, so that new names are not checked and no tests run.
+        confidence: findings with a lower confidence (0 to 1) are left out.
+    """
+
+    model: str | None = None
+    endpoint: str | None = None
+    samples: int = SAMPLES
+    seed: int = 0
+    tests: str | None = None
+    test_seconds: float = 600.0
+    old_requires: tuple[str, ...] = ()
+    new_requires: tuple[str, ...] = ()
+    environments: bool = True
+    confidence: float = CONFIDENCE
+
+    @property
+    def uses_model(self) -> bool:
+        """Whether a model is asked for rewritings."""
+        return bool(self.model or self.endpoint)
+
+
+@dataclass
+class MigrationResult:
+    """What became of every finding, and what the test runs showed.
+
+    Attributes:
+        root: the folder that all paths are relative to.
+        upgrade: the library and its two releases.
+        options: how the migration was made.
+        scanned: the findings, and what was read.
+        changes: the changes with evidence.
+        left: the findings whose code stays as it is.
+        proof: the runs of the tests; None where none were made.
+        sources: the files as they were read.
+        remarks: what the user should know besides, such as an environment that could not be built.
+    """
+
+    root: Path
+    upgrade: Upgrade
+    options: MigrateOptions
+    scanned: ScanResult
+    changes: list[Change] = field(default_factory=list)
+    left: list[LeftAlone] = field(default_factory=list)
+    proof: Proof | None = None
+    sources: dict[Path, SourceFile] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def offered(self) -> list[Change]:
+        """The changes with enough evidence for the diff, in the order of the files."""
+        return [change for change in self.changes if change.offered]
+
+    @property
+    def done(self) -> bool:
+        """Whether no place that breaks is left alone, except where the code itself handles both releases."""
+        return not any(place.finding.status == "breaks" and place.reason is not Reason.GUARDED for place in self.left)
+
+    @property
+    def model_wrote(self) -> bool:
+        """Whether a model wrote any of the rewritings, taken or not."""
+        tried = [place.tried for place in self.left if place.tried is not None]
+        return any(change.method is Method.MODEL for change in (*self.changes, *tried))
+
+    def files(self, changes: Iterable[Change] | None = None) -> list[Rewritten]:
+        """Return the files that changes make, in the order of their paths; by default the offered changes."""
+        made = rewritten_files(self.sources, self.offered if changes is None else changes)
+        return [made[path] for path in sorted(made)]
+
+    def with_unproven(self) -> list[Change]:
+        """Return the offered changes and those unproven ones that touch none of them."""
+        taken = self.offered
+        for place in self.left:
+            change = place.tried
+            if change is not None and change.evidence is EvidenceLevel.UNPROVEN and not _conflicts(change, taken):
+                taken.append(change)
+        return taken
+
+    def settled(self, taken: Sequence[Change]) -> MigrationResult:
+        """Return the result in which exactly these changes are made, and everything else is left alone."""
+        done = {finding for change in taken for finding in change.findings}
+        left = [place for place in self.left if place.finding not in done]
+        left += [
+            LeftAlone(finding, Reason.NOT_TAKEN, tried=change)
+            for change in self.changes
+            for finding in change.findings
+            if finding not in done
+        ]
+        result = replace(self, changes=list(taken), left=left)
+        result.sort()
+        return result
+
+    def sort(self) -> None:
+        """Put changes and places into the order of files and lines."""
+        self.changes.sort(key=lambda change: (change.file.as_posix(), change.edits[0].start if change.edits else 0))
+        self.left.sort(key=lambda place: (place.finding.file.as_posix(), place.finding.cell or 0, place.finding.line))
+
+    def patch(self) -> bytes:
+        """Return the offered changes as one patch for `git apply`, from the top of the repository around the root.
+
+        Without a repository the paths are relative to the root. Empty where nothing changes.
+
+        Raises:
+            RecodeError: the root lies outside its repository by a link.
+        """
+        return patch_of(self.root, self.files())
+
+    def write(self, *, allow_dirty: bool = False) -> list[Path]:
+        """Change the project's files and return their paths, relative to the root.
+
+        Each file is replaced atomically. What git could not bring back is refused first.
+
+        Args:
+            allow_dirty: write over uncommitted changes, and files that git does not have.
+
+        Raises:
+            RecodeError: git could not bring back a file; a file changed since it was read, or cannot be written.
+        """
+        files = self.files()
+        paths = [file.path for file in files]
+        if not allow_dirty:
+            refuse_dirty(self.root)
+            refuse_unsaved(self.root, paths)
+        write_all(self.root, files)
+        return paths
+
+
+def _conflicts(change: Change, taken: Sequence[Change]) -> bool:
+    return any(other is change or (other.file == change.file and overlap(other.edits, change.edits)) for other in taken)
