@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?= $(if $(HAS_GPU),,https://download.pytorch.org/whl/cpu)
 TORCH_FLAGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: setup sandbox quickstart test test-network test-slow lint format benchmark clean
+.PHONY: setup sandbox quickstart test test-wheel test-network test-slow lint format benchmark clean
 
 setup: $(VENV)/.ready
 
@@ -36,7 +36,11 @@ test: setup sandbox
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --cov=recode
+
+# Builds the wheel and uses it from an empty folder.
+test-wheel: setup sandbox
+	$(BIN)/pytest -m slow tests/test_wheel.py
 
 test-network: setup
 	$(BIN)/pytest -m network

@@ -24,8 +24,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from recode.collect.collector import Asked, collect
-from recode.collect.join.families import Finding
+from recode.collect.collector import CollectRequest, collect
+from recode.collect.join.families import UpdateFamily
 
 HERE = Path(__file__).parent / "breaking_changes"
 SAMPLE = 8
@@ -52,43 +52,43 @@ def same_kind(listed: str, found: str) -> bool:
     return listed == found or any(listed in group and found in group for group in (GONE, PARAMETER_GONE))
 
 
-def matches(kind: str, symbol: str, finding: Finding) -> bool:
+def matches(kind: str, symbol: str, family: UpdateFamily) -> bool:
     path, parameters = parts(symbol)
-    for other in (finding.update.old_symbol, *finding.also):
+    for other in (family.update.old_symbol, *family.also):
         other_path, other_parameters = parts(other)
-        if same_kind(kind, finding.update.kind) and same_path(path, other_path) and parameters <= other_parameters:
+        if same_kind(kind, family.update.kind) and same_path(path, other_path) and parameters <= other_parameters:
             return True
     return False
 
 
-def names_replacement(new: str, finding: Finding) -> bool:
+def names_replacement(new: str, family: UpdateFamily) -> bool:
     path, parameters = parts(new)
-    found, found_parameters = parts(finding.update.new_symbol)
-    if parameters and finding.also:
+    found, found_parameters = parts(family.update.new_symbol)
+    if parameters and family.also:
         return parameters <= found_parameters
     return bool(found) and found.rpartition(".")[2] == path.rpartition(".")[2] and parameters <= found_parameters
 
 
-def collected() -> dict[str, tuple[dict[str, Any], tuple[Finding, ...], float]]:
+def collected() -> dict[str, tuple[dict[str, Any], tuple[UpdateFamily, ...], float]]:
     results = {}
     for file in sorted(HERE.glob("*.toml")):
         listed = tomllib.loads(file.read_text(encoding="utf-8"))
-        asked = Asked(
+        request = CollectRequest(
             listed["library"], listed["old_version"], listed["new_version"], None, tuple(listed["old_requires"])
         )
-        done = collect(asked)
-        results[asked.library] = (listed, done.findings, done.seconds)
+        done = collect(request)
+        results[request.library] = (listed, done.families, done.seconds)
     return results
 
 
-def key(library: str, finding: Finding) -> str:
-    update = finding.update
+def key(library: str, family: UpdateFamily) -> str:
+    update = family.update
     return f"{library} {update.kind} {update.old_symbol} -> {update.new_symbol}"
 
 
-def sample(library: str, findings: Iterable[Finding]) -> list[Finding]:
-    groups: dict[str, list[Finding]] = defaultdict(list)
-    for one in sorted(findings, key=lambda one: hashlib.sha256(one.update.old_symbol.encode()).hexdigest()):
+def sample(library: str, families: Iterable[UpdateFamily]) -> list[UpdateFamily]:
+    groups: dict[str, list[UpdateFamily]] = defaultdict(list)
+    for one in sorted(families, key=lambda one: hashlib.sha256(one.update.old_symbol.encode()).hexdigest()):
         if len(groups[one.confidence]) < SAMPLE:
             groups[one.confidence].append(one)
     return [one for group in groups.values() for one in group]
@@ -100,11 +100,11 @@ def judged() -> dict[str, bool]:
     return {one["family"]: one["right"] for one in map(json.loads, lines)}
 
 
-def recall_table(results: dict[str, tuple[dict[str, Any], tuple[Finding, ...], float]], console: Console) -> None:
+def recall_table(results: dict[str, tuple[dict[str, Any], tuple[UpdateFamily, ...], float]], console: Console) -> None:
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for library, (listed, findings, _) in results.items():
+    for library, (listed, families, _) in results.items():
         for kind, old, new in listed["changes"]:
-            hits = [one for one in findings if matches(kind, old, one)]
+            hits = [one for one in families if matches(kind, old, one)]
             if not hits:
                 console.print(f"missed: {library} {kind} {old}", style="dim", markup=False)
             for row in (kind, f"[{library}]", "all"):
@@ -118,11 +118,13 @@ def recall_table(results: dict[str, tuple[dict[str, Any], tuple[Finding, ...], f
     console.print(table)
 
 
-def precision_table(results: dict[str, tuple[dict[str, Any], tuple[Finding, ...], float]], console: Console) -> None:
+def precision_table(
+    results: dict[str, tuple[dict[str, Any], tuple[UpdateFamily, ...], float]], console: Console
+) -> None:
     verdicts, unjudged = judged(), 0
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for library, (_, findings, _) in results.items():
-        for one in sample(library, findings):
+    for library, (_, families, _) in results.items():
+        for one in sample(library, families):
             verdict = verdicts.get(key(library, one))
             if verdict is None:
                 unjudged += 1
@@ -147,17 +149,17 @@ def main() -> None:
     results, console = collected(), Console()
     if arguments.to_judge:
         known = judged()
-        for library, (_, findings, _) in results.items():
-            for one in sample(library, findings):
+        for library, (_, families, _) in results.items():
+            for one in sample(library, families):
                 if key(library, one) not in known:
                     proof = [f"{e.source} {e.package_version} {e.file}:{e.line} {e.quote}" for e in one.update.evidence]
                     print(json.dumps({"family": key(library, one), "confidence": one.confidence, "evidence": proof}))
         return
-    for library, (listed, findings, seconds) in results.items():
-        sure = sum(one.confidence != "low" for one in findings)
+    for library, (listed, families, seconds) in results.items():
+        sure = sum(one.confidence != "low" for one in families)
         releases = f"{listed['old_version']} → {listed['new_version']}"
         console.print(
-            f"{library} {releases}: {len(findings)} families, {sure} of high or medium confidence, {seconds:.0f} s"
+            f"{library} {releases}: {len(families)} families, {sure} of high or medium confidence, {seconds:.0f} s"
         )
     recall_table(results, console)
     precision_table(results, console)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from recode.dataset.verify.rule import Pair
+from recode.dataset.verify.rule import EnvironmentPair
 from recode.records import Migration
 from recode.sandbox.environments import Environment
-from tests.toy_releases import BROKEN, NOTES, RELEASES, Index, add_wheel, sdist, serving
+from tests.toy_releases import BROKEN, NOTES, ODD, ODD_MODULES, RELEASES, Index, add_wheel, sdist, serving
 
 MakeEntry = Callable[..., Migration]
 
@@ -37,13 +37,16 @@ def make_entry() -> MakeEntry:
 
 
 @pytest.fixture(scope="session")
-def toy_pair(toy_old: Environment, toy_new: Environment) -> Pair:
-    return Pair(toy_old, toy_new, "toylib")
+def toy_pair(toy_old: Environment, toy_new: Environment) -> EnvironmentPair:
+    return EnvironmentPair(toy_old, toy_new, "toylib")
 
 
 @pytest.fixture(scope="session")
 def toy_releases(toy_index: Path, make_wheel: Callable[..., Path]) -> Iterator[Index]:
-    """An index that knows `toymath` (four releases) and `toybroken` (which cannot be imported); uv finds their wheels too."""
+    """An index of `toymath` (four releases), `toybroken` (which cannot be imported) and `toyodd` (parts of which cannot be).
+
+    uv finds their wheels too.
+    """
     index = Index()
     for version, (source, modules) in RELEASES.items():
         add_wheel(index, make_wheel(toy_index, "toymath", version, source, modules=modules), "toymath", version)
@@ -51,6 +54,8 @@ def toy_releases(toy_index: Path, make_wheel: Callable[..., Path]) -> Iterator[I
     add_wheel(index, make_wheel(toy_index, "toymath", "1.2", "raise SystemExit\n"), "toymath", "1.2", yanked=True)
     for version in ("1.0", "2.0"):
         add_wheel(index, make_wheel(toy_index, "toybroken", version, BROKEN), "toybroken", version)
+    for version in ("1.0", "2.0"):
+        add_wheel(index, make_wheel(toy_index, "toyodd", version, ODD, modules=ODD_MODULES), "toyodd", version)
     with serving(index), pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECODE_INDEX", index.url)
         yield index

@@ -1,8 +1,12 @@
-"""Who may import whom (docs: the architecture), and that the command line starts without heavy libraries."""
+"""Who may depend on whom (AGENTS.md): by imports, by names of modules in strings, and by paths into other packages.
+
+Also: who may print, and that the command line starts without heavy libraries.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +52,69 @@ def imported(tree: ast.AST) -> set[str]:
     return names
 
 
+def named_in_strings(tree: ast.AST) -> set[str]:
+    """Dotted names of our modules in strings that hold nothing else: for `import_module`, `python -m` and the like."""
+    strings = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return {text for text in strings if re.fullmatch(r"recode(\.\w+)+", text)}
+
+
+class Paths:
+    """The paths that a file builds from `__file__`, its own or that of a module it imports."""
+
+    def __init__(self, file: Path, tree: ast.Module) -> None:
+        self.names = {"__file__": file}
+        self.modules: dict[str, Path] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                self.modules |= {a.asname or a.name: module_file(f"{node.module}.{a.name}") for a in node.names}
+            elif isinstance(node, ast.Import):
+                self.modules |= {a.asname or a.name: module_file(a.name) for a in node.names}
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and (path := self.of(node.value)):
+                self.names[node.targets[0].id] = path
+        inner = {child for node in ast.walk(tree) if self.of(node) for child in ast.walk(node) if child is not node}
+        self.built = {path for node in ast.walk(tree) if node not in inner and (path := self.of(node))} - {file}
+
+    def of(self, node: ast.AST) -> Path | None:
+        """Return the path that an expression stands for, if it begins at a `__file__`."""
+        match node:
+            case ast.Name(id=name):
+                return self.names.get(name)
+            case ast.Attribute(value=ast.Name(id=module), attr="__file__"):
+                return self.modules.get(module)
+            case ast.Attribute(value=inner, attr="parent"):
+                return (path := self.of(inner)) and path.parent
+            case ast.Subscript(value=ast.Attribute(value=inner, attr="parents"), slice=ast.Constant(value=int(number))):
+                return (path := self.of(inner)) and path.parents[number]
+            case ast.Call(func=ast.Name(id="Path" | "str"), args=[inner]):
+                return self.of(inner)
+            case ast.Call(func=ast.Attribute(value=inner, attr="resolve" | "absolute")):
+                return self.of(inner)
+            case ast.Call(func=ast.Attribute(value=inner, attr="with_name"), args=[ast.Constant(value=str(name))]):
+                return (path := self.of(inner)) and path.with_name(name)
+            case ast.BinOp(left=left, op=ast.Div(), right=right):
+                below = right.value if isinstance(right, ast.Constant) and isinstance(right.value, str) else "_"
+                return (path := self.of(left)) and path / below
+        return None
+
+
+def module_file(name: str) -> Path:
+    """The file of one of our modules; of a package, its `__init__.py`."""
+    path = SOURCE.parent.joinpath(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def reached(path: Path) -> str:
+    """A path as the dotted name of the part that it lies in; `recode` itself for what lies in no part."""
+    inside = path.is_relative_to(SOURCE) and path != SOURCE and layer_of(part_of(path)) is not None
+    return f"recode.{part_of(path)}" if inside else "recode"
+
+
+def paths_into(file: Path, tree: ast.Module) -> set[str]:
+    """The parts of the house that a file reaches by paths."""
+    return {reached(path) for path in Paths(file, tree).built}
+
+
 def broken_rules(part: str, names: set[str]) -> list[str]:
     """What a file of this part must not import."""
     found = []
@@ -67,8 +134,64 @@ def broken_rules(part: str, names: set[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_imports_go_down_only(path: Path) -> None:
-    assert broken_rules(part_of(path), imported(ast.parse(path.read_text(encoding="utf-8")))) == []
+def test_dependencies_go_down_only(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    part, paths = part_of(path), paths_into(path, tree)
+    assert broken_rules(part, imported(tree) | named_in_strings(tree) | paths) == []
+    # `shipped` looks for the checkout, for everybody else.
+    assert "recode" not in paths or part == "shipped"
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "found"),
+    [
+        ("records.py", "import importlib\nimportlib.import_module('recode.cli.app')", {"recode.cli.app"}),
+        ("train/a.py", "command = ['-m', 'recode.cli.app', 'train']", {"recode.cli.app"}),
+        ("train/a.py", "'see recode.cli.app for it'", set()),
+        ("models/a.py", "from pathlib import Path\nPath(__file__).parent / 'tiny' / name", {"recode.models"}),
+        ("models/a.py", "Path(__file__).parents[1] / 'cli' / 'app.py'", {"recode.cli"}),
+        ("models/a.py", "Path(__file__).parent.parent / name", {"recode"}),
+        ("models/a.py", "HERE = Path(__file__).resolve().parent\nHERE.parent.parent", {"recode", "recode.models"}),
+        ("records.py", "Path(__file__).parents[2] / 'data'", {"recode"}),
+        ("migrate/find/a.py", "from recode import knowledge\nPath(knowledge.__file__).parent", {"recode.knowledge"}),
+        ("models/a.py", "import recode\nstr(Path(recode.__file__).with_name('cli'))", {"recode.cli"}),
+        ("collect/walk/a.py", "Path(__file__).with_name('_walker.py')", {"recode.collect"}),
+    ],
+)
+def test_strings_and_paths_are_seen(file: str, code: str, found: set[str]) -> None:
+    tree = ast.parse(code)
+    assert named_in_strings(tree) | paths_into(SOURCE / file, tree) == found
+
+
+PRINTERS = {"rich", "typer"}
+PRINTING = {"cli", "report", "reports"}
+"""Folders whose modules print; all others return values and report progress through a callback."""
+STILL_PRINTING = {
+    "quickstart.py",
+    "collect/collector.py",
+    "dataset/build.py",
+    "dataset/synthesize/synthesize.py",
+    "dataset/verify/checking.py",
+    "dataset/verify/inferring.py",
+    "evaluate/benchmarks/gitchameleon.py",
+    "evaluate/run.py",
+    "knowledge/build.py",
+    "study/arms.py",
+    "study/jobs.py",
+    "study/run.py",
+    "train/launch.py",
+    "train/worker_pool.py",
+}
+"""What is left to change. Nothing is added here."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_only_the_command_line_and_reports_print(path: Path) -> None:
+    own = path.relative_to(SOURCE)
+    if PRINTING & set(own.parts) or own.as_posix() in STILL_PRINTING:
+        return
+    names = imported(ast.parse(path.read_text(encoding="utf-8")))
+    assert [name for name in names if name.partition(".")[0] in PRINTERS] == []
 
 
 def test_every_module_has_a_layer() -> None:

@@ -100,6 +100,26 @@ class Square:
 def surface_of(side): return side * side
 """
 BROKEN = "import a_module_that_is_not_there\n"
+ODD = """
+def sound(): return 1
+
+class Proxy:
+    def __getattr__(self, name): raise RuntimeError("set an API key first")
+
+lazy = Proxy()
+
+class Expression:
+    def __getattr__(self, name): return Expression()
+    def __call__(self, *names): return self
+
+column = Expression()
+"""
+ODD_MODULES = {
+    "needs_key.py": "raise RuntimeError('set an API key first')\n",
+    "leaves.py": "raise SystemExit\n",
+    "sound_too.py": "def further(): return 2\n",
+}
+"""A module that cannot be imported, one that ends the process, and objects that raise or make up whatever they are asked for."""
 NOTES = """
 Changes
 =======
@@ -152,6 +172,8 @@ class Index:
         self.listing: dict[str, dict[str, list[dict[str, object]]]] = {}
         self.asked: list[str] = []
         self.url = ""
+        self.failures = 0
+        """Answers still to fail with HTTP 503."""
 
     def add(
         self, library: str, version: str, name: str, data: bytes, *, yanked: bool = False, sha256: str = ""
@@ -170,6 +192,10 @@ def serving(index: Index) -> Iterator[Index]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             index.asked.append(self.path)
+            if index.failures:
+                index.failures -= 1
+                self.send_error(503)
+                return
             first, _, last = self.path.strip("/").partition("/")
             if last == "json" and first in index.listing:
                 body = json.dumps({"releases": index.listing[first]}).encode()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recode.errors import RecodeError
 from recode.knowledge.model import Shape, write_knowledge
-from recode.knowledge.store import Known, cached_file, known_updates, shipped_libraries, updates_of_file
+from recode.knowledge.store import StoredKnowledge, cached_file, find_knowledge, read_updates, shipped_libraries
 from recode.migrate.find.findings import ScanResult
 from recode.migrate.find.scan import CONFIDENCE
 from recode.migrate.find.scan import scan as scan_folder
@@ -35,7 +35,7 @@ class Move:
     library: str
     target: str
     current: CurrentRelease | None
-    known: Known
+    known: StoredKnowledge
 
     @property
     def shapes(self) -> list[Shape]:
@@ -50,9 +50,7 @@ class Move:
             RecodeError: nothing says which release the project comes from.
         """
         if self.current is None:
-            raise RecodeError(
-                f"{self.library}: nothing in the project says which release it uses now; give --from"
-            )
+            raise RecodeError(f"{self.library}: nothing in the project says which release it uses now; give --from")
         return Upgrade(self.library, self.current.version, self.target)
 
 
@@ -83,9 +81,9 @@ def move_of(
     library, target = parse_target(to)
     current = CurrentRelease(from_, "given") if from_ else current_release(root, library, target)
     if updates is not None:
-        return Move(library, target, current, updates_of_file(Path(updates)))
+        return Move(library, target, current, read_updates(Path(updates)))
     old = current.version if current else None
-    known = None if collect else known_updates(library, target, old)
+    known = None if collect else find_knowledge(library, target, old)
     if known is None:
         known = _collected(library, old, target, on_progress)
     return Move(library, target, current, known)
@@ -140,7 +138,7 @@ def scan_move(
         from_=move.current.version if move.current else None,
         confidence=confidence,
         workers=workers,
-        tell=on_progress,
+        on_progress=on_progress,
     )
     check_root(root)
     return result
@@ -188,7 +186,7 @@ def migrate_move(
     return rewrite_project(Path(path), move.upgrade(), options, move.known.knowledge.updates, move.shapes, on_progress)
 
 
-def _collected(library: str, old: str | None, target: str, on_progress: Callable[[str], None]) -> Known:
+def _collected(library: str, old: str | None, target: str, on_progress: Callable[[str], None]) -> StoredKnowledge:
     """Compare two releases, keep the result on disk and return it."""
     if old is None:
         raise RecodeError(
@@ -198,6 +196,6 @@ def _collected(library: str, old: str | None, target: str, on_progress: Callable
     from recode.knowledge.build import KnowledgeSource, build_knowledge
 
     source = KnowledgeSource(library=library, old_version=old, new_version=target)
-    knowledge = build_knowledge(source, tell=on_progress)
+    knowledge = build_knowledge(source, on_progress=on_progress)
     write_knowledge(cached_file(library, old, target), knowledge)
-    return Known(knowledge, f"collected {old} → {target}")
+    return StoredKnowledge(knowledge, f"collected {old} → {target}")

@@ -1,13 +1,26 @@
-"""What this machine has, and what a process of several needs from it."""
+"""What this machine has, and work in several processes."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any, Generic, Self, TypeAlias, TypeVar, cast
+
+from recode.errors import ProcessEndedError
+
+_BEAT = 0.5
+"""Seconds between two looks at whether the parent is there."""
+T = TypeVar("T")
+R = TypeVar("R")
+_Pipe: TypeAlias = "connection.Connection[Any, Any]"
 
 
 def cores() -> int:
@@ -45,12 +58,118 @@ def only_one(path: Path) -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """End this process when the one that made it does: a pool's processes wait for work for ever when that one is killed."""
+    """End this process soon after its parent: a killed parent cannot end it, and a pool's processes wait for work for ever."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
+        if parent is None:
+            return
+        # Another forked process may hold the other end of the pipe that tells of the parent's end, so ask the kernel too.
+        while parent.is_alive() and (os.name == "nt" or os.getppid() == parent.pid):
+            parent.join(_BEAT)
+        os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def map_in_processes(work: Callable[[T], R], items: Sequence[T], count: int, *, chunk: int = 1) -> Iterator[R]:
+    """Yield `work(item)` for each item, in order, computed by forked processes.
+
+    The processes have `work`, and whatever it refers to, by being forked: only results are sent. They end when the
+    iteration does, and also when this process is killed. Not available on Windows.
+
+    Args:
+        work: the function; an exception that it raises is raised here.
+        items: its arguments.
+        count: how many processes there are.
+        chunk: how many items a process is given at a time.
+
+    Raises:
+        ProcessEndedError: a process was ended from outside.
+    """
+    chunks = [items[at : at + chunk] for at in range(0, len(items), chunk)]
+    with _Workers(work, chunks, count) as workers:
+        for number in range(len(chunks)):
+            yield from workers.result(number)
+
+
+class _Workers(Generic[T, R]):
+    """Forked processes, each with a pipe on which it is sent numbers of chunks and sends back results."""
+
+    def __init__(self, work: Callable[[T], R], chunks: Sequence[Sequence[T]], count: int) -> None:
+        self._waiting = iter(range(len(chunks)))
+        self._results: dict[int, list[R]] = {}
+        self._processes: list[BaseProcess] = []
+        self._pipes: list[_Pipe] = []
+        fork = multiprocessing.get_context("fork")
+        for _ in range(min(count, len(chunks))):
+            mine, its = fork.Pipe()
+            self._pipes.append(mine)
+            # Started as a daemon, so that an exception that is not caught here ends it too.
+            process = fork.Process(target=_serve, args=(work, chunks, its, self._pipes), daemon=True)
+            process.start()
+            its.close()
+            self._processes.append(process)
+
+    def result(self, number: int) -> list[R]:
+        """Return the results of a chunk, once all that is wanted before was returned."""
+        while number not in self._results:
+            for pipe in connection.wait(self._pipes):
+                self._receive(cast("_Pipe", pipe))
+        return self._results.pop(number)
+
+    def _receive(self, pipe: _Pipe) -> None:
+        try:
+            number, results = pipe.recv()
+            self._send(pipe)
+        except (EOFError, OSError):
+            raise ProcessEndedError from None
+        if isinstance(results, BaseException):
+            raise results
+        self._results[number] = results
+
+    def _send(self, pipe: _Pipe) -> None:
+        """Give a process another chunk; it always has one in reserve, so that it never waits."""
+        number = next(self._waiting, None)
+        if number is not None:
+            pipe.send(number)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        try:
+            for pipe in [*self._pipes, *self._pipes]:
+                self._send(pipe)
+        except OSError:
+            raise ProcessEndedError from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the processes, in the middle of their work if need be."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join()
+        for pipe in self._pipes:
+            pipe.close()
+
+
+def _serve(work: Callable[[T], R], chunks: Sequence[Sequence[T]], pipe: _Pipe, inherited: Sequence[_Pipe]) -> None:
+    """Compute chunks until the pipe is closed, as it is by the end of the parent."""
+    # A terminal's interrupt goes to every process; the parent ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Copies of the parent's ends of the pipes, which would keep them open when the parent has ended.
+    for copy in inherited:
+        copy.close()
+    end_with_parent()
+    try:
+        while True:
+            number = pipe.recv()
+            try:
+                results: list[R] | BaseException = [work(item) for item in chunks[number]]
+            except Exception as error:  # noqa: BLE001
+                error.add_note(traceback.format_exc())
+                results = error
+            pipe.send((number, results))
+    except (EOFError, OSError):
+        return

@@ -213,6 +213,11 @@ class Symbol(str):
         return core_schema.no_info_after_validator_function(cls, text, serialization=write)
 
 
+def is_path(text: str) -> bool:
+    """Say whether a text is a dotted path that programs can write: modules may have other names, such as `3d`."""
+    return _PATH.fullmatch(text) is not None
+
+
 def written(path: str, parameters: Sequence[str] = ()) -> Symbol:
     """Return the symbol of a path, or of some of its parameters.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -108,6 +109,7 @@ def test_standard_output_that_is_closed(command: str, folder: Path) -> None:
         (COMMANDS["data-export"], ["exported/train.jsonl"]),
         (COMMANDS["evaluate"], ["evaluation/results.json", "evaluation/samples.jsonl"]),
         ([*COMMANDS["scan"], "--sarif", "scan.sarif"], ["scan.sarif"]),
+        ([*COMMANDS["migrate"], "--patch", "m.patch", "--html", "m.html"], ["m.patch", "m.html"]),
     ],
     ids=lambda value: value[0],
 )
@@ -200,6 +202,13 @@ main()
 """
 
 
+def without_extras(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    absent = {module for modules in EXTRAS.values() for module in modules}
+    command = [sys.executable, "-c", BASE_ONLY.format(absent=absent), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [
@@ -213,13 +222,13 @@ main()
     ids=lambda value: value[0] if isinstance(value, list) else value,
 )
 def test_a_missing_extra_is_named(arguments: list[str], extra: str, folder: Path) -> None:
-    absent = {module for modules in EXTRAS.values() for module in modules}
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(
-        [sys.executable, "-c", BASE_ONLY.format(absent=absent), *arguments],
-        cwd=folder, capture_output=True, text=True, env=environment, check=False,
-    )  # fmt: skip
-    check_one_line(done, f"pip install 'recode-rl[{extra}]'")
+    check_one_line(without_extras(folder, arguments), f"pip install 'recode-rl[{extra}]'")
+
+
+def test_a_report_on_evaluations_needs_no_extra(folder: Path) -> None:
+    assert recode(folder, COMMANDS["evaluate"]).returncode == 0
+    shutil.copytree(folder / "evaluation", folder / "again")
+    assert without_extras(folder, ["report", "a=evaluation", "a=again", "--out", "report"]).returncode == 0
 
 
 def test_modules_belong_to_extras() -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -274,3 +278,56 @@ def test_wrong_use_is_told(toy_index: Path, project: Path, options: list[str], s
     done = CliRunner().invoke(app, ["migrate", str(project), "--to", "toylib==2.0", *options], **updates)
     assert done.exit_code == 2
     assert said in done.output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_killed_migration_leaves_no_process(toy_index: Path, project: Path, number: signal.Signals) -> None:
+    mark = f"9{number.value:02}.5"
+    updates = project.parent / "updates.jsonl"
+    command = ["migrate", str(project), "--to", "toylib==2.0", "--updates", str(updates)]
+    tests = f"sleep {mark} & setsid sleep {mark} & sleep {mark}"
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "recode.cli.app", *command, "--tests", tests],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert wait_for(lambda: len(sleeping(mark)) == 3), "the tests have begun"
+        parent.send_signal(number)
+        parent.wait(20)
+        assert wait_for(lambda: not sleeping(mark))
+        assert wait_for(lambda: not processes_of_session(parent.pid))
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+def sleeping(mark: str) -> list[str]:
+    """The processes that sleep for so many seconds."""
+    return [line for line in command_lines().values() if line == f"sleep {mark}"]
+
+
+def command_lines() -> dict[int, str]:
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found[int(file.parent.name)] = " ".join(file.read_bytes().decode(errors="replace").split("\0")).strip()
+    return found
+
+
+def processes_of_session(session: int) -> list[str]:
+    found = []
+    for pid, line in command_lines().items():
+        with suppress(OSError):
+            if os.getsid(pid) == session:
+                found.append(line)
+    return found
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
-from recode.collect.collector import Asked, Collected, asked_of, collect, collect_and_print
-from recode.collect.join.families import Finding
+from recode.collect.collector import Collected, CollectRequest, collect, parse_requests
+from recode.collect.join.families import UpdateFamily
 from recode.errors import RecodeError
-from recode.records import read_records
 from tests.toy_releases import Index
 
 
 @pytest.fixture(scope="module")
 def collected(toy_releases: Index) -> Collected:
-    return collect(Asked("toymath", "1.0", "2.0"))
+    return collect(CollectRequest("toymath", "1.0", "2.0"))
 
 
-def family(collected: Collected, kind: str, old: str) -> Finding:
-    return next(one for one in collected.findings if (one.update.kind, one.update.old_symbol) == (kind, old))
+def family(collected: Collected, kind: str, old: str) -> UpdateFamily:
+    return next(one for one in collected.families if (one.update.kind, one.update.old_symbol) == (kind, old))
 
 
 @pytest.mark.parametrize(
@@ -49,14 +45,14 @@ def test_every_kind_of_change_is_found(
 ) -> None:
     if confidence is None:
         # Still reached by its old path, or a module that nobody has to name: nothing happened to programs.
-        assert not [one for one in collected.findings if one.update.old_symbol == old]
+        assert not [one for one in collected.families if one.update.old_symbol == old]
         return
     found = family(collected, kind, old)
     assert (found.update.new_symbol, found.confidence) == (new, confidence)
 
 
 def test_nothing_else_is_told(collected: Collected) -> None:
-    names = {one.update.old_symbol.path for one in collected.findings}
+    names = {one.update.old_symbol.path for one in collected.families}
     assert not names & {"toymath.LIMIT", "toymath.average", "toymath.Square", "toymath.Square.surface"}
 
 
@@ -81,42 +77,10 @@ def test_what_could_not_be_looked_at_is_told(collected: Collected) -> None:
 
 def test_a_second_run_downloads_nothing(collected: Collected, toy_releases: Index) -> None:
     toy_releases.asked.clear()
-    assert collect(Asked("toymath", "1.0", "2.0")).findings == collected.findings
+    assert collect(CollectRequest("toymath", "1.0", "2.0")).families == collected.families
     assert toy_releases.asked == ["/toymath/json"]
-
-
-def test_one_library_does_not_stop_the_others(
-    toy_releases: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "found.jsonl"
-    asked = asked_of(["toybroken:1.0..2.0", "toymath:1.0..2.0"], None, None)
-    assert not collect_and_print(asked, None, out, as_json=True)
-    printed = capsys.readouterr()
-    assert printed.err.strip().startswith("toybroken: toybroken 1.0: cannot be imported")
-    assert [one["library"] for one in json.loads(printed.out)] == ["toymath"]
-    assert len(read_records(out, Finding)) == len(json.loads(printed.out)[0]["findings"])
-
-
-def test_where_no_library_could_be_looked_at_the_file_is_kept(
-    toy_releases: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "found.jsonl"
-    out.write_text("{}\n")
-    assert not collect_and_print(asked_of(["toybroken"], "1.0", "2.0"), None, out, as_json=False)
-    assert out.read_text() == "{}\n"
-    assert "found.jsonl: not written, what it holds is kept" in capsys.readouterr().err
-
-
-def test_the_table_names_kind_old_and_new(
-    toy_releases: Index, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "220")
-    assert collect_and_print(asked_of(["toymath"], "1.0", "2.0"), None, None, as_json=False)
-    printed = capsys.readouterr().out
-    assert "toymath 1.0 → 2.0" in printed
-    assert any("parameter_renamed" in line and "toymath.total(factor)" in line for line in printed.splitlines())
 
 
 def test_releases_have_to_be_named() -> None:
     with pytest.raises(RecodeError, match=r"numpy: which releases\? Write --from A --to B"):
-        asked_of(["numpy"], None, "2.0")
+        parse_requests(["numpy"], None, "2.0")

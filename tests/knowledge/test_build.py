@@ -8,7 +8,7 @@ import pytest
 
 from recode.errors import RecodeError, RecordError
 from recode.knowledge import build as knowledge
-from recode.knowledge.build import KnowledgeSource, build_all, by_hand_only, read_source
+from recode.knowledge.build import KnowledgeSource, build_all, read_source, sources_only
 
 DATA = Path(__file__).parents[2] / "data" / "knowledge"
 PATTERN = """
@@ -30,7 +30,7 @@ def source(tmp_path: Path, text: str) -> KnowledgeSource:
 
 def test_each_change_is_told_once_and_what_is_to_be_skipped_is(tmp_path: Path) -> None:
     text = 'skip = ["lib.b"]\n' + "".join(PATTERN.format(name=name) for name in "aabc")
-    assert [one.old_symbol for one in by_hand_only(source(tmp_path, text), None).updates] == ["lib.a", "lib.c"]
+    assert [one.old_symbol for one in sources_only(source(tmp_path, text), None).updates] == ["lib.a", "lib.c"]
 
 
 @pytest.mark.parametrize(
@@ -47,26 +47,26 @@ def test_the_sources_can_be_read(file: Path) -> None:
     assert read_source(file).library == file.stem
 
 
-def test_a_library_that_cannot_be_looked_at_keeps_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_library_that_cannot_be_examined_keeps_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def down(*_: object) -> None:
         raise RecodeError("no index")
 
     monkeypatch.setattr(knowledge, "build_knowledge", down)
     source(tmp_path, PATTERN.format(name="a"))
     file = tmp_path / "out" / "lib.jsonl"
-    assert not build_all(tmp_path, tmp_path.parent, tmp_path / "out")
+    (built,) = build_all(tmp_path, tmp_path.parent, tmp_path / "out")
+    assert (built.updates, built.error) == (1, "only the update sources are used: no index")
     assert len(file.read_text().splitlines()) == 1
     file.write_text("good\n")
-    assert not build_all(tmp_path, tmp_path.parent, tmp_path / "out")
+    (built,) = build_all(tmp_path, tmp_path.parent, tmp_path / "out")
     assert file.read_text() == "good\n"
-    assert "lib.jsonl is kept as it is: no index" in capsys.readouterr().err
+    assert built.updates is None
+    assert built.error.endswith("lib.jsonl is kept as it is: no index")
 
 
 def test_unknown_libraries_and_folders_are_named(tmp_path: Path) -> None:
     source(tmp_path, "")
     with pytest.raises(RecodeError, match=r"^lip: no library of .*they hold: lib$"):
-        build_all(tmp_path, tmp_path, tmp_path / "out", ["lib", "lip"])
+        list(build_all(tmp_path, tmp_path, tmp_path / "out", ["lib", "lip"]))
     with pytest.raises(RecodeError, match="gone: no such folder"):
-        build_all(tmp_path, tmp_path / "gone", tmp_path / "out")
+        list(build_all(tmp_path, tmp_path / "gone", tmp_path / "out"))

@@ -1,4 +1,4 @@
-"""What is known of a library's releases, as files."""
+"""The knowledge about a library, as files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_a_damaged_shape_is_one_clear_error(tmp_path: Path) -> None:
     write_knowledge(tmp_path / "lib.jsonl", Knowledge((UPDATE,)))
     shape_file(tmp_path / "lib.jsonl").write_text('{"library": 3}', encoding="utf-8")
-    with pytest.raises(RecordError, match=r"lib\.shape\.json: not a library's shape"):
+    with pytest.raises(RecordError, match=r"lib\.shape\.json: not the shape of a library"):
         read_knowledge(tmp_path / "lib.jsonl")
 
 

@@ -1,4 +1,4 @@
-"""Which values of a parameter an update is about, read off its programs."""
+"""Narrowing an update to values of a parameter, by its programs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from recode.dataset.sources import Update
+from recode.dataset.sources import SourceUpdate
 from recode.knowledge.narrowing import narrowed
 from recode.records import Evidence
 
 EVIDENCE = Evidence(source="docstring", package_version="1.0", file="a.py", line=1, quote="q")
 
 
-def update(old: str, new: str, **fields: Any) -> Update:
+def update(old: str, new: str, **fields: Any) -> SourceUpdate:
     given = {
         "id": "lib-loss",
         "kind": "replaced",
@@ -24,7 +24,7 @@ def update(old: str, new: str, **fields: Any) -> Update:
         "evidence": [EVIDENCE.model_dump()],
         "program": [{"context": "fit", "old": old, "new": new}],
     }
-    return Update.model_validate({**given, **fields})
+    return SourceUpdate.model_validate({**given, **fields})
 
 
 def test_only_the_values_that_go_are_told() -> None:

@@ -97,8 +97,11 @@ def run_migrate(command: MigrateCommand) -> bool:
     changes = _taken(result, output, errors)
     result = result.settled(changes)
     files = result.files(changes)
+    # Files first: they are there even if standard output cannot be written.
+    remarks = _write(result, files, output)
     _print(result, files, output, errors)
-    _write(result, files, output, errors)
+    for remark in remarks:
+        _say(errors, remark)
     if move.known.remark:
         errors.print(move.known.remark, style="yellow", markup=False, soft_wrap=True)
     return result.done
@@ -141,19 +144,22 @@ def _print(result: MigrationResult, files: Sequence[Rewritten], output: MigrateO
     print_summary(errors, result)
 
 
-def _write(result: MigrationResult, files: Sequence[Rewritten], output: MigrateOutput, errors: Console) -> None:
+def _write(result: MigrationResult, files: Sequence[Rewritten], output: MigrateOutput) -> list[str]:
+    """Write the files that were asked for; return what to say about them."""
+    remarks = []
     if output.html is not None:
         write_text(output.html, report_page(result))
     if output.patch is not None:
         if files:
             write_bytes(output.patch, patch_of(result.root, files))
         else:
-            _say(errors, f"there is nothing to change, so {printable(output.patch)} was not written")
+            remarks.append(f"there is nothing to change, so {printable(output.patch)} was not written")
     if output.write:
         write_all(result.root, files)
-        _say(errors, f"{len(files)} files written")
+        remarks.append(f"{len(files)} files written")
     elif files and output.patch is None and not output.as_json:
-        _say(errors, "nothing was written: add --write, or --patch FILE")
+        remarks.append("nothing was written: add --write, or --patch FILE")
+    return remarks
 
 
 def _say(errors: Console, text: str) -> None:

@@ -71,7 +71,8 @@ def run_scan(command: ScanCommand) -> bool:
 
 def _scan(move: Move, command: ScanCommand, errors: Console) -> ScanResult:
     columns = TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files")
-    with Progress(*columns, console=errors, transient=True) as progress:
+    # Where there is no terminal, a display that is gone at the end would still leave an empty line.
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task("reading", total=None)
         return scan_move(
             move,

@@ -1,4 +1,4 @@
-"""What the text of a pair of programs says: the size of the edit, the statement at a line, the program's skeleton."""
+"""Measures of programs read off their text: the size of an edit, the statement at a line, the imports, the skeleton."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from rapidfuzz.distance import Levenshtein
 
-from recode.source import clean, parses
+from recode.source import clean, parse_quietly, parses
 
 
 def edited_lines(old_code: str, new_code: str) -> int:
@@ -32,7 +32,7 @@ def text_at(code: str, line: int) -> str:
     lines = code.splitlines()
     covering = [
         node
-        for node in ast.walk(ast.parse(code))
+        for node in ast.walk(parse_quietly(code))
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)
     ]
     if not covering:
@@ -44,25 +44,28 @@ def text_at(code: str, line: int) -> str:
 
 
 def imported_modules(codes: Iterable[str]) -> tuple[str, ...]:
-    """Return all that programs import, sorted: modules, and names taken from modules, which may be modules too."""
-    found: set[str] = set()
+    """Return everything that programs import, sorted: modules, and names imported from modules, which may be modules too."""
+    modules: set[str] = set()
     for code in codes:
         if not parses(code):
             continue
-        for node in ast.walk(ast.parse(code)):
+        for node in ast.walk(parse_quietly(code)):
             if isinstance(node, ast.Import):
-                found |= {one.name for one in node.names}
+                modules |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
-    return tuple(sorted(found))
+                modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return tuple(sorted(modules))
 
 
 def skeleton(code: str) -> str:
-    """Return a program without its own names and data: bound names numbered, literals and displays of literals emptied.
+    """Return a program without its own names and data: bound names are numbered, literals and displays of literals emptied.
 
-    Two programs with the same skeleton differ in wording only.
+    Two programs with the same skeleton differ in names and data only.
+
+    Raises:
+        SyntaxError: it does not parse.
     """
-    tree = ast.parse(code)
+    tree = parse_quietly(code)
     bound = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     bound |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}

@@ -1,4 +1,4 @@
-"""Reading the update sources: `data/sources/*.toml` (see FORMAT.md there) → candidate entries."""
+"""Reading the update sources: `data/sources/*.toml` (see FORMAT.md there) → entries that are still to be verified."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _migration_kind(kind: Kind) -> Kind:
 Text = Annotated[str, Field(min_length=1)]
 
 
-class Program(Record):
+class SourceProgram(Record):
     """A program before and after an update."""
 
     context: str = ""
@@ -45,7 +45,7 @@ class Program(Record):
     new: Text
 
 
-class Update(Record):
+class SourceUpdate(Record):
     """An update family, with its programs."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
@@ -57,11 +57,11 @@ class Update(Record):
     description: Text
     update_info: Text
     evidence: Annotated[tuple[Evidence, ...], Field(min_length=1)]
-    program: Annotated[tuple[Program, ...], Field(min_length=1)]
+    program: Annotated[tuple[SourceProgram, ...], Field(min_length=1)]
 
 
-class Releases(Record):
-    """The two releases of a library that a file is about, and what their environments need besides."""
+class ReleasePair(Record):
+    """The two releases of a library that a file is about, and the further requirements of their environments."""
 
     library: Annotated[str, AfterValidator(project_name)]
     import_name: Annotated[str, AfterValidator(_module_name)]
@@ -71,24 +71,24 @@ class Releases(Record):
     new_requires: tuple[Annotated[str, AfterValidator(requirement)], ...] = ()
 
 
-class UpdateSource(Releases):
+class UpdateSource(ReleasePair):
     """One file of update sources; `author` and `author_means` say who wrote its programs."""
 
     author: Author = "unknown"
     author_means: str = ""
-    update: Annotated[tuple[Update, ...], Field(min_length=1)]
+    update: Annotated[tuple[SourceUpdate, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """An entry that is not verified yet (no stdout, no locks), the releases it is about, and the file it comes from."""
+class UnverifiedEntry:
+    """An entry without stdout and locks, the releases it is about, and the file it comes from."""
 
     entry: Migration
-    releases: Releases
+    releases: ReleasePair
     file: Path
 
 
-def read_sources(paths: Iterable[Path]) -> list[Candidate]:
+def read_sources(paths: Iterable[Path]) -> list[UnverifiedEntry]:
     """Read files of update sources; a folder stands for its `*.toml` files.
 
     Returns:
@@ -103,7 +103,7 @@ def read_sources(paths: Iterable[Path]) -> list[Candidate]:
         raise RecordError("no update sources found; give a TOML file or a folder that holds some")
     seen: dict[str, Path] = {}
     libraries: dict[str, Path] = {}
-    candidates = []
+    entries = []
     for file in files:
         source = read_file(file)
         if source.library in libraries:
@@ -117,8 +117,8 @@ def read_sources(paths: Iterable[Path]) -> list[Candidate]:
                     f"{file}: update `{update.id}`: field `id`: already used in {seen[update.id]}; rename one"
                 )
             seen[update.id] = file
-            candidates += [_candidate(file, source, update, number) for number in range(1, len(update.program) + 1)]
-    return candidates
+            entries += [_entry(file, source, update, number) for number in range(1, len(update.program) + 1)]
+    return entries
 
 
 def read_file(file: Path) -> UpdateSource:
@@ -153,10 +153,10 @@ def _place(value: dict[str, Any], location: tuple[int | str, ...]) -> str:
     return f"update `{name or f'number {location[1] + 1}'}`: field `{field or 'update'}`"
 
 
-def _candidate(file: Path, source: UpdateSource, update: Update, number: int) -> Candidate:
+def _entry(file: Path, source: UpdateSource, update: SourceUpdate, number: int) -> UnverifiedEntry:
     program = update.program[number - 1]
     shared: dict[str, Any] = {
-        name: getattr(update, name) for name in ApiUpdate.model_fields if name in Update.model_fields
+        name: getattr(update, name) for name in ApiUpdate.model_fields if name in SourceUpdate.model_fields
     }
     entry = Migration(
         **shared,
@@ -171,5 +171,5 @@ def _candidate(file: Path, source: UpdateSource, update: Update, number: int) ->
         author=source.author,
         author_means=source.author_means,
     )
-    releases: dict[str, Any] = {name: getattr(source, name) for name in Releases.model_fields}
-    return Candidate(entry, Releases(**releases), file)
+    releases: dict[str, Any] = {name: getattr(source, name) for name in ReleasePair.model_fields}
+    return UnverifiedEntry(entry, ReleasePair(**releases), file)

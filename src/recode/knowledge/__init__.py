@@ -1,1 +1,1 @@
-"""What is known of libraries' releases: the updates and the shape of an API, where they are stored and how they are built."""
+"""What `recode scan` knows about libraries: updates and the shape of an API, how they are built, and where they are stored."""

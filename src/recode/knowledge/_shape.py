@@ -1,6 +1,7 @@
-"""Tells what classes derive from and what functions give, from within a library's own environment.
+"""Lists the base classes of a library's classes and the results of its callables, from within the library's own environment.
 
-This file is the program that `shape.py` runs there, as `_walk.py` is: standard library only, and the host adds the call.
+`shape.py` runs this file as a program there, as `public_api.py` runs `_walker.py`: it uses the standard library only, and the host
+appends the call.
 """
 
 from __future__ import annotations
@@ -33,24 +34,23 @@ def reach(path: str) -> Any:
     return value
 
 
-def gives(value: Any) -> list[str]:
-    """What a function or property says it gives: by annotation and by docstring, empty where it says nothing."""
+def result_of(value: Any) -> list[str]:
+    """The result of a function or property, by its annotation and by its docstring; empty where they say nothing."""
     if isinstance(value, property) or type(value).__name__ in ("cached_property", "CachedProperty"):
         value = getattr(value, "fget", None) or getattr(value, "func", None)
     value = getattr(value, "__func__", value)
-    told = ["", ""]
+    found = ["", ""]
     try:
         annotation = getattr(inspect.unwrap(value), "__annotations__", {}).get("return", "")
-        told[0] = (annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation)))[
-            :120
-        ]
+        text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+        found[0] = text[:120]
     except BaseException:
-        told[0] = ""
+        found[0] = ""
     doc = getattr(value, "__doc__", None)
     match = RETURNS.search(inspect.cleandoc(doc)) if isinstance(doc, str) else None
     if match:
-        told[1] = match.group(1).strip()[:120]
-    return told
+        found[1] = match.group(1).strip()[:120]
+    return found
 
 
 def describe(paths: list[str]) -> dict[str, Any]:
@@ -62,13 +62,13 @@ def describe(paths: list[str]) -> dict[str, Any]:
                 answer["classes"][path] = [one.__module__ + ":" + one.__qualname__ for one in inspect.getmro(value)]
                 for name in dir(value):
                     if not name.startswith("_") or name == "__call__":
-                        told = gives(inspect.getattr_static(value, name))
-                        if any(told):
-                            answer["returns"][path + "." + name] = told
+                        result = result_of(inspect.getattr_static(value, name))
+                        if any(result):
+                            answer["returns"][path + "." + name] = result
             else:
-                told = gives(value)
-                if any(told):
-                    answer["returns"][path] = told
+                result = result_of(value)
+                if any(result):
+                    answer["returns"][path] = result
         except BaseException:
             continue
     return answer

@@ -1,27 +1,26 @@
-"""What is known of a library's releases, put together for `recode scan`: what `recode collect` finds, and the update sources.
+"""Building the knowledge about a library for `recode scan`: from what `recode collect` finds, and from the update sources.
 
-The update sources come first: a person wrote them and they were run. Collected families are added where they say something new. Left out is what
-cannot be told from a program's syntax: `numpy.sum` is deprecated for generators only, so most uses of it are right.
+The update sources come first, because their programs were run. Collected families are added where they say something new. Left out is
+what a program's syntax cannot show: `numpy.sum` is deprecated for generators only, so most uses of it are right.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 from packaging.version import Version
 from pydantic import Field, ValidationError
-from rich.console import Console
-from rich.status import Status
 
-from recode.collect.collector import Asked, collect, series, walked
-from recode.collect.join.families import Finding
-from recode.collect.walk.public_api import Api, Member
-from recode.dataset.sources import Text, Update, UpdateSource, read_file
+from recode.collect.collector import CollectRequest, collect, series, walk_release
+from recode.collect.join.families import UpdateFamily
+from recode.collect.walk.public_api import Api, Member, ParameterKind
+from recode.dataset.sources import SourceUpdate, Text, UpdateSource, read_file
 from recode.errors import RecodeError, RecordError
 from recode.knowledge.member_names import write_common
 from recode.knowledge.model import Knowledge, write_knowledge
@@ -33,7 +32,7 @@ from recode.symbol import Symbol
 _GONE = frozenset({"renamed", "moved", "replaced", "removed"})
 _PARAMETERS = frozenset({"parameter_renamed", "parameter_removed", "keyword_only"})
 
-
+Progress = Callable[[str], None]
 SourceT = TypeVar("SourceT")
 
 
@@ -52,7 +51,7 @@ class Pattern(Record):
 
 
 class KnowledgeSource(Record):
-    """One file of `data/knowledge`: which releases to compare, what to leave out and what to add."""
+    """One file of `data/knowledge`: which releases to compare, which updates to leave out and which to add."""
 
     library: Text
     old_version: Text
@@ -60,11 +59,11 @@ class KnowledgeSource(Record):
     old_requires: tuple[str, ...] = ()
     new_requires: tuple[str, ...] = ()
     milestones: tuple[str, ...] = ()
-    """Releases in between that are walked too: they date what nothing else dates."""
+    """Releases in between that are walked too. They date removals that neither messages nor notes date."""
     skip: tuple[str, ...] = ()
-    """Symbols whose uses are mostly not concerned, or that are told better by a pattern here; with `.*`, all that was collected below."""
+    """Symbols to leave out: most uses are right, or a pattern here is better. `path.*` leaves out all collected names below a path."""
     refine: dict[Symbol, tuple[Symbol, ...]] = Field(default_factory=dict)
-    """Symbols as they are written → the same, narrowed to the values that an update is about."""
+    """Symbols of the update sources → the same, narrowed to the values that the update is about."""
     update: tuple[Pattern, ...] = ()
 
 
@@ -88,32 +87,32 @@ def build_knowledge(
     source: KnowledgeSource,
     written: UpdateSource | None = None,
     locks: Path | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Progress = lambda _: None,
 ) -> Knowledge:
-    """Compare two releases of a library and return what scanning needs to know.
+    """Compare two releases of a library and return what scanning needs to know about them.
 
     Args:
-        source: which library and releases; what to leave out and what to add.
+        source: the library and releases, and which updates to leave out and to add.
         written: the library's update source, where there is one.
         locks: folder of locks; None: one below `$RECODE_HOME`.
-        tell: called with what is being done.
+        on_progress: called with what is being done.
 
     Raises:
         RecodeError: a release cannot be fetched, installed or imported.
     """
-    asked = _asked(source)
-    found = collect(asked, locks, tell)
-    environment, old = walked(asked, locks, "old")
-    _, new = walked(asked, locks, "new")
-    tell("walking the releases in between")
-    apis = [api for version in source.milestones if (api := _milestone(asked, version, locks)) is not None]
+    request = _request(source)
+    families = collect(request, locks, on_progress).families
+    environment, old = walk_release(request, locks, "old")
+    _, new = walk_release(request, locks, "new")
+    on_progress("walking the releases in between")
+    apis = [api for version in source.milestones if (api := _milestone(request, version, locks)) is not None]
     dates = _Dates(old, [*apis, new])
     by_hand = [*_patterns(source), *(_written(written, new, source.refine) if written else ())]
     canonical = canonical_paths(old, new, *_paths(by_hand))
     below = tuple(one.removesuffix("*") for one in source.skip if one.endswith(".*"))
     collected = [
         _canonical(update, canonical)
-        for update in _collected(found.findings, dates)
+        for update in _collected(families, dates)
         if not update.old_symbol.startswith(below)
     ]
     updates = list(_merged([*by_hand, *collected], source.skip))
@@ -121,35 +120,37 @@ def build_knowledge(
     return Knowledge(tuple(updates), shape_of(source.library, (environment, old), new, updates, canonical))
 
 
-def _asked(source: KnowledgeSource) -> Asked:
-    return Asked(source.library, source.old_version, source.new_version, None, source.old_requires, source.new_requires)
+def _request(source: KnowledgeSource) -> CollectRequest:
+    return CollectRequest(
+        source.library, source.old_version, source.new_version, None, source.old_requires, source.new_requires
+    )
 
 
-def by_hand_only(source: KnowledgeSource, written: UpdateSource | None) -> Knowledge:
-    """Return what people wrote, where the releases cannot be looked at: no other paths, no base classes, no positions."""
+def sources_only(source: KnowledgeSource, written: UpdateSource | None) -> Knowledge:
+    """Return the updates of the sources alone, for a library whose releases cannot be examined: there is no shape."""
     updates = [*_patterns(source), *(_written(written, None, source.refine) if written else ())]
     return Knowledge(tuple(_merged(updates, source.skip)))
 
 
-def _milestone(asked: Asked, version: str, locks: Path | None) -> Api | None:
-    """Walk a release in between; it has the older release's further requirements or, where that fails, the newer one's."""
-    for requires in (asked.new_requires, asked.old_requires):
+def _milestone(request: CollectRequest, version: str, locks: Path | None) -> Api | None:
+    """Walk a release in between, with the requirements of the newer release, or else those of the older one."""
+    for requires in (request.new_requires, request.old_requires):
         try:
-            return walked(replace(asked, old=version, old_requires=requires), locks, "old")[1]
+            return walk_release(replace(request, old=version, old_requires=requires), locks, "old")[1]
         except RecodeError:
             continue
     return None
 
 
 class _Dates:
-    """Says in which of the walked releases a path was first missing."""
+    """Finds the first of the walked releases that lacks a path."""
 
     def __init__(self, old: Api, later: Sequence[Api]) -> None:
         self.old = old
         self.later = sorted(later, key=lambda api: Version(api.version))
 
     def gone(self, path: str) -> str:
-        """Return the first release without a path that the older one has; empty where the newest has it still."""
+        """Return the minor series of the first release without a path; empty where the newest release still has it."""
         missing = ""
         for api in reversed(self.later):
             if api.has(path):
@@ -161,12 +162,12 @@ class _Dates:
 def _written(
     source: UpdateSource, new: Api | None, refined: Mapping[Symbol, tuple[Symbol, ...]]
 ) -> Iterator[ApiUpdate]:
-    """Yield the families of an update source whose uses syntax can tell."""
+    """Yield the updates of an update source whose uses a program's syntax can show."""
     for update in source.update:
         path = update.old_symbol.path
         is_name = not update.old_symbol.is_call and update.old_symbol not in refined
         if update.kind in _GONE and is_name and update.removed_in and _is_left(update, path, new):
-            # The name is still there, so what changed is one way of using it.
+            # The name still exists, so only one way of using it changed.
             continue
         record = _record(update, source.library, source.old_version, source.new_version)
         symbols = [update.old_symbol] if update.old_symbol in refined else narrowed(update, new)
@@ -174,8 +175,8 @@ def _written(
             yield record.model_copy(update={"old_symbol": symbol}) if symbol != record.old_symbol else record
 
 
-def _is_left(update: Update, path: str, new: Api | None) -> bool:
-    """Say whether a name is there still, as far as known: that it is replaced by itself tells it too."""
+def _is_left(update: SourceUpdate, path: str, new: Api | None) -> bool:
+    """Say whether the new release still has a name; without its names, whether the name is replaced by itself."""
     return new.has(path) if new is not None else update.new_symbol.path == path
 
 
@@ -184,7 +185,7 @@ def _patterns(source: KnowledgeSource) -> Iterator[ApiUpdate]:
         yield _record(update, source.library, source.old_version, source.new_version)
 
 
-def _record(update: Update | Pattern, library: str, old_version: str, new_version: str) -> ApiUpdate:
+def _record(update: SourceUpdate | Pattern, library: str, old_version: str, new_version: str) -> ApiUpdate:
     return ApiUpdate(
         family_id=update.id,
         library=library,
@@ -201,35 +202,35 @@ def _record(update: Update | Pattern, library: str, old_version: str, new_versio
     )
 
 
-def _collected(findings: Iterable[Finding], dates: _Dates) -> Iterator[ApiUpdate]:
-    """Yield the collected families that a use can be told of, each of the names that changed alike by itself."""
-    for finding in findings:
-        update = finding.update
+def _collected(families: Iterable[UpdateFamily], dates: _Dates) -> Iterator[ApiUpdate]:
+    """Yield the collected updates whose uses a program's syntax can show; names that changed alike become updates of their own."""
+    for family in families:
+        update = family.update
         path = update.old_symbol.path
         is_parameter = update.old_symbol.is_call
         if update.kind == "parameter_added" or (
-            update.kind in ("default_changed", "return_changed") and finding.confidence == "low"
+            update.kind in ("default_changed", "return_changed") and family.confidence == "low"
         ):
             continue
-        if finding.confidence == "low" and update.kind in ("deprecated", "keyword_only"):
+        if family.confidence == "low" and update.kind in ("deprecated", "keyword_only"):
             continue
         if update.kind == "deprecated" and not is_parameter and not _says_so(update):
             continue
-        if finding.confidence == "low" and _is_attribute(dates.old, path):
-            # What a class lists no more may be set on its instances.
+        if family.confidence == "low" and _is_attribute(dates.old, path):
+            # An attribute that the class no longer lists may still be set on its instances.
             continue
         if is_parameter and update.kind in ("parameter_removed", "parameter_renamed") and _takes_anything(dates, path):
-            # The newer release's signature takes any keyword, so only what the library says counts.
+            # The new signature takes any keyword, so only what the library says counts.
             if not (update.removed_in or update.deprecated_in):
                 continue
             update = update.model_copy(update={"kind": "parameter_removed", "new_symbol": Symbol()})
-        for symbol in (update.old_symbol, *finding.also):
+        for symbol in (update.old_symbol, *family.also):
             one = update.model_copy(update={"old_symbol": symbol}) if symbol != update.old_symbol else update
             yield _dated(one, dates)
 
 
 def _says_so(update: ApiUpdate) -> bool:
-    """Say whether a quote has the name itself deprecated, rather than a way of using it."""
+    """Say whether a quote says that the name itself is deprecated, rather than one way of using it."""
     leaf = re.escape(update.old_symbol.name)
     said = re.compile(
         rf"\b{leaf}\b\W{{0,4}}(?:\(\))?\W*(?:(?:alias|class|function|method|module|property)\s+)?"
@@ -246,31 +247,31 @@ def _is_attribute(api: Api, path: str) -> bool:
 
 def _takes_anything(dates: _Dates, path: str) -> bool:
     found = dates.later[-1].find(path)
-    return found is not None and any(one.kind == 4 for one in found.parameters or ())
+    return found is not None and any(one.kind is ParameterKind.VARIADIC_KEYWORD for one in found.parameters or ())
 
 
 def _dated(update: ApiUpdate, dates: _Dates) -> ApiUpdate:
-    """Fill in since when a name is gone, where neither messages nor notes say: a walk saw it."""
+    """Fill in the release that removed a name, from the walks, where neither messages nor notes give one."""
     path = update.old_symbol.path
     if update.kind not in _GONE or update.old_symbol.is_call:
         return update
     seen = dates.gone(path)
     if not seen:
         return update.model_copy(update={"removed_in": ""}) if dates.later[-1].has(path) else update
-    told = update.removed_in
-    # A note may announce the removal for a release that a walk shows not to have done it, or done it before.
+    announced = update.removed_in
+    # A removal that was announced for a later release than the newest one has already happened.
     return (
         update
-        if told and Version(told) <= Version(dates.later[-1].version)
+        if announced and Version(announced) <= Version(dates.later[-1].version)
         else update.model_copy(update={"removed_in": seen})
     )
 
 
 def _canonical(update: ApiUpdate, canonical: dict[str, str]) -> ApiUpdate:
-    """Tell an update under the path that stands for its object, or for its class."""
+    """Return an update under the canonical path of its object, or of its class."""
     path = update.old_symbol.path
     owner, _, leaf = path.rpartition(".")
-    # What happened to a name happened under that path; parameters and a class's members are the object's own.
+    # A name is removed under one path, while parameters and members belong to the object under all its paths.
     named = canonical.get(path) if update.old_symbol.is_call else None
     better = named or (f"{canonical[owner]}.{leaf}" if owner in canonical else path)
     if better == path:
@@ -279,19 +280,19 @@ def _canonical(update: ApiUpdate, canonical: dict[str, str]) -> ApiUpdate:
 
 
 def _paths(updates: Sequence[ApiUpdate]) -> tuple[list[str], list[str]]:
-    """Return the paths that updates are about, and those that they go by: owners of members, callables of parameters."""
+    """Return the paths that updates are about, and those that lead to them: owners of members, callables of parameters."""
     about: list[str] = []
-    by: list[str] = []
+    leading: list[str] = []
     for update in updates:
         path = update.old_symbol.path
         is_call = update.old_symbol.is_call or update.kind in _PARAMETERS
-        (by if is_call else about).append(path)
-        by.append(path.rpartition(".")[0])
-    return about, by
+        (leading if is_call else about).append(path)
+        leading.append(path.rpartition(".")[0])
+    return about, leading
 
 
 def _merged(updates: Iterable[ApiUpdate], skip: Sequence[str]) -> Iterator[ApiUpdate]:
-    """Yield each change once: as its first source tells it."""
+    """Yield each change once, from its first source."""
     seen: set[tuple[str, tuple[str, ...]]] = set()
     for update in updates:
         symbol = update.old_symbol
@@ -305,54 +306,78 @@ def _merged(updates: Iterable[ApiUpdate], skip: Sequence[str]) -> Iterator[ApiUp
         yield update
 
 
-def build_all(
-    sources: Path, written: Path, out: Path, libraries: Sequence[str] = (), locks: Path | None = None
-) -> bool:
-    """Write what is known of each library; return whether all could be looked at.
+@dataclass(frozen=True)
+class LibraryBuilt:
+    """What became of one library: the number of updates written, or the error and what was done about it.
 
-    Of a library that cannot be looked at, what is written by hand is told where no file is there; a file that is there is kept.
+    `updates` is None where the file was not written. `error` may come with updates: those of the sources alone.
+    """
+
+    library: str
+    file: Path
+    updates: int | None = None
+    error: str = ""
+
+
+def build_all(
+    sources: Path,
+    written: Path,
+    out: Path,
+    libraries: Sequence[str] = (),
+    locks: Path | None = None,
+    on_progress: Callable[[str, str], None] = lambda library, step: None,
+) -> Iterator[LibraryBuilt]:
+    """Write the knowledge of each library; yield each one's result when it is done.
+
+    Where the releases of a library cannot be examined, an existing file is kept; a missing one is written from the sources alone.
 
     Args:
         sources: folder of `data/knowledge`.
-        written: folder of `data/sources`; a library that is only there is compared with its releases.
-        out: where the files go.
-        libraries: only these.
+        written: folder of `data/sources`; a library that is only there is compared with the releases it names.
+        out: folder of the files.
+        libraries: only these; empty: all.
         locks: folder of locks; None: one below `$RECODE_HOME`.
+        on_progress: called with a library and what is being done for it.
 
     Raises:
         RecodeError: a folder does not exist, or a library is in neither.
     """
-    errors = Console(stderr=True)
-    failed = 0
-    for name in _named(sources, written, libraries):
+    for name in _selected(sources, written, libraries):
         file = out / f"{name}.jsonl"
         try:
             by_hand = _if_there(written / f"{name}.toml", read_file)
-            source = _if_there(sources / f"{name}.toml", read_source) or _plain(by_hand)
-            try:
-                with Status(name, console=errors) as status:
-                    knowledge = build_knowledge(source, by_hand, locks, status.update)
-                    newest = walked(_asked(source), locks, "new")[1]
-                    write_common(out.parent / "common_members.txt", newest, _lost(knowledge))
-            except RecordError:
-                raise
-            except RecodeError as error:
-                failed += 1
-                told = f"{file} is kept as it is" if file.exists() else "only what is written by hand"
-                errors.print(f"{name}: {told}: {error}", style="red", markup=False, soft_wrap=True)
-                if file.exists():
-                    continue
-                knowledge = by_hand_only(source, by_hand)
-            write_knowledge(file, knowledge)
-            errors.print(f"{name}: {len(knowledge.updates)} updates", highlight=False)
+            source = _if_there(sources / f"{name}.toml", read_source) or _releases_only(by_hand)
+            yield _build_library(source, by_hand, file, locks, functools.partial(on_progress, name))
         except RecordError as error:
-            failed += 1
-            errors.print(f"{name}: {error}", style="red", markup=False, soft_wrap=True)
-    return not failed
+            yield LibraryBuilt(name, file, error=str(error))
 
 
-def _named(sources: Path, written: Path, libraries: Sequence[str]) -> list[str]:
-    """Return the names of the libraries asked for; all that the folders hold where none is."""
+def _build_library(
+    source: KnowledgeSource, by_hand: UpdateSource | None, file: Path, locks: Path | None, on_progress: Progress
+) -> LibraryBuilt:
+    """Write the knowledge of one library.
+
+    Raises:
+        RecordError: a source is wrong, or a file cannot be written.
+    """
+    failure = ""
+    try:
+        knowledge = build_knowledge(source, by_hand, locks, on_progress)
+        newest = walk_release(_request(source), locks, "new")[1]
+        write_common(file.parent.parent / "common_members.txt", newest, _lost_members(knowledge))
+    except RecordError:
+        raise
+    except RecodeError as error:
+        if file.exists():
+            return LibraryBuilt(source.library, file, error=f"{file} is kept as it is: {error}")
+        failure = f"only the update sources are used: {error}"
+        knowledge = sources_only(source, by_hand)
+    write_knowledge(file, knowledge)
+    return LibraryBuilt(source.library, file, len(knowledge.updates), failure)
+
+
+def _selected(sources: Path, written: Path, libraries: Sequence[str]) -> list[str]:
+    """Return the names of the given libraries; without any, all that the folders contain."""
     for folder in (sources, written):
         if not folder.is_dir():
             raise RecodeError(f"{folder}: no such folder; give those of the project with --sources and --written")
@@ -372,8 +397,8 @@ def _if_there(file: Path, read: Callable[[Path], SourceT]) -> SourceT | None:
     return read(file) if file.exists() else None
 
 
-def _lost(knowledge: Knowledge) -> dict[str, frozenset[str]]:
-    """Return classes → the members that one they derive from lost."""
+def _lost_members(knowledge: Knowledge) -> dict[str, frozenset[str]]:
+    """Return class → the members that one of its base classes lost."""
     gone: dict[str, set[str]] = {}
     for update in knowledge.updates:
         owner, _, leaf = update.old_symbol.rpartition(".")
@@ -383,7 +408,8 @@ def _lost(knowledge: Knowledge) -> dict[str, frozenset[str]]:
     return {path: frozenset().union(*(gone.get(base, set()) for base in bases)) for path, bases in classes.items()}
 
 
-def _plain(by_hand: UpdateSource | None) -> KnowledgeSource:
+def _releases_only(by_hand: UpdateSource | None) -> KnowledgeSource:
+    """Return the releases of an update source, as a source that adds and skips nothing."""
     assert by_hand is not None, "a library is in one of the folders"
     return KnowledgeSource(
         library=by_hand.library,

@@ -1,6 +1,6 @@
-"""Names of members that classes have today: of Python and its standard library, and of the libraries' newer releases.
+"""Names of members that classes have today: those of the standard library, and of the libraries' newer releases.
 
-A member that an update took away tells whose it is by its name alone only where nothing else has one of that name.
+The name of a removed member identifies its class only if no other class has a member of that name.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ _MODULES = (
     "struct subprocess tarfile tempfile textwrap threading time traceback types typing unittest urllib.request uuid weakref "
     "xml.etree.ElementTree zipfile"
 ).split()
-"""Modules of the standard library whose classes programs use every day."""
+"""Modules of the standard library whose classes are in common use."""
 _VENDORED = frozenset({"externals", "extern", "vendor", "compat"})
-"""Modules in which libraries keep copies of others."""
+"""Names of modules that contain copies of other libraries."""
 
 
 def write_common(file: Path, api: Api, lost: Mapping[str, frozenset[str]]) -> int:
-    """Add the members of a release's classes, and of the standard library's, to a file; return how many there are.
+    """Add the members of a release's classes and of the standard library's to a file; return the number of names in it.
 
-    `lost` are members that a base of each class lost: a class that keeps one (`MaskedArray.ptp`) says nothing against its base.
+    `lost` maps a class to the members that its base classes lost. They are left out: that `MaskedArray` still has `ptp` is no
+    reason to doubt that a use of `ptp` is one of `ndarray`.
     """
     try:
         found = set(file.read_text(encoding="utf-8").split())
@@ -46,7 +47,7 @@ def write_common(file: Path, api: Api, lost: Mapping[str, frozenset[str]]) -> in
 
 
 def _standard() -> set[str]:
-    """Return the members of the standard library's classes."""
+    """Return the members of the standard library's classes, private ones included."""
     found: set[str] = set()
     for name in _MODULES:
         module = importlib.import_module(name)

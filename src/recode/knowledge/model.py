@@ -1,7 +1,7 @@
-"""What is known of a library's releases, as files: its updates (JSON Lines of `ApiUpdate`) and, beside them, its shape.
+"""The knowledge about a library as files: updates (JSON Lines of `ApiUpdate`) and, beside them, the shape of its older release.
 
-Whoever collects writes them, whoever scans reads them. They come with the package for the libraries of the data set, and are kept
-below `$RECODE_HOME` for others.
+`recode collect` and `recode data knowledge` write them, `recode scan` and `recode migrate` read them. Those of the data set's libraries
+are shipped with the package; those of other libraries are stored below `$RECODE_HOME`.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from recode.records import ApiUpdate, Record, read_records, write_records, write
 
 
 class Shape(Record):
-    """What the older release looks like, as far as finding uses needs it. Paths are the best public ones, unless said."""
+    """What finding uses needs to know about the older release. Paths are canonical public ones, except where stated."""
 
     library: str
     packages: tuple[str, ...]
-    """Names that programs import, the main one first."""
+    """The packages that programs import, the main one first."""
     old_version: str
     new_version: str
     aliases: dict[str, str] = Field(default_factory=dict)
-    """Further public paths of functions and classes → their best one."""
+    """Other public paths of functions and classes → the canonical one."""
     classes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Public classes → those they derive from, in the order of resolution."""
+    """Public classes → their public base classes, in method resolution order."""
     parameters: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Callables that updates are about → parameters that can be given by position, without `self`."""
+    """Callables that updates are about → the parameters that can be given by position, without `self`."""
     positional: dict[str, int] = Field(default_factory=dict)
-    """The same callables → how many arguments the newer release takes by position, where it bounds them."""
+    """Callables that updates are about → how many arguments the newer release takes by position, where there is a limit."""
     keeps: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Classes → members that the newer release has still, though a class they derive from lost one of that name."""
+    """Classes → members that they still have in the newer release, though a base class lost one of that name."""
     returns: dict[str, str] = Field(default_factory=dict)
-    """Functions, `class.method`s and `class.property`s → class of what they give; `Self` is the receiver's."""
+    """Functions, methods and properties → the class of the result; `Self` stands for the receiver's class."""
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """Updates of one library between two releases, and the older one's shape where it is known."""
+    """The updates of one library between two releases, and the shape of the older one; None where it is unknown."""
 
     updates: tuple[ApiUpdate, ...]
     shape: Shape | None = None
 
 
 def shipped_folder() -> Path:
-    """Return the folder of the knowledge that comes with the package."""
+    """Return the folder of the knowledge that is shipped with the package."""
     return Path(__file__).parent / "files"
 
 
@@ -58,10 +58,10 @@ def cache_folder() -> Path:
 
 
 def read_knowledge(updates: Path) -> Knowledge:
-    """Read a file of updates and the shape beside it, if there is one.
+    """Read a file of updates, and the shape beside it if there is one.
 
     Raises:
-        RecordError: one of them is no such file; names file, line and field.
+        RecordError: one of the two has wrong content; names file, line and field.
     """
     records = read_records(updates, ApiUpdate)
     path = shape_file(updates)
@@ -71,19 +71,19 @@ def read_knowledge(updates: Path) -> Knowledge:
         shape = Shape.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, ValidationError) as error:
         first = str(error).splitlines()[0]
-        raise RecordError(f"{path}: not a library's shape ({first}); delete it and collect again") from None
+        raise RecordError(f"{path}: not the shape of a library ({first}); delete it and collect again") from None
     return Knowledge(tuple(records), shape)
 
 
 def write_knowledge(updates: Path, knowledge: Knowledge) -> None:
     """Write a file of updates, and the shape beside it."""
     if knowledge.shape is not None:
-        # The shape first: updates without their shape would be found and used.
+        # The shape goes first: if the process is killed in between, no updates without their shape are found.
         text = json.dumps(knowledge.shape.model_dump(mode="json"), ensure_ascii=False, indent=0, sort_keys=True)
         write_text(shape_file(updates), text + "\n")
     write_records(updates, knowledge.updates)
 
 
 def shape_file(updates: Path) -> Path:
-    """Return where the shape stands that belongs to a file of updates."""
+    """Return the path of the shape that belongs to a file of updates."""
     return updates.with_name(updates.name.removesuffix(".jsonl") + ".shape.json")

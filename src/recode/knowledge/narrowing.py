@@ -1,6 +1,7 @@
-"""Which values of a parameter an update is about, read off the programs of its source.
+"""Narrowing an update to the values of a parameter that it is about, by the programs of its source.
 
-`SGDClassifier(loss)` is told of a parameter that is there still: one of its values has another name. The programs say which.
+An update of `SGDClassifier(loss)` may concern only one value: the parameter still exists, but `loss="log"` has another name.
+The programs show which values change.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ import ast
 from collections.abc import Iterator
 
 from recode.collect.walk.public_api import Api
-from recode.dataset.sources import Update
+from recode.dataset.sources import SourceUpdate
 from recode.symbol import Symbol
 
 _BY_VALUE = frozenset({"replaced", "deprecated", "removed", "renamed"})
 
 
-def narrowed(update: Update, new: Api | None) -> list[Symbol]:
-    """Return the symbols that an update is about: its own, or one for each value where only some are concerned; none where that is not known."""
+def narrowed(update: SourceUpdate, new: Api | None) -> list[Symbol]:
+    """Return the symbols that an update is about: its own, or one for each changed value if the parameter still exists.
+
+    The list is empty where the programs do not show the values.
+    """
     symbol = update.old_symbol
     if len(symbol.parameters) != 1 or symbol.values or update.kind not in _BY_VALUE:
         return [update.old_symbol]
@@ -30,8 +34,8 @@ def narrowed(update: Update, new: Api | None) -> list[Symbol]:
     return [Symbol(f"{symbol.path}({parameter}={value})") for value in found]
 
 
-def _is_left(update: Update, symbol: Symbol, new: Api | None) -> bool:
-    """Say whether the newer release still has the parameter."""
+def _is_left(update: SourceUpdate, symbol: Symbol, new: Api | None) -> bool:
+    """Say whether the newer release still has the parameter; without its names, whether the new symbol does."""
     known = new.find(symbol.path) if new is not None else None
     if known is not None and known.parameters is not None:
         return any(one.name in symbol.parameters for one in known.parameters)
@@ -40,7 +44,7 @@ def _is_left(update: Update, symbol: Symbol, new: Api | None) -> bool:
 
 
 def _given(code: str, callee: str, parameter: str) -> Iterator[str]:
-    """Yield the constants that a program gives for a parameter by keyword, in calls of a name, as Python prints them."""
+    """Yield the constants given for a keyword in the calls of a name, as Python prints them."""
     try:
         tree = ast.parse(code)
     except SyntaxError:

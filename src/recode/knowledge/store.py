@@ -1,4 +1,4 @@
-"""Finding what is known of a library: shipped with the package, collected on this machine, or in a file of the user's."""
+"""Finding the knowledge about a library: shipped with the package, collected on this machine, or in a file of the user."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from recode.records import ApiUpdate, first_fault, read_jsonl, read_records
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known, where it comes from in words, and what a user should know of it."""
+class StoredKnowledge:
+    """Knowledge, its origin in words, and a remark for the user on what it does not cover."""
 
     knowledge: Knowledge
     origin: str
@@ -24,23 +24,33 @@ class Known:
 
 
 def shipped_libraries() -> list[str]:
-    """Return the libraries whose updates come with the package."""
+    """Return the libraries whose updates are shipped with the package."""
     return sorted(file.name.removesuffix(".jsonl") for file in shipped_folder().glob("*.jsonl"))
 
 
 def cached_file(library: str, old: str, new: str) -> Path:
-    """Return where the updates between two releases are kept once they were collected."""
+    """Return the file that stores the updates between two releases once they are collected."""
     return cache_folder() / f"{canonicalize_name(library)}-{old}-{new}.jsonl"
 
 
-def known_updates(library: str, target: str, old: str | None = None) -> Known | None:
-    """Return what is known of the way to a release; None where it has to be collected first.
+def find_knowledge(library: str, target: str, old: str | None = None) -> StoredKnowledge | None:
+    """Return the knowledge for an upgrade to a release; None where it has to be collected first.
 
-    What comes with the package counts up to its newest release's major series; what was collected for just these two releases comes first.
+    What was collected for exactly these two releases comes first. Shipped knowledge is used up to the major series of its newest
+    release.
+
+    Args:
+        library: the distribution's name.
+        target: the release to upgrade to.
+        old: the release in use; None: unknown.
+
+    Raises:
+        RecodeError: `target` is not a release.
+        RecordError: a file has wrong content.
     """
     name = str(canonicalize_name(library))
     if old is not None and cached_file(name, old, target).exists():
-        return Known(read_knowledge(cached_file(name, old, target)), f"collected {old} → {target}")
+        return StoredKnowledge(read_knowledge(cached_file(name, old, target)), f"collected {old} → {target}")
     file = shipped_folder() / f"{name}.jsonl"
     if not file.exists():
         return None
@@ -54,38 +64,42 @@ def known_updates(library: str, target: str, old: str | None = None) -> Known | 
         return None
     remark = ""
     if goal > newest:
-        remark = f"what changed after {library} {newest} is not known here; --collect looks for it"
+        remark = f"changes after {library} {newest} are not covered; use --collect to look for them"
     before = release(old) if old else None
     if before is not None and before < parse_release(first.old_version, str(file)):
-        remark = f"what was gone before {library} {first.old_version} is not known here; --collect looks for it"
-    return Known(knowledge, f"shipped {first.old_version} → {first.new_version}", remark)
+        remark = f"removals before {library} {first.old_version} are not covered; use --collect to look for them"
+    return StoredKnowledge(knowledge, f"shipped {first.old_version} → {first.new_version}", remark)
 
 
-def updates_of_file(file: Path) -> Known:
-    """Return a file of updates, with the shape beside it; lines of `recode collect --out` will do.
+def read_updates(file: Path) -> StoredKnowledge:
+    """Return the updates of a user's file, with the shape beside it.
+
+    A line is an update, a family as `recode collect --out` writes it, or a migration of the data set.
 
     Raises:
-        RecordError: it is no such file; names file, line and field.
+        RecordError: a line is none of these; names file, line and field.
     """
     rows = list(read_jsonl(file))
     if rows and "update" in rows[0][1]:
-        return Known(Knowledge(tuple(_update(file, number, row.get("update")) for number, row in rows)), str(file))
+        return StoredKnowledge(
+            Knowledge(tuple(_update(file, number, row.get("update")) for number, row in rows)), str(file)
+        )
     if rows and "old_code" in rows[0][1]:
         fields = set(ApiUpdate.model_fields)
         updates = (
             _update(file, number, {name: value for name, value in row.items() if name in fields})
             for number, row in rows
         )
-        return Known(Knowledge(tuple(updates)), str(file))
+        return StoredKnowledge(Knowledge(tuple(updates)), str(file))
     read_records(file, ApiUpdate)
-    return Known(read_knowledge(file), str(file))
+    return StoredKnowledge(read_knowledge(file), str(file))
 
 
 def _update(file: Path, number: int, value: object) -> ApiUpdate:
-    """Return one line's update.
+    """Return the update of one line.
 
     Raises:
-        RecordError: it is none; names file, line and field.
+        RecordError: it is not an update; names file, line and field.
     """
     try:
         return ApiUpdate.model_validate(value)

@@ -1,4 +1,4 @@
-"""Comparing releases: whether an update has come by a release, and whether it then breaks or only warns."""
+"""Comparing releases: whether an update applies at a release, and whether it then breaks programs or only warns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recode.records import ApiUpdate, Status
 
 @functools.cache
 def release(text: str) -> Version | None:
-    """Return a release to compare by; None where the text is none."""
+    """Return a version; None where the text is not one."""
     try:
         return Version(text)
     except InvalidVersion:
@@ -20,10 +20,10 @@ def release(text: str) -> Version | None:
 
 
 def parse_release(text: str, what: str) -> Version:
-    """Return a release that a user gave.
+    """Return the version that a user gave; `what` names the option or file in the error.
 
     Raises:
-        RecodeError: the text is no release.
+        RecodeError: the text is not a version.
     """
     found = release(text)
     if found is None:
@@ -32,12 +32,12 @@ def parse_release(text: str, what: str) -> Version:
 
 
 def status_at(update: ApiUpdate, target: Version | None, start: Version | None = None) -> tuple[Status, str] | None:
-    """Say what an update does to a program that moves to a release, and since which; None where it does nothing.
+    """Return what an update does to a program that upgrades to a release, and since which release; None where it does nothing.
 
     Args:
         update: the update.
-        target: the release that the program moves to; None: the update's newer one.
-        start: the release that it comes from, in which what is gone already cannot be in use.
+        target: the release to upgrade to; None: the update's newer one.
+        start: the release in use; programs cannot use what was removed by then.
     """
     newest = release(update.new_version)
     goal = target or newest
@@ -45,14 +45,14 @@ def status_at(update: ApiUpdate, target: Version | None, start: Version | None =
         return None
     removed, deprecated = release(update.removed_in), release(update.deprecated_in)
     if removed is not None and newest is not None and removed > newest:
-        # Announced for later than anybody looked.
+        # The removal is announced for a later release than was examined.
         removed = None
     if removed is not None and removed <= goal:
         return None if start is not None and removed <= start else ("breaks", update.removed_in)
     if deprecated is not None and deprecated <= goal:
         return "deprecated", update.deprecated_in
     if removed is None and deprecated is None and newest is not None:
-        # It happened in between, and nothing says when: told for releases of the newer one's major series on.
+        # Nothing says when it happened, so it counts from the major series of the newer release on.
         if goal.major < newest.major or (start is not None and start >= newest):
             return None
         return ("deprecated" if update.kind == "deprecated" else "breaks"), update.new_version

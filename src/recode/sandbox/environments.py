@@ -23,6 +23,7 @@ from recode.errors import EnvironmentBuildError, MissingExtraError
 from recode.machine import only_one
 from recode.packages import exact_version, pin, project_name, requirement
 from recode.records import write_text
+from recode.sandbox.supervised import supervised
 from recode.shipped import is_shipped_copy
 
 PYTHON = "3.11"
@@ -251,15 +252,18 @@ def _pins(lines: Sequence[str]) -> tuple[str, ...]:
 def _uv(*arguments: str, what: str) -> str:
     """Run uv with the user's own configuration; return what it prints."""
     command = [uv_path(), *arguments, "--quiet", "--color", "never"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode:
+    with supervised(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        printed, errors = process.communicate()
+    if process.returncode:
         # uv ends with its cause; remarks on other interpreters of the machine come before.
-        reason = " ".join(done.stderr.partition("error: ")[2].split() or done.stderr.split())[:600]
+        reason = " ".join(errors.partition("error: ")[2].split() or errors.split())[:600]
         raise EnvironmentBuildError(
             f"{what}: uv could not build the environment ({reason}); check the network and the pins, "
             f"and that Python {PYTHON} is installed or may be downloaded by uv"
         )
-    return done.stdout
+    return str(printed)
 
 
 def uv_path() -> str:

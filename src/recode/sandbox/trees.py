@@ -10,12 +10,10 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,6 +21,7 @@ from typing import IO
 from recode.errors import SandboxError
 from recode.sandbox.environments import Environment
 from recode.sandbox.levels import best_level
+from recode.sandbox.supervised import supervised
 from recode.sandbox.system_calls import filter_program
 from recode.sandbox.zygotes import _ONE_THREAD, _SYSTEM, NOBODY, Interpreter, Level
 
@@ -104,20 +103,15 @@ def run_in_tree(
             seccomp.write(filter_program())
             seccomp.seek(0)
             line = [*_bubblewrap(tree, environment, beside, result, seccomp.fileno()), *line]
-        process = subprocess.Popen(
-            line, cwd=None if isolated else tree, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, start_new_session=True,
+        with supervised(
+            line, cwd=None if isolated else tree, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
             env=_variables(environment, isolated) | settings, pass_fds=(seccomp.fileno(),) if isolated else (),
             preexec_fn=lambda: _limit(limits),
-        )  # fmt: skip
-        status: int | None
-        try:
-            status = process.wait(limits.seconds)
-        except subprocess.TimeoutExpired:
-            status = None
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        ) as process:  # fmt: skip
+            try:
+                status: int | None = process.wait(limits.seconds)
+            except subprocess.TimeoutExpired:
+                status = None
         return TreeRun(status, _text(out), _text(errors), time.monotonic() - start, level)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from recode.collect.texts import package_index as releases
@@ -40,10 +42,35 @@ def test_what_cannot_be_told_is_an_error(toy_releases: Index, library: str, old:
         releases_between(library, old, new)
 
 
+def test_a_failing_server_is_asked_again_and_a_missing_file_is_not(
+    toy_releases: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    file = releases_between("toymath", "1.0", "2.0")[0].files[0]
+    toy_releases.failures = 2
+    assert fetch(file) == toy_releases.files[file.name]
+    assert waits == [1, 2]
+    toy_releases.failures = 3
+    with pytest.raises(ReleaseError, match=r"cannot be downloaded \(HTTP 503\); check the network"):
+        fetch(file)
+    waits.clear()
+    with pytest.raises(ReleaseError, match="not on the index"):
+        fetch(replace(file, url=f"{toy_releases.url}/files/missing.whl"))
+    assert waits == []
+
+
+def test_a_server_that_cannot_be_reached_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setenv("RECODE_INDEX", "http://127.0.0.1:9")
+    with pytest.raises(ReleaseError, match=r"^numpy: cannot be downloaded \(.*\); check the network$"):
+        releases_between("numpy", "1.0", "2.0")
+
+
 @pytest.mark.parametrize(
     "answer", [b"<html>Welcome</html>", b"\xff", b"[]", b'{"releases": {"1.0": [{}]}}', b'{"releases": 3}']
 )
 def test_an_index_that_answers_something_else_is_one_error(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
-    monkeypatch.setattr(releases, "_get", lambda url, what: answer)
-    with pytest.raises(ReleaseError, match=r"numpy: .*does not answer as PyPI's JSON interface does"):
+    monkeypatch.setattr(releases, "_get", lambda url, subject: answer)
+    with pytest.raises(ReleaseError, match=r"numpy: .*does not answer as PyPI's JSON API does"):
         releases_between("numpy", "1.0", "2.0")

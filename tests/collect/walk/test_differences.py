@@ -1,4 +1,4 @@
-"""Changes of signatures, as a table: a `def` before, one after, and what is told. Whole names are in test_collector.py."""
+"""Changes of signatures, as a table: a `def` before, one after, and the expected differences. Whole names are in test_collector.py."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import inspect
 
 import pytest
 
-from recode.collect.walk.differences import NOWHERE, signature_differences, written
-from recode.collect.walk.public_api import Parameter
+from recode.collect.walk.differences import signature_differences, signature_text
+from recode.collect.walk.public_api import UNKNOWN, Parameter, ParameterKind
 
 
 def signature(text: str) -> tuple[Parameter, ...]:
     scope: dict[str, object] = {}
     exec(f"def f({text}): pass", scope)
     found = inspect.signature(scope["f"]).parameters.values()  # type: ignore[arg-type]
-    return tuple(Parameter(p.name, int(p.kind), None if p.default is p.empty else repr(p.default)) for p in found)
+    return tuple(
+        Parameter(p.name, ParameterKind(p.kind), None if p.default is p.empty else repr(p.default)) for p in found
+    )
 
 
 MADE_ANEW = {f"parameter_removed {name}>" for name in ("method", "url", "headers", "body")} | {
@@ -46,7 +48,7 @@ MADE_ANEW = {f"parameter_removed {name}>" for name in ("method", "url", "headers
     ],
 )  # fmt: skip
 def test_what_a_change_of_signature_tells(before: str, after: str, expected: set[str]) -> None:
-    found = signature_differences("m.f", signature(before), signature(after), NOWHERE)
+    found = signature_differences("m.f", signature(before), signature(after), UNKNOWN)
     told = {
         f"{one.kind} {','.join(one.parameters)}>{','.join(one.new_parameters)}{'' if one.certain else '?'}"
         for one in found
@@ -55,9 +57,9 @@ def test_what_a_change_of_signature_tells(before: str, after: str, expected: set
 
 
 def test_a_signature_without_parameters_that_are_known_tells_nothing() -> None:
-    assert list(signature_differences("m.f", signature("x, y"), None, NOWHERE)) == []
+    assert list(signature_differences("m.f", signature("x, y"), None, UNKNOWN)) == []
 
 
 @pytest.mark.parametrize("text", ["x, y=1", "x, *, y=1", "*args, y, **kw", ""])
 def test_signatures_are_written_as_they_stand_in_a_def(text: str) -> None:
-    assert written(signature(text)) == text
+    assert signature_text(signature(text)) == text

@@ -10,15 +10,15 @@ from recode.collect.walk._walker import below
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "expected"),
     [
         ("/home/a/env/lib/python3.11/site-packages/numpy/core/_methods.py", "numpy/core/_methods.py"),
         ("/home/a/.pyenv/versions/3.11.7/lib/python3.11/typing.py", "python3.11/typing.py"),
         ("", ""),
     ],
 )
-def test_places_are_told_from_the_library_on(file: str, told: str) -> None:
-    assert below(file) == told
+def test_places_are_told_from_the_library_on(file: str, expected: str) -> None:
+    assert below(file) == expected
 
 
 def test_what_python_itself_defines_has_a_short_path() -> None:

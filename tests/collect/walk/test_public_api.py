@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from recode.collect.walk.public_api import Api, Parameter, WalkError, import_names, probe, walk
+from recode.collect.walk.public_api import Api, Parameter, ParameterKind, WalkError, import_names, probe, walk
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
 from tests.toy_releases import Index
+
+EITHER = ParameterKind.POSITIONAL_OR_KEYWORD
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +28,19 @@ def test_a_name_goes_by_its_shortest_path(api: Api) -> None:
 
 
 def test_signatures_and_members(api: Api) -> None:
-    assert api.by_path["toymath.total"].parameters == (Parameter("values", 1, None), Parameter("scale", 1, "1"))
+    assert api.by_path["toymath.total"].parameters == (
+        Parameter("values", EITHER, None),
+        Parameter("scale", EITHER, "1"),
+    )
     square = api.by_path["toymath.Square"]
     assert {name: member.kind for name, member in square.members.items()} == {
         "surface": "method",
         "scale": "method",
         "edge": "property",
     }
-    assert square.members["scale"].parameters == (Parameter("by", 1, None),)
-    assert square.members["scale"].place.file == "toymath/shapes.py"
-    assert api.by_place["toymath/shapes.py", "Square.scale"] == "toymath.Square.scale"
+    assert square.members["scale"].parameters == (Parameter("by", EITHER, None),)
+    assert square.members["scale"].definition.file == "toymath/shapes.py"
+    assert api.by_definition["toymath/shapes.py", "Square.scale"] == "toymath.Square.scale"
 
 
 def test_constants_are_names_and_imported_modules_are_not(api: Api) -> None:
@@ -46,6 +51,13 @@ def test_constants_are_names_and_imported_modules_are_not(api: Api) -> None:
 def test_a_module_that_cannot_be_imported_is_told_and_the_rest_is_there(api: Api) -> None:
     assert "a_module_that_is_not_there" in api.failures["toymath.extra"]
     assert "toymath.shapes" in api.modules
+
+
+def test_odd_modules_and_objects_do_not_end_the_walk(toy_releases: Index, tmp_path: Path) -> None:
+    api = walk(ensure_environment(ensure_lock(tmp_path, "toyodd", "1.0")), ["toyodd"], "1.0")
+    assert api.failures == {"toyodd.needs_key": "RuntimeError: set an API key first", "toyodd.leaves": "SystemExit: "}
+    assert api.unreadable == {"toyodd.lazy": "RuntimeError: set an API key first"}
+    assert {"toyodd.sound", "toyodd.column", "toyodd.sound_too.further"} <= set(api.by_path)
 
 
 def test_a_library_that_cannot_be_imported_is_one_line(toy_releases: Index, tmp_path: Path) -> None:

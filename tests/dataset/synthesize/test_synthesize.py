@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,9 +13,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from recode.collect.join.families import Finding
-from recode.dataset.synthesize.prompt import SETTINGS, Rejected, ask, read_reply, setting_of
-from recode.dataset.synthesize.synthesize import Replies, Task, Wish, read_updates, report, run_synthesis, synthesize
+from recode.cli.dataset import print_synthesis
+from recode.collect.join.families import UpdateFamily
+from recode.dataset.synthesize.prompt import SETTINGS, Rejection, read_reply, setting_of, synthesis_prompt
+from recode.dataset.synthesize.replies import Replies
+from recode.dataset.synthesize.synthesize import (
+    ModelChoice,
+    SynthesisOptions,
+    SynthesisTask,
+    read_updates,
+    run_synthesis,
+    synthesize,
+)
 from recode.errors import RecodeError, RecordError
 from recode.models import EndpointBackend, Prompt, Sampling
 from recode.records import ApiUpdate, Migration, read_records, write_records
@@ -75,20 +84,15 @@ def backend(url: str) -> EndpointBackend:
     return EndpointBackend(url, "replayer", concurrency=1)
 
 
-def wish(contexts: int = 1, retries: int = 2) -> Wish:
-    return Wish(contexts, retries, Sampling(max_new_tokens=100, temperature=0.0))
-
-
-@pytest.fixture
-def quiet() -> Console:
-    return Console(quiet=True)
+def options(locks: Path | None, contexts: int = 1, retries: int = 2) -> SynthesisOptions:
+    return SynthesisOptions(contexts, retries, Sampling(max_new_tokens=100, temperature=0.0), locks)
 
 
 @needs_isolation
-def test_a_rejected_reply_goes_back_with_its_reason(toy_index: Path, tmp_path: Path, quiet: Console) -> None:
+def test_a_rejected_reply_goes_back_with_its_reason(toy_index: Path, tmp_path: Path) -> None:
     out = tmp_path / "programs.jsonl"
     with model(["I cannot do that.", NOT_MIGRATED, GOOD]) as (url, asked):
-        result = synthesize([UPDATE], backend(url), out, wish(), tmp_path / "locks", quiet)
+        result = synthesize([UPDATE], backend(url), out, options(tmp_path / "locks"))
     [entry] = read_records(out, Migration)
     assert result.entries == (entry,)
     assert (entry.id, entry.author, entry.author_means, entry.context, entry.stdout) == (
@@ -110,25 +114,25 @@ def test_a_rejected_reply_goes_back_with_its_reason(toy_index: Path, tmp_path: P
 
 
 @needs_isolation
-def test_a_killed_run_asks_nothing_twice(toy_index: Path, tmp_path: Path, quiet: Console) -> None:
+def test_a_killed_run_asks_nothing_twice(toy_index: Path, tmp_path: Path) -> None:
     out, locks = tmp_path / "programs.jsonl", tmp_path / "locks"
     answers = [NOT_MIGRATED]
     with model(answers) as (url, asked):
         # The server refuses the second request: as if the run had been killed there.
         with pytest.raises(RecodeError, match="400"):
-            synthesize([UPDATE], backend(url), out, wish(), locks, quiet)
+            synthesize([UPDATE], backend(url), out, options(locks))
         answers.append(GOOD)
-        assert len(synthesize([UPDATE], backend(url), out, wish(), locks, quiet).entries) == 1
+        assert len(synthesize([UPDATE], backend(url), out, options(locks)).entries) == 1
         asked.clear()
-        assert len(synthesize([UPDATE], backend(url), out, wish(), locks, quiet).entries) == 1
+        assert len(synthesize([UPDATE], backend(url), out, options(locks)).entries) == 1
         assert asked == []
 
 
 @needs_isolation
-def test_contexts_are_told_apart_and_repeats_written_again(toy_index: Path, tmp_path: Path, quiet: Console) -> None:
+def test_contexts_are_told_apart_and_repeats_written_again(toy_index: Path, tmp_path: Path) -> None:
     again = reply(programs("toylib.area").replace("1.5", "2.5"), programs("toylib.surface").replace("1.5", "2.5"))
     with model([GOOD, again, OTHER]) as (url, asked):
-        result = synthesize([UPDATE], backend(url), tmp_path / "out.jsonl", wish(contexts=2), tmp_path / "locks", quiet)
+        result = synthesize([UPDATE], backend(url), tmp_path / "out.jsonl", options(tmp_path / "locks", contexts=2))
     assert [entry.id for entry in result.entries] == ["toylib-area-renamed-1", "toylib-area-renamed-2"]
     assert result.near_duplicates == 1
     assert SETTINGS[1] in asked[1]["messages"][1]["content"]
@@ -137,29 +141,31 @@ def test_contexts_are_told_apart_and_repeats_written_again(toy_index: Path, tmp_
 
 @needs_isolation
 def test_what_never_holds_is_given_up_and_counted(
-    toy_index: Path, tmp_path: Path, quiet: Console, capsys: pytest.CaptureFixture[str]
+    toy_index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with model([NOT_MIGRATED] * 2) as (url, _):
-        result = synthesize([UPDATE], backend(url), tmp_path / "out.jsonl", wish(retries=1), tmp_path / "locks", quiet)
+        result = synthesize([UPDATE], backend(url), tmp_path / "out.jsonl", options(tmp_path / "locks", retries=1))
     assert (result.entries, result.given_up) == ((), 1)
-    report(result, Console(width=100))
+    print_synthesis(result, Console(width=100))
     printed = capsys.readouterr().out
     assert "new_follows" in printed
     assert "0 entries of 0 families hold; 1 were given up" in printed
 
 
-def test_nothing_runs_without_isolation(tmp_path: Path, quiet: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_runs_without_isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def none_here() -> None:
         raise RecodeError("no sandbox")
 
     monkeypatch.setattr("recode.dataset.synthesize.synthesize.best_level", none_here)
     with pytest.raises(RecodeError, match="no sandbox"):
-        synthesize([UPDATE], backend("http://localhost:1/v1"), tmp_path / "out.jsonl", wish(), None, quiet)
+        synthesize([UPDATE], backend("http://localhost:1/v1"), tmp_path / "out.jsonl", options(None))
 
 
 def test_updates_are_findings_or_plain_records(tmp_path: Path) -> None:
     file = tmp_path / "updates.jsonl"
-    write_records(file, [Finding(update=UPDATE, confidence="low"), Finding(update=UPDATE, confidence="high"), UPDATE])
+    write_records(
+        file, [UpdateFamily(update=UPDATE, confidence="low"), UpdateFamily(update=UPDATE, confidence="high"), UPDATE]
+    )
     assert read_updates(file) == [UPDATE, UPDATE]
     assert len(read_updates(file, "low")) == 3
     file.write_text('{"library": "x"}\n')
@@ -169,15 +175,12 @@ def test_updates_are_findings_or_plain_records(tmp_path: Path) -> None:
 
 def test_wrong_use_is_told(tmp_path: Path) -> None:
     file = tmp_path / "updates.jsonl"
-    write_records(file, [Finding(update=UPDATE, confidence="low")])
-    run: Callable[[str], int] = lambda confidence: run_synthesis(  # noqa: E731
-        file, "m", tmp_path / "o", endpoint="http://localhost:1", contexts=1, retries=0, confidence=confidence,
-        temperature=0.0, max_tokens=1, concurrency=1, locks=None,
-    )  # fmt: skip
+    write_records(file, [UpdateFamily(update=UPDATE, confidence="low")])
+    chosen = ModelChoice("m", "http://localhost:1")
     with pytest.raises(RecodeError, match="no confidence is called `sure`"):
-        run("sure")
+        run_synthesis(file, tmp_path / "o", chosen, options(None), "sure")
     with pytest.raises(RecodeError, match="try --confidence low"):
-        run("high")
+        run_synthesis(file, tmp_path / "o", chosen, options(None), "high")
 
 
 @pytest.mark.parametrize(
@@ -197,13 +200,13 @@ def test_a_reply_holds_exactly_two_programs(text: str, found: bool) -> None:
 
 
 def test_a_prompt_holds_the_last_rejection_only() -> None:
-    prompt = ask(UPDATE, "plants", (Rejected("one", "bad"), Rejected("two", "worse")))
+    prompt = synthesis_prompt(UPDATE, "plants", (Rejection("one", "bad"), Rejection("two", "worse")))
     assert [role for role, _ in prompt.messages] == ["system", "user", "assistant", "user"]
     assert prompt.messages[2][1] == "two"
 
 
 def asked_for(replies: Replies, *questions: str) -> list[str]:
-    return replies.of([Prompt((("user", one),)) for one in questions], wish().sampling)
+    return replies.of([Prompt((("user", one),)) for one in questions], options(None).sampling)
 
 
 def test_replies_survive_what_they_hold_and_a_kill(tmp_path: Path) -> None:
@@ -229,7 +232,7 @@ def test_replies_that_cannot_be_kept_are_one_error(tmp_path: Path) -> None:
 
 def test_settings_that_come_round_again_are_told_apart() -> None:
     count = 3 * len(SETTINGS)
-    assert len({Task(UPDATE, number).prompt().key() for number in range(count)}) == count
+    assert len({SynthesisTask(UPDATE, number).prompt().key() for number in range(count)}) == count
     assert tuple(map(setting_of, range(len(SETTINGS)))) == SETTINGS
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from recode.dataset.verify.execution_cache import CachedRunner
-from recode.dataset.verify.rule import Pair, Verdict, verify
+from recode.dataset.verify.rule import Admission, EnvironmentPair, verify
 from recode.records import Migration
 from recode.sandbox.environments import Environment
 from recode.sandbox.execution import Execution
@@ -66,7 +66,7 @@ RAISES_WITHIN = {
     ids=["renamed", "parameter", "warns", "silent", "removed", "raises within the library"],
 )
 def test_good_entries_hold(
-    make_entry: MakeEntry, toy_pair: Pair, changes: dict[str, Any], outcome: str, line: int | None
+    make_entry: MakeEntry, toy_pair: EnvironmentPair, changes: dict[str, Any], outcome: str, line: int | None
 ) -> None:
     verdict = check(make_entry(**changes), toy_pair)
     assert verdict.failures == ()
@@ -203,7 +203,7 @@ BAD: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_entries_fail_by_their_clause(make_entry: MakeEntry, toy_pair: Pair, case: str) -> None:
+def test_bad_entries_fail_by_their_clause(make_entry: MakeEntry, toy_pair: EnvironmentPair, case: str) -> None:
     clause, reason, changes = BAD[case]
     verdict = check(make_entry(**changes), toy_pair)
     reasons = {failure.clause: failure.reason for failure in verdict.failures}
@@ -211,7 +211,7 @@ def test_bad_entries_fail_by_their_clause(make_entry: MakeEntry, toy_pair: Pair,
     assert reason in reasons[clause]
 
 
-def test_a_timeout_is_a_failure_and_not_an_exception(make_entry: MakeEntry, toy_pair: Pair) -> None:
+def test_a_timeout_is_a_failure_and_not_an_exception(make_entry: MakeEntry, toy_pair: EnvironmentPair) -> None:
     verdict = verify(make_entry(), toy_pair, lambda *_: Execution(outcome="timeout", stdout=""))
     assert [failure.clause for failure in verdict.failures] == [
         "old_runs_on_old",
@@ -220,7 +220,7 @@ def test_a_timeout_is_a_failure_and_not_an_exception(make_entry: MakeEntry, toy_
     ]
 
 
-def test_programs_run_twice_with_different_hash_seeds(make_entry: MakeEntry, toy_pair: Pair) -> None:
+def test_programs_run_twice_with_different_hash_seeds(make_entry: MakeEntry, toy_pair: EnvironmentPair) -> None:
     runs: list[tuple[str, int]] = []
 
     def run(environment: Environment, code: str, hash_seed: int = 0, preload: tuple[str, ...] = ()) -> Execution:
@@ -232,7 +232,7 @@ def test_programs_run_twice_with_different_hash_seeds(make_entry: MakeEntry, toy
 
 
 def test_only_what_is_compared_with_another_run_is_run_with_modules_loaded(
-    make_entry: MakeEntry, toy_pair: Pair
+    make_entry: MakeEntry, toy_pair: EnvironmentPair
 ) -> None:
     pair = replace(toy_pair, silent_old=("toylib",), silent_new=("toylib",), modules=("toylib", "toylib.more"))
     entry, cached = make_entry(), CachedRunner(fresh=True)
@@ -250,7 +250,9 @@ def test_only_what_is_compared_with_another_run_is_run_with_modules_loaded(
     assert set(loaded.values()) == {pair.modules}
 
 
-def test_a_difference_that_comes_of_modules_loaded_before_does_not_count(make_entry: MakeEntry, toy_pair: Pair) -> None:
+def test_a_difference_that_comes_of_modules_loaded_before_does_not_count(
+    make_entry: MakeEntry, toy_pair: EnvironmentPair
+) -> None:
     told = "import sys\nprint('zipfile' in sys.modules)\n"
     programs = {"old_code": told + make_entry().old_code, "new_code": told + make_entry().new_code}
     pair = replace(toy_pair, modules=("zipfile",))
@@ -258,7 +260,7 @@ def test_a_difference_that_comes_of_modules_loaded_before_does_not_count(make_en
 
 
 def test_an_output_that_comes_of_modules_loaded_before_depends_on_no_call(
-    make_entry: MakeEntry, toy_pair: Pair
+    make_entry: MakeEntry, toy_pair: EnvironmentPair
 ) -> None:
     pair = replace(toy_pair, modules=("zipfile",))
 
@@ -271,13 +273,15 @@ def test_an_output_that_comes_of_modules_loaded_before_depends_on_no_call(
     assert [failure.clause for failure in verify(make_entry(), pair, run).failures] == ["output_depends_on_call"]
 
 
-def test_an_import_that_a_program_forgot_is_missed(make_entry: MakeEntry, toy_pair: Pair) -> None:
+def test_an_import_that_a_program_forgot_is_missed(make_entry: MakeEntry, toy_pair: EnvironmentPair) -> None:
     forgot = {"old_code": "import xml\nxml.dom.minidom\n" + make_entry().old_code}
     verdict = check(make_entry(**forgot), replace(toy_pair, modules=("xml.dom.minidom",)))
     assert "old_runs_on_old" in [one.clause for one in verdict.failures]
 
 
-def test_a_number_too_long_for_decimal_fails_and_stops_nothing(make_entry: MakeEntry, toy_pair: Pair) -> None:
+def test_a_number_too_long_for_decimal_fails_and_stops_nothing(
+    make_entry: MakeEntry, toy_pair: EnvironmentPair
+) -> None:
     long = f"big = 0x{'f' * 4000}\n"
     programs = {"old_code": long + make_entry().old_code, "new_code": long + make_entry().new_code}
     assert [one.clause for one in check(make_entry(**programs), toy_pair).failures] == ["parses"]
@@ -298,10 +302,12 @@ NO_OP_CODE = "import toylib\n\nprint(toylib.average([1.0, 2.0]))\n"
         ("print({'a', 'b', 'c', 'd', 'e', 'f'})\n", None, "old_is_deterministic"),
     ],
 )
-def test_no_op_entries(make_entry: MakeEntry, toy_pair: Pair, old: str, new: str | None, clause: str | None) -> None:
+def test_no_op_entries(
+    make_entry: MakeEntry, toy_pair: EnvironmentPair, old: str, new: str | None, clause: str | None
+) -> None:
     verdict = check(make_entry(kind="no_op", old_code=old, new_code=old if new is None else new), toy_pair)
     assert [failure.clause for failure in verdict.failures][:1] == ([clause] if clause else [])
 
 
-def check(entry: Migration, pair: Pair) -> Verdict:
+def check(entry: Migration, pair: EnvironmentPair) -> Admission:
     return verify(entry, pair, CachedRunner())

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from recode.migrate.find.guards import release_names
 from recode.migrate.find.scan import scan
 from recode.migrate.pipeline import rewrite_project
 from recode.migrate.report.summary import counts
@@ -63,18 +62,6 @@ def test_releases_and_flags_made_of_them_guard(tmp_path: Path, flag: str, condit
 def test_that_a_library_is_installed_is_no_release(tmp_path: Path) -> None:
     head = "try:\n    import numpy as np\n    HAVE = True\nexcept ImportError:\n    HAVE = False\n"
     assert told(tmp_path, f"{head}if HAVE:\n    np.trapz(1)\n") == [7]
-
-
-@pytest.mark.parametrize(
-    ("name", "is_release"),
-    [
-        ("NUMPY_2", True), ("np_version_under1p17", True), ("is_numpy_gt_1_2", True), ("has_numpy2", True), ("IS_PANDAS_2", True),
-        ("np_gte_2_0", True), ("NUMPY_1_24_PLUS", True), ("pd_lt_1_3", True), ("nx2", False), ("nx_gt_0", False),
-        ("np_float32", False), ("numpy_available", False), ("numpy_conversion", False), ("SCIPY_2", False),
-    ],
-)  # fmt: skip
-def test_names_that_say_whose_release_they_mean(name: str, is_release: bool) -> None:
-    assert bool(release_names({"numpy", "pandas", "networkx"}).search(name)) is is_release
 
 
 def test_a_try_about_another_module_guards_nothing_when_rewriting(tmp_path: Path) -> None:

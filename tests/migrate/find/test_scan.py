@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import recode
 from recode.cli.app import app
 from recode.errors import ProcessEndedError, RecodeError, RecordError
-from recode.knowledge.store import updates_of_file
+from recode.knowledge.store import read_updates
 from recode.migrate.find.findings import ScanResult
 from recode.migrate.find.scan import scan
 from recode.migrate.pipeline import rewrite_project
@@ -97,9 +97,9 @@ def test_a_wrong_line_of_updates_is_named(tmp_path: Path) -> None:
     for rows in ([{"old_code": "x"}], [{"update": {}}], [{"update": good}, {"old_code": "x"}]):
         (tmp_path / "updates.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         with pytest.raises(RecordError, match=rf"updates\.jsonl:{len(rows)}: field .*recode collect"):
-            updates_of_file(tmp_path / "updates.jsonl")
+            read_updates(tmp_path / "updates.jsonl")
     (tmp_path / "updates.jsonl").write_text(json.dumps({**good, "old_code": "x", "update_info": "y"}) + "\n")
-    assert updates_of_file(tmp_path / "updates.jsonl").knowledge.updates[0].update_info == "y"
+    assert read_updates(tmp_path / "updates.jsonl").knowledge.updates[0].update_info == "y"
 
 
 def test_receivers(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_two_scans_at_once_do_not_mix(tmp_path: Path) -> None:
     def inside(done: int, total: int) -> None:
         assert {one.symbol for one in scan(tmp_path, [update("toy.other")], workers=1).findings} == {"toy.other"}
 
-    found = scan(tmp_path, [update("toy.old")], workers=1, tell=inside).findings
+    found = scan(tmp_path, [update("toy.old")], workers=1, on_progress=inside).findings
     assert [one.symbol for one in found] == ["toy.old"] * 3
 
 
@@ -241,10 +241,10 @@ def test_a_process_that_is_ended_from_outside_is_one_error_line(
 ) -> None:
     for number in range(200):
         (tmp_path / f"f{number}.py").write_text("import toy\n", encoding="utf-8")
-    monkeypatch.setattr("recode.migrate.find.scan._read_of_job", ends)
+    monkeypatch.setattr("recode.migrate.find.scan._read_file", ends)
     with pytest.raises(ProcessEndedError, match="use fewer --jobs or --workers"):
         scan(tmp_path, [update("toy.old")], workers=2)
 
 
-def ends(file: Path) -> None:
+def ends(file: Path, **_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)

@@ -17,7 +17,7 @@ app.add_typer(data_app, name="data")
 _Trust = Annotated[
     bool,
     typer.Option(
-        "--trust", help="You trust these programs: where the machine gives no isolation, run them with your own rights."
+        "--trust", help="You trust these programs: where this machine gives no isolation, run them with your rights."
     ),
 ]
 
@@ -46,10 +46,11 @@ def collect(
     Both releases are imported and their public names compared; deprecation messages are read in the sources of every minor
     release in between, and the release notes where the source distribution has them.
     """
-    from recode.collect.collector import asked_of, collect_and_print
+    from recode.cli.collect import run_collect
+    from recode.collect.collector import parse_requests
 
-    asked = asked_of(libraries, old, new, package, old_requires or (), new_requires or ())
-    if not collect_and_print(asked, locks, out, as_json=as_json):
+    requests = parse_requests(libraries, old, new, package, old_requires or (), new_requires or ())
+    if not run_collect(requests, locks, out, as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -66,7 +67,7 @@ def synthesize(
     contexts: Annotated[int, typer.Option(min=1, help="Pairs of programs for each update.")] = 3,
     retries: Annotated[int, typer.Option(min=0, help="Further tries after a rejection.")] = 3,
     confidence: Annotated[
-        str, typer.Option(help="Leave out updates that are less sure: high, medium or low.")
+        str, typer.Option(help="The lowest confidence of an update to use: high, medium or low.")
     ] = "medium",
     temperature: Annotated[float, typer.Option(min=0.0, help="Of sampling.")] = 0.8,
     max_tokens: Annotated[int, typer.Option(min=1, help="Of one reply.")] = 2000,
@@ -76,15 +77,15 @@ def synthesize(
     """Have a model write old and new programs for updates; keep those that hold (exit code 1 if none does).
 
     Each pair is run in both releases by the rule of `recode verify`; what fails goes back to the model with the reason.
-    A killed run goes on where it was.
+    A killed run resumes where it was.
     """
-    from recode.dataset.synthesize.synthesize import run_synthesis
+    from recode.cli.dataset import run_synthesize
+    from recode.dataset.synthesize.synthesize import ModelChoice, SynthesisOptions
+    from recode.models import Sampling
 
-    held = run_synthesis(
-        updates, model, out, endpoint=endpoint, contexts=contexts, retries=retries, confidence=confidence,
-        temperature=temperature, max_tokens=max_tokens, concurrency=concurrency, locks=locks,
-    )  # fmt: skip
-    if not held:
+    sampling = Sampling(max_new_tokens=max_tokens, temperature=temperature)
+    options = SynthesisOptions(contexts, retries, sampling, locks)
+    if not run_synthesize(updates, out, ModelChoice(model, endpoint, concurrency), options, confidence):
         raise typer.Exit(1)
 
 
@@ -93,13 +94,13 @@ def verify(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="Records (.jsonl), update sources (.toml), folders of sources, or a split such as `@train`."
+            help="Records (.jsonl), update sources (.toml), folders of either, or a split such as `@train`; `@all`: all splits."
         ),
     ],
     locks: Annotated[Path, typer.Option(help="Folder of locks; a missing one is resolved and written.")] = Path(
         "data/locks"
     ),
-    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything anew, whatever is remembered.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again, whatever results are kept.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     infer: Annotated[
         bool, typer.Option("--infer", help="The file has the published six fields: look for the old release.")
@@ -108,17 +109,17 @@ def verify(
     trust: _Trust = False,
 ) -> None:
     """Run every entry in both pinned environments and show which do not hold, and why (exit code 1 if any)."""
-    if infer:
-        from recode.dataset.verify.inferring import infer_file
+    from recode.cli.dataset import run_infer, run_verify
+    from recode.dataset.verify.entries import VerifyOptions
 
+    options = VerifyOptions(shipped(locks), fresh=fresh, trust=trust)
+    if infer:
         if out is None or len(files) != 1:
             raise typer.BadParameter("--infer takes one file and --out")
-        if not infer_file(shipped(files[0]), out, shipped(locks), fresh=fresh, trust=trust):
-            raise typer.Exit(1)
-        return
-    from recode.dataset.verify.checking import verify_files
-
-    if not verify_files([shipped(file) for file in files], shipped(locks), fresh=fresh, trust=trust, as_json=as_json):
+        holds = run_infer(shipped(files[0]), out, options)
+    else:
+        holds = run_verify([shipped(file) for file in files], options, as_json=as_json)
+    if not holds:
         raise typer.Exit(1)
 
 
@@ -126,21 +127,22 @@ def verify(
 def data_build(
     sources: Annotated[Path, typer.Option(help="Folder of update sources, or one TOML file.")] = Path("data/sources"),
     out: Annotated[Path, typer.Option(help="Where the JSON Lines files and the locks go.")] = Path("data"),
-    families: Annotated[int | None, typer.Option(min=1, help="At most so many families of each library.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything anew, whatever is remembered.")] = False,
+    families: Annotated[int | None, typer.Option(min=1, help="At most this many families of each library.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again, whatever results are kept.")] = False,
     trust: _Trust = False,
 ) -> None:
     """Compile update sources to verified records, split by family; print what was left out, and why."""
-    from recode.dataset.build import build
+    from recode.cli.dataset import run_build
+    from recode.dataset.verify.entries import VerifyOptions
 
-    build(shipped(sources), out, families=families, fresh=fresh, trust=trust)
+    run_build(shipped(sources), out, VerifyOptions(out / "locks", fresh=fresh, trust=trust), families)
 
 
 @data_app.command("generate", epilog="Example: `recode data generate --out data`")
 def data_generate(
     out: Annotated[Path, typer.Option(help="Where the JSON Lines files go.")] = Path("data"),
 ) -> None:
-    """Write the made-up test splits: names that no model was trained on."""
+    """Write the made-up test splits, whose names no model was trained on."""
     from recode.dataset.generated import write_generated
 
     for file, count in write_generated(out).items():
@@ -156,9 +158,9 @@ def data_knowledge(
     locks: Annotated[Path | None, typer.Option(help="Folder of locks (default: that of `recode collect`).")] = None,
 ) -> None:
     """Collect what `recode scan` knows of each library, and write it into the package (exit code 1 if one could not be)."""
-    from recode.knowledge.build import build_all
+    from recode.cli.collect import run_build
 
-    if not build_all(shipped(sources), shipped(written), out, libraries or (), locks):
+    if not run_build(shipped(sources), shipped(written), out, libraries or (), locks):
         raise typer.Exit(1)
 
 

@@ -10,15 +10,50 @@ import typer
 app = typer.Typer()
 
 _Project = Annotated[Path, typer.Argument(help="A project's folder, a Python file or a notebook.")]
-_To = Annotated[str, typer.Option(help="The library and the release to move to, as `LIB==B`.")]
+_To = Annotated[str, typer.Option(help="The library and its target release, as `LIB==B`.")]
 _From = Annotated[
-    str | None, typer.Option("--from", help="The release it comes from (default: what the project's own files say).")
+    str | None, typer.Option("--from", help="The current release (default: read from the project's own files).")
 ]
-_Confidence = Annotated[float, typer.Option(min=0.0, max=1.0, help="Leave out what is less sure.")]
+_Confidence = Annotated[float, typer.Option(min=0.0, max=1.0, help="Leave out findings with a lower confidence.")]
 _Updates = Annotated[
-    Path | None, typer.Option(help="A file of updates to use instead of what is known (`recode collect --out`).")
+    Path | None, typer.Option(help="A file of updates to use instead of the shipped ones (`recode collect --out`).")
 ]
-_Collect = Annotated[bool, typer.Option("--collect", help="Compare the two releases now, whatever is shipped.")]
+_Collect = Annotated[
+    bool, typer.Option("--collect", help="Compare the two releases now instead of using the shipped updates.")
+]
+_Tests = Annotated[
+    str | None,
+    typer.Option(
+        help="A test command that proves changes: run on a copy, old code in the old release, new code in the new."
+    ),
+]
+_Model = Annotated[
+    str | None, typer.Option(help="A model folder, a hub name, `recode-tiny`; or the model's name at the endpoint.")
+]
+_Endpoint = Annotated[str | None, typer.Option(help="An OpenAI-compatible server, such as http://host:8000/v1.")]
+_Interactive = Annotated[
+    bool, typer.Option("--interactive", help="Ask about each change: yes, no or edit. Needs --write or --patch.")
+]
+_Unproven = Annotated[
+    bool,
+    typer.Option(
+        "--unproven",
+        help="Also apply changes that nothing proves: a model's, or a rename whose receiver was guessed.",
+    ),
+]
+_Limit = Annotated[
+    float, typer.Option(min=1.0, max=86_400, help="Wall time limit for one run of the tests, in seconds.")
+]
+_OldRequires = Annotated[
+    list[str] | None,
+    typer.Option(help="An additional requirement for the older environment, such as `numpy<2`; repeat for more."),
+]
+_Offline = Annotated[
+    bool, typer.Option("--offline", help="Build no environments: new names are not checked and no tests are run.")
+]
+_NewRequires = Annotated[
+    list[str] | None, typer.Option(help="An additional requirement for the newer environment; repeat for more.")
+]
 
 
 @app.command(epilog="Example: `recode scan . --to numpy==2.1.0`")
@@ -26,13 +61,13 @@ def scan(
     path: _Project,
     to: _To,
     old: _From = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, a row per use.")] = False,
-    sarif: Annotated[Path | None, typer.Option(help="Write a SARIF 2.1.0 file there, for code review tools.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one row per use.")] = False,
+    sarif: Annotated[Path | None, typer.Option(help="Write a SARIF 2.1.0 file for code review tools.")] = None,
     confidence: _Confidence = 0.5,
     updates: _Updates = None,
     collect: _Collect = False,
 ) -> None:
-    """List each use of an API that breaks or is deprecated in a release (exit code 1 if anything breaks). No model is needed."""
+    """List each use of an API that breaks or is deprecated in a release; needs no model (exit code 1 if anything breaks)."""
     from recode.cli.scan import ScanCommand, run_scan
 
     if run_scan(ScanCommand(path, to, old, as_json, sarif, confidence, updates, collect)):
@@ -44,51 +79,31 @@ def migrate(
     path: _Project,
     to: _To,
     old: _From = None,
-    tests: Annotated[
-        str | None,
-        typer.Option(help="A command that proves: run in a copy, old code in the old release, new code in the new."),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="A model folder, a hub name, `recode-tiny`; or the model's name at the endpoint.")
-    ] = None,
-    endpoint: Annotated[
-        str | None, typer.Option(help="An OpenAI-compatible server, such as http://host:8000/v1.")
-    ] = None,
+    tests: _Tests = None,
+    model: _Model = None,
+    endpoint: _Endpoint = None,
     write: Annotated[bool, typer.Option("--write", help="Change the files (needs a clean git tree).")] = False,
-    patch: Annotated[Path | None, typer.Option(help="Write a patch there that `git apply` takes.")] = None,
-    interactive: Annotated[
-        bool, typer.Option("--interactive", help="Ask about each change: yes, no, edit. With --write or --patch.")
-    ] = False,
-    html: Annotated[Path | None, typer.Option(help="Write a report there, with the diffs side by side.")] = None,
+    patch: Annotated[Path | None, typer.Option(help="Write a patch that `git apply` accepts.")] = None,
+    interactive: _Interactive = False,
+    html: Annotated[Path | None, typer.Option(help="Write an HTML report with the diffs side by side.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    allow_dirty: Annotated[bool, typer.Option("--allow-dirty", help="Write over uncommitted changes.")] = False,
-    unproven: Annotated[
-        bool,
-        typer.Option(
-            "--unproven",
-            help="Take rewritings that nothing proves, too: a model's, or a rename whose receiver was guessed.",
-        ),
+    allow_dirty: Annotated[
+        bool, typer.Option("--allow-dirty", help="Write even if there are uncommitted changes.")
     ] = False,
-    samples: Annotated[int, typer.Option(min=1, help="Rewritings to ask a model for, a place.")] = 4,
-    seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
-    limit: Annotated[
-        float, typer.Option(min=1.0, max=86_400, help="Wall time of a run of the tests in seconds.")
-    ] = 600.0,
-    old_requires: Annotated[
-        list[str] | None,
-        typer.Option(help="A further pin for the older environment, such as `numpy<2`; repeat for more."),
-    ] = None,
-    new_requires: Annotated[list[str] | None, typer.Option(help="The same for the newer environment.")] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Build no environment: new names are not checked, no tests run.")
-    ] = False,
+    unproven: _Unproven = False,
+    samples: Annotated[int, typer.Option(min=1, help="Candidates to request from the model for each place.")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of sampling.")] = 0,
+    limit: _Limit = 600.0,
+    old_requires: _OldRequires = None,
+    new_requires: _NewRequires = None,
+    offline: _Offline = False,
     confidence: _Confidence = 0.5,
     updates: _Updates = None,
     collect: _Collect = False,
 ) -> None:
-    """Rewrite what a release breaks or deprecates; print the diff (exit code 1 if a place that breaks is left alone).
+    """Rewrite what a release breaks or deprecates and print the diff (exit code 1 if something that breaks is left).
 
-    Renames are done by syntax tree, without a model. A model's rewriting is offered where the tests prove it (others: `--unproven`).
+    Renames are made on the syntax tree, without a model. A model's change is applied only if the tests prove it, or with `--unproven`.
     """
     from recode.cli.migrate import MigrateCommand, MigrateOutput, run_migrate
     from recode.migrate.result import MigrateOptions

@@ -1,8 +1,8 @@
-"""What a release's own sources say about its API: deprecation messages, by syntax tree.
+"""Deprecation messages in the sources of a release, read from the syntax tree.
 
-Libraries announce in many ways: `warnings.warn` with a category of their own, decorators and helpers of any name, maps of
-expired attributes that a module's `__getattr__` reads, `.. deprecated::` directives in docstrings, and errors that tell what
-to use instead. All are read alike: the text, the place, and the names that the code around it gives. Nothing is run.
+Libraries announce changes in many ways: `warnings.warn` with a category of their own, decorators and helpers of any name, maps of
+expired attributes that a module's `__getattr__` reads, `.. deprecated::` directives in docstrings, and errors that name a
+replacement. Each becomes a `Notice`: the text, its position, and the names that the code around it gives. Nothing is run.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from recode.source import parses
 
 How = Literal["warning", "decorator", "map", "docstring", "error"]
 Effect = Literal["", "removed", "renamed", "keyword_only"]
-"""What happens to parameters, where the code around a message says it."""
+"""What happens to parameters, where the code around a message shows it."""
 
 BUILT_IN_CATEGORIES = frozenset({"DeprecationWarning", "FutureWarning", "PendingDeprecationWarning"})
 _HINT = re.compile(
     r"eprecat|FutureWarning|expired|renam|no longer|been removed|was removed|positional_|make_keyword|delete_param|remove_param"
 )
-"""What a file with any announcement holds; others are not parsed."""
+"""Files without a match announce nothing, and are not parsed."""
 _HELPER = re.compile(
     r"deprecat|rename_?(?:parameter|param|arg|kw)|(?:delete|remove)_?(?:parameter|param|arg|kw)|make_keyword_only",
     re.I,
@@ -39,15 +39,19 @@ _DIRECTIVE = re.compile(r"^([ \t]*)\.\.\s+deprecated::[ \t]*([^\n]*)\n?", re.M)
 _DOC_PARAMETER = re.compile(r"^(\w+(?:\s*,\s*\w+)*)\s*(?::|$)")
 _VERSION = re.compile(r"v?\d+(?:\.\d+)*(?:\.?(?:dev|rc|a|b)\d*)?")
 _MESSAGE_LENGTH = 1200
+_NOT_NAMES = frozenset({"version", "since", "message", "category", "obj_type", "reason", "action", "removal"})
+"""Keywords of helpers whose values are not names."""
+_NEW_KEYWORD = re.compile(r"^new|_new|alternative|replacement")
+_OLD_KEYWORD = re.compile(r"^old|_old|^name")
 
 
 class Notice(Record):
     """One announcement in the sources.
 
-    `text` is the message, its placeholders as `{expression}`. `owner` is the qualified name of the function or class that
-    holds it, empty at the top of a module. `tested` are the owner's parameters that the code asks about just before it
-    speaks; `parameters` the owner's own. `names` are old names, and `replacements` what stands for them, where the code
-    itself says so (a decorator, a map). `guarded` says whether it speaks under some condition only.
+    `text` is the message, with placeholders as `{expression}`. `owner` is the qualified name of the function or class around
+    it, empty at the top of a module; `parameters` are the owner's parameters, and `tested` those that the `if` statements
+    around the message test. `names` are old names and `replacements` their new ones, where the code gives them (a decorator, a
+    map). `is_conditional` says whether the message is inside an `if` statement.
     """
 
     how: How
@@ -62,16 +66,16 @@ class Notice(Record):
     names: tuple[str, ...] = ()
     replacements: tuple[str, ...] = ()
     effect: Effect = ""
-    guarded: bool = False
+    is_conditional: bool = False
 
 
 def may_announce(text: str) -> bool:
-    """Say whether a file's text is worth parsing."""
+    """Say whether a file may contain an announcement, and so is worth parsing."""
     return _HINT.search(text) is not None
 
 
 def notices(files: Sequence[tuple[str, str]]) -> list[Notice]:
-    """Return the announcements of the files (path, text) of one release."""
+    """Return the announcements in the files of one release, given as (path, text)."""
     parsed = [(path, ast.parse(text)) for path, text in files if may_announce(text) and parses(text)]
     categories = _categories(tree for _, tree in parsed)
     found: list[Notice] = []
@@ -83,27 +87,24 @@ def notices(files: Sequence[tuple[str, str]]) -> list[Notice]:
 
 
 def _categories(trees: Iterator[ast.Module]) -> frozenset[str]:
-    """Return the names of the built-in deprecation categories and of all classes that are built on them."""
+    """Return the names of the built-in deprecation categories and of all classes derived from them."""
     bases: dict[str, set[str]] = {}
     for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 bases.setdefault(node.name, set()).update(leaf_of(base) for base in node.bases)
             elif isinstance(node, ast.Assign) and leaf_of(node.value):
-                # Another name for a category.
+                # An alias of a category.
                 for target in node.targets:
                     bases.setdefault(leaf_of(target), set()).add(leaf_of(node.value))
     known = set(BUILT_IN_CATEGORIES) | {name for name in bases if "DeprecationWarning" in name}
-    grown = True
-    while grown:
-        more = {name for name, parents in bases.items() if parents & known} - known
-        known |= more
-        grown = bool(more)
+    while derived := {name for name, parents in bases.items() if parents & known} - known:
+        known |= derived
     return frozenset(known)
 
 
 def leaf_of(node: ast.expr) -> str:
-    """Return the last part of a dotted name, of a call's function too; empty for anything else."""
+    """Return the last part of a dotted name, or of the function of a call; empty for anything else."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
@@ -113,7 +114,7 @@ def leaf_of(node: ast.expr) -> str:
 
 
 class _Reader(ast.NodeVisitor):
-    """Reads one file; keeps track of what it stands in."""
+    """Collects the notices of one file, with the functions, conditions and constants around each."""
 
     def __init__(self, path: str, categories: frozenset[str]) -> None:
         self.found: list[Notice] = []
@@ -122,7 +123,7 @@ class _Reader(ast.NodeVisitor):
         self._tests: list[ast.expr] = []
         self._constants: dict[str, str] = {}
 
-    # --- where we are ---
+    # --- context ---
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._enter(node)
@@ -165,7 +166,7 @@ class _Reader(ast.NodeVisitor):
             self._map(node.value, name)
         self.generic_visit(node)
 
-    # --- who speaks ---
+    # --- announcements ---
 
     def visit_Call(self, node: ast.Call) -> None:
         name = leaf_of(node.func)
@@ -195,16 +196,16 @@ class _Reader(ast.NodeVisitor):
             self._add("decorator", node.lineno, f"@{ast.unparse(node)}", helper=name, effect=_effect(name, (), ()))
 
     def _helper(self, how: How, node: ast.Call, name: str, texts: list[str]) -> None:
-        """Read a call of a library's own helper: names it gives, and its message."""
+        """Read a call of a library's own helper: the names in its arguments, and its message."""
         names, replacements = _named_arguments(node)
         effect = _effect(name, names, replacements)
         if effect == "keyword_only" and "make" not in name.lower():
-            # Such helpers name what may still be given by position.
+            # Such helpers list what may still be given by position.
             names, replacements = (), ()
-        said = [text for text in texts if " " in text]
-        text = max(said, key=len) if said else ast.unparse(node)
-        kept = replacements if effect != "removed" else ()
-        self._add(how, node.lineno, text, helper=name, names=names, replacements=kept, effect=effect)
+        sentences = [text for text in texts if " " in text]
+        text = max(sentences, key=len) if sentences else ast.unparse(node)
+        replacements = replacements if effect != "removed" else ()
+        self._add(how, node.lineno, text, helper=name, names=names, replacements=replacements, effect=effect)
 
     def _map(self, value: ast.expr, helper: str) -> None:
         if not isinstance(value, ast.Dict):
@@ -234,10 +235,10 @@ class _Reader(ast.NodeVisitor):
             text = " ".join([rest, *_indented(doc[match.end() :], indent)]).strip()
             tested = _parameter_above(doc[: match.start()], indent)
             line = first + doc[: match.start()].count("\n")
-            said = f"Deprecated since version {version.rstrip(',:.')}: {text}" if version else f"Deprecated: {text}"
-            self._add("docstring", line, said, tested=tested)
+            message = f"Deprecated since version {version.rstrip(',:.')}: {text}" if version else f"Deprecated: {text}"
+            self._add("docstring", line, message, tested=tested)
 
-    # --- what they say ---
+    # --- texts ---
 
     def _category(self, node: ast.Call) -> str:
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
@@ -248,7 +249,7 @@ class _Reader(ast.NodeVisitor):
         return ""
 
     def _texts(self, node: ast.Call) -> list[str]:
-        """Return the texts among a call's arguments, those of messages within (a warning object, a `dedent`) included."""
+        """Return the texts among a call's arguments, including those inside nested calls (a warning object, a `dedent`)."""
         found = []
         for one in [*node.args, *(keyword.value for keyword in node.keywords)]:
             text = self._text(one)
@@ -259,7 +260,7 @@ class _Reader(ast.NodeVisitor):
         return found
 
     def _text(self, node: ast.expr) -> str:
-        """Return the text that an expression is, with `{…}` where it is put together at run time; empty if it is no text."""
+        """Return the text of an expression, with `{…}` for parts computed at run time; empty if it is no text."""
         match node:
             case ast.Constant(value=str(text)):
                 return text
@@ -288,25 +289,30 @@ class _Reader(ast.NodeVisitor):
         if how in ("warning", "error") and not (_SAID.search(text) or names):
             return
         own = _parameters(self._owners[-1]) if self._owners else ()
-        asked = {node.id for test in self._tests for node in ast.walk(test) if isinstance(node, ast.Name)}
-        asked |= {
-            str(node.value)
-            for test in self._tests
-            for node in ast.walk(test)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        }
+        mentioned = self._mentioned_in_tests()
         self.found.append(
             Notice(
                 how=how, file=self._path, line=line, text=text, owner=".".join(one.name for one in self._owners),
                 category=category, helper=helper, parameters=own,
-                tested=tested or tuple(one for one in own if one in asked), names=names, replacements=replacements,
-                effect=effect, guarded=bool(self._tests),
+                tested=tested or tuple(one for one in own if one in mentioned), names=names, replacements=replacements,
+                effect=effect, is_conditional=bool(self._tests),
             )
         )  # fmt: skip
 
+    def _mentioned_in_tests(self) -> set[str]:
+        """Return the names and strings in the conditions around the current position."""
+        mentioned: set[str] = set()
+        for test in self._tests:
+            for node in ast.walk(test):
+                if isinstance(node, ast.Name):
+                    mentioned.add(node.id)
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    mentioned.add(node.value)
+        return mentioned
+
 
 def _effect(helper: str, names: tuple[str, ...], replacements: tuple[str, ...]) -> Effect:
-    """Return what a helper's name says that it does to parameters; empty where it is about the whole function."""
+    """Return what a helper does to parameters, by its name; empty where it is about the whole function."""
     lowered = helper.lower()
     if "keyword_only" in lowered or "positional" in lowered or "nonkeyword" in lowered:
         return "keyword_only"
@@ -318,7 +324,7 @@ def _effect(helper: str, names: tuple[str, ...], replacements: tuple[str, ...]) 
 
 
 def _parameters(node: ast.AST) -> tuple[str, ...]:
-    """Return the names of a function's parameters; of a class, those of its constructor."""
+    """Return the parameters of a function, or of a class's constructor, without `self` and `cls`."""
     if isinstance(node, ast.ClassDef):
         inits = [one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"]
         return _parameters(inits[0]) if inits else ()
@@ -330,40 +336,52 @@ def _parameters(node: ast.AST) -> tuple[str, ...]:
 
 
 def _named_arguments(node: ast.Call) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the old names and what stands for them, as a helper's arguments give them: two identifiers, or a map of them."""
+    """Return the old names and their replacements, from the arguments of a helper: identifiers, or a map from old to new.
+
+    An argument's keyword may say which of the two it is. Otherwise the first identifier is the old name, and the second, where
+    there is only one old name, its replacement.
+    """
     old: list[str] = []
     new: list[str] = []
-    plain: list[str] = []
-    for keyword, value in [("", one) for one in node.args] + [(one.arg or "", one.value) for one in node.keywords]:
-        if isinstance(value, ast.Dict):
-            for key, item in zip(value.keys, value.values, strict=True):
-                if isinstance(key, ast.Constant) and isinstance(item, ast.Constant) and isinstance(key.value, str):
-                    old.append(key.value)
-                    new.append(str(item.value or ""))
-        elif isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value.isidentifier():
-            if keyword in ("version", "since", "message", "category", "obj_type", "reason", "action", "removal"):
-                continue
-            if re.search(r"^new|_new|alternative|replacement", keyword):
-                new.append(value.value)
-            elif re.search(r"^old|_old|^name", keyword):
-                old.append(value.value)
-            else:
-                plain.append(value.value)
-        elif isinstance(value, ast.List | ast.Tuple):
-            plain += [
-                one.value
-                for one in value.elts
-                if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value.isidentifier()
-            ]
-    if not old and plain:
-        old, plain = plain[:1], plain[1:]
-    if not new and plain and len(old) == 1:
-        new = plain[:1]
+    unmarked: list[str] = []
+    arguments = [("", value) for value in node.args] + [(one.arg or "", one.value) for one in node.keywords]
+    for keyword, value in arguments:
+        match value:
+            case ast.Dict():
+                pairs = _constant_pairs(value)
+                old += [key for key, _ in pairs]
+                new += [item for _, item in pairs]
+            case ast.Constant(value=str(text)) if text.isidentifier() and keyword not in _NOT_NAMES:
+                role = new if _NEW_KEYWORD.search(keyword) else old if _OLD_KEYWORD.search(keyword) else unmarked
+                role.append(text)
+            case ast.List(elts=elements) | ast.Tuple(elts=elements):
+                unmarked += _identifiers(elements)
+    if not old and unmarked:
+        old, unmarked = unmarked[:1], unmarked[1:]
+    if not new and unmarked and len(old) == 1:
+        new = unmarked[:1]
     return tuple(old), tuple(new) if any(new) else ()
 
 
+def _constant_pairs(node: ast.Dict) -> list[tuple[str, str]]:
+    """Return the entries of a dictionary that are constants; a value that is None is an empty text."""
+    return [
+        (key.value, str(item.value or ""))
+        for key, item in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(item, ast.Constant) and isinstance(key.value, str)
+    ]
+
+
+def _identifiers(elements: Sequence[ast.expr]) -> list[str]:
+    return [
+        one.value
+        for one in elements
+        if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value.isidentifier()
+    ]
+
+
 def _indented(text: str, indent: int) -> Iterator[str]:
-    """Yield the lines that belong to a directive: the following ones that are indented deeper, up to two blank ones."""
+    """Yield the lines of a directive: those that follow with deeper indentation, up to the next directive or example."""
     blank = False
     for line in text.splitlines():
         if not line.strip():
@@ -377,7 +395,7 @@ def _indented(text: str, indent: int) -> Iterator[str]:
 
 
 def _parameter_above(text: str, indent: int) -> tuple[str, ...]:
-    """Return the parameters whose description a directive stands in: the nearest line above with less indentation."""
+    """Return the parameters whose description contains a directive: those of the nearest line above with less indentation."""
     for line in reversed(text.splitlines()):
         depth = len(line) - len(line.lstrip())
         if line.strip() and depth < indent:

@@ -1,4 +1,4 @@
-"""Release notes cut into items: one paragraph or list entry each, with the release it belongs to and the headings above it."""
+"""Splitting release notes into items: one paragraph or list entry each, with its release and the headings above it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _BULLET = re.compile(r"^(\s*)(?:[-*+•]|\d+[.)])\s+(?=\S)")
 _HEADING_LENGTH = 100
 
 
-class Item(Record):
+class NoteItem(Record):
     """A paragraph or list entry.
 
-    `version` is the release it belongs to, `headings` what stands above it (outermost first, introductions of lists
-    included), `line` where it begins, from 1.
+    `version` is the release that it is about. `headings` are the headings above it, outermost first, followed by the sentence
+    that introduces its list and by the list entries around it. `line` is its first line, counted from 1.
     """
 
     version: str
@@ -34,7 +34,7 @@ class Item(Record):
 
 @dataclass
 class _State:
-    """Where the reader is: headings by level, the entries of lists that it stands in (indentation, text), and the last introduction."""
+    """The context of the current line: headings by level, list entries around it as (indentation, text), the last introduction."""
 
     headings: list[tuple[int, str]] = field(default_factory=list)
     entries: list[tuple[int, str]] = field(default_factory=list)
@@ -49,14 +49,14 @@ class _State:
             self.version = match.group(1)
 
 
-def items(path: str, text: str) -> Iterator[Item]:
-    """Cut one file of notes into items; those that belong to no release are left out."""
+def items(path: str, text: str) -> Iterator[NoteItem]:
+    """Yield the items of one file of notes; those that belong to no release are left out."""
     state = _State(version=version_of_path(path))
     for line, block in _blocks(text, state, fences=("```", "~~~") if path.lower().endswith(".md") else ()):
         match = _BULLET.match(block[0])
-        said = " ".join(" ".join(block).split())
+        content = " ".join(" ".join(block).split())
         if match:
-            said = said.split(None, 1)[1] if " " in said else said
+            content = content.split(None, 1)[1] if " " in content else content
         indent = len(block[0]) - len(block[0].lstrip()) if match else -1
         if match:
             state.entries = [one for one in state.entries if one[0] < indent]
@@ -65,15 +65,15 @@ def items(path: str, text: str) -> Iterator[Item]:
         above = [text for _, text in state.headings] + ([state.introduction] if state.introduction else [])
         above += [text for _, text in state.entries]
         if state.version:
-            yield Item(version=state.version, headings=tuple(above), text=said, file=path, line=line)
+            yield NoteItem(version=state.version, headings=tuple(above), text=content, file=path, line=line)
         if match:
-            state.entries.append((indent, said))
-        elif said.endswith(":"):
-            state.introduction = said
+            state.entries.append((indent, content))
+        elif content.endswith(":"):
+            state.introduction = content
 
 
 def version_of_path(path: str) -> str:
-    """Return the release that a file's name, or its folder's, says it is about; empty if it says none."""
+    """Return the release in the name of a file or of its folder; empty if there is none."""
     for part in reversed(path.split("/")[-2:]):
         if match := _PATH_VERSION.search(part):
             return re.sub(r"[_-]", ".", match.group(1))
@@ -89,7 +89,7 @@ def is_between(version: str, old: str, new: str) -> bool:
 
 
 def _blocks(text: str, state: _State, fences: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line, lines) of each paragraph and list entry; headings go to the state, code blocks nowhere."""
+    """Yield (line, lines) of each paragraph and list entry. Headings update the state; code blocks are skipped."""
     lines = text.expandtabs().splitlines()
     block: list[str] = []
     start, skip, fenced = 0, -1, False
@@ -108,7 +108,7 @@ def _blocks(text: str, state: _State, fences: tuple[str, ...]) -> Iterator[tuple
         if ends and block:
             yield start + 1, block
             if block[-1].rstrip().endswith("::"):
-                # What follows, indented deeper, is a block of code, or of a directive.
+                # The lines that follow with deeper indentation are a code block, or a directive's content.
                 skip = len(block[0]) - len(block[0].lstrip())
             block = []
         if skip >= 0 and indent > skip:

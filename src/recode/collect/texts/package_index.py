@@ -1,18 +1,16 @@
-"""Which releases of a library there are between two of them, and their files, from the package index.
+"""The releases of a library and their files, from the package index.
 
-The index is PyPI's JSON interface, which gives sizes, hashes and what was yanked; `$RECODE_INDEX` names another server that speaks it.
+The index is PyPI's JSON API, which gives sizes, hashes and what was yanked. `$RECODE_INDEX` names another server with that API.
 """
 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import os
+import ssl
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -32,7 +30,7 @@ class ReleaseError(RecodeError):
 
 
 @dataclass(frozen=True)
-class File:
+class ReleaseFile:
     """One file of a release; `size` in bytes, `sha256` in hexadecimal."""
 
     name: str
@@ -48,33 +46,33 @@ class Release:
 
     library: str
     version: str
-    files: tuple[File, ...]
+    files: tuple[ReleaseFile, ...]
 
     @property
-    def smallest(self) -> File | None:
-        """The smallest file. All wheels of a release hold the same Python sources, so any will do to read them."""
+    def smallest(self) -> ReleaseFile | None:
+        """The smallest wheel, or else the source distribution. All wheels of a release contain the same Python sources."""
         wheels = sorted((file for file in self.files if file.kind == "wheel"), key=lambda file: file.size)
         return wheels[0] if wheels else self.sdist
 
     @property
-    def sdist(self) -> File | None:
+    def sdist(self) -> ReleaseFile | None:
         """The source distribution."""
         return next((file for file in self.files if file.kind == "sdist" and file.name.endswith(".tar.gz")), None)
 
 
 def releases_between(library: str, old: str, new: str) -> list[Release]:
-    """Return the two releases and, of every minor series in between, the last final one that was not yanked; oldest first.
+    """Return the two releases and the last final, not yanked release of every minor series in between; oldest first.
 
     Raises:
         ReleaseError: the index cannot be reached, or one of the two releases is unknown or not before the other.
     """
     known = {Version(version): files for version, files in _listing(library)}
-    first, last = (_asked(library, version, known) for version in (old, new))
+    first, last = (_parsed(library, version, known) for version in (old, new))
     if first >= last:
         raise ReleaseError(f"{library} {old} is not before {new}; give the older release as --from")
     newest: dict[tuple[int, ...], Version] = {}
     for version in sorted(known):
-        # Patches of the first release's own minor series come after it; those of the last one's are not reached.
+        # This includes later patches of the first release's own minor series, and excludes those of the last one's.
         if first < version < last and not version.is_prerelease:
             newest[version.release[:2]] = version
     newest.pop(last.release[:2], None)
@@ -82,7 +80,9 @@ def releases_between(library: str, old: str, new: str) -> list[Release]:
 
 
 def releases_before(library: str, version: str) -> list[str]:
-    """Return the last final release of every minor series before a version, newest first; its own series too, where it has an earlier one.
+    """Return the last final release of every minor series before a version, newest first.
+
+    Its own series is included where it has an earlier release.
 
     Raises:
         ReleaseError: the index cannot be reached, or the text is no version.
@@ -98,11 +98,11 @@ def releases_before(library: str, version: str) -> list[str]:
     return [str(one) for one in sorted(newest.values(), reverse=True)]
 
 
-def fetch(file: File) -> bytes:
-    """Download a file and check its hash.
+def fetch(file: ReleaseFile) -> bytes:
+    """Return the content of a file, after checking its hash.
 
     Raises:
-        ReleaseError: it cannot be downloaded, or is not what the index says.
+        ReleaseError: it cannot be downloaded, or does not have the hash that the index gives.
     """
     data = _get(file.url, file.name)
     if hashlib.sha256(data).hexdigest() != file.sha256:
@@ -110,7 +110,7 @@ def fetch(file: File) -> bytes:
     return data
 
 
-def _asked(library: str, version: str, known: dict[Version, tuple[File, ...]]) -> Version:
+def _parsed(library: str, version: str, known: dict[Version, tuple[ReleaseFile, ...]]) -> Version:
     try:
         parsed = Version(version)
     except InvalidVersion:
@@ -122,7 +122,7 @@ def _asked(library: str, version: str, known: dict[Version, tuple[File, ...]]) -
     return parsed
 
 
-def _listing(library: str) -> Iterator[tuple[str, tuple[File, ...]]]:
+def _listing(library: str) -> Iterator[tuple[str, tuple[ReleaseFile, ...]]]:
     base = os.environ.get("RECODE_INDEX") or PYPI
     url = f"{base.rstrip('/')}/{canonicalize_name(library)}/json"
     data = _get(url, library)
@@ -133,9 +133,7 @@ def _listing(library: str) -> Iterator[tuple[str, tuple[File, ...]]]:
             for version, entries in listed
         ]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise ReleaseError(
-            f"{library}: {url} does not answer as PyPI's JSON interface does; check $RECODE_INDEX"
-        ) from None
+        raise ReleaseError(f"{library}: {url} does not answer as PyPI's JSON API does; check $RECODE_INDEX") from None
     for version, files in found:
         try:
             Version(version)
@@ -145,28 +143,50 @@ def _listing(library: str) -> Iterator[tuple[str, tuple[File, ...]]]:
             yield version, files
 
 
-def _file(entry: dict[str, Any], base: str) -> File | None:
+def _file(entry: dict[str, Any], base: str) -> ReleaseFile | None:
     kinds: dict[str, Literal["wheel", "sdist"]] = {"bdist_wheel": "wheel", "sdist": "sdist"}
     kind = kinds.get(entry["packagetype"])
     if kind is None:
         return None
-    # Mirrors give addresses that are relative to the page's own.
+    # Mirrors give addresses relative to that of the page.
     url = urllib.parse.urljoin(base, entry["url"])
-    return File(entry["filename"], url, entry["digests"]["sha256"], entry["size"], kind)
+    return ReleaseFile(entry["filename"], url, entry["digests"]["sha256"], entry["size"], kind)
 
 
-def _get(url: str, what: str) -> bytes:
-    """Return what an address holds; try again where the network fails."""
-    for attempt in range(1, _TRIES + 1):
+def _get(url: str, subject: str) -> bytes:
+    """Return the content of an address; a failure of the network or the server is retried.
+
+    Raises:
+        ReleaseError: the address does not exist, or still fails at the last try; the message begins with `subject`.
+    """
+    # Imported here, so that the command line starts without them.
+    import httpx
+    import tenacity
+
+    class Retryable(Exception):
+        """A failure that may pass."""
+
+    @tenacity.retry(
+        stop=tenacity.stop_after_attempt(_TRIES),
+        wait=tenacity.wait_incrementing(start=1, increment=1),
+        retry=tenacity.retry_if_exception_type(Retryable),
+        sleep=time.sleep,
+        reraise=True,
+    )
+    def attempt() -> bytes:
         try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:
-                return bytes(answer.read())
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                raise ReleaseError(f"{what}: not on the index; check the name as PyPI spells it") from None
-            reason: object = f"HTTP {error.code}"
-        except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", error)
-        if attempt < _TRIES:
-            time.sleep(attempt)
-    raise ReleaseError(f"{what}: cannot be downloaded ({reason}); check the network")
+            # The system's certificates, as other tools on the machine use: an index within a company may need them.
+            context = ssl.create_default_context()
+            answer = httpx.get(url, timeout=_TIMEOUT, follow_redirects=True, verify=context)
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                raise ReleaseError(f"{subject}: not on the index; check the name as PyPI spells it")
+            if not answer.is_success:
+                raise Retryable(f"HTTP {answer.status_code}")
+            return answer.content
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise Retryable(str(error) or type(error).__name__) from None
+
+    try:
+        return attempt()
+    except Retryable as error:
+        raise ReleaseError(f"{subject}: cannot be downloaded ({error}); check the network") from None

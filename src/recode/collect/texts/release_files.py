@@ -1,6 +1,6 @@
-"""The texts of a release: its Python sources from the smallest file that holds them, its release notes from the source distribution.
+"""The texts in the files of a release: Python sources and release notes.
 
-Files are read from the downloaded archive without installing anything, so a release that has no wheel for this Python can be read too.
+They are read from the downloaded archive without installing it, so a release without a wheel for this Python can be read too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from recode.collect.texts.package_index import File
+from recode.collect.texts.package_index import ReleaseFile
 
 _SKIPPED = frozenset(
     {
@@ -31,14 +31,14 @@ _SKIPPED = frozenset(
 )
 
 
-def python_sources(file: File, data: bytes, package: str) -> list[tuple[str, str]]:
-    """Return (path below the folder that holds the package, text) of the package's own modules, without its tests."""
+def python_sources(file: ReleaseFile, data: bytes, package: str) -> list[tuple[str, str]]:
+    """Return (path, text) of a package's own modules without its tests; paths begin with the package."""
     found = []
     for path, content in _members(file, data, ".py"):
         parts = path.split("/")
         if package in parts[:-1]:
             start = parts.index(package)
-            # `src/name/name.py`, or a checkout that is named like its package: the inner one counts.
+            # In `name/name/__init__.py`, a checkout named like its package, the inner folder is the package.
             while package in parts[start + 1 : -1] and file.kind == "sdist" and start == 0:
                 start = parts.index(package, start + 1)
             if not _SKIPPED & set(parts[start + 1 : -1]) and not parts[-1].startswith("test_"):
@@ -49,7 +49,7 @@ def python_sources(file: File, data: bytes, package: str) -> list[tuple[str, str
 
 
 def note_files(data: bytes) -> list[tuple[str, str]]:
-    """Return (path below the archive's folder, text) of the files of a source distribution that look like release notes."""
+    """Return (path, text) of the files of a source distribution that look like release notes, without the archive's top folder."""
     found = []
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
         for member in archive:
@@ -60,7 +60,7 @@ def note_files(data: bytes) -> list[tuple[str, str]]:
 
 
 def is_notes(path: str) -> bool:
-    """Say whether a file's name, or its folder's, is one of those that release notes go by."""
+    """Say whether the name of a file, or of a folder around it, is usual for release notes."""
     pure = PurePosixPath(path.lower())
     if pure.suffix not in (".rst", ".md", ".txt", "", ".inc") or "tests" in pure.parts or "licenses" in pure.parts:
         return False
@@ -81,7 +81,7 @@ def is_notes(path: str) -> bool:
     return named or any(part.startswith(words) or part.endswith(("whats_new", "changelog")) for part in pure.parts[:-1])
 
 
-def _members(file: File, data: bytes, suffix: str) -> Iterator[tuple[str, bytes]]:
+def _members(file: ReleaseFile, data: bytes, suffix: str) -> Iterator[tuple[str, bytes]]:
     if file.kind == "wheel":
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for name in archive.namelist():

@@ -1,7 +1,7 @@
-"""What sentences of deprecation messages and release notes say: which code they name, what happened to it, and what to use instead.
+"""Reading the sentences of deprecation messages and release notes: which code they name, what happened to it, what to use instead.
 
-English sentences of this trade follow few patterns: "X is deprecated, use Y instead", "the `a` argument of `f` was renamed to `b`", "removed in
-favour of". What does not follow them says nothing here.
+Such sentences follow few patterns: "X is deprecated, use Y instead", "the `a` argument of `f` was renamed to `b`", "removed in favour of".
+Sentences that follow none of them are ignored.
 """
 
 from __future__ import annotations
@@ -75,11 +75,11 @@ _VERBS: dict[Verb, str] = {
         r"|\breturn\s+(?:type|value)\b.*\bchang|\bchang\w*\b.*\breturn"
     ),
 }
-"""What words say that something happened; the first that a sentence holds counts."""
+"""Verb → the words for it; the first verb that matches a sentence counts."""
 
 
 def plain(text: str) -> str:
-    """Return text with all ways of marking code as one: single backticks, without roles, links and leading `~`, `.` or `@`."""
+    """Return text with all markup of code as single backticks, without roles, links and leading `~`, `.` or `@`."""
     text = _MD_LINK.sub(r"\1", text)
     text = _ROLE.sub(lambda match: f"`{_target(match.group(1))}`", text)
     text = re.sub(r"`{2,}", "`", text)
@@ -93,7 +93,7 @@ def _target(text: str) -> str:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Yield the sentences of plain text; a full stop inside code ends none."""
+    """Yield the sentences of plain text; a full stop inside code does not end one."""
     start = 0
     inside = False
     for index, letter in enumerate(text):
@@ -108,7 +108,7 @@ def sentences(text: str) -> Iterator[str]:
 
 
 def names_in(text: str) -> list[str]:
-    """Return the names of code that plain text mentions, in order: what is marked or quoted; `a.{b,c}` stands for two."""
+    """Return the code names in plain text, in order: marked, quoted, dotted, or with parentheses; `a.{b,c}` gives two."""
     found: list[tuple[int, str]] = [(match.start(), match.group(1)) for match in _CODE.finditer(text)]
     outside = _CODE.sub(lambda match: " " * len(match.group()), text)
     found += [(match.start(), match.group(1)) for match in _QUOTED.finditer(outside)]
@@ -129,7 +129,7 @@ def _expanded(text: str) -> Iterator[str]:
 
 
 def replacements_in(text: str) -> list[str]:
-    """Return what plain text says to use instead, most direct statement first; words that cannot be code are left out."""
+    """Return what plain text says to use instead, the most direct phrase first; words that cannot be code are left out."""
     found = []
     for pattern in _PATTERNS:
         for match in pattern.finditer(text):
@@ -149,13 +149,13 @@ def _looks_like_code(word: str) -> bool:
 
 
 def subject_part(sentence: str) -> str:
-    """Return the part of a sentence that stands before what to use instead; the whole where that stands first."""
+    """Return the part of a sentence before the replacement; the whole sentence where the replacement comes first."""
     match = _BEFORE_REPLACEMENT.search(sentence)
     return sentence[: match.start()] if match and names_in(sentence[: match.start()]) else sentence
 
 
 def verb_of(sentence: str, context: str = "") -> Verb | None:
-    """Return what a sentence says happened; where it has no verb of its own, its heading's."""
+    """Return what a sentence says happened; without a verb of its own, what its heading says."""
     for text in (sentence, context):
         verb = next((verb for verb, pattern in _VERBS.items() if re.search(pattern, text, re.I)), None)
         if verb is None:
@@ -179,7 +179,7 @@ _REMOVED_IN = re.compile(
 
 
 def deprecated_since(text: str) -> str:
-    """Return the release that a message says a deprecation dates from; empty if it says none."""
+    """Return the release in which a message says that something was deprecated; empty if it gives none."""
     for match in _SINCE.finditer(text):
         before = text[max(0, match.start() - 60) : match.start(1)]
         if re.search(r"deprecat|since", before, re.I) and not re.search(
@@ -190,6 +190,6 @@ def deprecated_since(text: str) -> str:
 
 
 def removed_in(text: str) -> str:
-    """Return the release that a message names for the removal; empty if it names none."""
+    """Return the release in which a message says that something is removed; empty if it gives none."""
     match = _REMOVED_IN.search(text)
     return match.group(1) if match else ""

@@ -1,7 +1,7 @@
 """Lists a library's public names, from within its own environment.
 
-This file is the program that `walk.py` runs there, so it uses the standard library of the oldest Python only. The last statement is added by
-the host: a call of `walk` or `print_probe`. What it prints is compressed, because what a program prints is bounded, and cut into parts.
+`public_api.py` runs this file as a program there, so it uses only the standard library of the oldest supported Python. The host appends
+the last statement: a call of `walk` or `print_probe`. Output is compressed and cut into parts, because a program's output is limited.
 """
 
 from __future__ import annotations
@@ -36,35 +36,39 @@ SKIPPED = {
     "pytest_plugin",
 }
 VALUES = (int, str, bytes, bool, type(None), tuple, frozenset, complex)
-"""Types of constants that are equal rather than identical wherever they are imported."""
+"""Types of constants that are compared by value, as they need not be one object wherever they are imported."""
 NOT_API = {"typing", "typing_extensions", "__future__", "logging"}
-"""Where the types of type variables, loggers and the like are defined: tools of a module, not names of its API."""
+"""Modules that define type variables, loggers and the like: a module's tools, not names of its API."""
 NOISE = {"TYPE_CHECKING", "annotations", "absolute_import", "division", "print_function", "unicode_literals"}
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+| object>")
 SIGNATURE = re.compile(r"^\s*(?:[\w.]+)?(\((?:[^()]|\([^()]*\))*\))")
 
 
 class Walk:
-    """The public names of one package, grouped by the object that they lead to."""
+    """The public names of one package, grouped by the object that they lead to.
+
+    `failures` maps modules that cannot be imported to the reason, `unreadable` names whose objects raise when they are looked at.
+    """
 
     def __init__(self, package: str) -> None:
         self.package = package
         self.modules: dict[str, types.ModuleType] = {}
         self.failures: dict[str, str] = {}
+        self.unreadable: dict[str, str] = {}
         self.found: dict[object, dict[str, Any]] = {}
         self.classes: dict[tuple[int, str], dict[str, Any]] = {}
-        self.keep: list[object] = []  # Objects whose `id` is remembered must stay alive.
+        self.keep: list[object] = []  # Objects whose `id` is a key must stay alive.
 
     def load(self) -> None:
         root = importlib.import_module(self.package)
         self.modules[self.package] = root
         self.load_below(self.package, root)
         for name, module in sorted(sys.modules.items()):
-            if self.is_inside(name) and is_public(name) and isinstance(module, types.ModuleType):
+            if self.is_inside(name) and is_public(name) and is_module(module):
                 self.modules.setdefault(name, module)
-        # A module that the package's root shows under another name, as numpy 1 shows `numpy.core.defchararray` as `numpy.char`.
+        # The root may contain a module under another name: in numpy 1, `numpy.char` is `numpy.core.defchararray`.
         for name, module in sorted(vars(root).items()):
-            if isinstance(module, types.ModuleType) and not name.startswith("_") and self.is_inside(module.__name__):
+            if is_module(module) and not name.startswith("_") and self.is_inside(module.__name__):
                 self.modules.setdefault(self.package + "." + name, module)
 
     def is_inside(self, name: str) -> bool:
@@ -77,10 +81,10 @@ class Walk:
                 continue
             try:
                 child = importlib.import_module(name)
-            except BaseException as error:  # a module may do anything at import, and the others are still wanted
-                self.failures[name] = (type(error).__name__ + ": " + str(error))[:200]
+            except BaseException as error:  # a module may do anything at import; the others are still wanted
+                self.failures[name] = reason(error)
                 continue
-            if isinstance(child, types.ModuleType):
+            if is_module(child):
                 self.modules[name] = child
                 self.load_below(name, child)
 
@@ -101,9 +105,12 @@ class Walk:
                     value = getattr(module, leaf)
                 except BaseException:
                     continue
-            told = [str(one.message) for one in seen if is_deprecation(one.category)]
-            if self.wanted(leaf, value, listed):
-                self.add(name + "." + leaf, value, listed, told[:1])
+            messages = [str(one.message) for one in seen if is_deprecation(one.category)]
+            try:
+                if self.wanted(leaf, value, listed):
+                    self.add(name + "." + leaf, value, listed, messages[:1])
+            except BaseException as error:  # a lazy proxy may raise whatever is asked of it
+                self.unreadable[name + "." + leaf] = reason(error)
 
     def wanted(self, leaf: str, value: object, listed: set[str] | None) -> bool:
         if isinstance(value, types.ModuleType):
@@ -114,26 +121,27 @@ class Walk:
             return False
         if inspect.isclass(value) or inspect.isroutine(value):
             return self.owns(value) or (is_homeless(value) and not hasattr(builtins, leaf))
-        # A value of the package's own (a ufunc, a singleton) or a plain constant; where there is a list of public names, only these.
+        # An object of the package's own (a ufunc, a singleton) or a plain constant; where there is an `__all__`, only what it lists.
         return listed is None and (self.owns(value) or self.owns(type(value)) or isinstance(value, (*VALUES, float)))
 
-    def add(self, path: str, value: object, listed: set[str] | None, told: list[str]) -> None:
+    def add(self, path: str, value: object, listed: set[str] | None, messages: list[str]) -> None:
         key: object = id(value)
         if isinstance(value, VALUES):
             key = path.rpartition(".")[2] + "=" + repr(value)[:200]
         if key not in self.found:
+            described = self.describe(value)
             self.keep.append(value)
-            self.found[key] = self.describe(value)
+            self.found[key] = described
         record = self.found[key]
         record["paths"].append(path)
-        # Where a module lists its public names, the others are hidden.
+        # Where a module has an `__all__`, all other names are hidden.
         if listed is not None:
             record["listed" if path.rpartition(".")[2] in listed else "hidden"].append(path)
-        if told:
-            record["told"][path] = told[0][:500]
+        if messages:
+            record["warnings"][path] = messages[0][:500]
 
     def describe(self, value: Any) -> dict[str, Any]:
-        record = {"paths": [], "listed": [], "hidden": [], "told": {}, **place(value)}
+        record = {"paths": [], "listed": [], "hidden": [], "warnings": {}, **definition(value)}
         record["module"] = str(getattr(value, "__module__", None) or "")
         if inspect.isclass(value):
             record["kind"] = "class"
@@ -171,11 +179,23 @@ class Walk:
                 kind = "method"
             elif inspect.isclass(value):
                 kind, function = "attribute", None
-            described = {"kind": kind, **(place(function) if function is not None else {})}
+            described = {"kind": kind, **(definition(function) if function is not None else {})}
             if kind == "method":
                 described["parameters"] = parameters(function, bound=not isinstance(value, staticmethod))
             self.classes[key] = described
         return self.classes[key]
+
+
+def reason(error: BaseException) -> str:
+    try:
+        return (type(error).__name__ + ": " + str(error))[:200]
+    except BaseException:  # the exception's own text may raise
+        return type(error).__name__
+
+
+def is_module(value: object) -> bool:
+    """By the type, not by `isinstance`: a lazy proxy answers that with what it stands for, and may raise."""
+    return issubclass(type(value), types.ModuleType)
 
 
 def is_public(name: str) -> bool:
@@ -183,13 +203,13 @@ def is_public(name: str) -> bool:
 
 
 def is_homeless(value: object) -> bool:
-    """Functions and classes of extension modules may not say where they belong, or name what cannot be imported."""
+    """Functions and classes of extension modules may lack `__module__`, or name a module that cannot be imported."""
     module = getattr(value, "__module__", None)
     return not isinstance(module, str) or module == "builtins" or module.partition(".")[0] not in sys.modules
 
 
 def is_deprecation(category: type) -> bool:
-    """Some libraries derive their own category from UserWarning, to be seen; its name still tells."""
+    """Some libraries derive their own category from UserWarning, so that users see it; then its name decides."""
     return issubclass(category, (DeprecationWarning, FutureWarning)) or "deprecat" in category.__name__.lower()
 
 
@@ -204,19 +224,19 @@ def is_enum(cls: type) -> bool:
     return any(base.__module__ == "enum" for base in inspect.getmro(cls))
 
 
-def place(value: Any) -> dict[str, Any]:
-    """Where an object is defined: file below site-packages, line, qualified name; what is not known is left out."""
-    told: dict[str, Any] = {}
+def definition(value: Any) -> dict[str, Any]:
+    """Where an object is defined: file below site-packages, line, qualified name; unknown ones are left out."""
+    found: dict[str, Any] = {}
     try:
         inner = inspect.unwrap(value) if callable(value) and not inspect.isclass(value) else value
     except BaseException:
         inner = value
     qualname = getattr(inner, "__qualname__", None)
     if isinstance(qualname, str) and "<" not in qualname:
-        told["qualname"] = qualname
-    code = getattr(inner, "__code__", None)
+        found["qualname"] = qualname
+    code = code_of(inner)
     if inspect.isclass(inner):
-        codes = [getattr(one, "__code__", None) for one in vars(inner).values()]
+        codes = [code_of(one) for one in vars(inner).values()]
         own = (
             [one for one in codes if one is not None and one.co_qualname.startswith(str(qualname) + ".")]
             if codes
@@ -225,14 +245,20 @@ def place(value: Any) -> dict[str, Any]:
         code = min(own, key=lambda one: one.co_firstlineno, default=None)
         if code is None:
             file = getattr(sys.modules.get(inner.__module__), "__file__", None)
-            return {**told, **({"file": below(file)} if file else {})}
+            return {**found, **({"file": below(file)} if file else {})}
     if code is not None:
-        told["file"], told["line"] = below(code.co_filename), code.co_firstlineno
-    return told
+        found["file"], found["line"] = below(code.co_filename), code.co_firstlineno
+    return found
+
+
+def code_of(value: object) -> types.CodeType | None:
+    """An object that makes up its attributes, such as `polars.col`, has a `__code__` that is none."""
+    code = getattr(value, "__code__", None)
+    return code if isinstance(code, types.CodeType) else None
 
 
 def below(file: str) -> str:
-    """The path below site-packages, or from Python's own folder on: where a machine keeps either says nothing."""
+    """The path below site-packages, or from Python's own folder on: the rest depends on the machine."""
     path = file.replace(os.sep, "/")
     _, inside, rest = path.rpartition("site-packages/")
     _, standard, own = path.rpartition("/lib/python")
@@ -240,18 +266,22 @@ def below(file: str) -> str:
 
 
 def parameters(function: Callable[..., Any], bound: bool = False) -> list[list[Any]] | None:
-    """Parameters as [name, kind (0 to 4 as in `inspect`), default or None]; None where nothing tells them."""
+    """Parameters as [name, kind (0 to 4 as in `inspect`), default or None]; None where neither signature nor docstring shows them."""
     try:
         found = list(inspect.signature(function).parameters.values())
     except BaseException:
         return from_docstring(function)
-    if bound and found and found[0].kind in (0, 1):
+    if (
+        bound
+        and found
+        and found[0].kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    ):
         found = found[1:]
     return [[one.name, int(one.kind), None if one.default is one.empty else cleaned(one.default)] for one in found]
 
 
 def from_docstring(function: object) -> list[list[Any]] | None:
-    """Parameters as the first line of a docstring tells them, which is where C functions have them."""
+    """Parameters from the first line of a docstring, where C functions document their signature."""
     doc = getattr(function, "__doc__", None)
     match = SIGNATURE.match(doc) if isinstance(doc, str) else None
     if not match:
@@ -268,21 +298,22 @@ def from_docstring(function: object) -> list[list[Any]] | None:
     arguments = function_def.args
     plain = arguments.posonlyargs + arguments.args
     defaults = [None] * (len(plain) - len(arguments.defaults)) + [ast.unparse(one) for one in arguments.defaults]
+    kinds = inspect.Parameter
     found = [
-        [one.arg, 0 if one in arguments.posonlyargs else 1, default]
+        [one.arg, int(kinds.POSITIONAL_ONLY if one in arguments.posonlyargs else kinds.POSITIONAL_OR_KEYWORD), default]
         for one, default in zip(plain, defaults, strict=True)
     ]
     if arguments.vararg:
-        found.append([arguments.vararg.arg, 2, None])
+        found.append([arguments.vararg.arg, int(kinds.VAR_POSITIONAL), None])
     for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        found.append([one.arg, 3, ast.unparse(default) if default else None])
+        found.append([one.arg, int(kinds.KEYWORD_ONLY), ast.unparse(default) if default else None])
     if arguments.kwarg:
-        found.append([arguments.kwarg.arg, 4, None])
+        found.append([arguments.kwarg.arg, int(kinds.VAR_KEYWORD), None])
     return [one for one in found if one[0] != "self"]
 
 
 def cleaned(value: object) -> str:
-    """The printed form of a value, the same in every process: no addresses, and functions by their names."""
+    """The printed form of a value, equal in all processes: without addresses, functions by their names."""
     if inspect.isroutine(value) or inspect.isclass(value):
         return str(getattr(value, "__qualname__", None) or type(value).__name__)
     try:
@@ -297,7 +328,7 @@ def cleaned(value: object) -> str:
 
 
 def probe(paths: list[str]) -> list[list[str]]:
-    """Try every path, as a program would; return [outcome, message] for each: works, warns, raises or is missing."""
+    """Use every path as a program would; return [outcome, message] for each, the outcome one of works, warns and raises."""
     answers = []
     for path in paths:
         with warnings.catch_warnings(record=True) as seen:
@@ -310,13 +341,13 @@ def probe(paths: list[str]) -> list[list[str]]:
             except BaseException as error:
                 answers.append(["raises", (type(error).__name__ + ": " + str(error))[:500]])
                 continue
-        told = [str(one.message)[:500] for one in seen if is_deprecation(one.category)]
-        answers.append(["warns", told[0]] if told else ["works", ""])
+        messages = [str(one.message)[:500] for one in seen if is_deprecation(one.category)]
+        answers.append(["warns", messages[0]] if messages else ["works", ""])
     return answers
 
 
 def reach(path: str) -> object:
-    """Return what a dotted path leads to, importing modules on the way."""
+    """Return the object that a dotted path leads to, importing modules on the way."""
     parts = path.split(".")
     value: object = importlib.import_module(parts[0])
     for end, part in enumerate(parts[1:], start=2):
@@ -333,20 +364,20 @@ def reach(path: str) -> object:
 
 
 def print_probe(paths: list[str], part: int, size: int) -> None:
-    """Print what `probe` says, as `walk` prints its answer."""
+    """Print one part of the answer of `probe`."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         answer = probe(paths)
     print_part(answer, part, size)
 
 
 def walk(package: str, part: int, size: int) -> None:
-    """Print the package's public names, as far as they are the wanted part of the answer."""
+    """Print one part of the list of the package's public names."""
     warnings.simplefilter("ignore")
     found = Walk(package)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
             found.load()
-        except BaseException as error:  # whatever the library does, the host is told in one line
+        except BaseException as error:  # whatever the library does, the host gets one line
             answer: dict[str, Any] = {"error": (type(error).__name__ + ": " + " ".join(str(error).split()))[:300]}
         else:
             for name, module in sorted(found.modules.items()):
@@ -356,6 +387,7 @@ def walk(package: str, part: int, size: int) -> None:
                 "version": str(getattr(root, "__version__", "")),
                 "modules": {name: below(getattr(one, "__file__", None) or "") for name, one in found.modules.items()},
                 "failures": found.failures,
+                "unreadable": found.unreadable,
                 "names": sorted(found.found.values(), key=lambda record: record["paths"]),
             }
     print_part(answer, part, size)

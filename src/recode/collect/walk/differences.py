@@ -1,7 +1,7 @@
-"""What differs between two walks of a library's public names, with each change told once.
+"""The differences between the public names of two releases, each change once.
 
-A name that is reachable by several paths, and a method that several classes inherit, is one object and gives one difference, under its shortest
-public path. What a difference alone cannot tell is why: messages and release notes are joined to it in `join.py`.
+A name that is reachable by several paths, or a method that several classes inherit, is one object and gives one difference, under its shortest
+public path. A difference does not say why something changed; `recode.collect.join` adds messages and release notes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from rapidfuzz.distance.Levenshtein import normalized_similarity as ratio
 
-from recode.collect.walk.public_api import NOWHERE, Api, Member, Name, Parameter, Place
+from recode.collect.walk.public_api import UNKNOWN, Api, Definition, Member, Name, Parameter, ParameterKind
 from recode.records import Kind
 
 SENTINELS = (
@@ -28,20 +28,20 @@ SENTINELS = (
     "'warn'",
     "_missing",
 )
-"""What stands in a default's printed form where the default says only that nothing was given."""
-KEYWORD_ONLY = 3
+"""Parts of the printed form of defaults that only mark that nothing was given."""
 _ALIKE = 0.5
 _MUCH_ALIKE = 0.55
-"""Similarities of two names, from 0 to 1: one may be the other's new spelling where they stand at one place, or wherever they stand."""
+"""Similarities of two parameter names, from 0 to 1, from which one may be the new name of the other: at the same position, or anywhere."""
 
 
 @dataclass(frozen=True)
 class Difference:
     """One change between the two releases.
 
-    `path` is the old public path; `parameters` are those concerned, empty where the whole name is. `new_path` and
-    `new_parameters` say what stands in its place, where the walks tell. `quote` is the old signature, or what stood
-    there. `certain` is False where the name may have been public by accident, or the new signature hides what it accepts.
+    `path` is the old public path; `parameters` are those that changed, empty where the whole name did. `new_path` and
+    `new_parameters` take its place, where the two releases show it. `quote` is the old signature or a description.
+    `is_optional` marks an added parameter with a default. `certain` is False where the name may have been public by accident,
+    or where the new signature hides what it accepts.
     """
 
     kind: Kind
@@ -51,8 +51,9 @@ class Difference:
     new_parameters: tuple[str, ...] = ()
     detail: str = ""
     quote: str = ""
-    place: Place = NOWHERE
+    definition: Definition = UNKNOWN
     certain: bool = True
+    is_optional: bool = False
 
 
 def differences(old: Api, new: Api) -> list[Difference]:
@@ -66,7 +67,7 @@ def differences(old: Api, new: Api) -> list[Difference]:
 
 
 def _once(found: Sequence[Difference]) -> Iterator[Difference]:
-    """Yield differences of the same thing once; a name that stands in for a removed one is told by the removal."""
+    """Yield the first difference of each kind for the same name and parameters."""
     seen: set[tuple[str, str, tuple[str, ...]]] = set()
     for one in found:
         key = (one.kind, one.path, one.parameters)
@@ -79,33 +80,38 @@ def _once(found: Sequence[Difference]) -> Iterator[Difference]:
 
 
 def _modules(old: Api, new: Api) -> Iterator[Difference]:
-    """Yield the modules that are gone, the outermost only."""
+    """Yield the removed modules; submodules of a removed one are left out."""
     gone = {module for module in old.modules if module not in new.modules and module not in new.failures}
     gone -= {module for module in gone if new.has(module)}
     for module in sorted(gone):
         if module.rpartition(".")[0] in gone:
             continue
         target = _module_target(module, old, new)
-        file = Place(old.modules[module], 1)
+        file = Definition(old.modules[module], 1)
         quote = f"module {module}"
         yield Difference(
-            "moved" if target else "removed", module, target, quote=quote, place=file, certain=_is_entry(module, old)
+            "moved" if target else "removed",
+            module,
+            target,
+            quote=quote,
+            definition=file,
+            certain=_is_entry(module, old),
         )
 
 
 def _is_entry(module: str, old: Api) -> bool:
-    """Say whether people import from a module: it is the best path to some of its names, or the way to a package's."""
+    """Say whether a module is where people import from: the best path of some name leads through it."""
     return any(name.path.rpartition(".")[0] == module for name in old.names)
 
 
 def _module_target(module: str, old: Api, new: Api) -> str:
-    """Return the module where most names of a module that is gone are found now; empty where there is none."""
+    """Return the module that now has most names of a removed module; empty where there is none."""
     file = old.modules[module]
     leaves = {
         path.rpartition(".")[2]
         for name in old.names
         for path in name.paths
-        if path.rpartition(".")[0] == module and (path in name.listed or name.place.file == file)
+        if path.rpartition(".")[0] == module and (path in name.listed or name.definition.file == file)
     }
     if not leaves:
         return ""
@@ -121,47 +127,52 @@ def _module_target(module: str, old: Api, new: Api) -> str:
 
 
 def _name(name: Name, old: Api, new: Api, gone_modules: dict[str, str]) -> Iterator[Difference]:
-    """Yield what became of one public object: its paths, then its parameters."""
+    """Yield the differences of one public object: of its paths, then of its parameters."""
     kept = [path for path in name.paths if path in new.by_path]
     for path in _lost(name, kept, new):
         target, certain = _target(path, name, kept, old, new)
         if module := _below(path, gone_modules):
             if (followed := gone_modules[module]) and f"{followed}{path[len(module) :]}" in new.by_path:
-                # It went with its module, which is a family of its own.
+                # It moved with its module, which is a difference of its own.
                 continue
-            # One family for the whole module, unless a message or a note says more: `join` looks there.
+            # The module's own difference covers it, unless a message or a note names it: `join` looks for those.
             certain = certain and bool(target)
         kind = _gone_kind(path, target)
         yield Difference(
-            kind, path, target, quote=described(path, name), place=name.place, certain=certain and not name.is_hidden
+            kind,
+            path,
+            target,
+            quote=described(path, name),
+            definition=name.definition,
+            certain=certain and not name.is_hidden,
         )
     if kept and name.parameters is not None:
-        for one in signature_differences(kept[0], name.parameters, new.by_path[kept[0]].parameters, name.place):
+        for one in signature_differences(kept[0], name.parameters, new.by_path[kept[0]].parameters, name.definition):
             yield replace(one, certain=one.certain and not name.is_hidden)
 
 
 def _lost(name: Name, kept: Sequence[str], new: Api) -> list[str]:
-    """Return the lost paths of an object that are told: as short as its best one, and one for each last part.
+    """Return the lost paths of an object that count: as short as its best one, and one for each last part.
 
-    Longer paths are how modules import from each other.
+    Longer paths come from modules that import from each other.
     """
     lost = [path for path in name.paths if not new.has(path) and path.count(".") == name.path.count(".")]
     leaves = {path.rpartition(".")[2] for path in kept if path.count(".") == name.path.count(".")}
-    told: dict[str, str] = {}
+    chosen: dict[str, str] = {}
     for path in lost:
         if path.rpartition(".")[2] not in leaves or path in name.listed:
-            told.setdefault(path.rpartition(".")[2], path)
-    return list(told.values())
+            chosen.setdefault(path.rpartition(".")[2], path)
+    return list(chosen.values())
 
 
 def _below(path: str, modules: dict[str, str]) -> str:
-    """Return the one of the modules that a path lies in, or an empty text."""
+    """Return the outermost of the modules that a path is in, or an empty text."""
     parts = path.split(".")
     return next((module for end in range(1, len(parts)) if (module := ".".join(parts[:end])) in modules), "")
 
 
 def _target(path: str, name: Name, kept: Sequence[str], old: Api, new: Api) -> tuple[str, bool]:
-    """Return the path by which the same thing is reached now, or an empty text; and whether that is certain."""
+    """Return the path of the same object in the new release, or an empty text, and whether that is certain."""
     if kept:
         return kept[0], True
     leaf = path.rpartition(".")[2]
@@ -187,22 +198,25 @@ def _gone_kind(path: str, target: str) -> Kind:
 
 
 def described(path: str, name: Name | Member) -> str:
-    """Return a name as a reader would look it up: with its signature, or its kind."""
+    """Return a name with its signature, or with its kind where it has none."""
     if name.parameters is None:
         return f"{name.kind} {path}"
-    return f"{path}({written(name.parameters)})"
+    return f"{path}({signature_text(name.parameters)})"
 
 
-def written(parameters: Sequence[Parameter]) -> str:
-    """Return parameters as they stand in a `def`."""
+_STARS = {ParameterKind.VARIADIC_POSITIONAL: "*", ParameterKind.VARIADIC_KEYWORD: "**"}
+
+
+def signature_text(parameters: Sequence[Parameter]) -> str:
+    """Return parameters as they are written in a `def`."""
     parts: list[str] = []
     starred = False
     for one in parameters:
-        if one.kind == KEYWORD_ONLY and not starred:
+        if one.kind is ParameterKind.KEYWORD_ONLY and not starred:
             parts.append("*")
             starred = True
-        starred = starred or one.kind == 2
-        mark = {2: "*", 4: "**"}.get(one.kind, "")
+        starred = starred or one.kind is ParameterKind.VARIADIC_POSITIONAL
+        mark = _STARS.get(one.kind, "")
         parts.append(f"{mark}{one.name}" + (f"={one.default}" if one.default is not None else ""))
     return ", ".join(parts)
 
@@ -211,7 +225,7 @@ def written(parameters: Sequence[Parameter]) -> str:
 
 
 def _members(old: Api, new: Api) -> Iterator[Difference]:
-    """Yield differences of the members of classes that are in both releases, each under the class that defines it."""
+    """Yield the differences of members, for classes in both releases; each under the class that defines the member."""
     groups: dict[tuple[str, str], list[tuple[Name, str]]] = defaultdict(list)
     for name in old.names:
         kept = next((path for path in name.paths if path in new.by_path), None)
@@ -221,7 +235,7 @@ def _members(old: Api, new: Api) -> Iterator[Difference]:
     for (owner, leaf), holders in groups.items():
         defining = old.by_qualname.get(owner)
         public = defining.path if defining else ""
-        # The class that defines a member comes first: its path is the member's.
+        # The defining class comes first: its path becomes the member's.
         by_path = {path: name for name, path in holders}
         ordered = sorted(set(by_path) - {public}, key=lambda path: (path.count("."), path))
         if public in by_path:
@@ -230,64 +244,79 @@ def _members(old: Api, new: Api) -> Iterator[Difference]:
 
 
 def _member(leaf: str, holders: Sequence[tuple[Name, str]], new: Api) -> Iterator[Difference]:
-    """Yield what became of a member: it is gone from all classes that had it, from some, or its parameters differ."""
+    """Yield the differences of a member: removed from all classes that had it or from the defining one, or other parameters."""
     lost = [(name, path) for name, path in holders if not new.has(f"{path}.{leaf}")]
     if lost:
         name, path = lost[0]
         if len(lost) == len(holders) or path == holders[0][1]:
             member = name.members[leaf]
             full = f"{path}.{leaf}"
-            yield Difference("removed", full, quote=described(full, member), place=member.place)
+            yield Difference("removed", full, quote=described(full, member), definition=member.definition)
     kept = [(name, path) for name, path in holders if leaf in new.by_path[path].members]
     if kept:
         name, path = kept[0]
         before, after = name.members[leaf], new.by_path[path].members[leaf]
         if before.parameters is not None and before.kind == after.kind == "method":
-            yield from signature_differences(f"{path}.{leaf}", before.parameters, after.parameters, before.place)
+            yield from signature_differences(f"{path}.{leaf}", before.parameters, after.parameters, before.definition)
 
 
 # --- parameters ---
 
 
 def signature_differences(
-    path: str, before: Sequence[Parameter], after: Sequence[Parameter] | None, place: Place
+    path: str, before: Sequence[Parameter], after: Sequence[Parameter] | None, definition: Definition
 ) -> Iterator[Difference]:
     """Yield the changes between two signatures of the same callable."""
     if after is None or (not _named(after) and any(one.is_variadic for one in after) and _named(before)):
-        # The new one passes on whatever it is given: its signature says nothing.
+        # The new callable passes all arguments on, so its signature says nothing.
         return
-    quote = f"{path}({written(before)})"
+    quote = f"{path}({signature_text(before)})"
     hides = any(one.is_variadic for one in after)
     gone = [one for one in _named(before) if one.name not in _names(after)]
     added = [one for one in _named(after) if one.name not in _names(before)]
     renamed = list(_renamed(gone, added, list(before), list(after)))
     for one, other in renamed:
-        yield Difference("parameter_renamed", path, path, (one.name,), (other.name,), quote=quote, place=place)
+        yield Difference(
+            "parameter_renamed", path, path, (one.name,), (other.name,), quote=quote, definition=definition
+        )
     for one in gone:
         if one not in [pair[0] for pair in renamed]:
-            certain = not (hides and one.kind != 0 and not any(two.kind == 4 for two in before))
-            yield Difference("parameter_removed", path, path, (one.name,), quote=quote, place=place, certain=certain)
+            certain = not (hides and one.kind is not ParameterKind.POSITIONAL_ONLY and not _takes_any_keyword(before))
+            yield Difference(
+                "parameter_removed", path, path, (one.name,), quote=quote, definition=definition, certain=certain
+            )
     for one in added:
         if one not in [pair[1] for pair in renamed]:
             certain = one.default is None and not any(two.is_variadic for two in before)
             detail = "required" if one.default is None else f"optional, default {one.default}"
-            yield Difference("parameter_added", path, path, (), (one.name,), detail, quote, place, certain)
-    yield from _changed(path, before, after, quote, place)
+            yield Difference(
+                "parameter_added",
+                path,
+                path,
+                (),
+                (one.name,),
+                detail,
+                quote,
+                definition,
+                certain,
+                one.default is not None,
+            )
+    yield from _changed(path, before, after, quote, definition)
 
 
 def _changed(
-    path: str, before: Sequence[Parameter], after: Sequence[Parameter], quote: str, place: Place
+    path: str, before: Sequence[Parameter], after: Sequence[Parameter], quote: str, definition: Definition
 ) -> Iterator[Difference]:
-    """Yield what changed about parameters that are in both signatures."""
+    """Yield the changes of parameters that both signatures have."""
     now = {one.name: one for one in after}
     both = [(one, now[one.name]) for one in _named(before) if one.name in now and not now[one.name].is_variadic]
-    narrowed = tuple(one.name for one, two in both if one.kind < KEYWORD_ONLY == two.kind)
+    narrowed = tuple(one.name for one, two in both if one.kind < two.kind == ParameterKind.KEYWORD_ONLY)
     if narrowed:
-        yield Difference("keyword_only", path, path, narrowed, narrowed, quote=quote, place=place)
+        yield Difference("keyword_only", path, path, narrowed, narrowed, quote=quote, definition=definition)
     for one, two in both:
         if one.default is not None and two.default is None:
             yield Difference(
-                "default_changed", path, path, (one.name,), (one.name,), f"{one.default} → required", quote, place
+                "default_changed", path, path, (one.name,), (one.name,), f"{one.default} → required", quote, definition
             )
         elif (
             one.default != two.default
@@ -297,11 +326,13 @@ def _changed(
         ):
             certain = not (is_sentinel(one.default) or is_sentinel(two.default))
             detail = f"{one.default} → {two.default}"
-            yield Difference("default_changed", path, path, (one.name,), (one.name,), detail, quote, place, certain)
+            yield Difference(
+                "default_changed", path, path, (one.name,), (one.name,), detail, quote, definition, certain
+            )
 
 
 def is_sentinel(default: str) -> bool:
-    """Say whether a default only stands for 'nothing was given'."""
+    """Say whether a default only marks that nothing was given."""
     return any(mark in default.lower() for mark in SENTINELS)
 
 
@@ -316,10 +347,10 @@ def _same(one: str, two: str) -> bool:
 def _renamed(
     gone: Sequence[Parameter], added: Sequence[Parameter], before: list[Parameter], after: list[Parameter]
 ) -> Iterator[tuple[Parameter, Parameter]]:
-    """Pair parameters that are gone with new ones at their place: between the same neighbours, or at the same position.
+    """Pair removed parameters with added ones that replace them: between the same neighbours, or at the same position.
 
-    Two strangers may stand at one place, so they have to share their default, or something of their name. Where many are
-    gone and few are new, the callable was made anew and nothing was renamed.
+    Unrelated parameters can share a position, so a pair must also share its default or have similar names. Where many were
+    removed and few added, the callable was rewritten and nothing was renamed.
     """
     count = len(added)
     if len(gone) > 2 * count + 1:
@@ -327,20 +358,26 @@ def _renamed(
     for one in gone:
         for other in added:
             near = _neighbours(one, before, after) == _neighbours(other, after, before)
-            place = one.kind < KEYWORD_ONLY and before.index(one) == after.index(other)
+            same_position = one.kind < ParameterKind.KEYWORD_ONLY and before.index(one) == after.index(other)
             alone = len(gone) == count == 1
             same_default = (
-                one.kind < KEYWORD_ONLY and one.default == other.default and (alone or one.default is not None)
+                one.kind < ParameterKind.KEYWORD_ONLY
+                and one.default == other.default
+                and (alone or one.default is not None)
             )
             alike = ratio(one.name, other.name)
-            if alike >= _MUCH_ALIKE or ((near or place) and (same_default or alike >= _ALIKE)):
+            if alike >= _MUCH_ALIKE or ((near or same_position) and (same_default or alike >= _ALIKE)):
                 yield one, other
                 added = [rest for rest in added if rest is not other]
                 break
 
 
+def _takes_any_keyword(parameters: Sequence[Parameter]) -> bool:
+    return any(one.kind is ParameterKind.VARIADIC_KEYWORD for one in parameters)
+
+
 def _neighbours(one: Parameter, mine: list[Parameter], others: list[Parameter]) -> tuple[str, str]:
-    """Return the nearest parameters before and after that both signatures have."""
+    """Return the nearest parameters before and after one that both signatures have."""
     shared = _names(others)
     index = mine.index(one)
     left = next((two.name for two in reversed(mine[:index]) if two.name in shared), "")

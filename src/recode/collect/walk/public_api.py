@@ -1,12 +1,13 @@
 """The public names of a library's release, as its own interpreter sees them.
 
-The library is imported and walked in its pinned environment, under isolation: extension modules, lazy attributes and names re-exported at run
-time are seen, which reading the sources would miss. `_walk.py` is the program that runs there.
+The library is imported and walked in its pinned environment, under isolation. This shows extension modules, lazy attributes and names that
+are re-exported at run time, which reading the sources would miss. `_walker.py` is the program that runs there.
 """
 
 from __future__ import annotations
 
 import base64
+import enum
 import functools
 import hashlib
 import json
@@ -27,38 +28,56 @@ from recode.sandbox.zygotes import Limits
 _LIMITS = Limits(seconds=900.0, memory=6 << 30, processes=64, files=64 << 20, output=1 << 20)
 _NOT_API = frozenset({"tests", "test", "docs", "doc", "examples", "benchmarks", "scripts", "setup", "conftest"})
 _PART = 900_000
+"""Characters of one part of the answer: a program's output has to fit in one frame of the sandbox."""
 _WALKER = Path(__file__).with_name("_walker.py")
-"""Runs inside a library's environment."""
-"""Characters of one part of the answer; what a program prints has to fit in one frame of the sandbox."""
+"""The program that runs inside a library's environment."""
 
 
 class WalkError(RecodeError):
     """A library cannot be imported in its environment, or walking it failed."""
 
 
+class ParameterKind(enum.IntEnum):
+    """How a parameter can be given; the numbers are those of `inspect.Parameter.kind`."""
+
+    POSITIONAL_ONLY = 0
+    POSITIONAL_OR_KEYWORD = 1
+    VARIADIC_POSITIONAL = 2
+    KEYWORD_ONLY = 3
+    VARIADIC_KEYWORD = 4
+
+    @property
+    def is_positional(self) -> bool:
+        """Whether it names a parameter that can be given by position."""
+        return self in (ParameterKind.POSITIONAL_ONLY, ParameterKind.POSITIONAL_OR_KEYWORD)
+
+
 class Parameter(NamedTuple):
-    """A parameter; `kind` as in `inspect.Parameter` (3: keyword only), `default` as it is printed, None where there is none."""
+    """A parameter; `default` is the printed form, None where there is no default."""
 
     name: str
-    kind: int
+    kind: ParameterKind
     default: str | None
 
     @property
     def is_variadic(self) -> bool:
         """Whether it is `*args` or `**kwargs`."""
-        return self.kind in (2, 4)
+        return self.kind in (ParameterKind.VARIADIC_POSITIONAL, ParameterKind.VARIADIC_KEYWORD)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where something is defined: a file below site-packages, a line (from 1), a qualified name; empty and 0 where not known."""
+class Definition:
+    """Where something is defined.
+
+    `file` is a path below site-packages, `line` counts from 1; empty and 0 where they are not known.
+    """
 
     file: str = ""
     line: int = 0
     qualname: str = ""
 
 
-NOWHERE = Place()
+UNKNOWN = Definition()
 
 
 @dataclass(frozen=True)
@@ -68,7 +87,7 @@ class Member:
     name: str
     kind: str
     owner: str
-    place: Place
+    definition: Definition
     parameters: tuple[Parameter, ...] | None
 
 
@@ -76,17 +95,17 @@ class Member:
 class Name:
     """A public object and every public path that leads to it, the best one first.
 
-    `listed` are the paths that their module's `__all__` names, `hidden` those that it leaves out. `told` says what the
-    interpreter warned of when a path was read. `inherited` are the members that come from outside the package; `defined`
-    is a class's `module:qualname`. `parameters` is None where nothing tells them.
+    `listed` are the paths that their module's `__all__` contains, `hidden` those that it leaves out. `warnings` maps a path to
+    the deprecation warning that reading it raised. `inherited` are the members that come from outside the package; `defined`
+    is a class's `module:qualname`. `parameters` is None where neither a signature nor a docstring shows them.
     """
 
     paths: tuple[str, ...]
     kind: str
-    place: Place
+    definition: Definition
     listed: frozenset[str]
     hidden: frozenset[str]
-    told: dict[str, str]
+    warnings: dict[str, str]
     parameters: tuple[Parameter, ...] | None = None
     members: dict[str, Member] = field(default_factory=dict)
     inherited: frozenset[str] = frozenset()
@@ -94,21 +113,22 @@ class Name:
 
     @property
     def path(self) -> str:
-        """The path that people use: the shortest."""
+        """The path that people use: the shortest one."""
         return self.paths[0]
 
     @property
     def is_hidden(self) -> bool:
-        """Whether every module that shows it leaves it out of its `__all__`."""
+        """Whether all modules that contain it leave it out of their `__all__`."""
         return self.hidden.issuperset(self.paths)
 
 
 @dataclass(frozen=True)
 class Api:
-    """The public API of one release: names by path, modules with their files, and the modules that could not be imported.
+    """The public API of one release.
 
-    `package` is the one that the library is known by; a distribution may hold more. `reached` are further paths that
-    lead somewhere, though no module lists them.
+    `package` is the main package of the distribution, which may hold more. `modules` maps modules to their files, `failures`
+    maps modules that could not be imported to the reason. `reached` are further paths that can be used, though no module
+    lists them. `unreadable` maps names whose objects raise when they are inspected to the reason.
     """
 
     package: str
@@ -117,28 +137,29 @@ class Api:
     modules: dict[str, str]
     failures: dict[str, str]
     reached: frozenset[str] = frozenset()
+    unreadable: dict[str, str] = field(default_factory=dict)
 
     @functools.cached_property
     def by_path(self) -> dict[str, Name]:
-        """Each public path's object."""
+        """Public path → its object."""
         return {path: name for name in self.names for path in name.paths}
 
     @functools.cached_property
-    def by_place(self) -> dict[tuple[str, str], str]:
+    def by_definition(self) -> dict[tuple[str, str], str]:
         """(file, qualified name) → the best public path, of functions, classes and their members."""
         found: dict[tuple[str, str], str] = {}
         for name in sorted(self.names, key=lambda name: (name.is_hidden, name.path.count("."), name.path)):
-            places = [(name.place, name.path)]
-            places += [(member.place, f"{name.path}.{member.name}") for member in name.members.values()]
-            for place, path in places:
-                if place.file and place.qualname:
-                    found.setdefault((place.file, place.qualname), path)
+            definitions = [(name.definition, name.path)]
+            definitions += [(member.definition, f"{name.path}.{member.name}") for member in name.members.values()]
+            for definition, path in definitions:
+                if definition.file and definition.qualname:
+                    found.setdefault((definition.file, definition.qualname), path)
         return found
 
     @functools.cached_property
     def by_qualname(self) -> dict[str, Name]:
-        """`module:qualname` of each public class, as its members name their owner."""
-        owners = {f"{member.owner}" for name in self.names for member in name.members.values()}
+        """`module:qualname` → the public class, for classes that own a member."""
+        owners = {member.owner for name in self.names for member in name.members.values()}
         found: dict[str, Name] = {}
         for name in self.names:
             if name.kind == "class" and name.defined in owners:
@@ -146,7 +167,7 @@ class Api:
         return found
 
     def find(self, path: str) -> Name | Member | None:
-        """Return what a dotted path leads to: a public name, or a member of a public class."""
+        """Return the public name, or the member of a public class, that a dotted path leads to; None where there is none."""
         if path in self.by_path:
             return self.by_path[path]
         owner, _, leaf = path.rpartition(".")
@@ -154,7 +175,7 @@ class Api:
         return holder.members.get(leaf) if holder else None
 
     def has(self, path: str) -> bool:
-        """Say whether a dotted path leads anywhere: to a name, a module, or any member of a class, inherited ones too."""
+        """Say whether a dotted path exists: as a name, a module, or a member of a class (inherited ones included)."""
         owner, _, leaf = path.rpartition(".")
         holder = self.by_path.get(owner)
         inherited = bool(holder and leaf in holder.inherited)
@@ -162,7 +183,7 @@ class Api:
 
     @functools.cached_property
     def by_leaf(self) -> dict[str, list[str]]:
-        """Last part of a path → the best paths that end so, members included."""
+        """Last part of a path → all paths that end in it, members included."""
         found: dict[str, list[str]] = {}
         for name in self.names:
             for path in name.paths:
@@ -173,20 +194,23 @@ class Api:
 
 
 def walk(environment: Environment, packages: Sequence[str], version: str) -> Api:
-    """Return the public API of a distribution's packages installed in an environment; remembered for the environment.
+    """Return the public API of a distribution's packages in an environment; the result is cached.
 
     Raises:
-        WalkError: the first package cannot be imported there; the message says why.
+        WalkError: the first package cannot be imported there; the message says why. Other packages and modules that fail are
+            listed in `failures`.
     """
     names: list[Name] = []
     modules: dict[str, str] = {}
     failures: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
     for package in packages:
-        answer = kept(environment, f"walk({package!r}, ", f"{package} {version}")
+        answer = cached_answer(environment, f"walk({package!r}, ", f"{package} {version}")
         if "error" not in answer:
             names += (_name(record, answer["modules"]) for record in answer["names"])
             modules |= answer["modules"]
             failures |= answer["failures"]
+            unreadable |= answer["unreadable"]
         elif package == packages[0]:
             raise WalkError(
                 f"{package} {version}: cannot be imported in its environment: {answer['error']}; if a dependency is too "
@@ -194,22 +218,22 @@ def walk(environment: Environment, packages: Sequence[str], version: str) -> Api
             )
         else:
             failures[package] = answer["error"]
-    return Api(packages[0], version, tuple(names), modules, failures)
+    return Api(packages[0], version, tuple(names), modules, failures, unreadable=unreadable)
 
 
 def probe(environment: Environment, package: str, paths: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return what happens to a program that uses each path: it `works`, `warns` or `raises`, and the message.
+    """Return path → what happens to a program that uses it (`works`, `warns` or `raises`), and the message.
 
-    A module's `__getattr__` may still answer for names that it does not list, or say in its error what to use instead.
+    A module's `__getattr__` may still provide names that it does not list, or say in its error what to use instead.
     """
     if not paths:
         return {}
-    answers = kept(environment, f"print_probe({list(paths)!r}, ", package)
+    answers = cached_answer(environment, f"print_probe({list(paths)!r}, ", package)
     return {path: (outcome, message) for path, (outcome, message) in zip(paths, answers, strict=True)}
 
 
 def import_names(environment: Environment, library: str) -> tuple[str, ...]:
-    """Return the names by which programs import a distribution, first the one that is named like it, or else the largest.
+    """Return the packages that programs import from a distribution: first the one named like it, then the largest.
 
     Raises:
         WalkError: nothing importable is installed under the distribution's name.
@@ -230,40 +254,52 @@ def import_names(environment: Environment, library: str) -> tuple[str, ...]:
     return tuple(sorted(public, key=lambda name: (name.lower() != wanted, -public[name], name)))
 
 
-def kept(environment: Environment, call: str, what: str, script: Path = _WALKER) -> Any:
-    """Return what a call of a program answers in the environment; remembered unless it is an error."""
+def cached_answer(environment: Environment, call: str, subject: str, script: Path = _WALKER) -> Any:
+    """Return the answer of a program in an environment, from the cache where it is there.
+
+    The key covers the program, the environment and the call. An answer with an `error` is not cached.
+
+    Args:
+        environment: where the program runs.
+        call: the program's last statement, up to the arguments that select a part of the answer.
+        subject: what error messages begin with.
+        script: the program.
+
+    Raises:
+        WalkError: the program did not finish.
+    """
     text = script.read_text(encoding="utf-8")
     key = hashlib.sha256(f"{text}\n{environment.digest}\n{call}".encode()).hexdigest()
     file = recode_home() / "walks" / f"{key}.json"
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        answer = _answer(environment, text, call, what)
+        answer = _answer(environment, text, call, subject)
     if "error" not in answer:
         write_text(file, json.dumps(answer))
     return answer
 
 
-def _answer(environment: Environment, script: str, call: str, what: str) -> Any:
-    """Run a call as often as its answer has parts: its runs are alike, so the parts fit together."""
+def _answer(environment: Environment, script: str, call: str, subject: str) -> Any:
+    """Run a call once for each part of its answer: all runs give the same answer, so the parts fit together."""
     parts: list[str] = []
     total = 1
     while len(parts) < total:
         done = run_program(environment, f"{script}\n{call}{len(parts)}, {_PART})\n", limits=_LIMITS)
         if done.outcome != "finished":
-            raise WalkError(f"{what}: walking its public names failed: {_told(done)}")
+            raise WalkError(f"{subject}: listing its public names failed: {_outcome(done)}")
         count, _, text = done.stdout.strip().rpartition("\n")[2].partition(" ")
         if parts and int(count) != total:
-            raise WalkError(f"{what}: two walks of its public names differ; try again")
+            raise WalkError(f"{subject}: two runs listed different public names; try again")
         total = int(count)
         parts.append(text)
     try:
         return json.loads(zlib.decompress(base64.b85decode("".join(parts))))
     except (ValueError, zlib.error):
-        raise WalkError(f"{what}: two walks of its public names differ; try again") from None
+        raise WalkError(f"{subject}: two runs listed different public names; try again") from None
 
 
-def _told(done: Execution) -> str:
+def _outcome(done: Execution) -> str:
     if done.exception is not None:
         return f"{done.exception.category}: {done.exception.message[:200]}"
     return f"{done.outcome} {done.detail}".strip()
@@ -274,13 +310,13 @@ def _name(record: dict[str, Any], modules: dict[str, str]) -> Name:
     return Name(
         tuple(sorted(record["paths"], key=lambda path: _rank(path, own, hidden, modules))),
         record["kind"],
-        _place(record),
+        _definition(record),
         frozenset(record["listed"]),
         hidden,
-        record["told"],
+        record["warnings"],
         _parameters(record.get("parameters")),
         {
-            leaf: Member(leaf, one["kind"], one["owner"], _place(one), _parameters(one.get("parameters")))
+            leaf: Member(leaf, one["kind"], one["owner"], _definition(one), _parameters(one.get("parameters")))
             for leaf, one in record.get("members", {}).items()
         },
         frozenset(record.get("inherited", ())),
@@ -291,9 +327,9 @@ def _name(record: dict[str, Any], modules: dict[str, str]) -> Name:
 def _rank(
     path: str, own: str, hidden: frozenset[str], modules: dict[str, str]
 ) -> tuple[bool, bool, int, bool, bool, int, str]:
-    """Order paths: public ones first, then short ones, then those that go by the object's own name, where it is defined.
+    """Return the sort key of a path: public ones first, then short ones, then those with the object's own name, where it is defined.
 
-    That a public module's class also stands in another module, which is no package, is how modules import from each other.
+    A class that also appears in another module, which is no package, was imported there for that module's own use.
     """
     parent, _, leaf = path.rpartition(".")
     home, _, name = own.rpartition(".")
@@ -301,9 +337,11 @@ def _rank(
     return path in hidden, is_import, path.count("."), leaf != name, path != own, len(path), path
 
 
-def _place(record: dict[str, Any]) -> Place:
-    return Place(record.get("file", ""), record.get("line", 0), record.get("qualname", ""))
+def _definition(record: dict[str, Any]) -> Definition:
+    return Definition(record.get("file", ""), record.get("line", 0), record.get("qualname", ""))
 
 
-def _parameters(found: list[list[Any]] | None) -> tuple[Parameter, ...] | None:
-    return None if found is None else tuple(Parameter(*one) for one in found)
+def _parameters(rows: list[list[Any]] | None) -> tuple[Parameter, ...] | None:
+    if rows is None:
+        return None
+    return tuple(Parameter(name, ParameterKind(kind), default) for name, kind, default in rows)

@@ -1,6 +1,6 @@
-"""What a model is asked for when it writes programs about an update, and how its reply is read.
+"""The prompt that has a model write two programs about an update, and the reading of its reply.
 
-This is no request to migrate code: `recode.prompts` has that one. Here the model writes both programs.
+It is not the request to migrate code, which is in `recode.prompts`. Here the model writes both programs.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ SETTINGS = (
     "marks of a school class", "levels of a river", "a recipe's quantities", "departures of buses", "a household's bills",
     "plants in a garden", "votes in a poll", "a laboratory's samples", "rooms of a hotel", "steps of a runner", "parcels in a depot",
 )  # fmt: skip
-"""Settings that keep programs about one update apart; the first context takes the first, and so on."""
+"""Settings that make programs about one update differ; the first context takes the first, and so on."""
 
 
 def setting_of(number: int) -> str:
-    """Return the setting of a context, counted from 0. Where they come round again they are told apart: equal prompts get one reply."""
+    """Return the setting of a context, counted from 0. A repeated setting gets a number, because equal prompts get one reply."""
     turn, place = divmod(number, len(SETTINGS))
     return SETTINGS[place] + (
         f" (example {turn + 1} of this setting: choose other data and another structure)" if turn else ""
@@ -47,8 +47,8 @@ _CONTEXT = re.compile(r"^\W*Context\W*:\W*(.+?)\W*$", re.M | re.I)
 
 
 @dataclass(frozen=True)
-class Written:
-    """A pair of programs that a model wrote, and what it says they are about."""
+class WrittenPrograms:
+    """A pair of programs that a model wrote, and its own words for what they are about."""
 
     old: str
     new: str
@@ -56,16 +56,16 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Rejected:
+class Rejection:
     """A reply that was not admitted, and why."""
 
     reply: str
     reason: str
 
 
-def ask(update: ApiUpdate, setting: str, rejected: tuple[Rejected, ...] = ()) -> Prompt:
-    """Return the prompt for a pair of programs; after rejections, the model's last reply and why it was rejected follow."""
-    evidence = "\n".join(f"- {one.source} of {one.package_version}: {one.quote}" for one in update.evidence)
+def synthesis_prompt(update: ApiUpdate, setting: str, rejections: tuple[Rejection, ...] = ()) -> Prompt:
+    """Return the prompt for a pair of programs, followed by the last rejected reply and its reason, if there is one."""
+    evidence = "\n".join(f"- {quoted.source} of {quoted.package_version}: {quoted.quote}" for quoted in update.evidence)
     aim = f"It uses `{update.new_symbol}`." if update.new_symbol else "It does without the old API."
     rules = _RULES.format(
         setting=setting, old=update.old_symbol, library=update.library, old_version=update.old_version,
@@ -76,19 +76,22 @@ def ask(update: ApiUpdate, setting: str, rejected: tuple[Rejected, ...] = ()) ->
         f"{update.update_info.strip()}\n" + (f"Evidence:\n{evidence}\n" if evidence else "") + f"\n{rules}"
     )
     messages = [("system", SYSTEM), ("user", turn)]
-    for one in rejected[-1:]:
-        messages += [("assistant", one.reply), ("user", f"{one.reason}\nWrite both programs again, mended.")]
+    for rejection in rejections[-1:]:
+        messages += [
+            ("assistant", rejection.reply),
+            ("user", f"{rejection.reason}\nWrite both programs again, corrected."),
+        ]
     return Prompt(tuple(messages))
 
 
-def read_reply(reply: str) -> Written | None:
-    """Return the two programs of a reply; None where it does not hold exactly two blocks of Python. Never raises."""
-    said = reply.rpartition("</think>")[2]
+def read_reply(reply: str) -> WrittenPrograms | None:
+    """Return the two programs of a reply; None if it does not hold exactly two blocks of Python. Never raises."""
+    answer = reply.rpartition("</think>")[2]
     blocks = [
-        match.group(3) for match in _FENCE.finditer(said) if match.group(2).lower() in ("", "python", "py", "python3")
+        match.group(3) for match in _FENCE.finditer(answer) if match.group(2).lower() in ("", "python", "py", "python3")
     ]
     if len(blocks) != 2:
         return None
-    context = _CONTEXT.search(_FENCE.sub("", said))
+    context = _CONTEXT.search(_FENCE.sub("", answer))
     old, new = (block.strip("\n") + "\n" for block in blocks)
-    return Written(old, new, context.group(1)[:200] if context else "")
+    return WrittenPrograms(old, new, context.group(1)[:200] if context else "")

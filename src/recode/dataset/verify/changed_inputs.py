@@ -1,6 +1,6 @@
-"""Changed inputs: variants of a program in which a literal that feeds the migrated call is another one.
+"""Variants of a program in which a literal that feeds the migrated call is replaced by another.
 
-If no such change alters what a program prints, the print does not depend on the call and proves nothing about it.
+If none of them changes what a program prints, the output does not depend on the call and proves nothing about it.
 """
 
 from __future__ import annotations
@@ -12,16 +12,21 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise, zip_longest
 from typing import Any
 
+from recode.source import parse_quietly
+
 MAX_VARIANTS = 32
-"""How many changed inputs are tried before an entry is given up."""
+"""How many changed inputs are tried before an entry fails."""
 
 Part = ast.stmt | ast.Call
 """What feeds an edited call: a statement (without those inside it), or one call of a statement."""
 
+Replacements = dict[ast.AST, ast.expr]
+"""Nodes of a tree, each with the node to put in its place. Nodes are compared by identity."""
+
 
 def variants(old_code: str, new_code: str) -> Iterator[str]:
-    """Yield up to `MAX_VARIANTS` variants of `new_code`, the most promising first, each with one input changed."""
-    tree = ast.parse(new_code)
+    """Yield up to `MAX_VARIANTS` different variants of `new_code`, the most promising first, each with one input changed."""
+    tree = parse_quietly(new_code)
     literals = _feeding_literals(tree, _edited_lines(old_code, new_code))
     seen = {ast.unparse(tree)}
     for replacements in islice(_changes(tree, literals), 4 * MAX_VARIANTS):
@@ -46,43 +51,40 @@ def _edited_lines(old_code: str, new_code: str) -> set[int]:
 
 
 def _feeding_literals(tree: ast.Module, edited: set[int]) -> list[ast.expr]:
-    """Return the literals of the edited statements and of all that they take values from, in order of the program."""
+    """Return the literals of the edited statements and of everything they take values from, in the program's order."""
     statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
     definitions = [node for node in statements if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     imported = {name for node in statements for name in _imported(node)}
     feeding: list[Part] = list(_edited_parts(statements, edited))
     for node in feeding:  # grows while it is walked
         needed = _names(node) - imported
-        enclosing = {one.name for one in definitions if node in ast.walk(one)}
+        enclosing = {definition.name for definition in definitions if node in ast.walk(definition)}
         for other in statements:
             gives = other.lineno <= node.lineno and _names(other) & needed and not _is_print(other)
             # A function or class gets its values from wherever it is called.
             if other not in feeding and (gives or _names(other) & enclosing):
                 feeding.append(other)
-    found = [literal for node in feeding for literal in _literals(node)]
-    return sorted({id(one): one for one in found}.values(), key=lambda one: (one.lineno, one.col_offset))
+    distinct = dict.fromkeys(literal for node in feeding for literal in _literals(node))
+    return sorted(distinct, key=lambda literal: (literal.lineno, literal.col_offset))
 
 
 def _edited_parts(statements: list[ast.stmt], edited: set[int]) -> Iterator[Part]:
-    """Yield the edited statements, and what belongs to them: where an edit has its effect and its inputs elsewhere."""
+    """Yield the edited statements, and those elsewhere in which an edit has its effect or gets its inputs."""
     changed = [node for node in statements if _lines(node) & edited]
     moved = {name for node in changed for name in _imported(node)}
     changed += [node for node in statements if _names(node) & moved and node not in changed]
     yield from (node for node in changed if not _imported(node))
     for node in statements:
-        # An edited `except` depends on what is tried; what is set for a `with` block, on what the block does.
+        # An edited `except` depends on what is tried, and a setting made for a `with` block on what the block does.
         if (isinstance(node, ast.Try) and node in changed) or (
             isinstance(node, ast.With) and any(inner in changed for inner in node.body)
         ):
             yield from node.body
     # Where the edit is in how an object is made, the calls that the object takes part in give it its inputs.
-    made = {node.id for one in changed for node in _header(one) if isinstance(node, ast.Name) and _is_bound(node)}
-    for one in statements:
-        yield from (node for node in _header(one) if isinstance(node, ast.Call) and _takes_part(node, made))
-
-
-def _is_bound(name: ast.Name) -> bool:
-    return isinstance(name.ctx, ast.Store)
+    headers = [node for statement in changed for node in _header(statement)]
+    made = {node.id for node in headers if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    for statement in statements:
+        yield from (node for node in _header(statement) if isinstance(node, ast.Call) and _takes_part(node, made))
 
 
 def _takes_part(call: ast.Call, names: set[str]) -> bool:
@@ -127,16 +129,10 @@ def _is_print(part: Part) -> bool:
 
 def _literals(part: Part) -> list[ast.expr]:
     """Return the literals and the displays (of more than one item) in a part that are not mere presentation."""
-    dropped: set[int] = set()
-    for node in _header(part):
-        for child in _presentation(node):
-            dropped |= {id(inner) for inner in ast.walk(child)}
+    shown = {inner for node in _header(part) for child in _presentation(node) for inner in ast.walk(child)}
     if _is_print(part):
-        dropped |= {id(node) for node in _bare_text(part)}
-    kept = [node for node in _header(part) if id(node) not in dropped]
-    return [
-        node for node in kept if isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.UnaryOp) and _is_data(node)
-    ]
+        shown.update(_bare_text(part))
+    return [node for node in _header(part) if isinstance(node, ast.expr) and node not in shown and _is_data(node)]
 
 
 def _presentation(node: ast.AST) -> list[ast.AST]:
@@ -167,41 +163,50 @@ def _bare_text(part: Part) -> Iterator[ast.AST]:
 
 
 def _is_data(node: ast.expr) -> bool:
-    if isinstance(node, ast.Constant):
-        return isinstance(node.value, int | float | complex | str | bytes)
-    if isinstance(node, ast.List | ast.Tuple):
-        return len(node.elts) > 1 and isinstance(node.ctx, ast.Load)
-    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)
-
-
-Replacements = dict[int, ast.expr]
-"""What to put in the place of which node, by the node's `id`."""
+    match node:
+        case ast.Constant(value=value):
+            return isinstance(value, int | float | complex | str | bytes)
+        case ast.List(elts=items, ctx=ast.Load()) | ast.Tuple(elts=items, ctx=ast.Load()):
+            return len(items) > 1
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant()):
+            return True
+    return False
 
 
 def _changes(tree: ast.Module, literals: list[ast.expr]) -> Iterator[Replacements]:
-    """Yield single changes, by turns of each kind: data moved a little or far, reversed, exchanged, text changed."""
+    """Yield single changes of each kind in turn: data moved a little or far, reversed, exchanged, text changed."""
     displays = [node for node in literals if isinstance(node, ast.List | ast.Tuple)]
-    inside = {id(item) for node in displays for item in node.elts}
-    numbers = [node for node in literals if isinstance(node, ast.Constant) and _is_number(node.value)]
-    numbers.sort(key=lambda node: id(node) not in inside)
-    spread = [numbers[index] for index in dict.fromkeys([0, len(numbers) // 2, len(numbers) - 1]) if numbers]
-    spread += [node for node in numbers if node not in spread]
-    text = [node for node in literals if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)]
-    flags = [node for node in literals if isinstance(node, ast.Constant) and isinstance(node.value, bool)]
-    feeding = [node for node in literals if isinstance(node, ast.Constant)]
-    places = list({id(node): node for node in [*feeding, *_keys_and_arguments(tree)]}.values())
+    constants = [node for node in literals if isinstance(node, ast.Constant)]
+    numbers = _numbers(constants, displays)
+    spread = _spread(numbers)
+    texts = [node for node in constants if isinstance(node.value, str | bytes)]
+    flags = [node for node in constants if isinstance(node.value, bool)]
+    places = list(dict.fromkeys([*constants, *_keys_and_arguments(tree)]))
     kinds: list[list[Replacements]] = [
-        [{id(node): _constant(_moved(node.value, 1))} for node in spread],
-        [{id(node): _reversed(node)} for node in displays],
-        [_everywhere(places, node.value, _other_texts(node.value)[0]) for node in text],
-        [{id(node): _constant(other)} for node in text for other in _other_texts(node.value)],
-        [{id(node): _constant(_moved(node.value, 7))} for node in spread],
+        [{node: _constant(_moved(node.value, 1))} for node in spread],
+        [{node: _reversed(node)} for node in displays],
+        [_everywhere(places, node.value, _other_texts(node.value)[0]) for node in texts],
+        [{node: _constant(other)} for node in texts for other in _other_texts(node.value)],
+        [{node: _constant(_moved(node.value, 7))} for node in spread],
         [_everywhere(places, node.value, _moved(node.value, 1)) for node in spread],
         [*_exchanged(displays), *_exchanged(numbers)],
-        [{id(node): _constant(not node.value)} for node in flags],
+        [{node: _constant(not node.value)} for node in flags],
     ]
     for turn in zip_longest(*kinds):
         yield from (change for change in turn if change is not None)
+
+
+def _numbers(constants: list[ast.Constant], displays: Sequence[ast.List | ast.Tuple]) -> list[ast.Constant]:
+    """Return the numbers among constants, those that are items of a display first."""
+    items = {item for display in displays for item in display.elts}
+    numbers = [node for node in constants if _is_number(node.value)]
+    return sorted(numbers, key=lambda node: node not in items)
+
+
+def _spread(numbers: list[ast.Constant]) -> list[ast.Constant]:
+    """Return the numbers with the first, the middle and the last one at the front."""
+    picked = [numbers[index] for index in (0, len(numbers) // 2, len(numbers) - 1)] if numbers else []
+    return list(dict.fromkeys([*picked, *numbers]))
 
 
 def _is_number(value: object) -> bool:
@@ -209,7 +214,7 @@ def _is_number(value: object) -> bool:
 
 
 def _moved(value: object, step: int) -> int | float | complex:
-    """Return another number: a little or far away; far away, a complex number becomes a real one."""
+    """Return another number, a little larger or far away; far away, a complex number becomes a real one."""
     assert isinstance(value, int | float | complex)
     if isinstance(value, complex) and step > 1:
         return abs(value) + step
@@ -217,7 +222,7 @@ def _moved(value: object, step: int) -> int | float | complex:
 
 
 def _other_texts(text: object) -> list[str | bytes]:
-    """Return other texts, the first ones of the same form: a digit counted on, all digits, a letter more, reversed."""
+    """Return other texts, those of the same form first: one digit counted on, all digits, one letter more, reversed."""
     if isinstance(text, bytes):
         as_text = [str(other).encode("latin-1") for other in _other_texts(text.decode("latin-1"))]
         return [*as_text, text[:-1] + bytes([(text[-1] + 1) % 256])] if text else [b"q"]
@@ -225,20 +230,23 @@ def _other_texts(text: object) -> list[str | bytes]:
     places = [index for index in range(len(text)) if text[index] in "0123456789"]
     some = dict.fromkeys(places[index * (len(places) - 1) // 5] for index in (5, 0, 1, 2, 3, 4)) if places else {}
     counted = [text[:index] + str(int(text[index]) % 8 + 1) + text[index + 1 :] for index in some]
-    everywhere = "".join(str(int(one) % 8 + 1) if index in places else one for index, one in enumerate(text))
+    everywhere = "".join(str(int(letter) % 8 + 1) if index in places else letter for index, letter in enumerate(text))
     others = dict.fromkeys([*counted, everywhere, text + "q", text[:1] + text, text[::-1]])
     return [other for other in others if other != text]
 
 
 def _exchanged(nodes: Sequence[ast.expr]) -> list[Replacements]:
-    """Put two nodes in each other's place: neighbours, and the first and the last."""
+    """Return changes that put two nodes in each other's place: neighbours, and the first and the last."""
     pairs = [*pairwise(nodes), (nodes[0], nodes[-1])] if len(nodes) > 1 else []
-    apart = [(one, two) for one, two in pairs if two not in ast.walk(one) and one not in ast.walk(two)]
-    return [{id(one): two, id(two): one} for one, two in apart]
+    return [
+        {left: right, right: left}
+        for left, right in pairs
+        if right not in ast.walk(left) and left not in ast.walk(right)
+    ]
 
 
 def _constant(value: object) -> ast.expr:
-    return ast.parse(repr(value), mode="eval").body
+    return parse_quietly(repr(value), "eval").body
 
 
 def _reversed(node: ast.List | ast.Tuple) -> ast.expr:
@@ -248,37 +256,44 @@ def _reversed(node: ast.List | ast.Tuple) -> ast.expr:
 
 
 def _everywhere(places: list[ast.Constant], value: object, other: object) -> Replacements:
-    same = [node for node in places if node.value == value and type(node.value) is type(value)]
-    return {id(node): _constant(other) for node in same}
+    """Return the change of a value in every place that holds an equal one of the same type."""
+    return {node: _constant(other) for node in places if node.value == value and type(node.value) is type(value)}
 
 
 def _keys_and_arguments(tree: ast.Module) -> Iterator[ast.Constant]:
     """Yield the literals that have to change along with an equal input: keys in brackets, and arguments of calls."""
-    shown = {id(part) for node in ast.walk(tree) for part in _presentation(node)}
+    shown = {part for node in ast.walk(tree) for part in _presentation(node)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Subscript):
-            found: list[ast.expr] = [node.slice]
-        elif isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id == "print"):
-            found = [*node.args, *(keyword.value for keyword in node.keywords)]
-        else:
-            continue
-        inner = [item for one in found for item in (one.elts if isinstance(one, ast.List | ast.Tuple) else [one])]
-        yield from (item for item in inner if isinstance(item, ast.Constant) and id(item) not in shown)
+        for part in _key_or_arguments(node):
+            items = part.elts if isinstance(part, ast.List | ast.Tuple) else [part]
+            yield from (item for item in items if isinstance(item, ast.Constant) and item not in shown)
+
+
+def _key_or_arguments(node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.Subscript(slice=key):
+            return [key]
+        case ast.Call(func=ast.Name(id="print")):
+            return []
+        case ast.Call(args=arguments, keywords=keywords):
+            return [*arguments, *(keyword.value for keyword in keywords)]
+    return []
 
 
 def _replaced(tree: ast.Module, replacements: Replacements) -> ast.Module:
     """Return a copy of the tree with some nodes replaced."""
-    twins = copy.deepcopy(tree)
-    same_order = zip(ast.walk(tree), list(ast.walk(twins)), strict=True)
-    wanted = {id(twin): replacements[id(node)] for node, twin in same_order if id(node) in replacements}
-    return ast.fix_missing_locations(ast.Module(_Replace(wanted).visit(twins).body, []))
+    twin = copy.deepcopy(tree)
+    # A copy is walked in the order of its original.
+    pairs = zip(ast.walk(tree), list(ast.walk(twin)), strict=True)
+    wanted = {copied: replacements[node] for node, copied in pairs if node in replacements}
+    return ast.fix_missing_locations(ast.Module(_Replace(wanted).visit(twin).body, []))
 
 
 class _Replace(ast.NodeTransformer):
-    """Puts other nodes in the place of some, by their `id`."""
+    """Puts other nodes in the place of some."""
 
-    def __init__(self, wanted: Replacements) -> None:
-        self._wanted = wanted
+    def __init__(self, replacements: Replacements) -> None:
+        self._replacements = replacements
 
     def visit(self, node: ast.AST) -> Any:
-        return self._wanted[id(node)] if id(node) in self._wanted else super().visit(node)
+        return self._replacements[node] if node in self._replacements else super().visit(node)

@@ -4,9 +4,9 @@ A migration is admitted only if the old program works on the old release, breaks
 symbol, and the new program does the same on the new release, with a small edit and an output that depends on the
 call. An entry whose note does not concern its code (`no_op`) has a rule of its own.
 
-Warnings, exceptions and outputs are those of runs in which nothing was loaded before but what the library's own import loads, and that only
-where this import is silent: preloading hides warnings at import, and imports that a program forgot. What is compared with such a run, the
-second hash seed and changed inputs, is run with all modules loaded.
+Warnings, exceptions and outputs come from runs that start with nothing loaded, or with the library's own import where that is
+silent: preloading more would hide warnings at import, and imports that a program forgot. Runs that are only compared with such
+a run (the second hash seed, changed inputs) start with all modules of the library's programs loaded.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from recode.dataset.programs import edited_lines, similarity, text_at
 from recode.dataset.verify.changed_inputs import variants
 from recode.dataset.verify.mentions import follows, is_too_long, uses_old, words_of
 from recode.records import Migration, OldOnNew
-from recode.sandbox.environments import Environment
+from recode.sandbox.environments import PYTHON, Environment
 from recode.sandbox.execution import Execution, Warned
-from recode.source import parses
+from recode.source import parse_quietly, parses
 from recode.symbol import Symbol
 
 MAX_EDITED_LINES = 8
@@ -70,8 +70,8 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the rule says of an entry; where it holds, `stdout` and `old_on_new` are what was observed."""
+class Admission:
+    """The rule's verdict on an entry; where it holds, `stdout` and `old_on_new` are what was observed."""
 
     id: str
     failures: tuple[Failure, ...]
@@ -85,11 +85,11 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """The two environments of a library's entries, the name by which programs import it, and what can be loaded before them.
+class EnvironmentPair:
+    """The two environments of a library's entries, the name by which programs import it, and what can be loaded before a run.
 
-    `silent_old` and `silent_new` are loaded before every run: importing them warns of nothing in that environment. `modules` are those
-    that the library's programs import.
+    `silent_old` and `silent_new` are loaded before every run: importing them warns of nothing in that environment. `modules`
+    are those that the library's programs import.
     """
 
     old: Environment
@@ -100,22 +100,26 @@ class Pair:
     modules: tuple[str, ...] = ()
 
 
-def verify(entry: Migration, environments: Pair, run: Runner) -> Verdict:
-    """Apply the rule to an entry. Programs are run only if their text is in order."""
+def verify(entry: Migration, environments: EnvironmentPair, run: Runner) -> Admission:
+    """Apply the rule to an entry. Programs are run only if their texts pass the checks that need no run.
+
+    Raises:
+        SandboxError: the runner cannot run programs here.
+    """
     check = _check_no_op if entry.kind == "no_op" else _check_migration
     failures = tuple(_check_text(entry))
     if failures:
-        return Verdict(entry.id, failures)
+        return Admission(entry.id, failures)
     return check(entry, environments, run)
 
 
 def _check_text(entry: Migration) -> Iterator[Failure]:
-    """Check what the syntax trees say, without running anything."""
+    """Yield the faults that the syntax trees show, without running anything."""
     broken = [name for name in ("old_code", "new_code") if not parses(getattr(entry, name))]
     if broken:
-        yield Failure("parses", f"{' and '.join(broken)} is not valid Python {'.'.join(map(str, (3, 11)))}")
+        yield Failure("parses", f"{' and '.join(broken)} is not valid Python {PYTHON}")
         return
-    old_tree, new_tree = ast.parse(entry.old_code), ast.parse(entry.new_code)
+    old_tree, new_tree = parse_quietly(entry.old_code), parse_quietly(entry.new_code)
     literals = (
         node.value for tree in (old_tree, new_tree) for node in ast.walk(tree) if isinstance(node, ast.Constant)
     )
@@ -144,24 +148,24 @@ def _check_no_op_text(entry: Migration) -> Iterator[Failure]:
         yield Failure(
             "unchanged", "the right answer of a no_op entry is the code unchanged, but old_code and new_code differ"
         )
-    if found := concerned(entry.old_symbol, entry.new_symbol, entry.new_code):
-        yield Failure("note_does_not_concern_code", f"the program mentions {_listed(found)}, which the note is about")
+    if names := concerned(entry.old_symbol, entry.new_symbol, entry.new_code):
+        yield Failure("note_does_not_concern_code", f"the program mentions {_listed(names)}, which the note is about")
 
 
 def concerned(old_symbol: Symbol, new_symbol: Symbol, code: str) -> frozenset[str]:
     """Return the names of an update that a program mentions."""
-    mentioned = words_of(ast.parse(code))
+    mentioned = words_of(parse_quietly(code))
     return frozenset(word for symbol in (old_symbol, new_symbol) for word in symbol.words if word in mentioned)
 
 
-def _check_no_op(entry: Migration, environments: Pair, run: Runner) -> Verdict:
+def _check_no_op(entry: Migration, environments: EnvironmentPair, run: Runner) -> Admission:
     first = run(environments.new, entry.new_code, HASH_SEEDS[0], environments.silent_new)
     second, _ = _again(environments.new, entry.new_code, first, environments.silent_new, environments, run)
     failures = [*_check_new(first), *_check_output(first, second, "new_runs_on_new")]
-    return Verdict(entry.id, tuple(failures), first.stdout)
+    return Admission(entry.id, tuple(failures), first.stdout)
 
 
-def _check_migration(entry: Migration, environments: Pair, run: Runner) -> Verdict:
+def _check_migration(entry: Migration, environments: EnvironmentPair, run: Runner) -> Admission:
     before = run(environments.old, entry.old_code, HASH_SEEDS[0], environments.silent_old)
     again, alike = _again(environments.old, entry.old_code, before, environments.silent_old, environments, run)
     after = run(environments.new, entry.new_code, HASH_SEEDS[0], environments.silent_new)
@@ -173,21 +177,26 @@ def _check_migration(entry: Migration, environments: Pair, run: Runner) -> Verdi
         )
     breakage = _breakage(entry, broken, before, environments.import_name)
     if isinstance(breakage, Failure):
-        return Verdict(entry.id, (*failures, breakage))
+        return Admission(entry.id, (*failures, breakage))
     if not failures:
-        # What a program prints may depend on what was loaded before it; then nothing may be but what was for the run compared with.
+        # What a program prints may depend on what was loaded before it. Then both runs compared must have loaded the same.
         loaded = environments.modules if alike else environments.silent_new
         failures += _check_dependence(entry, environments.new, after, loaded, run)
-    return Verdict(entry.id, tuple(failures), before.stdout, breakage)
+    return Admission(entry.id, tuple(failures), before.stdout, breakage)
 
 
 def _again(
-    environment: Environment, code: str, first: Execution, silent: tuple[str, ...], environments: Pair, run: Runner
+    environment: Environment,
+    code: str,
+    first: Execution,
+    silent: tuple[str, ...],
+    environments: EnvironmentPair,
+    run: Runner,
 ) -> tuple[Execution, bool]:
-    """Run a program with the other hash seed; a difference counts only where it is there without modules loaded before, too.
+    """Run a program with the other hash seed; a difference counts only if it remains without the modules loaded before.
 
     Returns:
-        the run, and whether loading the modules before changes nothing.
+        the run, and whether loading the modules first changes nothing.
     """
     second = run(environment, code, HASH_SEEDS[1], environments.modules)
     if (second.outcome, second.stdout) == (first.outcome, first.stdout):
@@ -196,10 +205,10 @@ def _again(
 
 
 def _check_output(first: Execution, second: Execution, runs: Clause) -> Iterator[Failure]:
-    """The program finishes, prints something, and prints the same with another hash seed."""
+    """Yield a fault unless the program finishes, prints something, and prints the same with another hash seed."""
     for execution in (first, second):
         if execution.outcome != "finished":
-            yield Failure(runs, _told(execution))
+            yield Failure(runs, _described(execution))
             return
     if not first.stdout.strip():
         yield Failure("old_prints", "the program prints nothing, so nothing can be compared")
@@ -209,10 +218,10 @@ def _check_output(first: Execution, second: Execution, runs: Clause) -> Iterator
 
 
 def _check_new(after: Execution) -> Iterator[Failure]:
-    """The new program finishes on the new release, and nothing warns of a deprecation, wherever it comes from."""
+    """Yield a fault unless the new program finishes on the new release without any deprecation warning, whatever its origin."""
     if after.outcome != "finished":
-        yield Failure("new_runs_on_new", _told(after))
-    for warning in [one for one in after.warnings if one.is_deprecation][:1]:
+        yield Failure("new_runs_on_new", _described(after))
+    for warning in [warning for warning in after.warnings if warning.is_deprecation][:1]:
         yield Failure("new_warns_of_nothing", f"{warning.category}: {_short(warning.message)}")
 
 
@@ -222,8 +231,8 @@ def _breakage(entry: Migration, broken: Execution, before: Execution, import_nam
     if broken.outcome == "raised":
         return _raises(entry.old_code, symbol, broken, import_name)
     if broken.outcome != "finished":
-        return Failure("old_breaks_on_new", _told(broken))
-    warned = [one for one in broken.warnings if one.is_deprecation]
+        return Failure("old_breaks_on_new", _described(broken))
+    warned = [warning for warning in broken.warnings if warning.is_deprecation]
     for warning in warned:
         if warning.file_is_program and _names(entry.old_code, symbol, warning.message, warning.line):
             return _old_on_new("warns", warning)
@@ -233,7 +242,7 @@ def _breakage(entry: Migration, broken: Execution, before: Execution, import_nam
         return Failure("old_breaks_on_new", "the old program neither raises nor warns on the new release")
     where = (
         "at its own line but not of"
-        if any(one.file_is_program for one in warned)
+        if any(warning.file_is_program for warning in warned)
         else "but not at a line of its own of"
     )
     return Failure("old_breaks_on_new", f"it warns {where} {_listed(symbol.leaves)}: {_short(warned[0].message)}")
@@ -242,13 +251,15 @@ def _breakage(entry: Migration, broken: Execution, before: Execution, import_nam
 def _raises(code: str, symbol: Symbol, broken: Execution, import_name: str) -> OldOnNew | Failure:
     raised = broken.exception
     assert raised is not None
-    told = _told(broken)
+    outcome = _described(broken)
     if _is_missing_dependency(raised.missing_module, raised.message, import_name):
-        return Failure("old_breaks_on_new", f"a dependency is missing in the new environment: {told}")
+        return Failure("old_breaks_on_new", f"a dependency is missing in the new environment: {outcome}")
     if raised.line is None:
-        return Failure("old_breaks_on_new", f"the exception comes from no line of the program: {told}")
+        return Failure("old_breaks_on_new", f"the exception comes from no line of the program: {outcome}")
     if not _names(code, symbol, raised.message, raised.line):
-        return Failure("old_breaks_on_new", f"neither message nor failing line names {_listed(symbol.words)}: {told}")
+        return Failure(
+            "old_breaks_on_new", f"neither message nor failing line names {_listed(symbol.words)}: {outcome}"
+        )
     return OldOnNew(outcome="raises", category=raised.category, message=raised.message, line=raised.line)
 
 
@@ -263,8 +274,8 @@ def _is_missing_dependency(missing_module: str | None, message: str, import_name
 
 def _names(code: str, symbol: Symbol, message: str, line: int | None) -> bool:
     """Say whether a message, or the statement at a line, names the symbol (as a whole word)."""
-    said = f"{message}\n{text_at(code, line) if line else ''}"
-    return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said) for word in symbol.words)
+    text = f"{message}\n{text_at(code, line) if line else ''}"
+    return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in symbol.words)
 
 
 def _old_on_new(outcome: Literal["warns"], warning: Warned) -> OldOnNew:
@@ -274,18 +285,18 @@ def _old_on_new(outcome: Literal["warns"], warning: Warned) -> OldOnNew:
 def _check_dependence(
     entry: Migration, environment: Environment, after: Execution, loaded: tuple[str, ...], run: Runner
 ) -> Iterator[Failure]:
-    """Change an input of the call, in several ways until one changes what is printed."""
+    """Yield a fault unless one of several changes to the call's inputs changes what is printed."""
     tries = 0
     for variant in variants(entry.old_code, entry.new_code):
         tries += 1
         execution = run(environment, variant, HASH_SEEDS[0], loaded)
         if execution.outcome == "finished" and execution.stdout != after.stdout:
             return
-    told = f"{tries} changed inputs left the output as it was, or failed" if tries else "no literal feeds the call"
-    yield Failure("output_depends_on_call", told)
+    reason = f"{tries} changed inputs left the output as it was, or failed" if tries else "no literal feeds the call"
+    yield Failure("output_depends_on_call", reason)
 
 
-def _told(execution: Execution) -> str:
+def _described(execution: Execution) -> str:
     if execution.exception is not None:
         raised = execution.exception
         return f"raised {raised.category}: {_short(raised.message)} (line {raised.line})"

@@ -69,7 +69,7 @@ def markdown(report: dict[str, Any]) -> str:
             ]
             for part, values in its.items():
                 shown = ["-" if v is None else f"{100 * v[0]:.1f}%" for v in values]
-                lines.append(f"| {part} | {' | '.join(shown)} | {max(v[1] for v in values if v)} |")
+                lines.append(f"| {part} | {' | '.join(shown)} | {max((v[1] for v in values if v), default=0)} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -1,1 +1,1 @@
-"""Uses of changed APIs in a project, and how sure each finding is."""
+"""Finding the uses of changed APIs in a project, each with a confidence."""

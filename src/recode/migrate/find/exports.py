@@ -1,4 +1,4 @@
-"""What a project's own modules pass on: `np` of a module that imports numpy under that name, for files that take it from there."""
+"""What a project's own modules re-export: `np` of a module that imports numpy under that name, for files that import it from there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ Exports = dict[str, dict[str, str]]
 
 
 def exported_names(text: str, packages: Iterable[str]) -> dict[str, str]:
-    """Return the names that a module binds by importing from some packages, as far as plain lines at its top tell."""
+    """Return the names that a module binds by importing from some packages, each with its path there.
+
+    Only plain import lines count, indented by at most four spaces: this runs on files that are not parsed.
+    """
     wanted = set(packages)
     found: dict[str, str] = {}
     for match in _IMPORT.finditer(text):
@@ -31,7 +34,7 @@ def exported_names(text: str, packages: Iterable[str]) -> dict[str, str]:
 
 
 def add_exports(table: Exports, stem: str, names: dict[str, str]) -> None:
-    """Add a module's names; where two modules of one name differ, neither is believed."""
+    """Add a module's names to a table. Where two modules of the same name disagree on one, its path becomes empty."""
     known = table.setdefault(stem, dict(names))
     for name, path in names.items():
         if known.setdefault(name, path) != path:

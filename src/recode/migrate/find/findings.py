@@ -1,6 +1,6 @@
-"""What a scan tells: one row for each use of an API that a release breaks or deprecates.
+"""The result of a scan: a finding for each use of an API that a release breaks or deprecates.
 
-This is the seam between finding and rewriting: whoever rewrites reads findings and nothing else of the scan.
+Findings are the only thing that rewriting takes from finding.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def readable(path: Path) -> str:
-    """Return a path as text that can be written: a name that is not in UTF-8 has replacement characters in it."""
+    """Return a path as text that can be written, with replacement characters where a name is not UTF-8."""
     return _SURROGATE.sub("\ufffd", path.as_posix())
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One use of an API that an update is about.
+    """One use of an API that an update changes.
 
-    Positions are those of the name (or of the keyword, where a parameter is meant): lines from 1, columns from 1 and in
-    characters, the end exclusive. In a notebook they count within the cell's own source.
+    The position is that of the name, or of the keyword where the update is about a parameter: lines and columns from 1,
+    columns in characters, the end exclusive. In a notebook they count within the cell's own source.
     """
 
     file: Path
-    """Relative to the scanned root; the file's own name where the root is a file."""
+    """Relative to the scanned folder; if a file was scanned, its name."""
     line: int
     column: int
     end_line: int
     end_column: int
     symbol: str
-    """Full public name as the update has it, such as `numpy.in1d` or `numpy.histogram(normed)`."""
+    """The update's symbol, such as `numpy.in1d` or `numpy.histogram(normed)`."""
     kind: Kind
     status: Status
     since: str
-    """The release that deprecates or breaks it, as far as it is known."""
+    """The release that deprecates or breaks it; the update's newer release where the exact one is unknown."""
     evidence: str
-    """One quoted line with release and file."""
+    """A quoted line with its release and file."""
     confidence: float
-    """From 0 to 1: how sure it is that this is a use of the symbol (how its receiver was resolved)."""
+    """From 0 to 1: whether this is a use of the symbol, by how its receiver was resolved."""
     advice: str
-    """The update's note: what to do instead."""
+    """The update's note, which says what to do instead."""
     update: ApiUpdate
     """The record that the finding comes from."""
     guarded: bool = False
-    """Whether it stands in a branch that tells releases apart, so that nothing has to be done."""
+    """Whether it is in a branch for some releases only, so that no change is needed."""
     cell: int | None = None
-    """Index of the notebook's cell, from 0, over all its cells; None outside notebooks."""
+    """Index of the cell among all cells of the notebook, from 0; None outside notebooks."""
 
     def row(self) -> dict[str, Any]:
         """Return the fields that `recode scan --json` prints."""
@@ -71,7 +71,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was not looked at, and why."""
+    """A file, or a cell of one, that was not scanned, and why."""
 
     file: Path
     reason: str
@@ -79,12 +79,12 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ScanResult:
-    """The findings in the order of file, cell and place; what was left out; and what was looked at."""
+    """Findings in the order of file, cell and position, with what was skipped and how much was scanned."""
 
     findings: tuple[Finding, ...]
     skipped: tuple[Skipped, ...] = ()
     files: int = 0
-    """Files read."""
+    """Files scanned."""
     lines: int = 0
     """Lines of Python in them."""
 

@@ -1,4 +1,4 @@
-"""Branches that already tell releases apart: what stands in them is there for one release only, so nothing has to be done.
+"""Branches that already distinguish releases: each is for some releases only, so a use in one needs no change.
 
 `try: import new / except ImportError: import old`, `if hasattr(np, "trapezoid")`, `if Version(np.__version__) >= Version("2")`.
 """
@@ -10,174 +10,150 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from recode.migrate.find.abstract_values import Scope
+from recode.knowledge.hints import RELEASE_CONSTANTS
+from recode.migrate.find.flow import Flow
 
-_ALIASES = {
-    "Bio": ("biopython",), "PIL": ("pillow",), "django": ("dj",), "matplotlib": ("mpl",), "networkx": ("nx",), "numpy": ("np",),
-    "pandas": ("pd",), "polars": ("pl",), "scipy": ("sp",), "skimage": ("scikit_image",), "sklearn": ("scikit_learn", "skl"),
-    "sqlalchemy": ("sqla", "sa"), "xarray": ("xr",),
-}  # fmt: skip
-"""Import name → what else programs call the library in names of their own."""
-_SHORT = 3
-"""Letters up to which a library's word with a number alone says nothing: `nx2` may count anything."""
-_COMPARED = r"(?:lte?|gte?|le|ge|eq|since|before|above|below|under|over|at_?least|v)"
-_VERSIONS = frozenset({"__version__", "VERSION", "__version_info__", "version_info", "version", "version_tuple"})
-_ASKED = frozenset({"version", "get_distribution", "parse_version", "get_version"})
-"""Functions that take a distribution's name and give its release."""
-_READERS = re.compile(
+_VERSION_FUNCTIONS = frozenset({"version", "get_distribution", "parse_version", "get_version"})
+"""Functions that take a distribution's name and return its release."""
+_CONVERTERS = re.compile(
     r"(?i:version|release|pars|compar|cmp|at_?least|older|newer|tuple)"
     r"|^(?:V|int|float|bool|str|list|map|any|all|match|fullmatch|search|findall|split|join)$"
 )
-"""Functions that make a release of a release, or compare one: what any other function makes of it tells nothing."""
+"""Functions that convert or compare a release; the result of any other function says nothing about the release."""
 _MISSING_MODULE = frozenset({"ImportError", "ModuleNotFoundError"})
 IsLibrary = Callable[[ast.expr], bool | None]
 IsChanged = Callable[[ast.expr, str], bool]
 _BROAD = frozenset({"Exception", "BaseException"})
 _FEW = 2
-"""Statements up to which a `try` is about what it tries, and not just about anything that may go wrong."""
-
-
-def release_names(packages: Collection[str]) -> re.Pattern[str]:
-    """Return a pattern of names that can only be about the release of some packages: `np_version`, `NUMPY_GE_2`, `pydantic_v2`.
-
-    Without the library's own word no name will do: `has_header`, `is_float32`, `n_gt_0` and `conversion` ask for something else.
-    """
-    words = sorted({word for name in packages for word in (name, *_ALIASES.get(name, ()))})
-    if not words:
-        return re.compile(r"(?!)")
-    every, long = (
-        "|".join(map(re.escape, some)) for some in (words, [one for one in words if len(one) > _SHORT] or words)
-    )
-    number = r"[1-9]\d*(?:[_p]\d+)*(?:_?plus|_?x|_or_\w+)?$"
-    return re.compile(
-        rf"(?:^|_|^is|^has)(?:(?:{every})_?version(?:$|_|info|s$|\d)|version_(?:{every})(?:$|_)"
-        rf"|(?:{every})_?{_COMPARED}_?v?{number}|(?:{long})_?{number})",
-        re.IGNORECASE,
-    )
+"""A `try` of at most so many statements is about what it tries, rather than about anything that may go wrong."""
 
 
 @dataclass
 class Releases:
-    """Which conditions of a program ask for the release of a library, or for what a release has.
+    """Decides which conditions of a program test the release of a library, or whether a release has something.
 
-    `names` is a pattern of `release_names`; `is_library` says whether an expression is one of the libraries or something of one (None
-    where that is not known), `is_changed` whether updates take a name away from what an expression stands for, or bring it; `scope`
-    gives the scope that is read, which holds the flags: names that were computed from releases; `changed` are the paths that
-    updates take away or bring.
+    Args:
+        names: a pattern of `recode.knowledge.hints.release_names`.
+        is_library: whether an expression is one of the libraries or something in one; None where that is unknown.
+        is_changed: whether updates remove a name from what an expression stands for, or add it.
+        flow: holds the flags, that is, the names that were computed from releases.
+        changed: the paths that updates remove or add.
     """
 
     names: re.Pattern[str]
     is_library: IsLibrary
     is_changed: IsChanged
-    scope: Callable[[], Scope]
+    flow: Flow
     changed: Collection[str] = ()
 
-    def tells_apart(self, test: ast.expr) -> bool:
-        """Say whether a condition tells releases apart."""
-        # What is called is no flag: `area = getattr(np, "trapezoid", None) or np.trapz` and then `if area(y) > 3`.
-        called = {id(node.func) for node in ast.walk(test) if isinstance(node, ast.Call)}
+    def distinguishes(self, test: ast.expr) -> bool:
+        """Say whether a condition distinguishes releases."""
+        # A flag that is called is no flag: `area = getattr(np, "trapezoid", None) or np.trapz`, then `if area(y) > 3`.
+        nodes = list(ast.walk(test))
+        called = {node.func for node in nodes if isinstance(node, ast.Call)}
         return any(
-            self._asks(node)
-            for node in ast.walk(test)
-            if id(node) not in called or not (isinstance(node, ast.Name) and self.scope().is_flag(node.id))
+            self._tests(node)
+            for node in nodes
+            if node not in called or not (isinstance(node, ast.Name) and self.flow.is_flag(node.id))
         )
 
-    def asks(self, value: ast.expr) -> bool:
+    def is_release(self, value: ast.expr) -> bool:
         """Say whether an assigned expression is a release or a comparison of releases, so that its name is a flag.
 
-        That a release stands somewhere in it is not enough: `"numpy {}".format(np.__version__)` is a text.
+        Containing a release is not enough: `"numpy {}".format(np.__version__)` is a text.
         """
         match value:
             case ast.Compare():
-                ordered = any(isinstance(one, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for one in value.ops)
-                return self.tells_apart(value) if ordered else any(map(self.asks, [value.left, *value.comparators]))
+                if any(isinstance(operator, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for operator in value.ops):
+                    return self.distinguishes(value)
+                return any(map(self.is_release, [value.left, *value.comparators]))
             case ast.BoolOp():
-                return any(map(self.asks, value.values))
+                return any(map(self.is_release, value.values))
             case ast.UnaryOp():
-                return self.asks(value.operand)
+                return self.is_release(value.operand)
             case ast.Attribute() | ast.Subscript():
-                return self._asks(value) or self.asks(value.value)
+                return self._tests(value) or self.is_release(value.value)
             case ast.ListComp() | ast.GeneratorExp():
-                return any(map(self.asks, [value.elt, value.generators[0].iter]))
+                return any(map(self.is_release, [value.elt, value.generators[0].iter]))
             case ast.Call():
-                return self._asks_for(value) or self._reads(value)
-        return self._asks(value)
+                return self._is_test(value) or self._converts(value)
+        return self._tests(value)
 
-    def _reads(self, node: ast.Call) -> bool:
-        """Say whether a call makes a release of a release: `Version(np.__version__)`, `v.split(".")`; or compares one."""
+    def _converts(self, node: ast.Call) -> bool:
+        """Say whether a call converts a release, as in `Version(np.__version__)` or `v.split(".")`, or compares one."""
         name = _leaf(node.func)
-        if self.names.search(name) or (isinstance(node.func, ast.Attribute) and self.asks(node.func.value)):
+        if self.names.search(name) or (isinstance(node.func, ast.Attribute) and self.is_release(node.func.value)):
             return True
         several = name in ("any", "all") and len(node.args) == 1 and isinstance(node.args[0], ast.List | ast.Tuple)
         arguments = node.args[0].elts if several else node.args  # type: ignore[attr-defined]
-        return _READERS.search(name) is not None and any(map(self.asks, arguments))
+        return _CONVERTERS.search(name) is not None and any(map(self.is_release, arguments))
 
     def note_assigned(self, target: ast.expr, value: ast.expr) -> None:
-        """Take the names that a release is assigned to as flags, also as its parts: `major, minor = …`."""
-        if self.asks(value):
+        """Flag the names that a release or its parts are assigned to (`major, minor = …`)."""
+        if self.is_release(value):
             parts = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
-            for one in parts:
-                if isinstance(one, ast.Name):
-                    self.scope().flag(one.id)
+            for part in parts:
+                if isinstance(part, ast.Name):
+                    self.flow.flag(part.id)
 
     def note_imported(self, local: str, name: str, is_library: bool) -> None:
-        """Take a library's own release as a flag, under whatever name it is imported."""
-        if is_library and name in _VERSIONS:
-            self.scope().flag(local)
+        """Flag the local name under which a library's own release is imported."""
+        if is_library and name in RELEASE_CONSTANTS:
+            self.flow.flag(local)
 
     def note_tried(self, node: ast.Try) -> None:
-        """Take as flags what a `try` assigns beside the import of a name that an update takes away or brings."""
-        tried = {
-            f"{one.module}.{alias.name}" for one in node.body if isinstance(one, ast.ImportFrom) for alias in one.names
-        }
+        """Flag the constants that a `try` assigns beside the import of a name that an update removes or adds."""
+        imports = [statement for statement in node.body if isinstance(statement, ast.ImportFrom)]
+        tried = {f"{statement.module}.{alias.name}" for statement in imports for alias in statement.names}
         if tried.isdisjoint(self.changed):
             return
-        for one in [*node.body, *node.orelse]:
-            if isinstance(one, ast.Assign) and isinstance(one.value, ast.Constant):
-                for target in one.targets:
+        for statement in [*node.body, *node.orelse]:
+            if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
+                for target in statement.targets:
                     if isinstance(target, ast.Name):
-                        self.scope().flag(target.id)
+                        self.flow.flag(target.id)
 
-    def _asks(self, node: ast.AST) -> bool:
+    def _tests(self, node: ast.AST) -> bool:
         if isinstance(node, ast.Name):
-            named = self.scope().is_flag(node.id) or self.names.search(node.id) is not None
-            return named or (node.id in _VERSIONS and self.is_library(node) is True)
+            named = self.flow.is_flag(node.id) or self.names.search(node.id) is not None
+            return named or (node.id in RELEASE_CONSTANTS and self.is_library(node) is True)
         if isinstance(node, ast.Attribute):
-            # The release of another library, and a `version` of nobody knows what, tells nothing.
+            # The release of another library, and the `version` of something unknown, say nothing.
             named = self.names.search(node.attr) is not None
-            return named or (node.attr in _VERSIONS and self.is_library(node.value) is True)
-        return isinstance(node, ast.Call) and self._asks_for(node)
+            return named or (node.attr in RELEASE_CONSTANTS and self.is_library(node.value) is True)
+        return isinstance(node, ast.Call) and self._is_test(node)
 
-    def _asks_for(self, node: ast.Call) -> bool:
-        """Say whether a call asks if a library has something (`hasattr`, `getattr` with a default), or which release is installed.
+    def _is_test(self, node: ast.Call) -> bool:
+        """Say whether a call tests if a library has something (`hasattr`, `getattr` with a default), or its release.
 
-        Of an instance any program asks what it has, so there it has to be something that updates take away or bring.
+        Programs test instances for attributes for many reasons, so there the attribute must be one that updates remove
+        or add.
         """
         name = _leaf(node.func)
         first = node.args[0] if node.args else None
-        if name in _ASKED and isinstance(first, ast.Constant) and isinstance(first.value, str):
+        if name in _VERSION_FUNCTIONS and isinstance(first, ast.Constant) and isinstance(first.value, str):
             return self.names.search(f"{first.value.replace('-', '_')}_version") is not None
         wanted = 2 if name == "hasattr" else 3 if name == "getattr" else -1
         if first is None or len(node.args) != wanted:
             return False
-        what = node.args[1].value if isinstance(node.args[1], ast.Constant) else None
-        return self.is_library(first) is True or (isinstance(what, str) and self.is_changed(first, what))
+        attribute = node.args[1].value if isinstance(node.args[1], ast.Constant) else None
+        return self.is_library(first) is True or (isinstance(attribute, str) and self.is_changed(first, attribute))
 
     def may_lack(self, body: Sequence[ast.stmt]) -> bool:
-        """Say whether an attribute that statements may lack is a library's, and not one of the program's own, such as `self._cache`."""
-        attributes = [one for statement in body for one in ast.walk(statement) if isinstance(one, ast.Attribute)]
-        if any(self.is_changed(one.value, one.attr) for one in attributes):
+        """Say whether an attribute that is missing in statements would be a library's, not one such as `self._cache`."""
+        attributes = [node for statement in body for node in ast.walk(statement) if isinstance(node, ast.Attribute)]
+        if any(self.is_changed(node.value, node.attr) for node in attributes):
             return True
-        return bool(attributes) and all(self.is_library(one.value) is True for one in attributes)
+        return bool(attributes) and all(self.is_library(node.value) is True for node in attributes)
 
 
 def as_try(node: ast.With | ast.AsyncWith) -> ast.Try | None:
-    """Return the `try` that `with contextlib.suppress(…)` is short for; None for any other `with`."""
+    """Return the `try` that `with contextlib.suppress(…)` stands for; None for any other `with`."""
     caught = [
-        one
+        argument
         for item in node.items
         if isinstance(item.context_expr, ast.Call) and _leaf(item.context_expr.func) == "suppress"
-        for one in item.context_expr.args
+        for argument in item.context_expr.args
     ]
     if not caught:
         return None
@@ -186,16 +162,18 @@ def as_try(node: ast.With | ast.AsyncWith) -> ast.Try | None:
 
 
 def imports_any(body: Sequence[ast.stmt], packages: Collection[str]) -> bool:
-    """Say whether one of some statements imports from some packages."""
-    return any(_imports(one, packages) for one in body)
+    """Say whether one of the statements imports from one of the packages."""
+    return any(_imports(statement, packages) for statement in body)
 
 
 def catches_missing(node: ast.Try, packages: Collection[str]) -> bool:
-    """Say whether a `try` goes on where a name or module of some packages is missing: body and handlers are for different releases."""
+    """Say whether a `try` handles a missing name or module of some packages: body and handlers are for different releases."""
     imports = imports_any(node.body, packages)
     for handler in node.handlers:
         caught = handler.type
-        names = {one.id for one in ast.walk(caught) if isinstance(one, ast.Name)} if caught is not None else set(_BROAD)
+        names = set(_BROAD)
+        if caught is not None:
+            names = {name.id for name in ast.walk(caught) if isinstance(name, ast.Name)}
         about_imports = imports and names & _MISSING_MODULE
         about_names = "AttributeError" in names and len(node.body) <= _FEW
         if about_imports or about_names or (names & _BROAD and imports and _only_binds(node.body)):
@@ -214,7 +192,7 @@ def _leaf(node: ast.expr) -> str:
 
 
 def _only_binds(body: list[ast.stmt]) -> bool:
-    return all(isinstance(one, ast.Import | ast.ImportFrom | ast.Assign) for one in body)
+    return all(isinstance(statement, ast.Import | ast.ImportFrom | ast.Assign) for statement in body)
 
 
 def _only_raises(body: list[ast.stmt]) -> bool:

@@ -1,4 +1,4 @@
-"""The uses of updated APIs that reading a program comes by, with their places and how sure they are."""
+"""Uses of updated APIs, collected while a program is read, with their places and confidence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPREAD = 0.8
 
 
 class Use(NamedTuple):
-    """A use: lines from 1, columns in UTF-8 bytes from 0, as syntax trees have them."""
+    """A use: lines from 1, columns in UTF-8 bytes from 0, as in syntax trees."""
 
     entry: Entry
     line: int
@@ -25,23 +25,24 @@ class Use(NamedTuple):
     confidence: float
     is_name: bool
     guarded: bool = False
-    """Whether it stands in a branch for one release."""
+    """Whether it is in a branch for some releases only."""
 
 
 class Uses:
-    """Collects uses; within a guard (a branch for one release only) they count for little."""
+    """Collects uses; those within a guard (a branch for some releases only) get a low confidence."""
 
     GUARDED = 0.2
-    """How sure a use is that stands in a branch for one release."""
+    """Factor on the confidence of a use in a branch for some releases only."""
 
     def __init__(self, index: Index) -> None:
         self.index = index
-        self.found: list[Use] = []
+        self.uses: list[Use] = []
         self.guards = 0
+        """How many guards are around what is read now."""
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Mark what is found within as standing in a branch for one release."""
+        """Mark the uses noted within as being in a branch for some releases only."""
         self.guards += 1
         try:
             yield
@@ -49,63 +50,65 @@ class Uses:
             self.guards -= 1
 
     def mark(self) -> int:
-        """Return a place to come back to by `forget`."""
-        return len(self.found)
+        """Return a mark for `forget`."""
+        return len(self.uses)
 
     def forget(self, mark: int) -> None:
-        """Drop what was found since a mark."""
-        del self.found[mark:]
+        """Drop the uses noted since a mark."""
+        del self.uses[mark:]
 
     def forget_modules(self, mark: int) -> None:
-        """Drop the names found since a mark that the next one goes on from: `numpy.core` in `numpy.core.numeric`."""
-        self.found[mark:] = [one for one in self.found[mark:] if not one.is_name or one.entry.symbol.path[:1].isupper()]
+        """Drop the names noted since a mark that begin a longer one: `numpy.core` in `numpy.core.numeric`."""
+        self.uses[mark:] = [use for use in self.uses[mark:] if not use.is_name or use.entry.symbol.path[:1].isupper()]
 
-    def name(self, path: str, node: ast.Name | ast.Attribute, name: str, sure: float, *, alone: bool = True) -> None:
-        """Note that a name or attribute is what updates are about."""
+    def name(
+        self, path: str, node: ast.Name | ast.Attribute, name: str, confidence: float, *, alone: bool = True
+    ) -> None:
+        """Note that a name or attribute is an updated API; `alone` says that it can be nothing else."""
         line, end = node.end_lineno or node.lineno, node.end_col_offset or 0
         column = end - len(name.encode())
         for entry in self.index.names[path]:
-            self._add(entry, (line, column, line, end), sure if alone else sure * _SPREAD, is_name=True)
+            self._add(entry, (line, column, line, end), confidence if alone else confidence * _SPREAD, is_name=True)
 
-    def place(self, path: str, place: tuple[int, int, int, int], sure: float = 1.0) -> None:
-        """Note that an import names what updates are about."""
+    def place(self, path: str, place: tuple[int, int, int, int], confidence: float = 1.0) -> None:
+        """Note that an import names an updated API; `place` is (line, column, end line, end column)."""
         for entry in self.index.names[path]:
-            self._add(entry, place, sure, is_name=True)
+            self._add(entry, place, confidence, is_name=True)
 
-    def call(self, path: str, node: ast.Call, sure: float, *, partial: bool = False) -> None:
-        """Note which arguments of a call updates are about."""
+    def call(self, path: str, node: ast.Call, confidence: float, *, partial: bool = False) -> None:
+        """Note the arguments of a call that updates concern; those of a `partial` may be completed later."""
         for entry in self.index.calls[path]:
             kind = entry.update.kind
             if kind == "keyword_only":
-                self._by_position(entry, path, node, sure)
+                self._by_position(entry, path, node, confidence)
             elif (
-                any(one.kind is ValueKind.MISSING for one in entry.symbol.arguments)
+                any(argument.kind is ValueKind.MISSING for argument in entry.symbol.arguments)
                 or kind == "parameter_added"
                 or (kind == "default_changed" and not entry.symbol.has_values)
             ):
-                self._missing(entry, path, node, sure, partial)
+                self._missing(entry, path, node, confidence, partial)
             else:
-                self._given(entry, path, node, sure)
+                self._given(entry, path, node, confidence)
 
-    def _given(self, entry: Entry, path: str, node: ast.Call, sure: float) -> None:
-        """The parameter is given: by keyword, or by position where that no longer works either."""
-        names = {one.stars + one.name: one for one in entry.symbol.arguments if one.name}
+    def _given(self, entry: Entry, path: str, node: ast.Call, confidence: float) -> None:
+        """Note a parameter that is given: by keyword, or by position where that no longer works either."""
+        names = {meant.stars + meant.name: meant for meant in entry.symbol.arguments if meant.name}
         for keyword in node.keywords:
             if keyword.arg in names and names[keyword.arg].accepts(keyword.value):
                 width = len(keyword.arg.encode())
                 place = (keyword.lineno, keyword.col_offset, keyword.lineno, keyword.col_offset + width)
-                self._add(entry, place, sure)
+                self._add(entry, place, confidence)
         if "**params" in names:
             for keyword in node.keywords:
                 if keyword.arg is not None:
                     width = len(keyword.arg.encode())
                     place = (keyword.lineno, keyword.col_offset, keyword.lineno, keyword.col_offset + width)
-                    self._add(entry, place, sure * _BY_POSITION)
+                    self._add(entry, place, confidence * _BY_POSITION)
                     break
-        nameless = [one for one in entry.symbol.arguments if not one.name]
+        nameless = [meant for meant in entry.symbol.arguments if not meant.name]
         for meant, value in zip(nameless, node.args, strict=False):
             if meant.accepts(value):
-                self._add(entry, _place(value), sure * _BY_POSITION)
+                self._add(entry, _place(value), confidence * _BY_POSITION)
         before, after = self.index.parameters.get(path, ()), self.index.positional.get(path)
         is_by_value = entry.symbol.has_values
         # A parameter that only has another name is still given by its position.
@@ -115,10 +118,10 @@ class Uses:
             if isinstance(argument, ast.Starred):
                 return
             if name in names and names[name].accepts(argument):
-                self._add(entry, _place(argument), sure * _BY_POSITION)
+                self._add(entry, _place(argument), confidence * _BY_POSITION)
 
-    def _by_position(self, entry: Entry, path: str, node: ast.Call, sure: float) -> None:
-        """More arguments are given by position than the newer release takes so."""
+    def _by_position(self, entry: Entry, path: str, node: ast.Call, confidence: float) -> None:
+        """Note the first argument that the newer release no longer takes by position."""
         most = self.index.positional.get(path)
         names = self.index.parameters.get(path, ())
         wanted = set(entry.symbol.keywords)
@@ -127,24 +130,24 @@ class Uses:
                 return
             name = names[number] if number < len(names) else ""
             if (name in wanted) if wanted else (most is not None and number >= most):
-                self._add(entry, _place(argument), sure * _BY_POSITION)
+                self._add(entry, _place(argument), confidence * _BY_POSITION)
                 return
 
-    def _missing(self, entry: Entry, path: str, node: ast.Call, sure: float, partial: bool) -> None:
-        """The parameter is left to its default."""
+    def _missing(self, entry: Entry, path: str, node: ast.Call, confidence: float, partial: bool) -> None:
+        """Note that a parameter is left to its default."""
         given = {keyword.arg for keyword in node.keywords}
         given |= set(self.index.parameters.get(path, ())[: len(node.args)])
-        unclear = None in given or any(isinstance(one, ast.Starred) for one in node.args)
+        unclear = None in given or any(isinstance(argument, ast.Starred) for argument in node.args)
         if partial or unclear or given & set(entry.symbol.keywords):
             return
         func = node.func
         end, width = func.end_col_offset or 0, len(leaf_of(func).encode())
         line = func.end_lineno or func.lineno
-        self._add(entry, (line, end - width, line, end), sure)
+        self._add(entry, (line, end - width, line, end), confidence)
 
-    def _add(self, entry: Entry, place: tuple[int, int, int, int], sure: float, *, is_name: bool = False) -> None:
+    def _add(self, entry: Entry, place: tuple[int, int, int, int], confidence: float, *, is_name: bool = False) -> None:
         factor = self.GUARDED if self.guards else 1.0
-        self.found.append(Use(entry, *place, sure * entry.factor * factor, is_name, self.guards > 0))
+        self.uses.append(Use(entry, *place, confidence * entry.factor * factor, is_name, self.guards > 0))
 
 
 def _place(node: ast.expr) -> tuple[int, int, int, int]:

@@ -133,8 +133,8 @@ def refuse_unwritable(path: Path) -> None:
         target = Path(os.path.realpath(path))
         if len(os.fsencode(target.name)) > os.pathconf("/", "PC_NAME_MAX"):
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-        folder = next(parent for parent in target.parents if parent.exists())
-        if not folder.is_dir():
+        folder = next(parent for parent in target.parents if os.path.lexists(parent))
+        if not stat.S_ISDIR(folder.stat().st_mode):
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OSError(errno.EACCES, f"its folder {folder} is read-only")

@@ -138,8 +138,8 @@ class Scopes:
         """Return every scope, the module's first."""
         return [self.module, *self.opened.values()]
 
-    def opened_by(self, node: ast.expr, scope: Scope) -> Scope:
-        """Return the scope that an expression opens.
+    def opened_by(self, node: ast.stmt | ast.expr, scope: Scope) -> Scope:
+        """Return the scope that a function, class, lambda or comprehension opens.
 
         The scopes of an expression that is not in the module's tree, such as a quoted annotation, are read now;
         `scope` is the scope that it stands in.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,7 +76,7 @@ class SourceFile:
                 continue
             # A cell that is no program does not keep the others from being one.
             body = cell.python
-            fault = syntax_fault(body) if body.strip() else ""
+            fault = _fault(body) if body.strip() else ""
             if fault:
                 body = cell.blank
             cells.append(CellText(cell.index, len(program), body, cell.spans, fault))
@@ -192,10 +192,18 @@ def read_source(root: Path, path: Path) -> SourceFile:
     return SourceFile.from_bytes(path, text.read_bytes(root / path))
 
 
-def syntax_fault(program: str) -> str:
-    """Return why a text does not parse; empty where it does."""
+def syntax_fault(source: SourceFile) -> str:
+    """Return why a file does not parse; empty where it does, and then its `tree` is there."""
+    return _fault_of(lambda: source.tree)
+
+
+def _fault(program: str) -> str:
+    return _fault_of(lambda: Tree(program))
+
+
+def _fault_of(parse: Callable[[], Tree]) -> str:
     try:
-        Tree(program)
+        parse()
     except SyntaxError as error:
         return f"does not parse (line {error.lineno}: {error.msg})"
     except (ValueError, RecursionError, MemoryError) as error:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from recode.cli.dataset import run_infer
 from recode.collect.texts.package_index import releases_before
-from recode.dataset.verify.checking import verify_files
-from recode.dataset.verify.inferring import infer_file
+from recode.dataset.verify.entries import VerifyOptions, verify_files
+from recode.dataset.verify.old_release import infer_file
 from recode.errors import RecordError
 from recode.records import Migration, read_records
 from recode.sandbox.levels import try_level
@@ -35,14 +36,14 @@ def test_the_release_before_is_found_and_the_entry_verified(toy_releases: Index,
     unknown = {**RECORD, "dependency": "nowhere"}
     path = tmp_path / "set.jsonl"
     path.write_text("".join(json.dumps(one) + "\n" for one in (RECORD, wrong, unknown)), encoding="utf-8")
-    assert not infer_file(path, tmp_path / "out.jsonl", tmp_path / "locks")
+    assert not infer_file(path, tmp_path / "out.jsonl", VerifyOptions(tmp_path / "locks")).all_hold
     (entry,) = read_records(tmp_path / "out.jsonl", Migration)
     assert entry.old_version == releases_before("toymath", "2.0")[0]
     assert entry.stdout == "24.0\n"
     assert entry.locks is not None
     assert entry.old_on_new is not None
     assert entry.old_on_new.outcome == "raises"
-    assert verify_files([tmp_path / "out.jsonl"], tmp_path / "locks")
+    assert all(one.admission.holds for one in verify_files([tmp_path / "out.jsonl"], VerifyOptions(tmp_path / "locks")))
 
 
 def test_where_nothing_could_be_run_the_file_is_kept(
@@ -52,9 +53,9 @@ def test_where_nothing_could_be_run_the_file_is_kept(
     path, out = tmp_path / "set.jsonl", tmp_path / "out.jsonl"
     path.write_text(json.dumps(RECORD) + "\n", encoding="utf-8")
     out.write_text("old\n", encoding="utf-8")
-    assert not infer_file(path, out, tmp_path / "locks")
+    assert not run_infer(path, out, VerifyOptions(tmp_path / "locks"))
     assert out.read_text(encoding="utf-8") == "old\n"
-    assert "what it holds is kept" in capsys.readouterr().out
+    assert "its previous content is kept" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_what_is_no_name_or_version_is_named(tmp_path: Path, field: str, value: 
     path.write_text("".join(json.dumps(one) + "\n" for one in (RECORD, {**RECORD, field: value})), encoding="utf-8")
     out.write_text("old\n", encoding="utf-8")
     with pytest.raises(RecordError, match=rf"set\.jsonl:2: field `{field}`: "):
-        infer_file(path, out, tmp_path / "locks")
+        infer_file(path, out, VerifyOptions(tmp_path / "locks"))
     assert out.read_text(encoding="utf-8") == "old\n"
 
 
@@ -74,4 +75,4 @@ def test_without_infer_the_published_form_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "set.jsonl"
     path.write_text(json.dumps(RECORD) + "\n", encoding="utf-8")
     with pytest.raises(RecordError, match="add --infer"):
-        verify_files([path], tmp_path)
+        verify_files([path], VerifyOptions(tmp_path))

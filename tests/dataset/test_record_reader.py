@@ -1,13 +1,24 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from recode.dataset.recorded import read_recorded
+from recode.dataset.record_reader import is_published, read_published, read_recorded
 from recode.errors import RecordError
 from recode.records import Migration, write_records
 from recode.symbol import Symbol
+
+RECORD = {
+    "dependency": "toylib",
+    "new_version": "==2.0",
+    "description": "The area has a new name.",
+    "update_info": "`toylib.area` is now `toylib.surface`.",
+    "old_code": "import toylib\n\nsides = [1.5, 2.0]\nprint(toylib.area(sides))",
+    "new_code": "import toylib\n\nsides = [1.5, 2.0]\nprint(toylib.surface(sides))",
+}
 
 
 def entry(author: str) -> Migration:
@@ -50,3 +61,26 @@ def test_a_symbol_outside_the_notation_names_line_and_field(tmp_path: Path, fiel
     write_records(tmp_path / "data.jsonl", [entry("person").model_copy(update={field: value})])
     with pytest.raises(RecordError, match=rf"data\.jsonl:1: field `{field}`: .*not a dotted path"):
         read_recorded(tmp_path / "data.jsonl", tmp_path)
+
+
+def write(path: Path, *records: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def test_published_records_become_unverified_entries(tmp_path: Path) -> None:
+    path = write(tmp_path / "set.jsonl", RECORD, RECORD, {**RECORD, "update_info": "Another note."})
+    first, second, third = read_published(path)
+    assert (first.library, first.new_version, first.old_version) == ("toylib", "2.0", "")
+    assert (first.kind, first.old_symbol, first.new_symbol) == ("renamed", "toylib.area", "toylib.surface")
+    assert first.stdout is first.locks is None
+    assert first.family_id == second.family_id != third.family_id
+    assert len({first.id, second.id, third.id}) == 3
+    assert is_published(path)
+    assert first.published()["old_code"] == RECORD["old_code"] + "\n"
+
+
+def test_a_bad_line_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "set.jsonl", RECORD, {**RECORD, "old_code": ""})
+    with pytest.raises(RecordError, match=r"set.jsonl:2: field `old_code`"):
+        read_published(path)
