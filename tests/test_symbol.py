@@ -106,6 +106,13 @@ def test_values_are_recognized_in_a_program(value: str, accepted: list[str], ref
             assert argument.accepts(ast.parse(text, mode="eval").body) is verdict, text
 
 
+@pytest.mark.filterwarnings("error")
+def test_escapes_in_values_warn_of_nothing() -> None:
+    symbol = Symbol(r"a.f(sep='\d+')")
+    assert symbol.values == (r"\d+",)
+    assert symbol.arguments[0].accepts(ast.parse(repr(r"\d+"), mode="eval").body)
+
+
 def test_a_number_too_long_for_decimal_has_no_text() -> None:
     assert Symbol(f"a.f(x=0x{'f' * 5000})").words == {"f", "x"}
 

@@ -21,13 +21,15 @@ from typing import Any, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from recode.source import parse_quietly
+
 _PATH = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _SYMBOL = re.compile(rf"\s*({_PATH.pattern})\s*(?:\((.*)\)\s*)?", re.DOTALL)
 _KEYWORD = re.compile(r"([^\W\d]\w*)\s*=(?!=)\s*(.*)", re.DOTALL)
 _STARRED = re.compile(r"(\*{1,2})\s*([^\W\d]\w*)")
 _GENERATOR = re.compile(r"\(\s*\.\.\.\s*\)")
 # What the parser was seen to raise for text that is no expression.
-_NO_EXPRESSION = (SyntaxError, ValueError, RecursionError, MemoryError)
+_NO_EXPRESSION = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
 
 
 class ValueKind(enum.Enum):
@@ -72,7 +74,7 @@ class Argument:
         if self.kind is not ValueKind.LITERAL:
             return ""
         try:
-            return str(ast.literal_eval(self.value))
+            return str(_literal(self.value))
         except ValueError:
             # A number with more digits than Python writes in decimal.
             return ""
@@ -89,7 +91,7 @@ class Argument:
                     given = ast.literal_eval(node)
                 except (*_NO_EXPRESSION, TypeError):
                     return False
-                meant = ast.literal_eval(self.value)
+                meant = _literal(self.value)
                 # 1 == True, and neither is meant by the other.
                 return type(meant) is type(given) and bool(meant == given)
             case ValueKind.TEXT if isinstance(node, ast.Constant):
@@ -267,6 +269,10 @@ def _argument(part: str) -> Argument | None:
     return Argument(name, "", kind, "" if kind is ValueKind.ANY else value)
 
 
+def _literal(value: str) -> object:
+    return ast.literal_eval(parse_quietly(value, "eval"))
+
+
 def _kind(value: str) -> ValueKind | None:
     """Return which values a text means; None where it is no expression."""
     if not value:
@@ -274,7 +280,7 @@ def _kind(value: str) -> ValueKind | None:
     if _GENERATOR.fullmatch(value):
         return ValueKind.GENERATOR
     try:
-        node = ast.parse(value, mode="eval").body
+        node = parse_quietly(value, "eval").body
     except _NO_EXPRESSION:
         return None
     match node:

@@ -26,7 +26,7 @@ def test_one_library_does_not_stop_the_others(
     assert len(read_records(out, UpdateFamily)) == len(json.loads(printed.out)[0]["findings"])
 
 
-def test_where_no_library_could_be_looked_at_the_file_is_kept(
+def test_where_no_library_could_be_examined_the_file_is_kept(
     toy_releases: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "found.jsonl"

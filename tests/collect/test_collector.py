@@ -51,7 +51,7 @@ def test_every_kind_of_change_is_found(
     assert (found.update.new_symbol, found.confidence) == (new, confidence)
 
 
-def test_nothing_else_is_told(collected: Collected) -> None:
+def test_nothing_else_is_reported(collected: Collected) -> None:
     names = {one.update.old_symbol.path for one in collected.families}
     assert not names & {"toymath.LIMIT", "toymath.average", "toymath.Square", "toymath.Square.surface"}
 
@@ -71,7 +71,7 @@ def test_families_say_where_they_come_from(collected: Collected) -> None:
     assert (note.source, note.file, note.line) == ("release notes", "CHANGES.rst", 13)
 
 
-def test_what_could_not_be_looked_at_is_told(collected: Collected) -> None:
+def test_what_could_not_be_examined_is_reported(collected: Collected) -> None:
     assert any("toymath.extra" in remark for remark in collected.remarks)
 
 

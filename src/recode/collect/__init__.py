@@ -1,1 +1,1 @@
-"""Two releases of a library → update families with evidence: walk the releases, read their texts, join what both say."""
+"""Two releases of a library → update families with evidence: walk both releases, read their texts, join the two."""

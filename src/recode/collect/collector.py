@@ -1,4 +1,4 @@
-"""Two releases of a library → update families with evidence, on which `recode collect` reports."""
+"""The order of the stages: two releases of a library → update families with evidence."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def walk_release(request: CollectRequest, locks: Path | None, side: Side) -> tup
 
 
 def series(version: str) -> str:
-    """Return a release's minor series: `2.0` for `2.0.2`, whose last patch stands for all of them."""
+    """Return a release's minor series: `2.0` for `2.0.2`, represented by its last patch release."""
     return ".".join(version.split(".")[:2])
 
 

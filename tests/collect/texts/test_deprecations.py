@@ -47,7 +47,7 @@ def test_where_and_about_what_a_warning_speaks() -> None:
     assert one.parameters == ("key", "copy")
 
 
-def test_a_message_may_stand_in_a_variable() -> None:
+def test_a_message_may_be_in_a_variable() -> None:
     [one] = read('def f():\n    text = "f is deprecated"\n    warnings.warn(text, DeprecationWarning)\n')
     assert one.text == "f is deprecated"
 

@@ -37,7 +37,7 @@ def test_a_file_is_what_the_index_says(toy_releases: Index) -> None:
         ("no-such-library", "1.0", "2.0", "not on the index"),
     ],
 )
-def test_what_cannot_be_told_is_an_error(toy_releases: Index, library: str, old: str, new: str, message: str) -> None:
+def test_an_unknown_release_is_an_error(toy_releases: Index, library: str, old: str, new: str, message: str) -> None:
     with pytest.raises(ReleaseError, match=message):
         releases_between(library, old, new)
 

@@ -47,19 +47,19 @@ MADE_ANEW = {f"parameter_removed {name}>" for name in ("method", "url", "headers
         ("x, _private=1", "x", set()),
     ],
 )  # fmt: skip
-def test_what_a_change_of_signature_tells(before: str, after: str, expected: set[str]) -> None:
+def test_differences_of_signatures(before: str, after: str, expected: set[str]) -> None:
     found = signature_differences("m.f", signature(before), signature(after), UNKNOWN)
-    told = {
+    found_texts = {
         f"{one.kind} {','.join(one.parameters)}>{','.join(one.new_parameters)}{'' if one.certain else '?'}"
         for one in found
     }
-    assert told == expected
+    assert found_texts == expected
 
 
-def test_a_signature_without_parameters_that_are_known_tells_nothing() -> None:
+def test_a_signature_without_known_parameters_gives_no_difference() -> None:
     assert list(signature_differences("m.f", signature("x, y"), None, UNKNOWN)) == []
 
 
 @pytest.mark.parametrize("text", ["x, y=1", "x, *, y=1", "*args, y, **kw", ""])
-def test_signatures_are_written_as_they_stand_in_a_def(text: str) -> None:
+def test_signatures_are_written_as_in_a_def(text: str) -> None:
     assert signature_text(signature(text)) == text

@@ -1,4 +1,4 @@
-"""Where a walk says that something is defined: nothing of the machine that walked."""
+"""Where a walk finds a definition: the path does not depend on the machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recode.collect.walk._walker import below
         ("", ""),
     ],
 )
-def test_places_are_told_from_the_library_on(file: str, expected: str) -> None:
+def test_paths_begin_with_the_library(file: str, expected: str) -> None:
     assert below(file) == expected
 
 

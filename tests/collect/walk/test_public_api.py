@@ -48,7 +48,7 @@ def test_constants_are_names_and_imported_modules_are_not(api: Api) -> None:
     assert not any("warnings" in path for path in api.by_path)
 
 
-def test_a_module_that_cannot_be_imported_is_told_and_the_rest_is_there(api: Api) -> None:
+def test_a_module_that_cannot_be_imported_is_listed_and_the_rest_is_there(api: Api) -> None:
     assert "a_module_that_is_not_there" in api.failures["toymath.extra"]
     assert "toymath.shapes" in api.modules
 
@@ -67,12 +67,12 @@ def test_a_library_that_cannot_be_imported_is_one_line(toy_releases: Index, tmp_
     assert "\n" not in str(error.value)
 
 
-def test_a_walk_is_remembered(environment: Environment, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_walk_is_cached(environment: Environment, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("recode.collect.walk.public_api.run_program", None)
     assert walk(environment, ["toymath"], "1.0") == api
 
 
-def test_probing_tells_what_a_program_would_meet(toy_releases: Index, tmp_path: Path) -> None:
+def test_probing_shows_what_a_program_would_get(toy_releases: Index, tmp_path: Path) -> None:
     environment = ensure_environment(ensure_lock(tmp_path, "toymath", "2.0"))
     found = probe(environment, "toymath", ["toymath.gone", "toymath.average", "toymath.legacy_sum"])
     assert found["toymath.gone"] == ("raises", "`toymath.gone` was removed in 2.0. Use `sorted` instead.")

@@ -1,1 +1,1 @@
-"""Differences, messages and notes joined into update families, each with its evidence."""
+"""Joining differences with what messages and notes say about them, into update families with evidence."""

@@ -1,1 +1,1 @@
-"""What a release's own texts say: deprecation messages in its sources, items of its release notes."""
+"""The texts of releases: deprecation messages in the sources, items of the release notes, and how their sentences are read."""

@@ -1,1 +1,1 @@
-"""The public names of a release as its own interpreter sees them, and what differs between two releases."""
+"""The public names of a release, listed by its own interpreter, and the differences between two releases."""

@@ -109,7 +109,7 @@ class Walk:
             try:
                 if self.wanted(leaf, value, listed):
                     self.add(name + "." + leaf, value, listed, messages[:1])
-            except BaseException as error:  # a lazy proxy may raise whatever is asked of it
+            except BaseException as error:  # a lazy proxy may raise at any access
                 self.unreadable[name + "." + leaf] = reason(error)
 
     def wanted(self, leaf: str, value: object, listed: set[str] | None) -> bool:
@@ -194,7 +194,7 @@ def reason(error: BaseException) -> str:
 
 
 def is_module(value: object) -> bool:
-    """By the type, not by `isinstance`: a lazy proxy answers that with what it stands for, and may raise."""
+    """By the type, not by `isinstance`, which asks a lazy proxy for its target, and so may raise."""
     return issubclass(type(value), types.ModuleType)
 
 
@@ -236,7 +236,7 @@ def definition(value: Any) -> dict[str, Any]:
         found["qualname"] = qualname
     code = code_of(inner)
     if inspect.isclass(inner):
-        codes = [code_of(one) for one in vars(inner).values()]
+        codes = [code_of(one) for one in list(vars(inner).values())]  # looking at one may add others
         own = (
             [one for one in codes if one is not None and one.co_qualname.startswith(str(qualname) + ".")]
             if codes
