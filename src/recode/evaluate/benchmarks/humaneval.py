@@ -134,7 +134,9 @@ def hub_rows(name: str, split: str = "test") -> list[dict[str, Any]]:
     try:
         from datasets import load_dataset
     except ImportError:
-        raise MissingExtraError(f"{name}: no such file, and fetching it takes: pip install 'recode-rl[train]'") from None
+        raise MissingExtraError(
+            f"{name}: no such file, and fetching it takes: pip install 'recode-rl[train]'"
+        ) from None
     try:
         return [dict(row) for row in load_dataset(name, split=split)]
     except Exception as error:  # noqa: BLE001 (whatever the hub, the network or the data set's own code do)

@@ -34,7 +34,7 @@ _LONGEST_CODE = 60
 
 
 @dataclass(frozen=True)
-class Releases:
+class CheckedReleases:
     """The two environments that are compared, and the library and releases that they stand for."""
 
     library: str
@@ -45,7 +45,7 @@ class Releases:
 
 
 def type_findings(
-    root: Path, files: Sequence[Path], releases: Releases, is_guarded: Callable[[Path, int], bool]
+    root: Path, files: Sequence[Path], releases: CheckedReleases, is_guarded: Callable[[Path, int], bool]
 ) -> tuple[Finding, ...]:
     """Return a finding for each place that the checker accepts in the old release and reports in the new one.
 
@@ -72,7 +72,7 @@ def type_findings(
     )
 
 
-def _finding(root: Path, diagnostic: Diagnostic, releases: Releases, checker: str, guarded: bool) -> Finding:
+def _finding(root: Path, diagnostic: Diagnostic, releases: CheckedReleases, checker: str, guarded: bool) -> Finding:
     kind, symbol = described(diagnostic)
     library, old, new = releases.library, releases.old_version, releases.new_version
     message = diagnostic.message.rstrip(".")

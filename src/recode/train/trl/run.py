@@ -198,7 +198,9 @@ def _vllm(recipe: PolicyRecipe) -> dict[str, Any]:
     if recipe.vllm is None:
         return {}
     if find_spec("vllm") is None:
-        raise MissingExtraError("[vllm] needs vLLM; install it with `pip install 'recode-rl[vllm]'`, or leave the table out")
+        raise MissingExtraError(
+            "[vllm] needs vLLM; install it with `pip install 'recode-rl[vllm]'`, or leave the table out"
+        )
     shared = {"use_vllm": True, "vllm_mode": recipe.vllm.mode}
     if recipe.vllm.mode == "server":
         return {**shared, "vllm_server_base_url": recipe.vllm.server, "vllm_server_timeout": recipe.vllm.timeout}
