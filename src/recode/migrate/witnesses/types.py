@@ -29,7 +29,11 @@ _NO_IMPORT = re.compile(rf"(?:module|import) `({_DOTTED})`")
 _CERTAIN = 0.95
 _BY_TYPE = 0.7
 """Confidence where the checker objects to a value's type: stubs that became stricter object to code that runs."""
-_BY_VALUE = frozenset({"invalid-argument-type", "no-matching-overload", "unsupported-operator", "not-callable", "not-subscriptable", "not-iterable"})  # fmt: skip
+_BY_VALUE = frozenset(
+    {
+        "invalid-argument-type", "no-matching-overload", "unsupported-operator", "not-callable", "not-subscriptable", "not-iterable",
+    }
+)  # fmt: skip
 _LONGEST_CODE = 60
 
 
