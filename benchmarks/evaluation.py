@@ -26,7 +26,7 @@ from pathlib import Path
 
 from recode.evaluate.benchmarks import open_benchmark
 from recode.evaluate.benchmarks.codeupdatearena import CodeUpdateArena
-from recode.evaluate.benchmarks.humaneval import HumanEval, Problem
+from recode.evaluate.benchmarks.humaneval import HumanEval, HumanEvalProblem
 from recode.sandbox.levels import best_level
 
 CORES = len(os.sched_getaffinity(0))
@@ -53,7 +53,7 @@ def completions(benchmark: HumanEval, samples: int) -> list[tuple[str, str]]:
     return made
 
 
-def recorded(problem: Problem) -> list[list[object]]:
+def recorded(problem: HumanEvalProblem) -> list[list[object]]:
     """The inputs that a problem's test puts to its reference (reviewed code, run here)."""
     namespace: dict[str, object] = {}
     exec(problem.prompt + problem.canonical_solution, namespace)

@@ -19,6 +19,7 @@ from pathlib import Path
 from recode.errors import EnvironmentBuildError
 from recode.evaluate.benchmarks import open_benchmark
 from recode.evaluate.benchmarks.gitchameleon import GitChameleon
+from recode.evaluate.progress import ignore_progress
 
 
 def plainly(benchmark: GitChameleon, name: str, seconds: float) -> bool:
@@ -46,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     benchmark = open_benchmark("gitchameleon", str(options.checkout))
     assert isinstance(benchmark, GitChameleon)
-    benchmark.prepare()
+    benchmark.prepare(ignore_progress)
     counts: Counter[str] = Counter()
     for item in benchmark.items:
         try:

@@ -1,6 +1,6 @@
-"""One process of all threads against a process a core: recode-tiny's greedy completions of test_generated, judged, in one run.
+"""One process with all threads against one process per core: judging recode-tiny's greedy completions of test_generated.
 
-Run: `python benchmarks/judging.py`. The two take turns; shown are medians, their ratio and (slowest - fastest) / median.
+Run: `python benchmarks/judging.py`. The two take turns; it prints medians, their ratio and (slowest - fastest) / median.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import statistics
 import time
 from pathlib import Path
 
-from recode.evaluate.judging.judge_pool import Judges, sensible
+from recode.evaluate.judging.judge_pool import JudgePool, sensible
 from recode.evaluate.judging.migrations import evaluate, read_split
 from recode.models import load, quiet
 from recode.rewards import DEFAULT_WEIGHTS
@@ -28,7 +28,7 @@ def main() -> None:
     entries = read_split("test_generated", DATA)[: options.entries]
     loaded = load(options.model)
     taken: dict[str, list[float]] = {"one process": [], "a process a core": []}
-    with Judges(sensible()) as judges:
+    with JudgePool(sensible()) as judges:
         judges.judge(options.model, entries[:64], DEFAULT_WEIGHTS, 100)
         for _ in range(options.runs):
             started = time.monotonic()

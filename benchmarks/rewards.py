@@ -1,9 +1,8 @@
-"""What the reward costs: the edit term against a plain Levenshtein table, and its share of a training step.
+"""What the reward costs: the edit term against a plain Levenshtein table, and the terms' share of a training step.
 
-Run: `python benchmarks/rewards.py --step-seconds 1.7`. Every figure is the median of several runs with the terms'
-memory emptied of answers before each; `spread` is (slowest - fastest) / median, the extreme
-tenths left out. Times are CPU seconds of this process: all of it computes on one core, and the machine's other
-load does not count.
+Run: `python benchmarks/rewards.py --step-seconds 1.7`. Every figure is the median of several runs, each with the terms'
+cache of answers emptied first. `spread` is (slowest - fastest) / median without the extreme tenths. Times are CPU seconds
+of this process, which uses one core, so other load on the machine does not count.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ WORDS = [
 
 
 def program(characters: int, rng: random.Random) -> str:
-    """Return about that many characters of text that looks like a program, and parses."""
+    """Return a program of about that many characters that parses."""
     lines: list[str] = []
     while sum(map(len, lines)) + len(lines) < characters:
         names = {key: rng.choice(WORDS) for key in "abcd"}
@@ -80,7 +79,7 @@ def table_distance(one: str, other: str) -> int:
 
 
 def seconds(work: Callable[[], object], runs: int, gold: str = "") -> list[float]:
-    """Time `work` in CPU seconds, each run with a memory that holds nothing but `gold`, which a whole group shares."""
+    """Time `work` in CPU seconds, each run with a cache that holds only `gold`, which a whole group shares."""
     taken = []
     for _ in range(runs):
         answer._program.cache_clear()
@@ -139,10 +138,10 @@ def baselines(folder: Path) -> None:
     for path in sorted(folder.glob("*.jsonl")):
         rows = [row for _, row in read_jsonl(path) if {"old_code", "new_code"} <= row.keys()]
         scores = [copy_baseline(row["new_code"], row["old_code"]) for row in rows]
-        graded = [one for one in scores if one.total is not None]
+        graded = [row for row in scores if row.total is not None]
         if graded:
             names = (*FAMILIES["strict"], "total")
-            means = {name: statistics.fmean(one[name] or 0.0 for one in graded) for name in names}
+            means = {name: statistics.fmean(row[name] or 0.0 for row in graded) for name in names}
             shown = "  ".join(f"{name} {mean:.2f}" for name, mean in means.items())
             print(f"{path.name}: copying scores {shown}  ({len(graded)} of {len(rows)} rows gradable)")
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from recode.sandbox.judging import Call
 from recode.sandbox.levels import best_level
-from recode.sandbox.pool import Task, judge_all
+from recode.sandbox.pool import ProgramTask, judge_all
 from recode.sandbox.zygotes import Interpreter, Limits
 
 KINDS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -45,9 +45,9 @@ def sandbox(kind: str, count: int) -> float:
     """Judge by this project's sandbox; starting it is not counted, as it is once for any number of programs."""
     preload, program = KINDS[kind]
     calls = tuple(Call(args=(x,), expected=2 * x + 1) for x in INPUTS)
-    warm = [Task(id="w", program=program, entry_point="solve", calls=calls)] * CORES
+    warm = [ProgramTask(id="w", program=program, entry_point="solve", calls=calls)] * CORES
     begun: list[float] = []
-    tasks = [*warm, *[Task(id=str(n), program=program, entry_point="solve", calls=calls) for n in range(count)]]
+    tasks = [*warm, *[ProgramTask(id=str(n), program=program, entry_point="solve", calls=calls) for n in range(count)]]
 
     def done(_: object) -> None:
         begun.append(time.perf_counter())

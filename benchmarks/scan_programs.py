@@ -13,11 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "migrate"))
-
-from short_programs import read_programs
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from recode.api import move_of, scan_move
+from tests.migrate.find.short_programs import read_programs
 
 STYLE = "NPY002"
 

@@ -27,7 +27,7 @@ from recode.train.data import load_prompts, plan
 from recode.train.recipes import PolicyRecipe
 from recode.train.scaling import CARDS, SHAPES
 from recode.train.trl import run
-from recode.train.trl.adapters import load_base
+from recode.train.trl.lora import load_base
 
 REWARDS = ("format", "edit")
 

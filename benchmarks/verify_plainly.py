@@ -1,9 +1,9 @@
-"""Does the sandbox decide as a plain process does? Verify a random 5% of the data set by `python -c` in the pinned environments.
+"""Compares the sandbox with plain processes: a random 5% of the data set is run with the Python of the pinned environments.
 
     python benchmarks/verify_plainly.py --share 0.05 --seed 1
 
 For each entry: the old program on the old release and the new one on the new release must print what the record holds, and the old one on the
-new release must raise the recorded exception, warn, or print something else. Only for data that somebody has read: nothing is isolated here.
+new release must raise the recorded exception, warn, or print something else. Nothing is isolated here, so run it only on data you trust.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _complaint(entry: Migration, old: Environment, new: Environment) -> str:
-    """Return what differs from the record; empty where nothing does."""
+    """Return how the runs differ from the record; empty if they do not."""
     after = _run(new, entry.new_code)
     if after.returncode or after.stdout != entry.stdout:
         return f"the new program on the new release: exit {after.returncode}, prints {after.stdout[:80]!r}, {after.stderr[-200:]!r}"

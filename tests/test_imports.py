@@ -24,7 +24,19 @@ LAYERS = [
     {"dataset"},
     {"collect"},
     {"rewards", "sandbox", "models", "invent"},
-    {"display", "errors", "html", "machine", "packages", "prompts", "records", "shipped", "source", "symbol"},
+    {
+        "display",
+        "errors",
+        "html",
+        "machine",
+        "packages",
+        "prompts",
+        "records",
+        "run_folder",
+        "shipped",
+        "source",
+        "symbol",
+    },
 ]
 HEAVY = {"torch", "transformers", "trl", "vllm"}
 HEAVY_PARTS = {"train", "evaluate", "models"}
@@ -168,14 +180,8 @@ PRINTING = {"cli", "report", "reports"}
 """Folders whose modules print; all others return values and report progress through a callback."""
 STILL_PRINTING = {
     "quickstart.py",
-    "collect/collector.py",
-    "dataset/build.py",
-    "dataset/synthesize/synthesize.py",
-    "dataset/verify/checking.py",
-    "dataset/verify/inferring.py",
     "evaluate/benchmarks/gitchameleon.py",
     "evaluate/run.py",
-    "knowledge/build.py",
     "study/arms.py",
     "study/jobs.py",
     "study/run.py",

@@ -8,14 +8,15 @@ import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from rich.progress import Progress
 
 from recode import quickstart as module
+from recode.cli.quickstart import quickstart_table, run_quickstart
 from recode.errors import RecipeError, RecordError
 from recode.evaluate.judging.migrations import evaluate
 from recode.invent import generate, generate_no_ops
 from recode.models import Sampling
-from recode.quickstart import SPLITS, TRAINED, Settings, quickstart, run_quickstart, some, table
+from recode.quickstart import SPLITS, TRAINED, QuickstartSettings, quickstart, some
 from recode.records import write_records, write_text
 
 RECIPE = """
@@ -38,7 +39,7 @@ TABLES["dapo"] = TABLES["grpo"] + "[dynamic_sampling]\nenabled = true\nmax_batch
 
 
 @pytest.fixture
-def settings(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> QuickstartSettings:
     data, recipes = tmp_path / "data", tmp_path / "recipes"
     for number, name in enumerate(("train", "test_generated", "test_updates", "test_libraries")):
         write_records(data / f"{name}.jsonl", itertools.islice(generate(number), 4))
@@ -53,15 +54,15 @@ def settings(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "evaluate", functools.partial(evaluate, sampling=Sampling(6, 0.0)))
     # What is patched here would not be in other processes.
     monkeypatch.setattr(module, "sensible", lambda: 1)
-    return Settings(tmp_path / "out", data, recipes, seed=5)
+    return QuickstartSettings(tmp_path / "out", data, recipes, seed=5)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_it_runs_writes_its_report_and_does_nothing_twice(
-    processes: int, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    processes: int, settings: QuickstartSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "sensible_jobs", lambda: processes)
-    run_quickstart(settings.out, settings.data, settings.recipes, settings.seed)
+    run_quickstart(settings)
     report = json.loads((settings.out / "report.json").read_text(encoding="utf-8"))
     assert report.keys() == {"minutes", "seed", "reward", "arms", "delta"}
     assert report["reward"] == {"format": 1.0, "edit": 1.0}
@@ -85,14 +86,14 @@ def test_it_runs_writes_its_report_and_does_nothing_twice(
         {"train-sft", "train-grpo", "train-dapo"} if processes == 1 else {"train-sft", "train-grpo-dapo"}
     )
     assert (settings.out / "report.html").stat().st_size > 10_000
-    assert len(table(report).rows) == len(report["arms"])
+    assert len(quickstart_table(report).rows) == len(report["arms"])
 
     for name in ("evaluate", "load", "python_loss"):
         monkeypatch.setattr(module, name, None)
-    again = quickstart(settings, Console(quiet=True))
+    again = quickstart(settings, Progress(disable=True))
     assert {**again, "minutes": 0} == {**report, "minutes": 0}
     with pytest.raises(RecipeError, match="other settings"):
-        quickstart(Settings(settings.out, settings.data, settings.recipes, seed=6), Console(quiet=True))
+        quickstart(QuickstartSettings(settings.out, settings.data, settings.recipes, seed=6), Progress(disable=True))
 
 
 def test_real_splits_are_judged_in_part_and_made_up_ones_whole() -> None:
@@ -104,7 +105,7 @@ def test_real_splits_are_judged_in_part_and_made_up_ones_whole() -> None:
     assert [one.id for one in some(real[::-1])] == [one.id for one in chosen[:72]][::-1]
 
 
-def test_a_run_is_not_gone_on_with_by_other_recipes(settings: Settings) -> None:
+def test_a_run_is_not_gone_on_with_by_other_recipes(settings: QuickstartSettings) -> None:
     module._claim(settings)
     path = settings.recipes / "grpo.toml"
     path.write_text(path.read_text().replace("steps = 2", "steps = 3"), encoding="utf-8")
@@ -116,28 +117,28 @@ def test_a_run_is_not_gone_on_with_by_other_recipes(settings: Settings) -> None:
         module._claim(settings)
 
 
-def test_the_paper_s_family_is_not_reported_as_the_strict_one(settings: Settings) -> None:
+def test_the_paper_s_family_is_not_reported_as_the_strict_one(settings: QuickstartSettings) -> None:
     for arm in ("grpo", "dapo"):
         path = settings.recipes / f"{arm}.toml"
         path.write_text(path.read_text() + '[reward]\nfamily = "paper"\n', encoding="utf-8")
     with pytest.raises(RecipeError, match=r"`reward.family`: the report compares by the strict family"):
-        quickstart(settings, Console(quiet=True))
+        quickstart(settings, Progress(disable=True))
 
 
-def test_a_split_without_an_entry_is_told_before_anything_is_done(settings: Settings) -> None:
+def test_a_split_without_an_entry_is_told_before_anything_is_done(settings: QuickstartSettings) -> None:
     (settings.data / "test_libraries.jsonl").write_text("", encoding="utf-8")
     with pytest.raises(RecordError, match=r"`test_libraries` \(test_libraries.jsonl\) holds no entry"):
-        quickstart(settings, Console(quiet=True))
+        quickstart(settings, Progress(disable=True))
 
 
-def test_policies_trained_on_different_rewards_are_not_compared(settings: Settings) -> None:
+def test_policies_trained_on_different_rewards_are_not_compared(settings: QuickstartSettings) -> None:
     path = settings.recipes / "dapo.toml"
     path.write_text(path.read_text() + "[reward]\nweights = { format = 1.0, exact = 1.0 }\n", encoding="utf-8")
     with pytest.raises(RecipeError, match="same"):
-        quickstart(settings, Console(quiet=True))
+        quickstart(settings, Progress(disable=True))
 
 
-def test_minutes_count_arms_trained_side_by_side_once_and_a_killed_one_by_its_log(settings: Settings) -> None:
+def test_minutes_count_arms_trained_side_by_side_once_and_a_killed_one_by_its_log(settings: QuickstartSettings) -> None:
     for arm, seconds in zip(TRAINED, (60, 120, 90), strict=True):
         write_text(settings.out / arm / "result.json", json.dumps({"seconds": seconds}))
     for spent, minutes in (

@@ -1,4 +1,4 @@
-"""The exceptions a user may meet. Every message says what is wrong and what to do about it."""
+"""The errors that are reported to users. Every message says what is wrong and what to do about it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MissingExtraError(RecodeError):
 
 
 class ProcessEndedError(RecodeError):
-    """Something outside ended one of the command's own processes; the kernel does that where memory is full."""
+    """One of the command's own processes was killed from outside; the kernel does that when memory is full."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -34,4 +34,4 @@ class ProcessEndedError(RecodeError):
 
 
 class SandboxError(RecodeError):
-    """A sandbox of the level asked for cannot be had on this machine; the message says what is missing."""
+    """This machine cannot give the requested level of isolation; the message says what is missing."""

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -24,14 +24,14 @@ _Pipe: TypeAlias = "connection.Connection[Any, Any]"
 
 
 def cores() -> int:
-    """Return how many cores this process may use: fewer than there are where it is confined, as in a container."""
-    # macOS and Windows do not tell what a process may use.
+    """Return how many cores this process may use; in a container that may be fewer than the machine has."""
+    # macOS and Windows do not report which cores a process may use.
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def memory() -> int:
-    """Return the bytes of memory of this machine; 8 GiB where it does not tell."""
+    """Return the memory of this machine in bytes; 8 GiB if the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -39,7 +39,7 @@ def memory() -> int:
 
 
 def overloaded() -> bool:
-    """Say whether twice as many processes want to run as there are cores: running out of wall time then says little."""
+    """Say whether more than twice as many processes want to run as there are cores; a time-out then means little."""
     try:
         return os.getloadavg()[0] > 2 * cores()
     except OSError:
@@ -48,8 +48,8 @@ def overloaded() -> bool:
 
 @contextmanager
 def only_one(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file; the kernel releases it when the process dies, however it dies."""
-    # Not on Windows, where projects can be scanned.
+    """Hold an exclusive lock on a file; the kernel releases it when the process ends, however it ends."""
+    # Imported here because Windows lacks it, where scanning works.
     import fcntl
 
     with path.open("w") as file:
@@ -72,7 +72,9 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def map_in_processes(work: Callable[[T], R], items: Sequence[T], count: int, *, chunk: int = 1) -> Iterator[R]:
+def map_in_processes(
+    work: Callable[[T], R], items: Sequence[T], count: int, *, chunk: int = 1
+) -> Generator[R, None, None]:
     """Yield `work(item)` for each item, in order, computed by forked processes.
 
     The processes have `work`, and whatever it refers to, by being forked: only results are sent. They end when the

@@ -24,17 +24,17 @@ PREFILL = "<think>"
 
 _TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 _PYTHON = {"", "python", "py", "python3"}
-# Backticks that may open or close a fence, as in CommonMark: three or more, then an info string and the line's end (the
-# answer's closing tag may stand there too). It begins with a literal, which is fast to find, and repeats possessively,
+# Backticks that may open or close a fence, as in CommonMark: three or more, then an info string and the end of the line (or
+# the answer's closing tag). It begins with a literal, which is fast to find, and repeats possessively,
 # which keeps the search linear in the length of hostile text.
 _MARK = re.compile(r"(```(?<!````)`*+)[ \t]*+([^`<\s]*+)[ \t\r]*+(?=$|</answer>)", re.MULTILINE)
 _INDENT = 3
-"""Spaces that may stand before a mark; behind more of them backticks are text, as in CommonMark."""
+"""Spaces allowed before a mark; after more of them backticks are text, as in CommonMark."""
 _BACKTICKS = re.compile("`{3,}")
 
 
 def user_message(update: ApiUpdate, code: str) -> str:
-    """Return the user's turn: library, version, note, the code to rewrite, and the instruction."""
+    """Return the user's turn: library, version, note, the code to rewrite and the instruction."""
     return (
         f"The library `{update.library}` was updated to version {update.new_version}. This is the note on the update:\n"
         f"<doc>\n{update.update_info.strip()}\n</doc>\n"
@@ -53,7 +53,7 @@ def response(thought: str, code: str) -> str:
     """Return a well-formed completion (what follows `PREFILL`) with this thought and this program.
 
     `parse_response` gives back exactly this program, up to white space at its end, whatever its strings and comments
-    hold. The thought must hold none of the four tags, or the completion is not well-formed.
+    hold. The thought must contain none of the four tags, or the completion is not well-formed.
     """
     return f"{thought.strip()}</think>\n<answer>\n{_fenced(code)}\n</answer>"
 
@@ -124,7 +124,7 @@ def _fences(text: str) -> tuple[list[_Fence], list[int]]:
         if opened is None:
             opened = None if before is None else mark
         elif before in ("", "\n") and not mark.group(2) and len(mark.group(1)) >= len(opened.group(1)):
-            # The closing mark's own indentation is no part of the program.
+            # The closing mark's own indentation is not part of the program.
             start, end = opened.end() + 1, text.rindex("\n", 0, mark.start()) + 1
             fences.append(_Fence(opened.group(2).lower(), min(start, end), end))
             opened = None
@@ -132,7 +132,7 @@ def _fences(text: str) -> tuple[list[_Fence], list[int]]:
 
 
 def _before(text: str, start: int) -> str | None:
-    r"""Return what stands before a mark and its indentation: nothing, `\n` or `<answer>`; None where it is no mark."""
+    r"""Return the text before a mark and its indentation: empty, `\n` or `<answer>`; None if it is not a mark."""
     window = text[max(0, start - len("<answer>") - _INDENT) : start]
     rest = window.rstrip(" ")
     if len(window) - len(rest) > _INDENT:
@@ -143,7 +143,7 @@ def _before(text: str, start: int) -> str | None:
 
 
 def _masked(text: str, fences: list[_Fence]) -> str:
-    """Return `text` with the content of its fences blotted out, every other character at its old place."""
+    """Return `text` with the content of its fences blanked out and every other character in its place."""
     parts, last = [], 0
     for fence in fences:
         parts += [text[last : fence.start], "." * (fence.end - fence.start)]

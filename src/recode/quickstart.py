@@ -1,8 +1,8 @@
-"""`recode quickstart`: the whole loop on the embedded model on a CPU.
+"""`recode quickstart`: the whole loop with the embedded model on a CPU.
 
-Evaluate the embedded model before (`able`) and with (`base`) its stale habit, train the latter by SFT, GRPO and DAPO on the same prompts,
-evaluate all of them on updates, libraries and names that were in no training, and write the report. Every part leaves a file and is
-skipped when the file is there, so a killed run goes on where it stopped.
+Evaluate the embedded model before (`able`) and after (`base`) it acquired its stale habit, train `base` by SFT, GRPO and DAPO on the same
+prompts, and evaluate all of them on updates, libraries and names that were in no training. Every part writes a file and is skipped if
+the file exists, so a killed run resumes.
 """
 
 from __future__ import annotations
@@ -16,63 +16,48 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-
 from recode.errors import RecipeError, RecordError
 from recode.evaluate.benchmark import fixed_choice
 from recode.evaluate.forgetting import held_out_python, python_loss
-from recode.evaluate.judging.judge_pool import Judges, sensible
+from recode.evaluate.judging.judge_pool import JudgePool, sensible
 from recode.evaluate.judging.migrations import SPLITS as FILES
-from recode.evaluate.judging.migrations import Judged, as_row, evaluate, read_split, summary
+from recode.evaluate.judging.migrations import JudgedMigration, as_row, evaluate, read_split, summary
 from recode.evaluate.statistics import paired_bootstrap
 from recode.machine import cores
-from recode.models import load, quiet
-from recode.records import Migration, is_begun, read_jsonl, write_jsonl, write_text
+from recode.models import load
+from recode.records import Migration, read_jsonl, write_jsonl, write_text
 from recode.rewards.answer import gradable
+from recode.run_folder import Claim
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, load_recipe
-from recode.train.worker_pool import Crew, sensible_jobs
+from recode.train.worker_pool import ProgressDisplay, WorkerPool, sensible_jobs
 
 SPLITS = ("test_generated", "test_updates", "test_libraries", "no_op")
 TRAINED = ("sft", "grpo", "dapo")
 _TRAINED_TOGETHER = (("sft",), ("grpo", "dapo"))
-"""A policy leaves half of two cores idle while it samples, so two are trained side by side."""
+"""A policy leaves half of two cores idle while it samples, so two are trained in parallel."""
 ARMS = {"able": "recode-tiny-able", "base": "recode-tiny"}
 _HEADROOM = 100
-"""Tokens that a completion may have beyond the longest gold program of its batch: a thought of recode-tiny takes 20 to 60."""
+"""How many tokens longer than its batch's longest gold program a completion may be; a thought of recode-tiny takes 20 to 60."""
 _FILES = ("migrations", "no_ops")
 _ENTRIES = 72
-"""Entries of each real split that are judged, chosen by a hash of their ids; `recode evaluate` judges whole splits."""
+"""The number of entries judged of each real split, chosen by a hash of their ids; `recode evaluate` judges whole splits."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Where the quickstart reads and writes, and its seed."""
+class QuickstartSettings:
+    """Where the quickstart reads and writes, and its seed.
+
+    `processes` is the number of processes that judge in parallel; None lets the machine decide.
+    """
 
     out: Path
     data: Path
     recipes: Path
     seed: int = 1
     processes: int | None = None
-    """That judge side by side; None: what is sensible on this machine."""
 
 
-def run_quickstart(out: Path, data: Path, recipes: Path, seed: int) -> None:
-    """Run the quickstart, write the report, print the table and where the page is."""
-    from recode.evaluate.reports.quickstart import write_report
-
-    quiet()
-    console = Console()
-    report = quickstart(Settings(out, data, recipes, seed), console)
-    page = write_report(out)
-    console.print(table(report))
-    console.print(
-        f"{report['minutes']:.1f} minutes. The report with curves and examples: {page.resolve()}", soft_wrap=True
-    )
-
-
-def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
+def quickstart(settings: QuickstartSettings, display: ProgressDisplay) -> dict[str, Any]:
     """Run what is left to run; return the report, which is also in `report.json`.
 
     Raises:
@@ -80,24 +65,16 @@ def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
     """
     _claim(settings)
     arms: dict[str, dict[str, Any]] = {}
-    judged: dict[str, dict[str, list[Judged]]] = {}
-    columns = (
-        TextColumn("{task.description:>22}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
+    judged: dict[str, dict[str, list[JudgedMigration]]] = {}
     processes = settings.processes or sensible()
-    judges = Judges(processes) if processes > 1 else None
-    with judges or contextlib.nullcontext(), Progress(*columns, console=console) as progress:
+    with JudgePool(processes) if processes > 1 else contextlib.nullcontext() as judges:
+        judging = _Judging(settings, judges, display)
         for arm, model in ARMS.items():
-            judged[arm], arms[arm] = _evaluate(settings, arm, model, judges, progress)
+            judged[arm], arms[arm] = _evaluate(judging, arm, model)
         for together in _TRAINED_TOGETHER:
-            _train(settings, together, progress)
+            _train(settings, together, display)
             for arm in together:
-                model = str(settings.out / arm / "model")
-                judged[arm], arms[arm] = _evaluate(settings, arm, model, judges, progress)
+                judged[arm], arms[arm] = _evaluate(judging, arm, str(settings.out / arm / "model"))
     report = {
         "minutes": round(_seconds(settings) / 60, 2),
         "seed": settings.seed,
@@ -109,82 +86,86 @@ def quickstart(settings: Settings, console: Console) -> dict[str, Any]:
     return report
 
 
-def _claim(settings: Settings) -> None:
-    path = settings.out / "settings.json"
+def _claim(settings: QuickstartSettings) -> None:
     recipes = {arm: load_recipe(settings.recipes / f"{arm}.toml").model_dump(mode="json") for arm in TRAINED}
     asked = json.dumps({"seed": settings.seed, "data": str(settings.data), "recipes": recipes})
-    if is_begun(settings.out, path.name) and path.read_text(encoding="utf-8") != asked:
-        raise RecipeError(
-            f"{settings.out}: holds a quickstart with other settings; choose another folder with --out, or delete it"
-        )
-    write_text(path, asked)
+    claim = Claim(settings.out, "settings.json", "a quickstart with other settings")
+    claim.take(asked, lambda content: content == asked.encode())
 
 
-def _train(settings: Settings, arms: tuple[str, ...], progress: Progress) -> None:
-    """Train arms by their recipes, side by side where there are cores and memory for it."""
+def _train(settings: QuickstartSettings, arms: tuple[str, ...], display: ProgressDisplay) -> None:
+    """Train arms by their recipes, in parallel if there are cores and memory for it."""
     if all((settings.out / arm / "result.json").exists() for arm in arms):
         return
     processes = min(len(arms), sensible_jobs())
     if processes < 2:
         for arm in arms:
-            _timed(settings, f"train-{arm}", functools.partial(train_arm, progress, settings, arm))
+            _timed(settings, f"train-{arm}", functools.partial(train_arm, display, settings, arm))
         return
 
     def together() -> None:
-        with Crew(processes, max(1, cores() // processes), progress) as crew:
-            left = {crew.begin(arm, train_arm, settings, arm) for arm in arms}
+        with WorkerPool(processes, max(1, cores() // processes), display) as pool:
+            left = {pool.submit(arm, train_arm, settings, arm) for arm in arms}
             while left:
-                for done in crew.wait():
+                for done in pool.wait():
                     done.result()
                     left.remove(done)
 
     _timed(settings, f"train-{'-'.join(arms)}", together)
 
 
-def train_arm(progress: Progress, settings: Settings, arm: str) -> None:
+def train_arm(display: ProgressDisplay, settings: QuickstartSettings, arm: str) -> None:
     """Train an arm by its recipe.
 
     Raises:
-        RecodeError: the recipe is of another kind, or what it names is missing.
+        RecodeError: the recipe has another method, or a file it names is missing.
     """
-    from recode.train.launch import note
+    from recode.train.launch import step_summary
     from recode.train.trl.run import train
 
     recipe = load_recipe(settings.recipes / f"{arm}.toml", {"seed": settings.seed})
     if isinstance(recipe, PretrainRecipe):
         raise RecipeError(f"{settings.recipes / arm}.toml: a pretraining recipe where sft, grpo or dapo is expected")
-    # Trained and judged on the same data set: what is tested in one may be trained on in another.
-    there = {name: tuple(str(settings.data / Path(one).name) for one in getattr(recipe.data, name)) for name in _FILES}
-    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=there)})
-    task = progress.add_task(f"train {arm}", total=recipe.optimization.steps, note="")
+    # Training and judging use one data set: entries that are tested in one may be training entries in another.
+    files = {
+        name: tuple(str(settings.data / Path(path).name) for path in getattr(recipe.data, name)) for name in _FILES
+    }
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=files)})
+    task = display.add_task(f"train {arm}", total=recipe.optimization.steps, note="")
 
     def show(step: dict[str, float]) -> None:
-        progress.update(task, completed=step["step"], note=note(step))
+        display.update(task, completed=step["step"], note=step_summary(step))
 
     train(recipe, settings.out / arm, on_step=show)
-    progress.update(task, completed=recipe.optimization.steps)
+    display.update(task, completed=recipe.optimization.steps)
 
 
-def _evaluate(
-    settings: Settings, arm: str, model: str, judges: Judges | None, progress: Progress
-) -> tuple[dict[str, list[Judged]], dict[str, Any]]:
-    """Judge one greedy completion for every entry of every split, and measure forgetting; read what was judged before."""
+@dataclass(frozen=True)
+class _Judging:
+    """What all arms are judged with: settings, the judging processes (None: judge in this one), the display."""
+
+    settings: QuickstartSettings
+    judges: JudgePool | None
+    display: ProgressDisplay
+
+
+def _evaluate(judging: _Judging, arm: str, model: str) -> tuple[dict[str, list[JudgedMigration]], dict[str, Any]]:
+    """Judge one greedy completion for every entry of every split, and measure forgetting. What was judged before is read."""
+    settings, display = judging.settings, judging.display
     folder = settings.out / arm / "evaluation"
     entries = {split: _gradable(split, settings.data) for split in SPLITS}
-    weights = _reward(settings)
-    task = progress.add_task(f"evaluate {arm}", total=sum(map(len, entries.values())), note="")
+    task = display.add_task(f"evaluate {arm}", total=sum(map(len, entries.values())), note="")
     loaded = functools.cache(lambda: load(model))
-    judged: dict[str, list[Judged]] = {}
+    judged: dict[str, list[JudgedMigration]] = {}
     for split in SPLITS:
         path = folder / f"{split}.jsonl"
         if not path.exists():
-            done = functools.partial(progress.advance, task)
-            judge_split = functools.partial(_judge, judges, model, loaded, entries[split], weights, done)
-            write_jsonl(path, _timed(settings, f"{arm}-{split}", judge_split))
-        judged[split] = [Judged(**row) for _, row in read_jsonl(path)]
-        if [one.id for one in judged[split]] != [entry.id for entry in entries[split]]:
+            batch = _Batch(model, loaded, entries[split], _reward(settings), lambda n: display.update(task, advance=n))
+            write_jsonl(path, _timed(settings, f"{arm}-{split}", functools.partial(_judge, judging.judges, batch)))
+        judged[split] = [JudgedMigration(**row) for _, row in read_jsonl(path)]
+        if [verdict.id for verdict in judged[split]] != [entry.id for entry in entries[split]]:
             raise RecipeError(f"{path}: was judged on other data; choose another folder with --out, or delete this one")
-    progress.update(task, completed=sum(map(len, entries.values())))
+    display.update(task, completed=sum(map(len, entries.values())))
     forgetting = folder / "forgetting.json"
     if not forgetting.exists():
         texts = held_out_python()
@@ -193,7 +174,7 @@ def _evaluate(
     results: dict[str, Any] = {split: summary(rows) for split, rows in judged.items()}
     results["forgetting"] = json.loads(forgetting.read_text(encoding="utf-8"))
     results["forgetting"]["no_op_exact"] = results["no_op"]["exact"]
-    progress.update(task, note=f"exact {results['test_updates']['exact']:.2f} on unseen updates")
+    display.update(task, note=f"exact {results['test_updates']['exact']:.2f} on unseen updates")
     return judged, results
 
 
@@ -210,16 +191,16 @@ def _gradable(split: str, data: Path) -> list[Migration]:
 
 
 def some(entries: list[Migration]) -> list[Migration]:
-    """Return the entries of a split that are judged: all made-up ones, and a fixed choice of the real ones."""
+    """Return the entries of a split that are judged: all made-up ones and a fixed selection of the real ones."""
     chosen = fixed_choice((entry.id for entry in entries if entry.author != "generator"), _ENTRIES)
     return [entry for entry in entries if entry.author == "generator" or entry.id in chosen]
 
 
-def _reward(settings: Settings) -> dict[str, float]:
-    """Return the weights of the reward that is reported: those that the policies are trained on.
+def _reward(settings: QuickstartSettings) -> dict[str, float]:
+    """Return the weights of the reported reward, which is the one that the policies are trained on.
 
     Raises:
-        RecipeError: GRPO and DAPO are trained on different ones.
+        RecipeError: GRPO and DAPO are trained on different rewards.
     """
     grpo, dapo = (load_recipe(settings.recipes / f"{arm}.toml") for arm in ("grpo", "dapo"))
     rewards = [recipe.reward for recipe in (grpo, dapo) if isinstance(recipe, PolicyRecipe)]
@@ -234,41 +215,52 @@ def _reward(settings: Settings) -> dict[str, float]:
     return {str(name): weight for name, weight in rewards[0].weights.items()}
 
 
-def _judge(
-    judges: Judges | None, model: str, loaded: Callable[[], tuple[Any, Any]], entries: list[Migration],
-    weights: dict[str, float], done: Callable[[int], None],
-) -> list[dict[str, Any]]:  # fmt: skip
+@dataclass(frozen=True)
+class _Batch:
+    """A split to judge with one model."""
+
+    model: str
+    loaded: Callable[[], tuple[Any, Any]]
+    entries: list[Migration]
+    weights: dict[str, float]
+    on_done: Callable[[int], None]
+
+
+def _judge(judges: JudgePool | None, batch: _Batch) -> list[dict[str, Any]]:
     if judges is not None:
-        return [as_row(one) for one in judges.judge(model, entries, weights, _HEADROOM, done)]
-    judged = evaluate(*loaded(), entries, weights=weights, headroom=_HEADROOM, on_done=done)
-    return [as_row(one) for group in judged for one in group]
+        judged = judges.judge(batch.model, batch.entries, batch.weights, _HEADROOM, batch.on_done)
+        return [as_row(verdict) for verdict in judged]
+    groups = evaluate(*batch.loaded(), batch.entries, weights=batch.weights, headroom=_HEADROOM, on_done=batch.on_done)
+    return [as_row(verdict) for group in groups for verdict in group]
 
 
-def _differences(base: dict[str, list[Judged]], arm: dict[str, list[Judged]]) -> dict[str, Any]:
-    """Return, per split, the paired bootstrap intervals of the change in exact match, reward, lift and copying against the base."""
+def _differences(base: dict[str, list[JudgedMigration]], arm: dict[str, list[JudgedMigration]]) -> dict[str, Any]:
+    """Return, by split, the paired bootstrap intervals of the change in exact match, reward, lift and copying against the base."""
     differences: dict[str, Any] = {}
     for split in SPLITS:
-        # Exact match is None for the same entries in both: it depends on the gold alone.
+        # Exact match is None for the same entries in both, since that depends only on the gold.
         pairs = [
             (a, b) for a, b in zip(base[split], arm[split], strict=True) if a.exact is not None and b.exact is not None
         ]
         families = [a.family_id for a, _ in pairs]
 
-        def change(value: Callable[[Judged], float], pairs: Any = pairs, families: Any = families) -> list[float]:
+        def change(
+            value: Callable[[JudgedMigration], float], pairs: Any = pairs, families: Any = families
+        ) -> list[float]:
             before, after = [value(a) for a, _ in pairs], [value(b) for _, b in pairs]
             return paired_bootstrap(before, after, groups=families).as_list()
 
         differences[split] = {
-            "exact": change(lambda one: float(one.exact or 0)),
-            "reward": change(lambda one: one.reward or 0.0),
-            "lift": change(lambda one: one.lift or 0.0),
-            "copy": change(lambda one: float(one.copied)),
+            "exact": change(lambda verdict: float(verdict.exact or 0)),
+            "reward": change(lambda verdict: verdict.reward or 0.0),
+            "lift": change(lambda verdict: verdict.lift or 0.0),
+            "copy": change(lambda verdict: float(verdict.copied)),
         }
     return differences
 
 
-def _timed(settings: Settings, part: str, work: Callable[[], Any]) -> Any:
-    """Do a part and add its wall time to `seconds.json`, so that a resumed run still knows its total."""
+def _timed(settings: QuickstartSettings, part: str, work: Callable[[], Any]) -> Any:
+    """Do a part and add its wall time to `seconds.json`, so that a resumed run knows its total."""
     path = settings.out / "seconds.json"
     started = time.monotonic()
     result = work()
@@ -278,8 +270,8 @@ def _timed(settings: Settings, part: str, work: Callable[[], Any]) -> Any:
     return result
 
 
-def _seconds(settings: Settings) -> float:
-    """Return the wall time of all parts; training that was killed counts by its own log."""
+def _seconds(settings: QuickstartSettings) -> float:
+    """Return the wall time of all parts. For training that was killed, the seconds in its own `result.json` count."""
     spent: dict[str, float] = json.loads((settings.out / "seconds.json").read_text(encoding="utf-8"))
     by_arm = {
         arm: float(json.loads((settings.out / arm / "result.json").read_text(encoding="utf-8"))["seconds"])
@@ -287,33 +279,7 @@ def _seconds(settings: Settings) -> float:
     }
     counted = {part: part.split("-")[1:] for part in spent if part.startswith("train-")}
     for part, arms in counted.items():
-        # The longest of those that were trained side by side.
+        # The longest of the arms that were trained in parallel.
         spent[part] = max(spent[part], *(by_arm[arm] for arm in arms))
     missed = set(TRAINED).difference(*counted.values())
     return sum(spent.values()) + sum(by_arm[arm] for arm in missed)
-
-
-def table(report: dict[str, Any]) -> Table:
-    """Return the terminal's table: a row per arm, exact match per split with the change against the base."""
-    shown = Table(
-        title="Exact match, greedy; in brackets the 95% interval of the change against base", caption_justify="left"
-    )
-    shown.add_column("arm")
-    for split in SPLITS:
-        shown.add_column(f"{split}\n(n = {report['arms']['base'][split]['n']})", justify="right")
-    shown.add_column("reward on\ntest_updates", justify="right")
-    shown.add_column("Python loss\n(held out)", justify="right")
-    for arm, results in report["arms"].items():
-        cells = []
-        for split in SPLITS:
-            text = f"{100 * results[split]['exact']:.1f}%"
-            if arm in report["delta"]:
-                low, _, high = report["delta"][arm][split]["exact"]
-                text += f"\n[{100 * low:+.1f}, {100 * high:+.1f}]"
-            cells.append(text)
-        shown.add_row(
-            arm, *cells, f"{results['test_updates']['reward']:.2f}", f"{results['forgetting']['python_loss']:.3f}"
-        )
-    copying = report["arms"]["base"]["test_updates"]["reward_of_copying"]
-    shown.caption = f"Reward: {' + '.join(report['reward'])}. Copying the old code unchanged earns {copying:.2f} of it on test_updates."
-    return shown

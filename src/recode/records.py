@@ -335,11 +335,6 @@ def write_bytes(path: str | Path, content: bytes, mode: int | None = None) -> No
         raise
 
 
-def is_begun(folder: Path, claim: str) -> bool:
-    """Say whether a folder holds its claim (the file that says whose work it is) and something beside it."""
-    return (folder / claim).exists() and any(path.name != claim for path in folder.iterdir())
-
-
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

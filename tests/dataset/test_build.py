@@ -161,3 +161,14 @@ def test_build_names_near_duplicates(source: Path, tmp_path: Path) -> None:
     source.write_text(twice)
     done = CliRunner().invoke(app, ["data", "build", "--sources", str(source), "--out", str(tmp_path / "out")])
     assert "dropped toylib-slow-3: near-duplicate of toylib-slow-1" in done.output
+
+
+def test_a_folder_of_records_stands_for_those_of_real_libraries(
+    toy_index: Path, tmp_path: Path, make_entry: Callable[..., Migration]
+) -> None:
+    write_records(tmp_path / "data" / "train.jsonl", [make_entry()])
+    (tmp_path / "data" / "test_generated.jsonl").write_text("made up\n")
+    (tmp_path / "data" / "codeupdatearena.jsonl").write_text("another form\n")
+    done = CliRunner().invoke(app, ["verify", str(tmp_path / "data"), "--locks", str(tmp_path / "locks")])
+    assert done.exit_code == 0, done.output
+    assert "1 of 1 entries hold" in done.output

@@ -12,7 +12,7 @@ import pytest
 
 from recode.dataset.generated import SEED
 from recode.invent import Pool, changes, generate, generate_no_ops
-from recode.invent.changes import Change
+from recode.invent.changes import ApiChange
 from recode.invent.generator import LONGEST_PROGRAM, reserved_names
 from recode.invent.names import pool_of, words
 from recode.invent.python_text import functions
@@ -104,8 +104,8 @@ def test_reserved_names_are_never_made_up(made: str, request: pytest.FixtureRequ
 def test_every_pattern_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: Counter[str] = Counter()
 
-    def counted(pattern: Callable[[World], Change]) -> Callable[[World], Change]:
-        def draw(world: World) -> Change:
+    def counted(pattern: Callable[[World], ApiChange]) -> Callable[[World], ApiChange]:
+        def draw(world: World) -> ApiChange:
             drawn[pattern.__name__] += 1
             return pattern(world)
 

@@ -191,7 +191,7 @@ def test_what_was_finished_before_the_end_is_not_asked_for_again(server: Server)
     server.misbehave = dies
     kept: dict[tuple[int, int], str] = {}
     gone = Patience(reply=1.0, outage=0.3, tries=50, first=0.01, longest=0.05)
-    with pytest.raises(RecodeError, match="what was finished is kept: run the same command again"):
+    with pytest.raises(RecodeError, match="finished completions are kept: run the same command again"):
         generated(EndpointBackend(server.url, "m", concurrency=3, patience=gone), kept)
     assert len(kept) == 9
     server.misbehave = lambda number, handler: False
@@ -300,3 +300,27 @@ def test_a_key_that_cannot_be_sent_is_not_shown(server: Server, monkeypatch: pyt
         generated(EndpointBackend(server.url, "m", patience=QUICK), {})
     assert "secret" not in str(caught.value)
     assert server.count == 0
+
+
+def test_a_lone_surrogate_in_a_prompt_is_sent(server: Server) -> None:
+    found: list[str] = []
+    EndpointBackend(server.url, "m", patience=QUICK).generate(
+        [Prompt((("user", "\udcff"),))], 1, Sampling(), lambda n, s: False, lambda n, s, text: found.append(text)
+    )
+    assert found == ["answer to \udcff 0"]
+
+
+def test_a_redirect_is_refused(server: Server) -> None:
+    def elsewhere(number: int, handler: Any) -> bool:
+        handler.say(307, b"", Location="http://127.0.0.1:9/v1")
+        return True
+
+    server.misbehave = elsewhere
+    with pytest.raises(RecodeError, match="refused with status 307"):
+        generated(EndpointBackend(server.url, "m", patience=QUICK), {})
+
+
+def test_a_proxy_that_cannot_be_used_is_one_error(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://localhost:1")
+    with pytest.raises(RecodeError, match="proxy settings of this environment cannot be used"):
+        generated(EndpointBackend(server.url, "m", patience=QUICK), {})

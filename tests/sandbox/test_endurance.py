@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from recode.errors import SandboxError
-from recode.sandbox.judging import Call, Verdict, judge_calls
+from recode.sandbox.judging import Call, judge_calls
 from recode.sandbox.levels import best_level
+from recode.sandbox.verdict import Verdict
 from recode.sandbox.zygotes import Interpreter, Limits, Zygote
 
 pytestmark = pytest.mark.slow

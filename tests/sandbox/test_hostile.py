@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 
 from recode.errors import SandboxError
-from recode.sandbox.judging import Call, Verdict, judge_calls, judge_test
+from recode.sandbox.judging import Call, judge_calls
 from recode.sandbox.levels import best_level
+from recode.sandbox.opinions import judge_test
+from recode.sandbox.verdict import Verdict
 from recode.sandbox.zygotes import Interpreter, Limits, Zygote
 
 HERE = Path(__file__).parent
@@ -200,7 +202,8 @@ def test_values_out(program: dict[str, str], host: Host, zygote: Zygote) -> None
 )
 def test_asserts_in_a_second_sandbox(program: dict[str, str], host: Host, zygote: Zygote, tester: Zygote) -> None:
     verdict = judge_test(zygote, tester, program["code"], TEST, limits_of(program))
-    assert not forbidden(program, verdict)
+    # A pass of its own making cannot be confirmed.
+    assert not forbidden(program, verdict) or verdict.outcome == "ungradable"
     assert not host.harm()
     assert judge_test(zygote, tester, HONEST, TEST, Limits(seconds=10)).outcome == "passed"
 
@@ -208,6 +211,8 @@ def test_asserts_in_a_second_sandbox(program: dict[str, str], host: Host, zygote
 AS_NOBODY = """
 import json, sys
 from recode.sandbox.judging import Call, judge_calls
+from recode.sandbox.opinions import judge_test
+from recode.sandbox.verdict import Verdict
 from recode.sandbox.zygotes import Interpreter, Limits, Zygote
 given = json.load(sys.stdin)
 calls = [Call(args=(x,), expected=2 * x + 1) for x in (1, 2, 10, 123)]

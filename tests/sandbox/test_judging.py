@@ -14,9 +14,11 @@ import pytest
 from recode.errors import RecordError, SandboxError
 from recode.records import read_records
 from recode.sandbox import zygotes
-from recode.sandbox.judging import Call, Verdict, judge_calls, judge_test
+from recode.sandbox.judging import Call, judge_calls
 from recode.sandbox.levels import best_level
-from recode.sandbox.pool import Task, judge_all
+from recode.sandbox.opinions import judge_test
+from recode.sandbox.pool import ProgramTask, judge_all
+from recode.sandbox.verdict import Verdict
 from recode.sandbox.zygotes import Interpreter, Level, Limits, Zygote
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "HumanEval.jsonl.gz"
@@ -105,15 +107,15 @@ def test_programs_draw_different_random_numbers(zygote: Zygote) -> None:
         # The program's idea of a built-in, or of numpy, is not the test's.
         ("def len(x):\n    return 3\ndef f():\n    return []", "assert len(f()) == 3", "failed"),
         ("class np:\n    @staticmethod\n    def allclose(a, b): return True\ndef f(x):\n    return 0 * x", "assert np.allclose(f(np.ones(2)), np.ones(2))", "failed"),
-        ("class A:\n    def __eq__(self, o): return True\n    def __bool__(self): return True\ndef f(x):\n    return A()", "assert f(1) == 2", "failed"),
-        ("class A:\n    pass\ndef f(x):\n    return A()", "assert f(1)", "failed"),
+        ("class A:\n    def __eq__(self, o): return True\n    def __bool__(self): return True\ndef f(x):\n    return A()", "assert f(1) == 2", "ungradable"),
+        ("class A:\n    pass\ndef f(x):\n    return A()", "assert f(1)", "passed"),
         ("class math:\n    isclose = staticmethod(lambda *a: True)\ndef f(x):\n    return 0", "assert math.isclose(f(2), 4.0)", "failed"),
         ("def copy(x):\n    return x + 1", "assert copy(1) == 2", "passed"),
-        ("class S(str):\n    def startswith(self, x): return True\ndef f(x):\n    return S('b')", "assert f(3).startswith('abc')", "failed"),
-        ("class S:\n    def startswith(self, x): return 1\ndef f(x):\n    return S()", "assert f(3).startswith('abc')", "failed"),
-        ("class S:\n    def issubset(self, x): return 'yes'\ndef f(x):\n    return S()", "assert f(3).issubset({1})", "failed"),
+        ("class S(str):\n    def startswith(self, x): return True\ndef f(x):\n    return S('b')", "assert f(3).startswith('abc')", "ungradable"),
+        ("class S:\n    def startswith(self, x): return 1\ndef f(x):\n    return S()", "assert f(3).startswith('abc')", "ungradable"),
+        ("class S:\n    def issubset(self, x): return 'yes'\ndef f(x):\n    return S()", "assert f(3).issubset({1})", "ungradable"),
         ("class Y:\n    def equals(self, o): return True\ndef f(x):\n    return Y()", "assert f(3).equals(9)", "ungradable"),
-        ("class Y:\n    def allclose(self, o): return False\ndef f(x):\n    return Y()", "assert f(3).allclose(9)", "ungradable"),
+        ("class Y:\n    def allclose(self, o): return False\ndef f(x):\n    return Y()", "assert f(3).allclose(9)", "failed"),
         ("class Y:\n    def equal(self, o): return True\ny = Y()", "assert y.equal(9)", "ungradable"),
         ("def equals(a, b):\n    return a == b", "assert equals(1, 1)", "passed"),
         ("class A:\n    def full(self): return True", "assert A().full()", "passed"),
@@ -121,11 +123,11 @@ def test_programs_draw_different_random_numbers(zygote: Zygote) -> None:
         ("class hashlib:\n    sha1 = lambda x: 'aa'\ndef f(x):\n    return b''", "assert hashlib.sha1(f(1)) == 'aa'", "failed"),
         ("import numpy\ndef f(x):\n    return x * 2", "assert numpy.linalg.norm(f(numpy.ones(4))) == 4.0", "passed"),
         # What its own encoding sends beyond the limits, and keys of one hash, end the program, not the judging.
-        ("import sys\ndef f():\n    sys.modules['_wire'].DEPTH = 66\n    x = [1]\n    for _ in range(64): x = [x]\n    return x", "assert f() == [1]", "failed"),
+        ("import sys\ndef f():\n    sys.modules['_values']._DEPTH = 200\n    x = [1]\n    for _ in range(64): x = [x]\n    return x", "assert f() == [1]", "failed"),
         ("def f():\n    return {i * (2**61 - 1) for i in range(4_000)}", "assert len(f()) == 0", "failed"),
         ("def f():\n    return {i * (2**61 - 1) for i in range(3_000)} | set(range(1, 1_200))", "assert len(f()) == 0", "failed"),
         ("def f(x):\n    return 1", f"assert f('{'a' * (1 << 20)}') == 1", "ungradable"),
-        ("def f(x):\n    return 1", "assert f(object()) == 1", "ungradable"),
+        ("def f(x):\n    return 1", "assert f(object()) == 1", "passed"),
         ("def f(x):\n    return 1", "assert f(", "ungradable"),
         ("def f(x):\n    while True: pass", "assert f(1) == 1", "timeout"),
         ("def f():\n    n = 0\n    while True:\n        yield n", "assert list(f()) == []", "timeout"),
@@ -137,7 +139,10 @@ def test_outcomes_of_asserts(zygote: Zygote, tester: Zygote, program: str, test:
 
 
 def test_a_sandbox_that_fails_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks = [Task(id=str(n), program="def f(): return 1", entry_point="f", calls=(Call(expected=1),)) for n in range(6)]
+    tasks = [
+        ProgramTask(id=str(n), program="def f(): return 1", entry_point="f", calls=(Call(expected=1),))
+        for n in range(6)
+    ]
     started: list[int] = []
     start = Zygote.start
 
@@ -160,7 +165,7 @@ def test_a_sandbox_that_fails_is_started_anew(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_sandbox_that_never_works_is_no_wrong_answer() -> None:
-    task = Task(id="a", program="def f(): return 1", entry_point="f", calls=(Call(expected=1),))
+    task = ProgramTask(id="a", program="def f(): return 1", entry_point="f", calls=(Call(expected=1),))
     for python in ("/bin/false", "/tmp", "/nowhere/python"):
         (verdict,) = judge_all([task], level="unsafe", interpreter=Interpreter(python=python))
         assert verdict is not None
@@ -171,7 +176,8 @@ def test_a_sandbox_that_never_works_is_no_wrong_answer() -> None:
 def test_cancelled_work_stops() -> None:
     cancelled = threading.Event()
     tasks = [
-        Task(id=str(n), program="def f(): return 1", entry_point="f", calls=(Call(expected=1),)) for n in range(50)
+        ProgramTask(id=str(n), program="def f(): return 1", entry_point="f", calls=(Call(expected=1),))
+        for n in range(50)
     ]
     verdicts = judge_all(tasks, level="unsafe", workers=1, on_done=lambda _: cancelled.set(), cancelled=cancelled)
     assert [verdict is not None for verdict in verdicts] == [True] + [False] * 49
@@ -180,7 +186,7 @@ def test_cancelled_work_stops() -> None:
 def test_a_task_is_either_calls_or_a_test(tmp_path: Path) -> None:
     (tmp_path / "tasks.jsonl").write_text('{"id": "a", "program": "x = 1"}\n')
     with pytest.raises(RecordError, match=r"tasks\.jsonl:1: .*either `entry_point` and `calls`, or `test`"):
-        read_records(tmp_path / "tasks.jsonl", Task)
+        read_records(tmp_path / "tasks.jsonl", ProgramTask)
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the HumanEval file is not beside the project")
@@ -191,8 +197,10 @@ def test_humaneval_solutions_pass_and_mutants_do_not() -> None:
     right, wrong = [], []
     for problem in problems:
         test = f"{problem['test']}\ncheck({problem['entry_point']})\n"
-        right.append(Task(id=problem["task_id"], program=problem["prompt"] + problem["canonical_solution"], test=test))
-        wrong.append(Task(id=problem["task_id"], program=problem["prompt"] + "    return None\n", test=test))
+        right.append(
+            ProgramTask(id=problem["task_id"], program=problem["prompt"] + problem["canonical_solution"], test=test)
+        )
+        wrong.append(ProgramTask(id=problem["task_id"], program=problem["prompt"] + "    return None\n", test=test))
     limits = Limits(seconds=15.0)
     passed = [verdict.outcome for verdict in judge_all(right, level=levels()[0], limits=limits) if verdict]
     failed = [verdict.outcome for verdict in judge_all(wrong, level=levels()[0], limits=limits) if verdict]

@@ -12,16 +12,17 @@ import pytest
 from typer.testing import CliRunner
 
 from recode.cli.app import app
+from recode.cli.study import run
 from recode.errors import RecodeError
 from recode.evaluate.reports.quickstart import pyplot
 from recode.invent import generate, generate_no_ops
 from recode.records import write_records
-from recode.study import arms, writing
+from recode.study import arms, plots
 from recode.study import run as command
-from recode.study.arms import Place
-from recode.study.run import run_study
+from recode.study.arms import StudyFolders
+from recode.study.rows import rows_of
+from recode.study.run import StudyOptions
 from recode.study.tables import read_tables
-from recode.study.writing import rows_of
 
 RECIPE = """
 method = "{method}"
@@ -40,7 +41,6 @@ GRPO = "[rollout]\nprompts_per_step = 2\nsamples_per_prompt = 2\nmax_new_tokens 
 TABLE = """
 title = "All of it"
 asks = "Does it run?"
-finds = "It does."
 against = "base"
 seeds = [1, 2]
 samples = 2
@@ -58,7 +58,7 @@ broken = {{ recipe = "{recipes}/sft.toml", pool = {{ entries = 2, spoiled = 0.5 
 
 
 @pytest.fixture
-def place(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolders:
     """A folder with data, recipes and tables; completions are short."""
     data, tables = tmp_path / "data", tmp_path / "tables"
     for number, name in enumerate(("train", "test_generated")):
@@ -73,25 +73,24 @@ def place(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for plot in ("intervals", "scatter", "curves"):
         text = TABLE.format(plot=plot, recipes=tmp_path / "recipes", model=tiny_model)
         (tables / f"{plot}.toml").write_text(text, encoding="utf-8")
-    options = arms.Options
-    monkeypatch.setattr(arms, "Options", lambda **more: options(**more, max_tokens=6))
+    options = arms.EvaluationOptions
+    monkeypatch.setattr(arms, "EvaluationOptions", lambda **more: options(**more, max_tokens=6))
     monkeypatch.setattr(arms, "held_out_python", lambda: ("x = 1\n", "def f():\n    return 2\n"))
-    return Place(tmp_path / "out", data)
+    return StudyFolders(tmp_path / "out", data)
 
 
-def study(place: Place, name: str, **more: Any) -> None:
+def study(place: StudyFolders, name: str, **more: Any) -> None:
     # Here and not in processes of their own, to which what a test replaces does not reach.
-    run_study([name], place.out.parent / "tables", place.data, place.out, jobs=1, **more)
+    run(StudyOptions(place, place.out.parent / "tables", [name], jobs=1), **more)
 
 
-def test_a_table_runs_once_and_is_written(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_a_table_runs_once_and_is_written(place: StudyFolders, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     study(place, "intervals")
     text = (place.out / "intervals.md").read_text(encoding="utf-8")
     assert "recode study intervals" in text
     assert "| grpo (2 seeds) |" in text
     assert "test_generated exact (n = 3)" in text
     assert "no_op copy (n = 4)" in text
-    assert "What was found in the run of docs/results.md:\n\nIt does." in text
     assert (place.out / "intervals.png").stat().st_size > 5_000
     rows = {row.name: row for row in rows_of(read_tables(place.out.parent / "tables", [])["intervals"], place)}
     assert list(rows) == ["base", "grpo", "thought", "broken"]
@@ -113,7 +112,7 @@ def test_a_table_runs_once_and_is_written(place: Place, monkeypatch: pytest.Monk
         assert (place.out / f"{other}.png").stat().st_size > 5_000
 
 
-def test_what_was_killed_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_what_was_killed_goes_on(place: StudyFolders, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     evaluate_on, calls = arms.evaluate_on, []
 
     def dies(*given: Any) -> Any:
@@ -134,7 +133,7 @@ def test_what_was_killed_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch, 
     assert (place.out / "intervals.md").exists()
 
 
-def test_a_wrong_recipe_is_found_before_anything_runs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_recipe_is_found_before_anything_runs(place: StudyFolders, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "run_part", None)
     path = place.out.parent / "tables" / "intervals.toml"
     path.write_text(
@@ -144,7 +143,9 @@ def test_a_wrong_recipe_is_found_before_anything_runs(place: Place, monkeypatch:
         study(place, "intervals")
 
 
-def test_a_wrong_table_of_spread_is_found_before_anything_runs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_table_of_spread_is_found_before_anything_runs(
+    place: StudyFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(command, "run_part", None)
     folder = place.out.parent / "tables"
     text = (folder / "intervals.toml").read_text(encoding="utf-8")
@@ -154,7 +155,7 @@ def test_a_wrong_table_of_spread_is_found_before_anything_runs(place: Place, mon
         study(place, "intervals")
 
 
-def test_a_pool_for_pretraining_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_for_pretraining_is_refused(place: StudyFolders, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "run_part", None)
     path = place.out.parent / "tables" / "intervals.toml"
     text = path.read_text(encoding="utf-8").replace(
@@ -165,17 +166,17 @@ def test_a_pool_for_pretraining_is_refused(place: Place, monkeypatch: pytest.Mon
         study(place, "intervals")
 
 
-def test_an_untrained_model_has_no_curve(place: Place, tiny_model: Path) -> None:
+def test_an_untrained_model_has_no_curve(place: StudyFolders, tiny_model: Path) -> None:
     # A log beside the model's folder is another run's.
     model = place.out.parent / "kept" / "model"
     shutil.copytree(tiny_model, model)
     (model.parent / "log.jsonl").write_text('{"step": 1, "exact": 0.5}\n', encoding="utf-8")
     table = read_tables(place.out.parent / "tables", ["curves"])["curves"]
     table = table.model_copy(update={"arms": {"base": table.arms["base"].model_copy(update={"model": str(model)})}})
-    assert not writing._curves(pyplot(), table, place).axes[0].lines
+    assert not plots._curves(pyplot(), table, place).axes[0].lines
 
 
-def test_the_list_says_what_is_done(place: Place) -> None:
+def test_the_list_says_what_is_done(place: StudyFolders) -> None:
     long = "a-table-with-a-name-of-some-length"
     tables = place.out.parent / "tables"
     (tables / f"{long}.toml").write_text((tables / "curves.toml").read_text(encoding="utf-8"), encoding="utf-8")
@@ -187,7 +188,7 @@ def test_the_list_says_what_is_done(place: Place) -> None:
     assert "Does it run?" in done.output
 
 
-def test_losses_are_kept_beside_the_model(place: Place) -> None:
+def test_losses_are_kept_beside_the_model(place: StudyFolders) -> None:
     study(place, "intervals")
     for folder in (place.out / "models").iterdir():
         assert json.loads((folder / "python_loss.json").read_text())["n"] == 2

@@ -14,10 +14,11 @@ import pytest
 from recode.errors import RecipeError
 from recode.evaluate.reports.comparison import arms_of, run_means
 from recode.records import write_jsonl
-from recode.study.arms import Place, evaluation_folder, prepare
+from recode.study.arms import StudyFolders, evaluation_folder, prepare
+from recode.study.rows import rows_of
 from recode.study.spread import half_widths, t_quantile, widened
 from recode.study.tables import StudyTable, read_tables
-from recode.study.writing import markdown, rows_of
+from recode.study.writing import markdown
 
 TABLE = """
 title = "One run"
@@ -32,14 +33,14 @@ sft = {{ recipe = "{recipe}"{change} }}
 
 
 @pytest.fixture
-def place(sft_recipe: Callable[..., Path], tiny_model: Path, tmp_path: Path) -> Place:
+def place(sft_recipe: Callable[..., Path], tiny_model: Path, tmp_path: Path) -> StudyFolders:
     """A folder with a table of three seeds and one of a single seed, both evaluated on twenty items, without a model."""
     recipe, data = sft_recipe(), tmp_path / "data"
     changed = ', change = { "optimization.steps" = 3 }'
     for name, more, change in (("many", "seeds = [1, 2, 3]\n", ""), ("one", 'spread = "many"\n', changed)):
         text = TABLE.format(model=tiny_model, recipe=recipe, more=more, change=change)
         (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
-    place, rates = Place(tmp_path / "out", data), {"base": [2], "many": [10, 12, 17], "one": [11]}
+    place, rates = StudyFolders(tmp_path / "out", data), {"base": [2], "many": [10, 12, 17], "one": [11]}
     for name, table in read_tables(tmp_path, ["many", "one"]).items():
         _evaluated(table, "base", 1, rates["base"][0], place)
         for seed, right in zip(table.seeds, rates[name], strict=True):
@@ -47,7 +48,7 @@ def place(sft_recipe: Callable[..., Path], tiny_model: Path, tmp_path: Path) -> 
     return place
 
 
-def _evaluated(table: StudyTable, arm: str, seed: int, right: int, place: Place, items: int = 20) -> None:
+def _evaluated(table: StudyTable, arm: str, seed: int, right: int, place: StudyFolders, items: int = 20) -> None:
     prepared = prepare(table, arm, seed, place)
     folder = evaluation_folder(table, prepared, "test_generated", 1, place)
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +64,7 @@ def _evaluated(table: StudyTable, arm: str, seed: int, right: int, place: Place,
 def test_students_t() -> None:
     # A table's values for 95%, two-sided.
     for freedom, value in ((1, 12.706), (2, 4.303), (4, 2.776), (8, 2.306), (30, 2.042)):
-        assert t_quantile(freedom) == pytest.approx(value, rel=0.01)
+        assert t_quantile(freedom) == pytest.approx(value, abs=0.0005)
 
 
 def test_independent_chances_add_in_squares() -> None:
@@ -71,7 +72,7 @@ def test_independent_chances_add_in_squares() -> None:
     assert widened((0.2, 0.6), 0.5) == (0.2, 0.6)
 
 
-def test_one_run_is_as_uncertain_as_several_show(place: Place) -> None:
+def test_one_run_is_as_uncertain_as_several_show(place: StudyFolders) -> None:
     tables = read_tables(place.out.parent, [])
     rows = {row.name: row for row in rows_of(tables["one"], place, tables["many"])}
     plain = {row.name: row for row in rows_of(tables["one"], place)}
@@ -97,7 +98,7 @@ def _text(table: StudyTable, rows: Any) -> str:
     return markdown("one", table, rows, "one.png").replace("\n", " ")
 
 
-def test_nothing_is_known_of_items_or_runs_that_are_not_there(place: Place) -> None:
+def test_nothing_is_known_of_items_or_runs_that_are_not_there(place: StudyFolders) -> None:
     many = read_tables(place.out.parent, [])["many"]
     items = [f"i{n}" for n in range(20)]
     assert set(half_widths(many, "test_generated exact", 1, items, place)) == {"sft"}
@@ -112,8 +113,17 @@ def test_nothing_is_known_of_items_or_runs_that_are_not_there(place: Place) -> N
     assert half_widths(many, "test_generated exact", 1, items, place) == {}
 
 
-def test_a_spread_must_name_a_table(place: Place) -> None:
+def test_a_spread_must_name_a_table(place: StudyFolders) -> None:
     path = place.out.parent / "one.toml"
     path.write_text(path.read_text().replace('spread = "many"', 'spread = "meny"'), encoding="utf-8")
     with pytest.raises(RecipeError, match=r"one.toml: `spread` names no table: `meny`; choose from many, one"):
         read_tables(place.out.parent, ["one"])
+
+
+def test_what_is_in_no_rate_is_listed_under_the_table(place: StudyFolders) -> None:
+    one = read_tables(place.out.parent, [])["one"]
+    folder = evaluation_folder(one, prepare(one, "sft", 1, place), "test_generated", 1, place)
+    (folder / "results.json").write_text(json.dumps({"test_generated": {"ungradable": 3}}), encoding="utf-8")
+    assert "Not counted: sft, test_generated exact: 3 ungradable." in _text(one, rows_of(one, place))
+    (folder / "results.json").write_text(json.dumps({"test_generated": {}}), encoding="utf-8")
+    assert "Not counted" not in _text(one, rows_of(one, place))

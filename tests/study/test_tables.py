@@ -8,7 +8,7 @@ import pytest
 
 from recode.errors import RecipeError
 from recode.study import arms
-from recode.study.arms import Place, evaluation_folder, prepare, seeds_of, wanted
+from recode.study.arms import StudyFolders, evaluation_folder, prepare, seeds_of, wanted
 from recode.study.tables import read_tables
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ grpo = { recipe = "recipes/quickstart/grpo.toml" }
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_table_is_ready_to_run(name: str, tmp_path: Path) -> None:
-    table, place = SHIPPED[name], Place(tmp_path, ROOT / "data")
+    table, place = SHIPPED[name], StudyFolders(tmp_path, ROOT / "data")
     models = {}
     for arm in table.arms:
         for seed in seeds_of(table, arm, place):
@@ -48,7 +48,7 @@ def test_an_arm_is_named_after_all_that_it_depends_on(tmp_path: Path) -> None:
     text += 'after_more = { recipe = "recipes/quickstart/grpo.toml", after = "more" }\n'
     (tmp_path / "one.toml").write_text(text)
     (tmp_path / "two.toml").write_text(TABLE.replace("grpo =", "other_name ="))
-    tables, place = read_tables(tmp_path, []), Place(tmp_path / "out", ROOT / "data")
+    tables, place = read_tables(tmp_path, []), StudyFolders(tmp_path / "out", ROOT / "data")
     arms = [(arm, seed) for arm in ("grpo", "more", "fewer", "later", "after_more") for seed in (1, 2)]
     folders = [prepare(tables["one"], arm, seed, place).folder for arm, seed in arms]
     assert len(set(folders)) == len(folders)
@@ -62,7 +62,7 @@ def test_an_arm_is_named_after_all_that_it_depends_on(tmp_path: Path) -> None:
 def test_by_seed_each_seed_of_what_is_trained_has_a_row(tmp_path: Path) -> None:
     (tmp_path / "together.toml").write_text(TABLE)
     (tmp_path / "apart.toml").write_text("by_seed = true\n" + TABLE)
-    tables, place = read_tables(tmp_path, []), Place(tmp_path / "out", ROOT / "data")
+    tables, place = read_tables(tmp_path, []), StudyFolders(tmp_path / "out", ROOT / "data")
     assert list(tables["apart"].arms) == ["base", "grpo, seed 1", "grpo, seed 2"]
     for seed in (1, 2):
         arm = f"grpo, seed {seed}"
@@ -95,7 +95,7 @@ def test_an_arm_whose_files_or_model_changed_is_another(tmp_path: Path, monkeypa
     (tmp_path / "tables" / "one.toml").write_text(
         TABLE.replace("recipes/quickstart/grpo.toml", f"{tmp_path}/grpo.toml")
     )
-    table, place, found = read_tables(tmp_path / "tables", [])["one"], Place(tmp_path / "out", tmp_path), []
+    table, place, found = read_tables(tmp_path / "tables", [])["one"], StudyFolders(tmp_path / "out", tmp_path), []
     for text in ("1\n", "22\n"):
         for name in ("train", "test_generated"):
             (tmp_path / f"{name}.jsonl").write_text(text)
@@ -111,7 +111,7 @@ def test_an_arm_whose_files_or_model_changed_is_another(tmp_path: Path, monkeypa
 def test_a_seed_of_its_own_is_no_several_seeds(tmp_path: Path) -> None:
     (tmp_path / "one.toml").write_text(TABLE.replace('grpo.toml"', 'grpo.toml", change = { seed = 7 }'))
     with pytest.raises(RecipeError, match="`change` sets `seed`, so the table's 2 seeds would be one"):
-        prepare(read_tables(tmp_path, [])["one"], "grpo", 1, Place(tmp_path, ROOT / "data"))
+        prepare(read_tables(tmp_path, [])["one"], "grpo", 1, StudyFolders(tmp_path, ROOT / "data"))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_seed_of_its_own_is_no_several_seeds(tmp_path: Path) -> None:
         ),
         ("test_generated exact", "test_generated exct", "test_generated has no score `exct`; choose from exact"),
         ("test_generated exact", "test_generated exact@16", "`@16` of 8 samples"),
-        ("seeds = [1, 2]", "seeds = [1, 1]", "a seed stands twice"),
+        ("seeds = [1, 2]", "seeds = [1, 1]", "a seed is listed twice"),
         ('against = "base"', 'by_seed = true\nagainst = "grpo"', "`against` must be an arm that is not trained"),
         ("seeds = [1, 2]", 'plot = "scatter"', "`plot`: a scatter plot takes two columns"),
         ("seeds = [1, 2]", "seeds = []", "`seeds`: "),
@@ -153,7 +153,7 @@ def test_an_evaluation_is_named_after_every_file_that_it_reads(tmp_path: Path) -
     text = TABLE.replace('columns = ["', 'columns = ["migrations exact", "codeupdatearena_without_note pass", "')
     (tmp_path / "one.toml").write_text(text)
     (tmp_path / "data").mkdir()
-    table, place = read_tables(tmp_path, [])["one"], Place(tmp_path / "out", tmp_path / "data")
+    table, place = read_tables(tmp_path, [])["one"], StudyFolders(tmp_path / "out", tmp_path / "data")
     for benchmark, file in (
         ("migrations", "no_op_generated.jsonl"), ("codeupdatearena_without_note", "codeupdatearena.jsonl")
     ):  # fmt: skip

@@ -51,15 +51,15 @@ def die_while_saving(step: str) -> None:
 
 def die_while_refilling(step: str) -> None:
     """Die as the first rollouts that replace dropped groups are there."""
-    rollout = PolicyTrainer._rollout
+    sample = PolicyTrainer.own_completions
 
     def last(trainer: PolicyTrainer, *args: Any) -> Any:
-        rollouts = rollout(trainer, *args)
-        if trainer.state.global_step + 1 >= int(step) and trainer._round == 1:
+        sampled = sample(trainer, *args)
+        if trainer.state.global_step + 1 >= int(step) and trainer.round == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        return rollouts
+        return sampled
 
-    PolicyTrainer._rollout = last
+    PolicyTrainer.own_completions = last
 
 
 def main(recipe_json: str, folder: str, last: str, how: str = "at once") -> None:

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from recode.cli.app import app
 from recode.errors import RecipeError, RecodeError
 from recode.models import resolve
-from recode.train import launch, processes
-from recode.train.launch import launch_on
+from recode.train import distributed
+from recode.train.launch import prepare
 from recode.train.recipes import Hardware, PolicyRecipe, Vllm, load_recipe
 from recode.train.scaling import CARDS, seconds, shape_of
 
@@ -41,7 +41,7 @@ def nothing_leaves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: str(path.relative_to(ROOT / "recipes")))
 def test_every_recipe_is_shown_on_every_engine(path: Path, tmp_path: Path) -> None:
     recipe = load_recipe(path)
-    shown = str(launch_on("trl", path, tmp_path / "run", {}, dry_run=True))
+    shown = str(prepare("trl", path, tmp_path / "run", {}).describe())
     assert recipe.model in shown  # type: ignore[operator]
     assert "-m recode train" in shown
     assert "does not fit" not in shown or "24gb" not in str(path) or "24 GB: " in shown
@@ -49,9 +49,9 @@ def test_every_recipe_is_shown_on_every_engine(path: Path, tmp_path: Path) -> No
         assert "24 GB" not in shown or ", fits" in next(line for line in shown.splitlines() if ", 24 GB" in line)
     if recipe.method == "sft" or getattr(recipe, "adapter", None):
         with pytest.raises(RecipeError, match="--engine trl"):
-            launch_on("verl", path, tmp_path / "run", {}, dry_run=True)
+            prepare("verl", path, tmp_path / "run", {}).describe()
     else:
-        shown = str(launch_on("verl", path, tmp_path / "run", {}, dry_run=True))
+        shown = str(prepare("verl", path, tmp_path / "run", {}).describe())
         assert "verl.trainer.main_ppo --config-path" in shown
         assert '"custom_reward_function"' in shown
     assert not list(tmp_path.iterdir())
@@ -77,9 +77,7 @@ def test_the_hours_are_those_of_every_batch(tmp_path: Path) -> None:
     # Two minibatches: two steps on each batch of rollouts.
     batches = recipe.optimization.steps // 2
     hours = batches * seconds(recipe, shape, CARDS[80]).total / 3600
-    line = next(
-        line for line in str(launch_on("trl", path, tmp_path, {}, dry_run=True)).splitlines() if "80 GB" in line
-    )
+    line = next(line for line in str(prepare("trl", path, tmp_path, {}).describe()).splitlines() if "80 GB" in line)
     assert f" {hours:.1f} hours in all before any refill" in line
     assert f"at most {hours:.0f} hours" in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
@@ -91,17 +89,17 @@ def with_hardware(recipe: object, **hardware: object) -> PolicyRecipe:
 
 def test_the_launch_line_has_every_machine_and_process(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = load_recipe(ROOT / "recipes" / "paper" / "dapo-qwen2.5-7b-instruct.toml")
-    command = processes.launch_command(with_hardware(recipe, gpus=8, machines=2, sharding="full"), ["r.toml"])
+    command = distributed.launch_command(with_hardware(recipe, gpus=8, machines=2, sharding="full"), ["r.toml"])
     text = " ".join(command)
     assert "--num_processes 16 --num_machines 2" in text
     assert "--use_fsdp --fsdp_version 2" in text
     assert "--multi_gpu" not in text
     with pytest.raises(RecipeError, match="set MACHINE_RANK"):
-        processes.with_machine(command)
+        distributed.with_machine(command)
     monkeypatch.setenv("MACHINE_RANK", "1")
     monkeypatch.setenv("MAIN_ADDRESS", "10.0.0.1")
-    assert "--machine_rank 1 --main_process_ip 10.0.0.1" in " ".join(processes.with_machine(command))
-    assert processes.launch_command(with_hardware(recipe), ["r.toml"])[1:] == [
+    assert "--machine_rank 1 --main_process_ip 10.0.0.1" in " ".join(distributed.with_machine(command))
+    assert distributed.launch_command(with_hardware(recipe), ["r.toml"])[1:] == [
         "-m",
         "recode",
         "train",
@@ -114,7 +112,7 @@ def test_accelerate_itself_takes_the_launch_line() -> None:
 
     recipe = load_recipe(ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml")
     for hardware in ({"gpus": 2}, {"gpus": 8, "sharding": "full"}, {"gpus": 8, "machines": 2}):
-        command = processes.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
+        command = distributed.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
         line = ["0" if part.startswith("$") else part for part in command[3:]]
         arguments = launch_command_parser().parse_args(line)
         assert arguments.training_script == "recode"
@@ -135,7 +133,7 @@ def test_accelerate_starts_several_processes_also_with_one_gpu_a_machine(
     # As a user's own configuration may say.
     monkeypatch.setattr(accelerate, "load_config_from_file", lambda path: None)
     recipe = load_recipe(ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml")
-    command = processes.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
+    command = distributed.launch_command(with_hardware(recipe, **hardware), ["r.toml"])
     line = ["0" if part.startswith("$") else part for part in command[3:]]
     accelerate.launch_command(accelerate.launch_command_parser().parse_args(line))
     assert chosen == ["multi_gpu_launcher"]
@@ -154,22 +152,22 @@ def test_a_launched_process_that_is_alone_does_not_launch_again(
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    launch_on("trl", path, tmp_path, {}, dry_run=False)
+    prepare("trl", path, tmp_path, {}).run()
     assert len(launched) == 1
     # What was launched finds its parent's variables and nobody beside itself.
     for name, value in launched[0].items():
         monkeypatch.setenv(name, value)
     with pytest.raises(RecodeError, match="accelerate started one process where"):
-        launch_on("trl", path, tmp_path, {}, dry_run=False)
+        prepare("trl", path, tmp_path, {}).run()
     assert len(launched) == 1
 
 
 def test_a_server_of_vllm_has_its_own_line() -> None:
     recipe = load_recipe(ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml")
     assert isinstance(recipe, PolicyRecipe)
-    assert processes.server_command(recipe) is None
+    assert distributed.server_command(recipe) is None
     served = recipe.model_copy(update={"vllm": Vllm(mode="server", server="http://far:9000", tensor_parallel=2)})
-    line = str(processes.server_command(served))
+    line = str(distributed.server_command(served))
     assert "vllm serve Qwen/Qwen2.5-7B-Instruct --port 9000 --tensor-parallel-size 2 --max-model-len 3072" in line
 
 
@@ -182,12 +180,10 @@ def test_the_line_of_a_server_has_the_port_of_its_address_and_the_folder_of_an_e
     recipe = load_recipe(ROOT / "recipes" / "quickstart" / "grpo.toml")
     assert isinstance(recipe, PolicyRecipe)
     served = recipe.model_copy(update={"model": "recode-tiny", "vllm": Vllm(mode="server", server=server)})
-    assert f"vllm serve {resolve('recode-tiny')} --port {port} " in str(processes.server_command(served))
+    assert f"vllm serve {resolve('recode-tiny')} --port {port} " in str(distributed.server_command(served))
 
 
 def test_more_gpus_than_there_are_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     with pytest.raises(RecipeError, match="asks for 2 GPUs and this machine has 1"):
-        launch.launch_on(
-            "trl", ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml", tmp_path, {}, dry_run=False
-        )
+        prepare("trl", ROOT / "recipes" / "paper" / "grpo-qwen2.5-7b-instruct.toml", tmp_path, {}).run()

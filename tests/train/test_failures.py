@@ -119,7 +119,7 @@ INJECTIONS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
         full_disk(RuntimeError("PytorchStreamWriter failed: No space left on device")), "disk is full; make room",
     ),
     "a reward that raises": (
-        failing_reward, r"`reward` raised KeyError: 'gold'; mend it, or take it out of reward\.weights in a new folder",
+        failing_reward, r"`reward` raised KeyError: 'gold'; fix it, or take it out of reward\.weights in a new folder",
     ),
 }  # fmt: skip
 
@@ -147,7 +147,7 @@ def test_a_run_goes_on_with_less_memory_as_it_is_told_to(policy: MakePolicy, tmp
     inject, _ = INJECTIONS["GPU out of memory"]
     with pytest.MonkeyPatch.context() as patch:
         inject(patch)
-        with pytest.raises(RecodeError, match=r"lower rollout\.sequences_at_once .* the same command goes on"):
+        with pytest.raises(RecodeError, match=r"lower rollout\.sequences_at_once .* the same command resumes"):
             run.train(policy(0, precision="float32"), tmp_path / "run")
     leaner = policy(0, precision="float32", gradient_checkpointing=True)
     leaner = leaner.model_copy(update={"rollout": leaner.rollout.model_copy(update={"sequences_at_once": 2})})
@@ -209,15 +209,15 @@ def test_a_server_that_goes_away_while_training_is_named(
     recipe = served(policy())
     monkeypatch.setattr(run, "check_server", lambda recipe: None)
     monkeypatch.setattr(run, "_vllm", lambda recipe: {})
-    rollout = PolicyTrainer._rollout
+    sample = PolicyTrainer.own_completions
 
     def lost(trainer: PolicyTrainer, *args: Any) -> Any:
         if at_step(trainer, FAILS_AT):
             raise ConnectionError("The server cannot be reached")
-        return rollout(trainer, *args)
+        return sample(trainer, *args)
 
-    monkeypatch.setattr(PolicyTrainer, "_rollout", lost)
-    with pytest.raises(RecodeError, match=r"does not answer; .* goes on from there"):
+    monkeypatch.setattr(PolicyTrainer, "own_completions", lost)
+    with pytest.raises(RecodeError, match=r"does not answer; .* resumes from there"):
         run.train(recipe, tmp_path)
     assert (tmp_path / "checkpoints" / "checkpoint-2").exists()
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from recode.errors import RecipeError, RecodeError
-from recode.train.folder import claimed, holds
+from recode.train.folder import claimed, same_run
 from recode.train.pretrain import run as pretraining
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, Vllm
 from recode.train.trl import run
@@ -48,7 +48,7 @@ def test_keys_that_only_say_how_a_step_is_computed_may_change(policy: MakePolicy
     leaner = changed(leaner, "vllm", memory_share=0.2, timeout=9.0, server="http://far:1")
     with claimed(tmp_path, leaner):
         assert json.loads((tmp_path / "recipe.json").read_text())["rollout"]["sequences_at_once"] == 1
-    assert holds(sft(), sft(examples_at_once=2).model_dump_json())
+    assert same_run(sft(), sft(examples_at_once=2).model_dump_json())
     for other in (
         changed(recipe, "rollout", max_new_tokens=7), changed(recipe, "optimization", learning_rate=0.5), policy(),
         changed(recipe, "vllm", mode="server"),

@@ -12,12 +12,12 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 
 from recode.train import scaling
 from recode.train.recipes import Adapter, Hardware, PolicyRecipe, load_recipe
-from recode.train.scaling import CARDS, GIB, SHAPES, Shape, cache_room, memory, seconds, shape_of
+from recode.train.scaling import CARDS, GIB, SHAPES, DecoderShape, cache_room, memory, seconds, shape_of
 
 ROOT = Path(__file__).parents[2]
 
 
-def built(shape: Shape) -> Any:
+def built(shape: DecoderShape) -> Any:
     """The model itself, without memory for its weights."""
     sizes = {
         "hidden_size": shape.hidden, "intermediate_size": shape.intermediate, "num_hidden_layers": shape.layers,
@@ -36,7 +36,7 @@ def test_the_weights_are_counted_as_transformers_builds_them(name: str) -> None:
 
 @pytest.mark.parametrize("magnitude", [False, True])
 def test_an_adapters_weights_are_counted_as_peft_makes_them(magnitude: bool) -> None:
-    shape = Shape(2, 32, 48, 4, 2, 8, 64, tied=False)
+    shape = DecoderShape(2, 32, 48, 4, 2, 8, 64, tied=False)
     config = LlamaConfig(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
                          num_key_value_heads=2, vocab_size=64)  # fmt: skip
     adapted = get_peft_model(
@@ -62,7 +62,7 @@ def test_stored_activations_are_those_that_autograd_keeps() -> None:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         out = layers(input_ids=torch.randint(0, 64, (1, 512)), use_cache=False).last_hidden_state
-    shape = Shape(4, 256, 704, 4, 2, 64, 64, tied=False)
+    shape = DecoderShape(4, 256, 704, 4, 2, 64, 64, tied=False)
     assert out.requires_grad
     assert sum(kept.values()) == pytest.approx(512 * 4 * shape.layer_token, rel=0.25)
 

@@ -1,4 +1,4 @@
-"""Pieces of work in processes of their own: results, progress on one display, an error that ends the rest."""
+"""Jobs in processes of their own: results, progress on one display, an error that ends the rest."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from rich.progress import Progress
 
 from recode.errors import RecodeError
-from recode.train import worker_pool as side_by_side
-from recode.train.worker_pool import Crew
+from recode.train import worker_pool
+from recode.train.worker_pool import WorkerPool, _Job
 
 
 def counts(progress: Any, number: int) -> tuple[int, int]:
@@ -25,7 +25,7 @@ def counts(progress: Any, number: int) -> tuple[int, int]:
         progress.advance(task)
     progress.update(progress.add_task("resting", total=1), completed=1)
     # Long enough for a look at what was reported.
-    time.sleep(4 * side_by_side._BEAT)
+    time.sleep(4 * worker_pool._POLL_SECONDS)
     return number, torch.get_num_threads()
 
 
@@ -56,37 +56,49 @@ class Seen(Progress):
 
 def test_results_come_back_and_progress_is_shown_and_taken_away() -> None:
     progress = Seen()
-    with Crew(2, 1, progress) as crew:
-        left = {crew.begin(f"piece {number}", counts, number): number for number in (3, 4)}
+    with WorkerPool(2, 1, progress) as pool:
+        left = {pool.submit(f"job {number}", counts, number): number for number in (3, 4)}
         while left:
-            for done in crew.wait():
+            for done in pool.wait():
                 assert done.result() == (left.pop(done), 1)
-        assert crew.wait() == set()
+        assert pool.wait() == set()
     assert not progress.tasks
-    assert set(progress.lines) == {f"piece {n}: {what}" for n in (3, 4) for what in ("counting", "resting")}
+    assert set(progress.lines) == {f"job {n}: {what}" for n in (3, 4) for what in ("counting", "resting")}
 
 
-def test_reports_change_the_line_of_their_piece() -> None:
+def test_reports_change_the_line_of_their_job() -> None:
     progress = Seen()
-    with Crew(1, 1, progress) as crew:
-        crew._titles = {object(): "a piece"}  # type: ignore[dict-item]
-        crew._show("a piece", 1, {"description": "one", "total": 3})
-        crew._show("a piece", 1, {"advance": 2})
-        assert (progress.tasks[0].description, progress.tasks[0].completed) == ("a piece: one", 2)
-        crew._show("a piece", 2, {"description": "two", "total": 1})
-        crew._show("a piece", 1, {"advance": 1})
-        assert [(task.description, task.completed) for task in progress.tasks] == [("a piece: two", 0)]
-        crew._show("one that has ended", 1, {"description": "late", "total": 1})
-        assert len(progress.tasks) == 1
-        crew._titles = {}
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    job = _Job("a job", progress, receiver, sender)
+    job.show(1, {"description": "one", "total": 3})
+    job.show(1, {"advance": 2})
+    assert (progress.tasks[0].description, progress.tasks[0].completed) == ("a job: one", 2)
+    job.show(2, {"description": "two", "total": 1})
+    job.show(1, {"advance": 1})
+    assert [(task.description, task.completed) for task in progress.tasks] == [("a job: two", 0)]
+    job.close()
+    assert not progress.tasks
+
+
+def reports_much(progress: Any) -> str:
+    task = progress.add_task("x" * 100)
+    for _ in range(5000):
+        progress.update(task, note="more than a pipe holds")
+    return "done"
+
+
+def test_a_job_whose_reports_nobody_reads_ends_all_the_same() -> None:
+    with WorkerPool(1, 1, Seen()) as pool:
+        future = pool.submit("talkative", reports_much)
+    assert future.result() == "done"
 
 
 def test_an_error_ends_the_others_at_once(tmp_path: Path) -> None:
     def both() -> None:
-        with Crew(2, 1, Seen()) as crew:
-            crew.begin("long", lasts, tmp_path / "done")
-            crew.begin("wrong", fails)
-            for done in crew.wait():
+        with WorkerPool(2, 1, Seen()) as pool:
+            pool.submit("long", lasts, tmp_path / "done")
+            pool.submit("wrong", fails)
+            for done in pool.wait():
                 done.result()
 
     started = time.monotonic()
@@ -98,12 +110,12 @@ def test_an_error_ends_the_others_at_once(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_ended_from_outside_is_one_error_line() -> None:
-    with Crew(1, 1, Seen()) as crew:
-        crew.begin("killed", dies)
+    with WorkerPool(1, 1, Seen()) as pool:
+        pool.submit("killed", dies)
         with pytest.raises(
             RecodeError, match="ended from outside, often for want of memory; use fewer --jobs"
         ) as caught:
-            crew.wait()
+            pool.wait()
         assert "\n" not in str(caught.value)
         with pytest.raises(RecodeError, match="ended from outside"):
-            crew.begin("after it", dies)
+            pool.submit("after it", dies)

@@ -14,8 +14,8 @@ from rich.table import Table
 from recode.errors import SandboxError
 from recode.records import read_records
 from recode.sandbox.environments import installed_environments, packages_of, prune_environments, read_locks
-from recode.sandbox.judging import Verdict
-from recode.sandbox.pool import Task, judge_all
+from recode.sandbox.pool import ProgramTask, judge_all
+from recode.sandbox.verdict import Verdict
 from recode.sandbox.zygotes import Interpreter, Level, Limits
 
 _AT_ONCE = 500
@@ -30,7 +30,7 @@ def run_tasks(
         RecordError: the file does not follow the format.
         SandboxError: this machine gives no isolation, and `unsafe` was not asked for.
     """
-    tasks = read_records(file, Task)
+    tasks = read_records(file, ProgramTask)
     interpreter = Interpreter(python or Interpreter().python, tuple(preload))
     console = Console(stderr=True)
     columns = (

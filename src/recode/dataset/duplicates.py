@@ -1,4 +1,4 @@
-"""Near-duplicate entries: programs that differ in names, data and comments only."""
+"""Near-duplicate entries: programs that differ only in names, data and comments."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ NEAR = 95.0
 def near_duplicates(entries: Sequence[Migration]) -> dict[str, str]:
     """Return the ids of entries that nearly repeat an earlier one: id → id of the entry repeated.
 
-    Both programs count, old and new: the same context for another API is another entry.
+    Both programs count, old and new: the same program for another API is another entry.
     """
     kept: list[str] = []
     texts: list[str] = []
     repeats: dict[str, str] = {}
     for entry in entries:
         text = f"{skeleton(entry.old_code)}\n{skeleton(entry.new_code)}"
-        found = process.extractOne(text, texts, scorer=fuzz.ratio, score_cutoff=NEAR, processor=None)
-        if found is not None:
-            repeats[entry.id] = kept[found[2]]
+        nearest = process.extractOne(text, texts, scorer=fuzz.ratio, score_cutoff=NEAR, processor=None)
+        if nearest is not None:
+            repeats[entry.id] = kept[nearest[2]]
         else:
             kept.append(entry.id)
             texts.append(text)

@@ -1,4 +1,4 @@
-"""`recode data export`: the data set in the forms that other tools read."""
+"""`recode data export`: the data set in the formats that other tools read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def export(data: Path, out: Path, form: Format) -> dict[str, int]:
         out: where the files go.
         form: `recode`: JSON Lines with the six fields of the published data (arXiv 2506.20495). `hf`: Parquet files and a card, which
             `datasets.load_dataset` reads. `verl`: Parquet files of chat prompts with `reward_model.ground_truth`, for the reward
-            function `recode.rewards.compute_score`; rows whose gold cannot be graded are left out, because verl takes no None.
+            function `recode.rewards.compute_score`; rows whose gold cannot be graded are left out, because verl accepts no None.
 
     Raises:
         RecordError: no split is there, a line is bad, or `out` cannot be written or is the data folder itself.
@@ -58,7 +58,7 @@ def _plain_rows(entries: Sequence[Migration]) -> list[dict[str, Any]]:
 
 
 def _verl_rows(split: str, entries: Sequence[Migration]) -> list[dict[str, Any]]:
-    """Return rows in verl's layout: a chat prompt, the ground truth, and what the reward function takes besides."""
+    """Return rows in verl's layout: a chat prompt, the ground truth, and the reward function's further arguments."""
     return [
         {
             "data_source": "recode",
@@ -72,7 +72,7 @@ def _verl_rows(split: str, entries: Sequence[Migration]) -> list[dict[str, Any]]
 
 
 def _card(data: Path, splits: Sequence[str]) -> str:
-    """Return the data set's own card, its list of files replaced by that of the exported ones."""
+    """Return the data set's own card, listing the exported files instead of its own."""
     configs = "".join(f"      - {{split: {name}, path: {name}.parquet}}\n" for name in splits)
     files = f"configs:\n  - config_name: default\n    data_files:\n{configs}"
     try:

@@ -1,4 +1,4 @@
-"""The made-up test splits: tasks over libraries that do not exist, with names no model was trained on."""
+"""The made-up test splits: tasks about libraries that do not exist, with names that no model was trained on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NO_OPS = 80
 
 
 def write_generated(out: Path) -> dict[str, int]:
-    """Write `test_generated.jsonl` and `no_op_generated.jsonl`, the same on every machine; return how many entries each holds."""
+    """Write `test_generated.jsonl` and `no_op_generated.jsonl`, identical on every machine; return how many entries each holds."""
     migrations = itertools.islice(generate(SEED, "test"), TASKS)
     no_ops = itertools.islice(generate_no_ops(SEED, "test"), NO_OPS)
     return {

@@ -1,6 +1,6 @@
 """Entries whose note does not concern their code: the right answer is the code unchanged.
 
-Every set of entries makes its own, from its own notes and programs, so that nothing of a test split reaches training.
+They are made of the notes and programs of one set of entries, so that nothing of a test split reaches training.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from recode.records import PAIRED, Migration
 def make_no_ops(entries: Sequence[Migration], most: int) -> list[Migration]:
     """Return up to `most` entries, each with the note of one family and the new program of another of the same library.
 
-    Libraries, and the notes within a library, take turns; no program comes twice with the same note, and as few as
-    possible come twice at all.
+    Libraries, and the notes within a library, take turns. No program is used twice.
     """
     turns = [_of_library(group) for group in _by_library(entries)]
     made: list[Migration] = []
@@ -38,7 +37,7 @@ def _by_library(entries: Sequence[Migration]) -> list[list[Migration]]:
 
 
 def _of_library(entries: Sequence[Migration]) -> list[Migration]:
-    """Return at most one no-op entry per program, going round the notes."""
+    """Return at most one no-op entry per program, taking the notes in turn."""
     notes = {entry.family_id: entry for entry in sorted(entries, key=lambda entry: entry.id)}
     order = sorted(notes.values(), key=lambda entry: _hash("note", entry.family_id))
     free = sorted(entries, key=lambda entry: _hash("program", entry.id))
@@ -47,7 +46,7 @@ def _of_library(entries: Sequence[Migration]) -> list[Migration]:
     while free and progress:
         progress = False
         for note in order:
-            program = next((one for one in free if _unconcerned(note, one)), None)
+            program = next((entry for entry in free if _unconcerned(note, entry)), None)
             if program is not None:
                 free.remove(program)
                 made.append(_combine(note, program))

@@ -1,4 +1,4 @@
-"""Which family goes to which split. Splits are by family, never by entry, and whole libraries are held out."""
+"""The assignment of families to splits. A family is never divided, and whole libraries are held out."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from recode.records import ApiUpdate
 Split = Literal["train", "validation", "test_updates", "test_libraries"]
 
 HELD_OUT = frozenset({"marshmallow", "networkx", "polars"})
-"""Libraries that are in no other split than `test_libraries`."""
+"""Libraries that are only in `test_libraries`."""
 
 SHARES: Mapping[Split, float] = {"train": 0.6, "validation": 0.1, "test_updates": 0.3}
-"""Shares of the other libraries' families, in each library."""
+"""How each other library's families are divided."""
 
 SEED = "recode splits 1"
 
@@ -23,7 +23,7 @@ SEED = "recode splits 1"
 def assign(updates: Iterable[ApiUpdate], pinned: Collection[str] = ()) -> dict[str, Split]:
     """Return the split of every family.
 
-    Families of `pinned`, and those that share a leaf symbol with one of them, are in `train`: a model that is handed out has met them.
+    Families of `pinned`, and those that share a leaf symbol with one of them, are in `train`, because a published model has seen them.
 
     Families that share a leaf symbol, old or new (`DataFrame.append` and `Series.append`), stay together; where one
     of them is of a held-out library, the others go to `test_updates`. The order comes from a hash of the families'
@@ -51,14 +51,14 @@ def assign(updates: Iterable[ApiUpdate], pinned: Collection[str] = ()) -> dict[s
 
 
 def _order(group: list[str], families: Mapping[str, ApiUpdate], pinned: Collection[str]) -> tuple[bool, int, str]:
-    """Groups that have no choice come first, then large ones, so that small ones can even out the shares."""
+    """Return the sort key of a group: those without a choice first, then large ones, so that small ones can even out the shares."""
     forced = any(families[family].library in HELD_OUT or family in pinned for family in group)
     size = len(group) if len(group) > 2 else 0
     return not forced, -size, hashlib.sha256(f"{SEED} {' '.join(group)}".encode()).hexdigest()
 
 
 def _emptiest(libraries: list[str], sizes: Mapping[str, int], filled: Mapping[tuple[str, Split], int]) -> Split:
-    """Return the split that lacks most families of its share in these libraries; in a tie, the first of `SHARES`."""
+    """Return the split that is furthest below its share in these libraries; in a tie, the first of `SHARES`."""
 
     def lacking(split: Split) -> float:
         return sum(SHARES[split] * sizes[library] - filled[library, split] for library in libraries) / len(libraries)

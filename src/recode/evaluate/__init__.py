@@ -1,1 +1,1 @@
-"""Evaluation: what a model does on held-out migrations, what it forgets, and whether a difference is real."""
+"""Evaluation: how well a model follows unseen updates, what it forgets, and whether a difference is significant."""

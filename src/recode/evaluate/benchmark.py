@@ -1,4 +1,4 @@
-"""What a benchmark is: items with prompts, and a judge of completions. Everything else, sampling to report, is the same for all."""
+"""What a benchmark is: items with prompts, and a judge of completions. Everything else, from sampling to the report, is shared."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from recode.errors import RecordError
+from recode.evaluate.progress import OnProgress
 from recode.models.prompting import Prompt
-
-Outcome = Literal["passed", "failed", "timeout", "out_of_memory", "crashed", "ungradable", "unavailable"]
-"""`ungradable`: nothing is known about this completion. `unavailable`: this machine cannot have what the item needs."""
+from recode.sandbox.verdict import Outcome
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a benchmark is sampled unless the user says otherwise: its authors' settings."""
+    """How a benchmark's authors sample it. The user can override each setting."""
 
     samples: int = 1
     temperature: float = 0.0
@@ -30,8 +29,9 @@ class Decoding:
 class Item:
     """One task of a benchmark.
 
-    `group` names what items share, such as an update: whole groups are resampled for intervals. `unavailable` says why the item cannot be judged
-    here; empty where it can. `note`, `given` and `gold` are for the report: what the model was told, was given and should have written.
+    `group` names what items share, such as an update; intervals resample whole groups. `unavailable` says why the item cannot be
+    judged on this machine, and is empty if it can. `note`, `given` and `gold` are shown in the report: the note in the prompt, the code
+    the model starts from, and the code it should write.
     """
 
     id: str
@@ -48,25 +48,25 @@ class Item:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on one completion. A score that cannot be graded is None, and so is every score of an ungradable completion."""
+    """The verdict on one completion. A score that cannot be graded is None; an ungradable completion has no other scores."""
 
     outcome: Outcome
     detail: str = ""
     scores: dict[str, float | None] = field(default_factory=dict)
     answer: str | None = None
-    """The program that was taken from the completion and judged."""
+    """The program extracted from the completion, which is what was judged."""
 
 
 Advance = Callable[[int], None]
-"""Is told how many more completions were judged."""
+"""Called with the number of completions judged since the last call."""
 
 
 class Benchmark(ABC):
-    """A set of items and its judge. A subclass is one module and one line in `recode.evaluate.benchmarks.BENCHMARKS`."""
+    """A set of items and their judge. A new one is a module and a line in `recode.evaluate.benchmarks.BENCHMARKS`."""
 
     decoding: ClassVar[Decoding] = Decoding()
     counted: ClassVar[dict[str, str]] = {"pass": "pass@{k}"}
-    """Scores of 0 or 1 whose unbiased estimate for k samples is reported, and its name."""
+    """Scores of 0 or 1, each with the name under which its unbiased estimate for k samples is reported."""
     averaged: ClassVar[tuple[str, ...]] = ()
     """Scores whose mean is reported under their own names."""
 
@@ -74,7 +74,7 @@ class Benchmark(ABC):
         self.name, self.items = name, list(items)
 
     def keep(self, limit: int | None) -> None:
-        """Keep `limit` items at most, chosen by a hash of their ids and in their order: the same ones on every machine."""
+        """Keep at most `limit` items, chosen by a hash of their ids and in their order: the same ones on every machine."""
         if limit is not None:
             chosen = fixed_choice((item.id for item in self.items), limit)
             self.items = [item for item in self.items if item.id in chosen]
@@ -85,9 +85,9 @@ class Benchmark(ABC):
         """Read the benchmark's files.
 
         Args:
-            name: the name it was asked for by.
-            data: the path or hub name that the user gave; None for the default.
-            folder: where the project's own data is.
+            name: the benchmark's name; several names may share a class.
+            data: a path or hub name; None for the default.
+            folder: the folder of the project's own data.
 
         Raises:
             RecodeError: a file is missing or bad; names file, line and field.
@@ -95,11 +95,11 @@ class Benchmark(ABC):
 
     @classmethod
     def own_files(cls, name: str) -> tuple[str, ...]:
-        """Return the files in the project's data folder that the benchmark is read from where the user names none."""
+        """Return the files of the project's data folder that the benchmark is read from by default."""
         return (f"{name}.jsonl",)
 
-    def prepare(self) -> None:
-        """Find out which of the kept items this machine can judge. Called once, after `keep`; by default all of them.
+    def prepare(self, on_progress: OnProgress) -> None:
+        """Find out which of the kept items this machine can judge; by default all of them. Called once, after `keep`.
 
         Raises:
             RecodeError: a part of it fails.
@@ -107,17 +107,19 @@ class Benchmark(ABC):
         return
 
     @abstractmethod
-    def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
-        """Return the verdict on each (item, completion) in order. No item is unavailable, and nothing is raised for what a completion does.
+    def judge(self, completions: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
+        """Return the verdict on each (item, completion), in order. None of the items is unavailable.
+
+        Whatever a completion does is a verdict, never an exception.
 
         Raises:
-            SandboxError: programs would have to run, and this machine gives no isolation.
+            SandboxError: programs must run, and this machine offers no isolation.
         """
 
 
 def fixed_choice(ids: Iterable[str], limit: int) -> set[str]:
-    """Return `limit` of the ids at most, chosen by their hashes: no order and no seed has a say."""
-    return set(sorted(ids, key=lambda one: hashlib.sha256(one.encode()).digest())[:limit])
+    """Return at most `limit` of the ids, chosen by their hashes, so neither order nor a seed matters."""
+    return set(sorted(ids, key=lambda name: hashlib.sha256(name.encode()).digest())[:limit])
 
 
 def unique(items: Sequence[Item], source: object) -> list[Item]:

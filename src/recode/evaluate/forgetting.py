@@ -1,4 +1,4 @@
-"""What training for migrations costs: next-token loss on held-out Python text."""
+"""What a model forgets by training on migrations: next-token loss on held-out Python text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TEXTS = 150
 
 
 def held_out_python() -> Sequence[str]:
-    """Return the functions of this machine's standard library on which forgetting is measured; no pretraining reads them."""
+    """Return functions of this machine's standard library that no pretraining reads; forgetting is measured on them."""
     return functions("test")[:_TEXTS]
 
 
@@ -21,7 +21,7 @@ def python_loss(model: Any, tokenizer: Any, texts: Sequence[str], *, together: i
     Args:
         model: a causal language model.
         tokenizer: its tokenizer.
-        texts: programs that were in no training set.
+        texts: programs that are in no training set.
         together: texts in one forward pass.
     """
     import torch

@@ -1,4 +1,4 @@
-"""Finished completions on disk, kept the moment they are there: a killed run goes on where it stopped, and judging can be redone alone."""
+"""Completions saved to disk as they finish, so that a killed run resumes and judging can be repeated without a model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Generations:
     """An append-only file of completions by key. One process at a time; any number of threads."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it; a last line that broke off when a run was killed is dropped.
+        """Open the file, or create it. A last line that was cut off when a run was killed is dropped.
 
         Raises:
             RecodeError: another process has it open.
@@ -51,27 +51,27 @@ class Generations:
                 row = json.loads(line)
                 texts[row["key"]] = row["completion"]
             except (ValueError, KeyError, TypeError):
-                raise RecordError(f"{path}:{number}: not a kept completion; delete this line, or the file") from None
+                raise RecordError(f"{path}:{number}: not a saved completion; delete this line, or the file") from None
         return texts
 
     def __contains__(self, key: str) -> bool:
-        """Say whether a completion is there."""
+        """Return whether a completion is saved."""
         return key in self._texts
 
     def __getitem__(self, key: str) -> str:
-        """Return a completion."""
+        """Return a saved completion."""
         return self._texts[key]
 
-    def put(self, key: str, completion: str, **told: Any) -> None:
-        """Keep a completion, with what else is worth knowing about it; it is on its way to the disk when this returns."""
-        line = json.dumps({"key": key, **told, "completion": completion}) + "\n"
+    def put(self, key: str, completion: str, **labels: Any) -> None:
+        """Save a completion with labels for readers of the file; it has been handed to the system when this returns."""
+        line = json.dumps({"key": key, **labels, "completion": completion}) + "\n"
         with self._lock:
             self._texts[key] = completion
             self._file.write(line.encode())
             self._file.flush()
 
     def __enter__(self) -> Self:
-        """Return this."""
+        """Return the open file."""
         return self
 
     def __exit__(
@@ -82,8 +82,8 @@ class Generations:
 
 
 def generation_key(fingerprint: str, prompt: Prompt, sampling: Sampling, sample: int) -> str:
-    """Return the key of one completion: all that it depends on."""
-    # Of a greedy completion nothing is drawn.
+    """Return a digest of everything that a completion depends on."""
+    # Sampling settings do not affect a greedy completion.
     drawn = [sampling.temperature, sampling.top_p, sampling.seed] if sampling.temperature else [0.0]
     parts = json.dumps([fingerprint, prompt.key(), sampling.max_new_tokens, *drawn, sample])
     return hashlib.sha256(parts.encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""From judged completions to numbers: rates with their intervals and n, in all and by library, kind and split.
+"""Summarize judged completions: rates with their intervals and n, overall and by library, kind and split.
 
-A *sample* is a line of `samples.jsonl` as a dictionary. Everything here is computed from samples alone, and can be computed again from the file.
+A *sample* is a line of `samples.jsonl` as a dictionary. Everything here is computed from samples, so it can be recomputed from the file.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from recode.evaluate.statistics import Interval, bootstrap, pass_at_k, wilson
 
 KS = (1, 2, 4, 5, 8, 10, 16, 20, 32, 50, 64, 100)
-"""The k of pass@k that are reported, as far as there are samples."""
+"""The values of k for which pass@k is reported, if there are enough samples."""
 TABLES = ("split", "library", "kind")
 _RESAMPLES = 2000
 _FEW = 0.1
-"""Share of items that may lack the samples for pass@k before it is not reported."""
+"""pass@k is not reported if more than this share of the items has too few samples."""
 
 Sample = Mapping[str, Any]
 
@@ -31,9 +31,9 @@ def summarize(samples: Sequence[Sample], counted: Mapping[str, str], averaged: S
         averaged: scores whose mean is reported.
 
     Returns:
-        Each metric's value; `n`, the items with at least one graded completion; `samples`, graded completions; `unavailable`, items;
-        `ungradable`, completions; `outcomes`; `intervals` (95%: `[low, mean, high]`); `by`: the same metrics with their `n` for every library,
-        kind and split, where there is more than one.
+        Each metric's value; `n`, the number of items with at least one graded completion; `samples`, of graded completions; `unavailable`, of
+        items; `ungradable`, of completions; `outcomes`, of completions by outcome; `intervals` (95%, `[low, mean, high]`); `by`, the same
+        metrics with their `n` for every library, kind and split, if there is more than one.
     """
     graded = [sample for sample in samples if is_graded(sample)]
     values, intervals = _metrics(graded, counted, averaged)
@@ -58,8 +58,10 @@ def summarize(samples: Sequence[Sample], counted: Mapping[str, str], averaged: S
 
 
 def is_graded(sample: Sample) -> bool:
-    """Say whether anything is known about a completion."""
-    return sample["outcome"] not in ("unavailable", "ungradable")
+    """Return whether a completion counts: an ungradable one does if it has a score, since what cannot be confirmed is no pass."""
+    if sample["outcome"] == "ungradable":
+        return any(score is not None for score in sample["scores"].values())
+    return bool(sample["outcome"] != "unavailable")
 
 
 def _part(samples: Sequence[Sample], counted: Mapping[str, str], averaged: Sequence[str]) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def _metrics(
                 values[f"{score}_n"] = len(estimates)
     for score, name in counted.items():
         counts = sorted(Counter(s["id"] for s in graded if s["scores"].get(score) is not None).values())
-        # An ungradable completion here and there takes its item out, not the estimate of all the others.
+        # A few ungradable completions exclude their items, not the estimate for all the others.
         most = counts[int(_FEW * len(counts))] if counts else 0
         if most == 1 and score in averaged:
             continue
@@ -95,25 +97,25 @@ def _metrics(
 
 
 def by_item(graded: Iterable[Sample], score: str, k: int = 0) -> tuple[dict[str, float], dict[str, str]]:
-    """Return each item's mean of a score, or with `k` its unbiased pass@k, and each item's group; items in order of their first sample.
+    """Return each item's mean of a score, or with `k` its unbiased pass@k, and each item's group. Items are in order of their first sample.
 
     An item with fewer than `k` graded samples has no estimate of pass@k.
     """
-    found: dict[str, list[float]] = {}
+    by_id: dict[str, list[float]] = {}
     groups: dict[str, str] = {}
     for sample in graded:
         value = sample["scores"].get(score)
         if value is not None:
-            found.setdefault(sample["id"], []).append(value)
+            by_id.setdefault(sample["id"], []).append(value)
             groups[sample["id"]] = sample.get("group") or sample["id"]
     if not k:
-        return {name: fmean(values) for name, values in found.items()}, groups
-    enough = {name: values for name, values in found.items() if len(values) >= k}
+        return {name: fmean(values) for name, values in by_id.items()}, groups
+    enough = {name: values for name, values in by_id.items() if len(values) >= k}
     return {name: pass_at_k(len(values), round(sum(values)), k) for name, values in enough.items()}, groups
 
 
 def _interval(estimates: Mapping[str, float], groups: Mapping[str, str]) -> Interval:
-    """Return the mean over items with its interval: Wilson's where items are independent and right or wrong, else the bootstrap's."""
+    """Return the mean over items with its interval: Wilson's if items are independent and right or wrong, otherwise the bootstrap's."""
     values = list(estimates.values())
     independent = len(set(groups.values())) == len(groups)
     if independent and set(values) <= {0.0, 1.0}:

@@ -1,8 +1,10 @@
-"""`recode evaluate`: complete, judge and sum up, with progress bars; every finished completion is kept, and judging can be redone alone."""
+"""Evaluate on benchmarks: complete every prompt, judge the completions, summarize.
+
+Completions are saved as they finish, so a killed run resumes, and judging can be repeated without a model.
+"""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections import Counter
@@ -11,35 +13,36 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
-
 from recode.errors import RecodeError, RecordError
 from recode.evaluate.benchmark import Benchmark, Item, Judgement
 from recode.evaluate.benchmarks import open_benchmark
 from recode.evaluate.generations import Generations, generation_key
+from recode.evaluate.progress import EvaluationProgress, OnProgress, ignore_progress
 from recode.evaluate.results import summarize
 from recode.models import Backend, Prompt, Sampling
-from recode.records import is_begun, read_jsonl, write_jsonl, write_text
+from recode.records import read_jsonl, write_jsonl, write_text
+from recode.run_folder import Claim
+from recode.sandbox.verdict import Outcome
+from recode.shipped import shipped
 
 DEFAULT = ("test_generated", "test_updates", "test_libraries", "no_op")
-"""What is evaluated where nothing is named."""
+"""The benchmarks to run if none is named."""
 _THOUGHT = Sampling(max_new_tokens=120, temperature=0.0)
-_CLOSING = "</think>"
+_END_OF_THOUGHT = "</think>"
 _JUDGED_AT_ONCE = 4000
 
 
 @dataclass(frozen=True)
-class Options:
-    """What the user asked for; None leaves a benchmark its own decoding.
+class EvaluationOptions:
+    """What to evaluate on, and how. None leaves the decision to each benchmark.
 
-    `data` holds paths or hub names by benchmark, under "" one for all. `completions` is a file to judge instead of a model.
+    `data` maps benchmarks to paths or hub names; the key "" is for all of them. `completions` is a file to judge instead of a model.
+    `limit` is the largest number of items per benchmark, chosen by a hash of their ids: the same items in every run.
     """
 
     on: Sequence[str] = DEFAULT
     out: Path = Path("runs/evaluation")
-    folder: Path = Path("data")
+    folder: Path = field(default_factory=lambda: shipped("data"))
     data: dict[str, str] = field(default_factory=dict)
     completions: Path | None = None
     samples: int | None = None
@@ -49,58 +52,60 @@ class Options:
     seed: int = 0
     log_samples: bool = False
     limit: int | None = None
-    """Items of each benchmark at most, chosen by a hash of their ids: the same ones in every run."""
+
+    def data_of(self, benchmark: str) -> str | None:
+        """Return the path or hub name for a benchmark, or None for its default."""
+        return self.data.get(benchmark) or self.data.get("")
 
 
-def run_evaluation(
-    options: Options, backend: Backend | None, thinker: Backend | None = None, *, as_json: bool = False
-) -> dict[str, Any]:
-    """Evaluate with progress bars and print a table; return what `evaluate_on` returns.
+@dataclass(frozen=True)
+class EvaluatedModel:
+    """What completes the prompts.
 
-    Raises:
-        RecodeError: as `evaluate_on`.
+    With a `thinker`, a second model, each completion begins with the thinker's greedy thought and the first model continues it. That
+    measures what the first model can do when its own habit of thought is out of the way.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        found = evaluate_on(options, backend, thinker, progress)
-    _show(found, as_json)
-    return found
+
+    backend: Backend
+    thinker: Backend | None = None
 
 
 def evaluate_on(
-    options: Options, backend: Backend | None, thinker: Backend | None, progress: Progress
+    options: EvaluationOptions, model: EvaluatedModel | None, on_progress: OnProgress = ignore_progress
 ) -> dict[str, Any]:
-    """Evaluate; return what is in `results.json` about the benchmarks asked for.
+    """Evaluate a model, or without one the given completions.
 
-    With a `thinker`, another model, each completion begins with that model's greedy thought, and the model goes on from there: what it can
-    do once a habit of its own thoughts is out of the way.
+    Returns:
+        What `results.json` says about each benchmark in `options.on`.
 
     Raises:
-        RecodeError: `out` holds the evaluation of something else; a file, the model or the isolation is missing.
+        RecodeError: `options.out` holds another evaluation; or a file, the model or the isolation of programs is missing.
     """
-    benchmarks = [open_benchmark(name, _data(options, name), options.folder) for name in dict.fromkeys(options.on)]
-    _claim(options, backend, thinker)
-    found: dict[str, Any] = {}
+    names = dict.fromkeys(options.on)
+    benchmarks = [open_benchmark(name, options.data_of(name), options.folder) for name in names]
+    _claim(options, model)
+    results: dict[str, Any] = {}
     for benchmark in benchmarks:
         benchmark.keep(options.limit)
-        benchmark.prepare()
-        generate = functools.partial(_generated, benchmark, options, thinker=thinker, progress=progress)
-        pairs = generate(backend) if backend else _given(benchmark, options.completions)
-        samples = _judged(benchmark, pairs, progress)
+        benchmark.prepare(on_progress)
+        if model is None:
+            completed = _given_completions(benchmark, options.completions)
+        else:
+            completed = _generated_completions(benchmark, options, model, on_progress)
+        samples = _judge(benchmark, completed, on_progress)
         if options.log_samples:
             prompts = {item.id: asdict(item.prompt) for item in benchmark.items}
             samples = [{**sample, "prompt": prompts[sample["id"]]} for sample in samples]
-        found[benchmark.name] = _results(benchmark, samples)
-        _keep(options.out, benchmark.name, samples, found[benchmark.name])
-    return found
+        results[benchmark.name] = _summary(benchmark, samples)
+        _save(options.out, benchmark.name, samples, results[benchmark.name])
+    return results
 
 
-def _data(options: Options, name: str) -> str | None:
-    return options.data.get(name) or options.data.get("")
+def decoding(benchmark: Benchmark, options: EvaluationOptions) -> tuple[int, Sampling]:
+    """Return how many samples a benchmark takes of each prompt, and how they are drawn.
 
-
-def decoding(benchmark: Benchmark, options: Options) -> tuple[int, Sampling]:
-    """Return how many samples a benchmark takes of each prompt, and how; one sample is greedy unless a temperature is asked for."""
+    One sample is greedy unless a temperature is given.
+    """
     own = benchmark.decoding
     samples = own.samples if options.samples is None else options.samples
     temperature = own.temperature if options.temperature is None else options.temperature
@@ -114,53 +119,58 @@ def decoding(benchmark: Benchmark, options: Options) -> tuple[int, Sampling]:
     )
 
 
-def _claim(options: Options, backend: Backend | None, thinker: Backend | None) -> None:
-    """Write who is evaluated here; completions of two models must not end up in one table.
+def _claim(options: EvaluationOptions, model: EvaluatedModel | None) -> None:
+    """Write to `settings.json` what is evaluated here, so that completions of two models never end up in one table.
 
     Raises:
-        RecodeError: the folder holds the evaluation of something else.
+        RecodeError: the folder holds another evaluation.
     """
-    path = options.out / "settings.json"
-    given = {"completions": _digest(options.completions)}
-    who = {"model": backend.name, "fingerprint": backend.fingerprint()} if backend else given
-    asked = {
-        **who, "thinker": thinker.name if thinker else None, "seed": options.seed, "samples": options.samples,
-        "temperature": options.temperature, "top_p": options.top_p, "max_tokens": options.max_tokens, "limit": options.limit,
+    if model is None:
+        source = {"completions": _digest(options.completions)}
+    else:
+        source = {"model": model.backend.name, "fingerprint": model.backend.fingerprint()}
+    settings = {
+        **source, "thinker": model.thinker.name if model and model.thinker else None, "seed": options.seed,
+        "samples": options.samples, "temperature": options.temperature, "top_p": options.top_p, "max_tokens": options.max_tokens,
+        "limit": options.limit,
     }  # fmt: skip
-    try:
-        # A folder of before there was a limit had none.
-        begun = is_begun(options.out, path.name)
-        there = {"limit": None, **json.loads(path.read_text(encoding="utf-8"))} if begun else asked
-    except (ValueError, TypeError):
-        there = None
-    if there != asked:
-        raise RecodeError(
-            f"{options.out}: holds an evaluation with other settings; choose another folder with --out, or delete it"
-        )
-    write_text(path, json.dumps(asked))
+
+    def is_same(content: bytes) -> bool:
+        try:
+            # Folders written before `limit` existed lack it.
+            return {"limit": None, **json.loads(content)} == settings
+        except (ValueError, TypeError):
+            return False
+
+    Claim(options.out, "settings.json", "an evaluation with other settings").take(json.dumps(settings), is_same)
 
 
 def _digest(path: Path | None) -> str | None:
-    """Return a digest of the given completions; None where there are none to read, which is told later."""
+    """Return a digest of a file of completions; None if it cannot be read, which is reported when its lines are read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path else None
     except OSError:
         return None
 
 
-Pair = tuple[Item, int, str]
-"""An item, the sample's number, and the completion."""
+@dataclass(frozen=True)
+class _Completed:
+    """One completion of an item; `sample` counts the item's completions from 0."""
+
+    item: Item
+    sample: int
+    text: str
 
 
-def _given(benchmark: Benchmark, path: Path | None) -> list[Pair]:
-    """Read completions from a file of `{"id", "completion"}` lines; several lines may have one id.
+def _given_completions(benchmark: Benchmark, path: Path | None) -> list[_Completed]:
+    """Read completions from lines `{"id", "completion"}`; several lines of one id are several samples.
 
     Raises:
-        RecordError: a line lacks a field, or its id is no item's; names file, line and field.
+        RecordError: a line lacks a field, or no item has its id; names file, line and field.
     """
     if path is None:
         raise RecodeError("nothing to evaluate: name a model, or give completions with --completions FILE")
-    items, counts, pairs = {item.id: item for item in benchmark.items}, Counter[str](), []
+    items, counts, completed = {item.id: item for item in benchmark.items}, Counter[str](), []
     for number, row in read_jsonl(path):
         for name in ("id", "completion"):
             if not isinstance(row.get(name), str):
@@ -169,148 +179,125 @@ def _given(benchmark: Benchmark, path: Path | None) -> list[Pair]:
             raise RecordError(
                 f"{path}:{number}: field `id`: {benchmark.name} has no item `{row['id'][:80]}`; check --on and --data"
             )
-        pairs.append((items[row["id"]], counts[row["id"]], row["completion"]))
+        completed.append(_Completed(items[row["id"]], counts[row["id"]], row["completion"]))
         counts[row["id"]] += 1
-    if not pairs:
+    if not completed:
         raise RecordError(f"{path}: holds no completion")
-    return pairs
+    return completed
 
 
-def _generated(
-    benchmark: Benchmark, options: Options, backend: Backend, thinker: Backend | None, progress: Progress
-) -> list[Pair]:
-    """Complete every available item, from where an earlier run stopped."""
+def _generated_completions(
+    benchmark: Benchmark, options: EvaluationOptions, model: EvaluatedModel, on_progress: OnProgress
+) -> list[_Completed]:
+    """Complete every available item. Completions that an earlier run saved are not generated again."""
     items = [item for item in benchmark.items if not item.unavailable]
+    prompts = [item.prompt for item in items]
     samples, sampling = decoding(benchmark, options)
-    with Generations(options.out / "generations.jsonl") as kept:
-        prompts = [item.prompt for item in items]
+    with Generations(options.out / "generations.jsonl") as saved:
         thoughts = [""] * len(items)
-        if thinker is not None:
-            drawn = _complete(thinker, prompts, items, 1, _THOUGHT, kept, progress, f"{benchmark.name}: thoughts")
-            thoughts = [group[0].partition(_CLOSING)[0] + _CLOSING for group in drawn]
+        if model.thinker is not None:
+            work = _Generation(f"{benchmark.name}: thoughts", items, prompts, 1, _THOUGHT)
+            groups = _generate(model.thinker, work, saved, on_progress)
+            thoughts = [group[0].partition(_END_OF_THOUGHT)[0] + _END_OF_THOUGHT for group in groups]
             prompts = [prompt.begun(thought) for prompt, thought in zip(prompts, thoughts, strict=True)]
-        groups = _complete(backend, prompts, items, samples, sampling, kept, progress, f"{benchmark.name}: completing")
+        work = _Generation(f"{benchmark.name}: completing", items, prompts, samples, sampling)
+        groups = _generate(model.backend, work, saved, on_progress)
     return [
-        (item, number, thought + text)
+        _Completed(item, number, thought + text)
         for item, thought, group in zip(items, thoughts, groups, strict=True)
         for number, text in enumerate(group)
     ]
 
 
-def _complete(
-    backend: Backend, prompts: Sequence[Prompt], items: Sequence[Item], samples: int, sampling: Sampling, kept: Generations,
-    progress: Progress, title: str,
-) -> list[list[str]]:  # fmt: skip
-    print_ = backend.fingerprint()
-    keys = [[generation_key(print_, prompt, sampling, number) for number in range(samples)] for prompt in prompts]
-    there = sum(key in kept for group in keys for key in group)
-    task = progress.add_task(title, total=samples * len(prompts), completed=there)
+@dataclass(frozen=True)
+class _Generation:
+    """Prompts to complete `samples` times each, and the items they belong to."""
+
+    stage: str
+    items: Sequence[Item]
+    prompts: Sequence[Prompt]
+    samples: int
+    sampling: Sampling
+
+
+def _generate(backend: Backend, work: _Generation, saved: Generations, on_progress: OnProgress) -> list[list[str]]:
+    """Return the completions of each prompt. Those that are not saved yet are generated and saved."""
+    fingerprint = backend.fingerprint()
+    keys = [
+        [generation_key(fingerprint, prompt, work.sampling, sample) for sample in range(work.samples)]
+        for prompt in work.prompts
+    ]
+    total = work.samples * len(work.prompts)
+    on_progress(EvaluationProgress(work.stage, total, sum(key in saved for group in keys for key in group)))
+
+    def have(number: int, sample: int) -> bool:
+        return keys[number][sample] in saved
 
     def keep(number: int, sample: int, completion: str) -> None:
-        kept.put(keys[number][sample], completion, id=items[number].id, sample=sample)
-        progress.advance(task)
+        saved.put(keys[number][sample], completion, id=work.items[number].id, sample=sample)
+        on_progress(EvaluationProgress(work.stage, total, 1))
 
-    backend.generate(prompts, samples, sampling, lambda number, sample: keys[number][sample] in kept, keep)
-    return [[kept[key] for key in group] for group in keys]
+    backend.generate(work.prompts, work.samples, work.sampling, have, keep)
+    return [[saved[key] for key in group] for group in keys]
 
 
-def _judged(benchmark: Benchmark, pairs: Sequence[Pair], progress: Progress) -> list[dict[str, Any]]:
-    """Judge completions; return the lines of `samples.jsonl`, one a completion, and one for each unavailable item that has none."""
-    task: TaskID = progress.add_task(f"{benchmark.name}: judging", total=len(pairs))
-    asked = [(item, completion) for item, _, completion in pairs if not item.unavailable]
+def _judge(benchmark: Benchmark, completed: Sequence[_Completed], on_progress: OnProgress) -> list[dict[str, Any]]:
+    """Judge completions.
+
+    Returns:
+        The lines of `samples.jsonl`: one per completion, and one per unavailable item that has no completion.
+    """
+    stage = f"{benchmark.name}: judging"
+    judged = [(one.item, one.text) for one in completed if not one.item.unavailable]
+    on_progress(EvaluationProgress(stage, len(completed), len(completed) - len(judged)))
     judgements: list[Judgement] = []
-    for start in range(0, len(asked), _JUDGED_AT_ONCE):
-        judgements += benchmark.judge(asked[start : start + _JUDGED_AT_ONCE], lambda n: progress.advance(task, n))
-    verdicts = iter(judgements)
-    samples = [
-        _line(
-            benchmark,
-            item,
-            number,
-            text,
-            Judgement("unavailable", item.unavailable) if item.unavailable else next(verdicts),
+    for start in range(0, len(judged), _JUDGED_AT_ONCE):
+        judgements += benchmark.judge(
+            judged[start : start + _JUDGED_AT_ONCE],
+            lambda count: on_progress(EvaluationProgress(stage, len(completed), count)),
         )
-        for item, number, text in pairs
+    remaining = iter(judgements)
+    samples = [
+        _line(benchmark, one, _unavailable(one.item) if one.item.unavailable else next(remaining)) for one in completed
     ]
-    given = {item.id for item, _, _ in pairs}
+    with_completion = {one.item.id for one in completed}
     for item in benchmark.items:
-        if item.unavailable and item.id not in given:
-            samples.append(_line(benchmark, item, 0, None, Judgement("unavailable", item.unavailable)))
-    progress.update(task, completed=len(pairs))
+        if item.unavailable and item.id not in with_completion:
+            samples.append({**_line(benchmark, _Completed(item, 0, ""), _unavailable(item)), "completion": None})
     return samples
 
 
-def _line(
-    benchmark: Benchmark, item: Item, number: int, completion: str | None, judgement: Judgement
-) -> dict[str, Any]:
+def _unavailable(item: Item) -> Judgement:
+    return Judgement(Outcome.UNAVAILABLE, item.unavailable)
+
+
+def _line(benchmark: Benchmark, completed: _Completed, judgement: Judgement) -> dict[str, Any]:
+    item = completed.item
     shown = {"note": item.note, "given": item.given, "gold": item.gold}
     return {
-        "benchmark": benchmark.name, "id": item.id, "sample": number, "outcome": judgement.outcome, "detail": judgement.detail,
-        "scores": judgement.scores, "library": item.library, "kind": item.kind, "split": item.split, "group": item.group,
-        "completion": completion, "answer": judgement.answer, **{name: text for name, text in shown.items() if text},
+        "benchmark": benchmark.name, "id": item.id, "sample": completed.sample, "outcome": judgement.outcome,
+        "detail": judgement.detail, "scores": judgement.scores, "library": item.library, "kind": item.kind, "split": item.split,
+        "group": item.group, "completion": completed.text, "answer": judgement.answer,
+        **{name: text for name, text in shown.items() if text},
     }  # fmt: skip
 
 
-def _results(benchmark: Benchmark, samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    summed = summarize(samples, benchmark.counted, benchmark.averaged)
-    summed["missing"] = len({item.id for item in benchmark.items} - {sample["id"] for sample in samples})
-    return summed
+def _summary(benchmark: Benchmark, samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    summary = summarize(samples, benchmark.counted, benchmark.averaged)
+    summary["missing"] = len({item.id for item in benchmark.items} - {sample["id"] for sample in samples})
+    return summary
 
 
-def _keep(out: Path, name: str, samples: Sequence[dict[str, Any]], found: dict[str, Any]) -> None:
-    """Put a benchmark's lines and results beside those of others that were evaluated in this folder."""
+def _save(out: Path, name: str, samples: Sequence[dict[str, Any]], summary: dict[str, Any]) -> None:
+    """Write a benchmark's lines and summary beside those of other benchmarks in this folder."""
     path, results = out / "samples.jsonl", out / "results.json"
     others = [row for _, row in read_jsonl(path) if row.get("benchmark") != name] if path.exists() else []
-    mine = ({key: _spelled(value) for key, value in sample.items()} for sample in samples)
+    mine = ({key: _encodable(value) for key, value in sample.items()} for sample in samples)
     write_jsonl(path, [*others, *mine])
     before = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
-    write_text(results, json.dumps({**before, name: found}, indent=1))
+    write_text(results, json.dumps({**before, name: summary}, indent=1))
 
 
-def _spelled(value: Any) -> Any:
-    # A lone surrogate, which JSON can spell and UTF-8 cannot.
+def _encodable(value: Any) -> Any:
+    # JSON can spell a lone surrogate, UTF-8 cannot.
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-
-
-def _show(results: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(results, indent=1))
-        return
-    for name, values in results.items():
-        console = Console()
-        console.print(results_table(name, values))
-        for word in ("unavailable", "ungradable", "missing"):
-            if values[word]:
-                console.print(f"{values[word]} {_WORDS[word]}", style="yellow")
-
-
-_WORDS = {
-    "unavailable": "items cannot be judged on this machine and do not count (why: `detail` in samples.jsonl)",
-    "ungradable": "completions could not be graded and do not count (why: `detail` in samples.jsonl)",
-    "missing": "items have no completion and do not count",
-}
-
-
-def results_table(name: str, values: dict[str, Any]) -> Table:
-    """Return a benchmark's metrics with their intervals, and its parts below."""
-    metrics = list(values["intervals"])
-    shown = Table(title=f"{name} (n = {values['n']})", caption="95% intervals in brackets", title_justify="left")
-    for column in ("", *metrics, "n"):
-        shown.add_column(column, justify="right" if column else "left")
-    shown.add_row("all", *(_cell(values, metric) for metric in metrics), str(values["n"]), end_section=True)
-    for parts in values["by"].values():
-        for number, (part, its) in enumerate(parts.items(), start=1):
-            shown.add_row(
-                part,
-                *(_cell(its, metric, brief=True) for metric in metrics),
-                str(its["n"]),
-                end_section=number == len(parts),
-            )
-    return shown
-
-
-def _cell(values: dict[str, Any], metric: str, brief: bool = False) -> str:
-    if metric not in values:
-        return "-"
-    low, mean, high = values["intervals"][metric]
-    return f"{mean:.3f}" if brief else f"{mean:.3f}\n[{low:.3f}, {high:.3f}]"

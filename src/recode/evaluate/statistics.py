@@ -1,4 +1,4 @@
-"""Intervals and estimators. n is part of every result; a difference is claimed only where its interval excludes zero."""
+"""Intervals and estimators. Every result states its n, and a difference is claimed only if its interval excludes zero."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def paired_bootstrap(
 
     Args:
         before, after: one value per item, in the same order.
-        groups: the cluster of each item, such as its update family; whole clusters are resampled, since programs that share
-            an update are not independent. None: every item by itself.
+        groups: the cluster of each item, such as its update family. Whole clusters are resampled, since programs that share
+            an update are not independent. None: every item is its own cluster.
         confidence: two-sided coverage.
         resamples: number of bootstrap samples.
         seed: of the resampling.
@@ -95,7 +95,7 @@ def bootstrap(
 
 @dataclass(frozen=True)
 class McNemar:
-    """Two models on the same items: how many each alone got right, and the exact two-sided p-value that they are equally good."""
+    """Two models on the same items: how many items only one of them got right, and the exact two-sided p-value of no difference."""
 
     before_only: int
     after_only: int
@@ -105,7 +105,7 @@ class McNemar:
 def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> McNemar:
     """Compare two models' right and wrong answers on the same items by the exact (binomial) form of McNemar's test (1947).
 
-    Items are taken to be independent: where several share an update, the interval of `paired_bootstrap` by groups is the safer statement.
+    Items are assumed to be independent. If several share an update, prefer the interval of `paired_bootstrap` by groups.
 
     Raises:
         ValueError: the sequences differ in length or are empty.
@@ -115,7 +115,7 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> McNemar:
     lost = sum(a and not b for a, b in zip(before, after, strict=True))
     won = sum(b and not a for a, b in zip(before, after, strict=True))
     discordant = lost + won
-    # Both tails of Binomial(discordant, 1/2); integers, so that no table is too large.
+    # Both tails of Binomial(discordant, 1/2), in integers, so that large counts do not overflow.
     tail = sum(math.comb(discordant, i) for i in range(min(lost, won) + 1))
     return McNemar(lost, won, min(1.0, 2 * tail / 2**discordant))
 
@@ -124,15 +124,15 @@ def seeded_bootstrap(
     before: Sequence[Sequence[float]], after: Sequence[Sequence[float]], *, groups: Sequence[str] | None = None, confidence: float = 0.95,
     resamples: int = 4000, seed: int = 0,
 ) -> Interval:  # fmt: skip
-    """Return the mean difference between two arms that were each trained or sampled with several seeds, with its bootstrap interval.
+    """Return the mean difference between two arms with several seeds each, with its bootstrap interval.
 
-    Seeds and items are two sources of chance, and both are resampled: the seeds of each arm by themselves, the same groups of items for
-    both arms. Counting every (seed, item) pair as an item of its own would take the same items for new evidence. With two or three seeds
-    the interval is still rather short: so few say little about how much seeds differ.
+    Seeds and items both vary, and both are resampled: the seeds of each arm separately, the same groups of items for both arms. Counting
+    every (seed, item) pair as an item would treat the same items as new evidence. With two or three seeds the interval is still somewhat
+    too short, since so few say little about how much seeds differ.
 
     Args:
-        before, after: for each seed of the arm one value per item, items in the same order everywhere.
-        groups: the cluster of each item; None: every item by itself.
+        before, after: for each seed of the arm, one value per item; items are in the same order everywhere.
+        groups: the cluster of each item; None: every item is its own cluster.
         confidence: two-sided coverage.
         resamples: number of bootstrap samples.
         seed: of the resampling.
@@ -160,16 +160,16 @@ def seeded_bootstrap(
 
 
 def _of_drawn(sums: Sequence[Sequence[float]], drawn: Sequence[int], total: int, rng: random.Random) -> float:
-    """Return an arm's mean on the drawn groups of items, over seeds that are drawn too."""
+    """Return an arm's mean on the drawn groups of items, over seeds that are also drawn."""
     by_seed = [sum(row[group] for group in drawn) / total for row in sums]
     every, seeds = fmean(by_seed), len(by_seed)
-    # A bootstrap of k seeds spreads as k - 1 of them would: without this, intervals over few seeds are too short.
+    # The variance of a bootstrap over k seeds is (k - 1) / k of what it should be; this corrects it.
     wider = math.sqrt(seeds / (seeds - 1)) if seeds > 1 else 1.0
     return every + wider * (fmean(rng.choices(by_seed, k=seeds)) - every)
 
 
 def _percentiles(means: list[float], estimate: float, confidence: float) -> Interval:
-    """Return an estimate with the interval that holds the middle of its resampled values."""
+    """Return an estimate with the percentile interval of its resampled values."""
     means.sort()
     tail = (1 - confidence) / 2
     last = len(means) - 1

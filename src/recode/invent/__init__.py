@@ -1,7 +1,7 @@
-"""Made-up migrations: libraries that do not exist, updates that never happened, programs nobody wrote.
+"""Made-up migrations: libraries that do not exist, updates that never happened, programs that nobody wrote.
 
-They serve where names must be unseen: to pretrain the embedded model, and to test a policy on names no model can know. Nothing here
-is executed; real, executed migrations come from `recode.collect`.
+They are used where names must be unseen: to pretrain the embedded model, and to test a policy on names that no model can know. Nothing here
+is executed; real, executed migrations come from `recode.dataset`.
 """
 
 from recode.invent.generator import Pool, generate, generate_no_ops, reserved_names

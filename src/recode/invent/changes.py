@@ -1,7 +1,7 @@
-"""What may happen to an API: one function per pattern, each returning a `Change` for a given world.
+"""How APIs change: one function for each pattern, which returns an `ApiChange` for a given world.
 
-The patterns are those that real releases show: names that are renamed, moved or dropped, parameters that are renamed, removed,
-added or made keyword-only, functions that become methods and methods that become functions, defaults and return values that change.
+The patterns are those of real releases: names that are renamed, moved or removed; parameters that are renamed, removed, added or made
+keyword-only; functions that become methods and methods that become functions; defaults and return values that change.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from recode.records import Kind
 
 
 @dataclass(frozen=True)
-class Change:
+class ApiChange:
     """An update of one API and how a program uses it.
 
-    `use()` returns an expression before and after, with new arguments at each call. `imports` are import lines that stand under
-    the library's own, before and after; `drops_library_import` says that they stand instead of it.
+    `use()` returns an expression before and after the update, with new arguments at each call. `imports` are import lines before and after the
+    update. They follow the import of the library, or replace it if `drops_library_import` is true.
     """
 
     kind: Kind
@@ -31,7 +31,7 @@ class Change:
     imports: tuple[Pair, ...] = ()
     drops_library_import: bool = False
     statement: bool = False
-    """Whether a use may stand alone as a statement."""
+    """Whether a use may be a statement of its own."""
 
 
 def _call(function: str, *arguments: str) -> str:
@@ -46,12 +46,12 @@ def _shuffled(rng: random.Random, fixed: list[str], keyword: str, others: list[s
 
 
 def _path(world: World) -> str:
-    """Return where functions live: the library's root or, at times, a submodule."""
+    """Return the path of a function's module: the library's root or, sometimes, a submodule."""
     return f".{world.names.module()}" if world.rng.random() < 0.3 else ""
 
 
-def rename_function(world: World) -> Change:
-    """`lib.old(...)` becomes `lib.new(...)`, at times imported by name."""
+def rename_function(world: World) -> ApiChange:
+    """`lib.old(...)` becomes `lib.new(...)`, sometimes imported by name."""
     path, old = _path(world), world.names.function()
     new = world.names.variant(old) if world.rng.random() < 0.6 else world.names.function()
     symbols = f"{world.library}{path}.{old}", f"{world.library}{path}.{new}"
@@ -64,16 +64,16 @@ def rename_function(world: World) -> Change:
             arguments = [*world.arguments(1, 2), *shared]
             return _call(old, *arguments), _call(new, *arguments)
 
-        return Change("renamed", *symbols, note, use_by_name, (lines,), world.rng.random() < 0.6)
+        return ApiChange("renamed", *symbols, note, use_by_name, (lines,), world.rng.random() < 0.6)
 
     def use() -> Pair:
         arguments = [*world.arguments(1, 2), *shared]
         return _call(f"{world.root}{path}.{old}", *arguments), _call(f"{world.root}{path}.{new}", *arguments)
 
-    return Change("renamed", *symbols, note, use)
+    return ApiChange("renamed", *symbols, note, use)
 
 
-def rename_method(world: World) -> Change:
+def rename_method(world: World) -> ApiChange:
     """`x.old(...)` becomes `x.new(...)`."""
     old = world.names.function()
     new = world.names.variant(old) if world.rng.random() < 0.6 else world.names.function()
@@ -84,7 +84,7 @@ def rename_method(world: World) -> Change:
         on, arguments = world.receiver(), [*world.arguments(0, 2), *shared]
         return _call(f"{on}.{old}", *arguments), _call(f"{on}.{new}", *arguments)
 
-    return Change(
+    return ApiChange(
         "renamed",
         f"{owner}.{old}",
         f"{owner}.{new}",
@@ -93,14 +93,14 @@ def rename_method(world: World) -> Change:
     )
 
 
-def rename_attribute(world: World) -> Change:
+def rename_attribute(world: World) -> ApiChange:
     """A constant of the library or a property of its type gets a new name."""
     old = world.names.function()
     new = world.names.variant(old) if world.rng.random() < 0.6 else world.names.function()
     if world.rng.random() < 0.5:
         symbols = f"{world.library}.{old}", f"{world.library}.{new}"
         note = notes.renamed(world, world.pick("constant", "alias", "name"), *symbols)
-        return Change("renamed", *symbols, note, lambda: (f"{world.root}.{old}", f"{world.root}.{new}"))
+        return ApiChange("renamed", *symbols, note, lambda: (f"{world.root}.{old}", f"{world.root}.{new}"))
     owner = f"{world.library}.{world.type_name}"
 
     def use() -> Pair:
@@ -108,10 +108,10 @@ def rename_attribute(world: World) -> Change:
         return f"{on}.{old}", f"{on}.{new}"
 
     symbols = f"{owner}.{old}", f"{owner}.{new}"
-    return Change("renamed", *symbols, notes.renamed(world, world.pick("attribute", "property"), *symbols), use)
+    return ApiChange("renamed", *symbols, notes.renamed(world, world.pick("attribute", "property"), *symbols), use)
 
 
-def rename_class(world: World) -> Change:
+def rename_class(world: World) -> ApiChange:
     """A class gets a new name; programs construct it."""
     old, new = world.names.type_name(), world.names.type_name()
     path = _path(world)
@@ -122,10 +122,10 @@ def rename_class(world: World) -> Change:
         arguments = [*world.arguments(0, 2), *shared]
         return _call(f"{world.root}{path}.{old}", *arguments), _call(f"{world.root}{path}.{new}", *arguments)
 
-    return Change("renamed", *symbols, notes.renamed(world, "class", *symbols), use)
+    return ApiChange("renamed", *symbols, notes.renamed(world, "class", *symbols), use)
 
 
-def move_function(world: World) -> Change:
+def move_function(world: World) -> ApiChange:
     """A function moves to another module, with its name or a new one."""
     old_path, new_path = f".{world.names.module()}", f".{world.names.module()}"
     if world.rng.random() < 0.4:
@@ -145,13 +145,13 @@ def move_function(world: World) -> Change:
             call = _call(name, *world.arguments(1, 2), *shared)
             return call, call
 
-        return Change("moved", *symbols, note, use_by_name, (lines,), world.rng.random() < 0.5)
+        return ApiChange("moved", *symbols, note, use_by_name, (lines,), world.rng.random() < 0.5)
 
     def use() -> Pair:
         arguments = [*world.arguments(1, 2), *shared]
         return _call(f"{world.root}{old_path}.{name}", *arguments), _call(f"{world.root}{new_path}.{name}", *arguments)
 
-    return Change("moved", *symbols, note, use)
+    return ApiChange("moved", *symbols, note, use)
 
 
 def _target(world: World) -> tuple[str, Callable[[], str]]:
@@ -167,7 +167,7 @@ def _target(world: World) -> tuple[str, Callable[[], str]]:
     return f"{world.library}{path}.{name}", lambda: f"{world.root}{path}.{name}"
 
 
-def rename_parameter(world: World) -> Change:
+def rename_parameter(world: World) -> ApiChange:
     """A keyword argument gets a new name."""
     symbol, target = _target(world)
     old = world.names.parameter()
@@ -184,11 +184,11 @@ def rename_parameter(world: World) -> Change:
         )
 
     note = notes.parameter_renamed(world, symbol, old, new)
-    return Change("parameter_renamed", f"{symbol}({old})", f"{symbol}({new})", note, use)
+    return ApiChange("parameter_renamed", f"{symbol}({old})", f"{symbol}({new})", note, use)
 
 
-def remove_parameter(world: World) -> Change:
-    """A keyword argument goes without replacement."""
+def remove_parameter(world: World) -> ApiChange:
+    """A keyword argument is removed without replacement."""
     symbol, target = _target(world)
     old, value, others = world.names.parameter(), world.option(), world.keywords(1)
 
@@ -197,10 +197,10 @@ def remove_parameter(world: World) -> Change:
         arguments = _shuffled(world.rng, fixed, f"{old}={value}", others)
         return _call(called, *arguments), _call(called, *[a for a in arguments if a != f"{old}={value}"])
 
-    return Change("parameter_removed", f"{symbol}({old})", "", notes.parameter_removed(world, symbol, old), use)
+    return ApiChange("parameter_removed", f"{symbol}({old})", "", notes.parameter_removed(world, symbol, old), use)
 
 
-def rename_value(world: World) -> Change:
+def rename_value(world: World) -> ApiChange:
     """A value that a keyword accepts is spelled differently."""
     symbol, target = _target(world)
     name, others = world.names.parameter(), world.keywords(1)
@@ -217,11 +217,11 @@ def rename_value(world: World) -> Change:
         )
 
     note = notes.value_renamed(world, symbol, name, old, new)
-    return Change("replaced", f"{symbol}({name})", f"{symbol}({name})", note, use)
+    return ApiChange("replaced", f"{symbol}({name})", f"{symbol}({name})", note, use)
 
 
-def add_parameter(world: World) -> Change:
-    """A default changes or an argument becomes required; the old behaviour has to be asked for."""
+def add_parameter(world: World) -> ApiChange:
+    """A default changes or an argument becomes required; the old behaviour needs an explicit argument."""
     symbol, target = _target(world)
     name, value, others = world.names.parameter(), world.option(), world.keywords(1)
 
@@ -230,10 +230,10 @@ def add_parameter(world: World) -> Change:
         return _call(called, *fixed), _call(called, *fixed, f"{name}={value}")
 
     kind: Kind = world.rng.choice(("default_changed", "parameter_added"))
-    return Change(kind, symbol, f"{symbol}({name})", notes.parameter_added(world, symbol, name, value), use)
+    return ApiChange(kind, symbol, f"{symbol}({name})", notes.parameter_added(world, symbol, name, value), use)
 
 
-def make_keyword_only(world: World) -> Change:
+def make_keyword_only(world: World) -> ApiChange:
     """A positional argument has to be passed by keyword."""
     symbol, target = _target(world)
     name = world.names.parameter()
@@ -242,12 +242,12 @@ def make_keyword_only(world: World) -> Change:
         called, first, value = target(), world.argument(), world.option()
         return _call(called, first, value), _call(called, first, f"{name}={value}")
 
-    return Change(
+    return ApiChange(
         "keyword_only", f"{symbol}({name})", f"{symbol}({name})", notes.keyword_only(world, symbol, name), use
     )
 
 
-def function_to_method(world: World) -> Change:
+def function_to_method(world: World) -> ApiChange:
     """`lib.old(x, a)` becomes `x.new(a)`."""
     old = world.names.function()
     new = old if world.rng.random() < 0.4 else world.names.function()
@@ -258,10 +258,12 @@ def function_to_method(world: World) -> Change:
         return _call(f"{world.root}.{old}", on, *rest), _call(f"{on}.{new}", *rest)
 
     symbols = f"{world.library}.{old}", f"{world.library}.{world.type_name}.{new}"
-    return Change("replaced", *symbols, notes.function_to_method(world, symbols[0], symbols[1], new, bool(shared)), use)
+    return ApiChange(
+        "replaced", *symbols, notes.function_to_method(world, symbols[0], symbols[1], new, bool(shared)), use
+    )
 
 
-def method_to_function(world: World) -> Change:
+def method_to_function(world: World) -> ApiChange:
     """`x.old(a)` becomes `lib.new(x, a)`, or `lib.new([x, a])` where two things are joined."""
     old = world.names.function()
     new = old if world.rng.random() < 0.5 else world.names.function()
@@ -273,10 +275,10 @@ def method_to_function(world: World) -> Change:
         return _call(f"{on}.{old}", *rest, *shared), _call(f"{world.root}.{new}", *first, *shared)
 
     symbols = f"{world.library}.{world.type_name}.{old}", f"{world.library}.{new}"
-    return Change("replaced", *symbols, notes.method_to_function(world, symbols[0], symbols[1], new, joins), use)
+    return ApiChange("replaced", *symbols, notes.method_to_function(world, symbols[0], symbols[1], new, joins), use)
 
 
-def into_accessor(world: World) -> Change:
+def into_accessor(world: World) -> ApiChange:
     """`x.old()` becomes `x.group.new()`."""
     old, group = world.names.function(), world.names.module()
     new = old if world.rng.random() < 0.6 else world.names.function()
@@ -287,10 +289,10 @@ def into_accessor(world: World) -> Change:
         return _call(f"{on}.{old}", *rest), _call(f"{on}.{group}.{new}", *rest)
 
     symbols = f"{owner}.{old}", f"{owner}.{group}.{new}"
-    return Change("moved", *symbols, notes.renamed(world, "method", *symbols), use)
+    return ApiChange("moved", *symbols, notes.renamed(world, "method", *symbols), use)
 
 
-def change_return(world: World) -> Change:
+def change_return(world: World) -> ApiChange:
     """The function returns something else; the caller converts it back."""
     path, name = _path(world), world.names.function()
     symbol = f"{world.library}{path}.{name}"
@@ -302,10 +304,10 @@ def change_return(world: World) -> Change:
         call = _call(f"{world.root}{path}.{name}", *world.arguments(1, 2), *shared)
         return call, shape.format(call)
 
-    return Change("return_changed", symbol, symbol, notes.return_changed(world, symbol, shape), use)
+    return ApiChange("return_changed", symbol, symbol, notes.return_changed(world, symbol, shape), use)
 
 
-def replace_with_option(world: World) -> Change:
+def replace_with_option(world: World) -> ApiChange:
     """`lib.old(x)` becomes `lib.new(x, mode="old")`, or the other way round."""
     path = _path(world)
     special, general = world.names.function(), world.names.function()
@@ -324,10 +326,10 @@ def replace_with_option(world: World) -> Change:
 
     one, many = f"{owner}.{special}", f"{owner}.{general}"
     note = notes.with_option(world, one, many, option, to_general)
-    return Change("replaced", *((one, many) if to_general else (many, one)), note, use)
+    return ApiChange("replaced", *((one, many) if to_general else (many, one)), note, use)
 
 
-def swap_arguments(world: World) -> Change:
+def swap_arguments(world: World) -> ApiChange:
     """A function is replaced by one that takes its arguments in another order or in a list."""
     path, old, new = _path(world), world.names.function(), world.names.function()
     in_list = world.rng.random() < 0.5
@@ -338,11 +340,11 @@ def swap_arguments(world: World) -> Change:
         after = [f"[{first}, {second}]"] if in_list else [second, first]
         return _call(f"{world.root}{path}.{old}", first, second), _call(f"{world.root}{path}.{new}", *after)
 
-    return Change("replaced", *symbols, notes.swapped(world, *symbols, in_list), use)
+    return ApiChange("replaced", *symbols, notes.swapped(world, *symbols, in_list), use)
 
 
-def to_python(world: World) -> Change:
-    """The function goes; an operator, a builtin or an expression does the same."""
+def to_python(world: World) -> ApiChange:
+    """A function is removed; an operator, a builtin or an expression does the same."""
     shapes = (
         ("list({a})", "`list(x)`"),
         ("{a}[0]", "indexing with `[0]`"),
@@ -370,10 +372,10 @@ def to_python(world: World) -> Change:
         )
         return before, shape.format(a=a, b=b)
 
-    return Change("removed", symbol, "", notes.to_python(world, symbol, says), use)
+    return ApiChange("removed", symbol, "", notes.to_python(world, symbol, says), use)
 
 
-PATTERNS: tuple[tuple[Callable[[World], Change], int], ...] = (
+PATTERNS: tuple[tuple[Callable[[World], ApiChange], int], ...] = (
     (rename_function, 14),
     (rename_method, 14),
     (rename_attribute, 7),
@@ -392,11 +394,11 @@ PATTERNS: tuple[tuple[Callable[[World], Change], int], ...] = (
     (swap_arguments, 4),
     (to_python, 4),
 )
-"""Each pattern with its weight, roughly as often as releases show it."""
+"""Each pattern with its weight, roughly its frequency in real releases."""
 
 
-def draw_change(world: World) -> Change:
+def draw_change(world: World) -> ApiChange:
     """Return a change of a random pattern."""
     patterns, weights = zip(*PATTERNS, strict=True)
-    chosen: Callable[[World], Change] = world.rng.choices(patterns, weights)[0]
+    chosen: Callable[[World], ApiChange] = world.rng.choices(patterns, weights)[0]
     return chosen(world)

@@ -1,4 +1,4 @@
-"""Draws made-up migrations: the entry point of this folder."""
+"""Draws made-up migrations; the entry point of this package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from importlib import resources
 
-from recode.invent.changes import Change, draw_change
+from recode.invent.changes import ApiChange, draw_change
 from recode.invent.names import Namer, Pool
 from recode.invent.programs import draw_program
 from recode.invent.python_text import rename_in_python
@@ -24,20 +24,20 @@ __all__ = ["Pool", "generate", "generate_no_ops", "reserved_names"]
 
 @functools.cache
 def reserved_names() -> frozenset[str]:
-    """Return the public names of the libraries in the data set, which no made-up API may bear."""
+    """Return the public names of the libraries in the data set, which no made-up API may have."""
     return frozenset(resources.files(__package__).joinpath("reserved.txt").read_text(encoding="utf-8").split())
 
 
 def generate(
     seed: int, pool: Pool = "train", *, no_op_share: float = 0.0, python_share: float = 0.0
 ) -> Iterator[Migration]:
-    """Yield made-up migrations without end, the same for the same arguments.
+    """Yield an endless sequence of made-up migrations, which depends on the arguments alone.
 
     Args:
         seed: of the random choices.
-        pool: `train` or `test`; names of the two share no word.
+        pool: `train` or `test`. The names of the two share no word.
         no_op_share: share of entries whose note does not concern the code.
-        python_share: share of renamings set in real functions of Python's standard library.
+        python_share: share of renamings in real functions of Python's standard library.
     """
     rng = random.Random(f"{pool}-{seed}")
     number = 0
@@ -56,7 +56,7 @@ def generate(
 
 
 def generate_no_ops(seed: int, pool: Pool = "train") -> Iterator[Migration]:
-    """Yield made-up entries without end whose note does not concern their code: the right answer is the code unchanged."""
+    """Yield an endless sequence of made-up entries whose note does not concern their code: the right answer is the code unchanged."""
     rng = random.Random(f"no-op-{pool}-{seed}")
     number = 0
     while True:
@@ -69,7 +69,7 @@ def _migration(world: World, number: str) -> Migration:
     return _entry(world, change, f"{world.package}-{number}", old, new)
 
 
-def _program(world: World) -> tuple[Change, tuple[str, str]]:
+def _program(world: World) -> tuple[ApiChange, tuple[str, str]]:
     """Return a change and a program that shows it; both versions parse, differ and are short enough."""
     library_root, bound = world.root, list(world.variables)
     while True:
@@ -81,7 +81,7 @@ def _program(world: World) -> tuple[Change, tuple[str, str]]:
 
 
 def _no_op(rng: random.Random, pool: Pool, number: str) -> Migration:
-    """Return an entry whose note is about another API, at times one that looks much like one in the code."""
+    """Return an entry whose note is about another API, sometimes one that resembles an API in the code."""
     while True:
         world = World.make(rng, Namer(rng, pool, reserved_names()))
         noted = draw_change(world)
@@ -93,7 +93,7 @@ def _no_op(rng: random.Random, pool: Pool, number: str) -> Migration:
             return entry.model_copy(update={"kind": "no_op"})
 
 
-def _entry(world: World, change: Change, name: str, old: str, new: str) -> Migration:
+def _entry(world: World, change: ApiChange, name: str, old: str, new: str) -> Migration:
     return Migration(
         id=name, family_id=name, library=world.package, old_version=world.old_version, new_version=world.new_version, kind=change.kind,
         old_symbol=Symbol(change.old_symbol), new_symbol=Symbol(change.new_symbol), description=change.note, update_info=change.note,

@@ -1,7 +1,7 @@
 """Names of libraries, functions, parameters and variables, drawn from two disjoint pools of words.
 
-Words are the common English words of Python's documentation plus pseudo-words of syllables. Each belongs to the *train* or the *test*
-pool by a hash of the word, so that no name made for a test task shares a word with a name a model was pretrained on.
+The words are common English words from Python's documentation, and pseudo-words made of syllables. A hash of the word puts it into the
+*train* or the *test* pool, so that no name of a test task shares a word with a name that a model was pretrained on.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ VARIABLES = (
     "records weights left right first second source target counts prices samples speeds log path key graph nodes edges signal "
     "window mask index cols parts tags words users orders temps sizes lengths codes masses angles"
 ).split()
-"""Names of variables that people use everywhere; they belong to no pool, since every program needs some."""
+"""Common names of variables. They belong to no pool, since every program needs some."""
 
 
 def pool_of(word: str) -> Pool:
-    """Return the pool of a word: a fifth of all words are for tests, by hash, whatever the list holds."""
+    """Return the pool of a word. A hash puts a fifth of all words into the test pool, whether they are in the list or not."""
     return "test" if int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big") < TEST_SHARE * 2**32 else "train"
 
 
@@ -45,7 +45,7 @@ def words(pool: Pool) -> tuple[str, ...]:
 
 
 class Namer:
-    """Draws names that are unique within one task and never in `reserved` (the names of real updates, kept for tests)."""
+    """Draws names that are unique within one task and never in `reserved` (the names of real updates, which are kept for tests)."""
 
     def __init__(self, rng: random.Random, pool: Pool, reserved: frozenset[str] = frozenset()) -> None:
         self._rng = rng
@@ -57,11 +57,11 @@ class Namer:
         return name not in self._taken and name not in self._reserved
 
     def _in_pool(self, name: str) -> bool:
-        """Whether every word of a name is of the pool; cutting and joining words makes new ones."""
+        """Say whether every word of a name is in the pool: cutting and joining words makes new words."""
         return all(pool_of(word.lower()) == self._pool for word in _WORD.findall(name))
 
     def word(self) -> str:
-        """Return a word of the pool, real or made up."""
+        """Return a real or made-up word of the pool."""
         if self._rng.random() < 0.75:
             return self._rng.choice(words(self._pool))
         while True:
@@ -72,7 +72,7 @@ class Namer:
                 return made
 
     def free_word(self) -> str:
-        """Return a word of the pool that is no reserved name by itself."""
+        """Return a word of the pool that is not a reserved name by itself."""
         while True:
             word = self.word()
             if self._is_free(word):
@@ -89,7 +89,7 @@ class Namer:
                 return name
 
     def function(self) -> str:
-        """Return a name like `trim`, `fit_line` or, seldom, of three words."""
+        """Return a name like `trim` or `fit_line`; rarely one of three words."""
         return self._unique(self._rng.choices(("one", "two", "three"), (5, 6, 1))[0])
 
     def parameter(self) -> str:
@@ -125,7 +125,7 @@ class Namer:
         return made
 
     def variable(self) -> str:
-        """Return a name for a variable: usually a common one, at times a word of the pool."""
+        """Return a name for a variable: usually a common one, sometimes a word of the pool."""
         if self._rng.random() < 0.7:
             free = [name for name in VARIABLES if name not in self._taken]
             if free:

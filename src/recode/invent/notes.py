@@ -1,7 +1,7 @@
-"""How release notes say that an API changed, for made-up updates.
+"""Release notes for made-up updates.
 
-Each function composes a note from interchangeable phrases, so that a model cannot learn one wording by heart. A note always names the old
-API and the new one in full at least once and is enough to do the migration.
+Each function composes a note from interchangeable phrases, so that a model cannot memorise one wording. A note gives the full name of the old
+API and of the new one at least once, and suffices for the migration.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ def _quoted(name: str) -> str:
 
 
 def _short(world: World, symbol: str) -> str:
-    """Return a symbol in full or, at times, without the library or as the bare name."""
+    """Return a symbol in full or, sometimes, without the library or as the bare name."""
     shape = world.rng.random()
     if shape < 0.7:
         return symbol
@@ -45,7 +45,7 @@ def _gone(world: World, subject: str) -> str:
 
 
 def _ending(world: World) -> str:
-    """Return a remark that does not change what is to be done, or nothing."""
+    """Return a remark that does not affect the migration, or an empty string."""
     return world.pick(
         "", "", "", "", " The arguments stay the same.", " The behaviour is unchanged.", " Everything else is as before.",
         " Results are identical.", " The signature did not change.", " Nothing else has to change.",
@@ -110,7 +110,7 @@ def parameter_renamed(world: World, symbol: str, old: str, new: str) -> str:
 
 
 def parameter_removed(world: World, symbol: str, old: str) -> str:
-    """Return a note on a parameter that goes without replacement."""
+    """Return a note on a parameter that is removed without replacement."""
     s, a = _quoted(symbol), _quoted(old)
     what = world.pick("parameter", "argument", "keyword", "keyword argument")
     return world.pick(
@@ -150,7 +150,7 @@ def parameter_added(world: World, symbol: str, name: str, value: str) -> str:
 
 
 def keyword_only(world: World, symbol: str, name: str) -> str:
-    """Return a note on an argument that may no longer be positional."""
+    """Return a note on an argument that has become keyword-only."""
     s, p = _quoted(symbol), _quoted(name)
     return world.pick(
         f"The argument {p} of {s} is now keyword-only. Pass it as `{name}=`.",
@@ -162,7 +162,7 @@ def keyword_only(world: World, symbol: str, name: str) -> str:
 
 
 def function_to_method(world: World, old: str, new: str, method: str, more: bool) -> str:
-    """Return a note on a function whose work a method does now."""
+    """Return a note on a function that is replaced by a method."""
     a, b = _quoted(old), _quoted(new)
     root, rest = old.split(".")[0], ", ..." if more else ""
     return world.pick(
@@ -175,7 +175,7 @@ def function_to_method(world: World, old: str, new: str, method: str, more: bool
 
 
 def method_to_function(world: World, old: str, new: str, name: str, joins: bool) -> str:
-    """Return a note on a method whose work a function does now."""
+    """Return a note on a method that is replaced by a function."""
     a, b, method = _quoted(old), _quoted(new), old.rsplit(".", 1)[1]
     if joins:
         return world.pick(
@@ -222,7 +222,7 @@ def with_option(world: World, one: str, many: str, option: str, to_general: bool
 
 
 def swapped(world: World, old: str, new: str, in_list: bool) -> str:
-    """Return a note on a function with other conventions for its two arguments."""
+    """Return a note on a function that is replaced by one with its two arguments swapped or in a list."""
     a, b = _quoted(old), _quoted(new)
     after = f"`{new}([x, y])`" if in_list else f"`{new}(y, x)`"
     says = "takes one list" if in_list else "takes its arguments in the reverse order"
@@ -234,7 +234,7 @@ def swapped(world: World, old: str, new: str, in_list: bool) -> str:
 
 
 def to_python(world: World, symbol: str, says: str) -> str:
-    """Return a note on a function that plain Python replaces."""
+    """Return a note on a function that is replaced by plain Python."""
     a = _quoted(symbol)
     return world.pick(
         f"{_gone(world, a)}. Use {says} instead.",

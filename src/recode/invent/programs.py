@@ -1,14 +1,14 @@
-"""Made-up programs that use an API: imports, a few lines of set-up, the call in context, and what is done with the result."""
+"""Made-up programs that use an API: imports, a few lines of set-up, the call in context, and a use of its result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from recode.invent.changes import Change
+from recode.invent.changes import ApiChange
 from recode.invent.world import Pair, World
 
 Line = Pair
-Pattern = Callable[[World, Change], list[Line]]
+Pattern = Callable[[World, ApiChange], list[Line]]
 
 _STANDARD = ("math", "json", "os", "sys", "random", "re", "itertools", "statistics", "datetime", "collections", "io")
 _STANDARD_FROM = (
@@ -22,12 +22,12 @@ def _same(*lines: str) -> list[Line]:
 
 
 def _with(template: str, use: Pair) -> Line:
-    """Return a line in which `{}` stands for the use."""
+    """Return a line from a template in which `{}` stands for the use."""
     return template.replace("{}", use[0]), template.replace("{}", use[1])
 
 
 def _shown(world: World, expression: str) -> str:
-    """Return an expression as people print it."""
+    """Return an expression in a form in which people print it."""
     digits, item = world.rng.randint(1, 6), world.pick("v", "x", "item")
     return world.pick(
         expression, expression, f"list({expression})", f"len({expression})", f"float({expression})", f"round({expression}, {digits})",
@@ -53,7 +53,7 @@ def _print(world: World, expression: str) -> str:
 
 
 def _source(world: World) -> str:
-    """Return an expression that makes some data."""
+    """Return an expression that creates some data."""
     root, kind = world.root, world.type_name
     keyword = world.keywords(1)
     extra, item = f", {keyword[0]}" if keyword else "", world.pick("i", "n", "k")
@@ -108,7 +108,7 @@ def _setup(world: World, low: int, high: int) -> list[Line]:
     return lines
 
 
-def _assigned(world: World, change: Change) -> list[Line]:
+def _assigned(world: World, change: ApiChange) -> list[Line]:
     use = change.use()
     name = world.bind()
     after = f".{world.names.function()}({', '.join(world.keywords(1))})" if world.rng.random() < 0.25 else ""
@@ -118,12 +118,12 @@ def _assigned(world: World, change: Change) -> list[Line]:
     return lines + _same(_print(world, name))
 
 
-def _printed(world: World, change: Change) -> list[Line]:
+def _printed(world: World, change: ApiChange) -> list[Line]:
     use = change.use()
     return [_with(_print(world, "\0").replace("\0", "{}"), use)]
 
 
-def _function(world: World, change: Change) -> list[Line]:
+def _function(world: World, change: ApiChange) -> list[Line]:
     name, parameter = world.names.function(), world.names.variable()
     outer = list(world.variables)
     world.variables.append(parameter)
@@ -145,7 +145,7 @@ def _indent(line: Line) -> Line:
     return f"    {line[0]}", f"    {line[1]}"
 
 
-def _loop(world: World, change: Change) -> list[Line]:
+def _loop(world: World, change: ApiChange) -> list[Line]:
     item = world.names.variable()
     over = world.rng.choice(world.variables) if world.variables else world.sequence()
     head = world.pick(
@@ -165,7 +165,7 @@ def _loop(world: World, change: Change) -> list[Line]:
     return _same(head) + lines
 
 
-def _comprehension(world: World, change: Change) -> list[Line]:
+def _comprehension(world: World, change: ApiChange) -> list[Line]:
     item = world.pick("x", "v", "row", "part", "name")
     over = world.rng.choice(world.variables) if world.variables else world.sequence()
     outer = list(world.variables)
@@ -181,7 +181,7 @@ def _comprehension(world: World, change: Change) -> list[Line]:
     return [_with(f"{name} = {shape}", use), *_same(_print(world, name))]
 
 
-def _nested(world: World, change: Change) -> list[Line]:
+def _nested(world: World, change: ApiChange) -> list[Line]:
     use = change.use()
     called = world.names.function()
     keyword = world.keywords(1)
@@ -197,7 +197,7 @@ def _nested(world: World, change: Change) -> list[Line]:
     return [_with(f"{name} = {shape}", use), *_same(_print(world, name))]
 
 
-def _twice(world: World, change: Change) -> list[Line]:
+def _twice(world: World, change: ApiChange) -> list[Line]:
     lines = []
     for _ in range(2):
         use = change.use()
@@ -210,7 +210,7 @@ def _twice(world: World, change: Change) -> list[Line]:
     )
 
 
-def _conditional(world: World, change: Change) -> list[Line]:
+def _conditional(world: World, change: ApiChange) -> list[Line]:
     use = change.use()
     if world.rng.random() < 0.5:
         return [
@@ -226,14 +226,14 @@ def _conditional(world: World, change: Change) -> list[Line]:
     ]
 
 
-def _multiline(world: World, change: Change) -> list[Line]:
+def _multiline(world: World, change: ApiChange) -> list[Line]:
     use, chain = change.use(), f"    {world.receiver()}.{world.names.function()}({world.argument()})"
     name = world.bind()
     lines = _same(f"{name} = (", chain, f"    .{world.names.function()}()", ")")
     return [*lines, _with(f"print({world.pick('{}', _shown(world, '{}'), f'{name}, {{}}')})", use)]
 
 
-def _with_statement(world: World, change: Change) -> list[Line]:
+def _with_statement(world: World, change: ApiChange) -> list[Line]:
     use = change.use()
     name = world.bind()
     return [_with(f"with {{}} as {name}:", use), *_same(f"    {_print(world, name)}")]
@@ -253,7 +253,7 @@ _PATTERNS: tuple[tuple[Pattern, int], ...] = (
 )
 
 
-def _imports(world: World, change: Change) -> list[Line]:
+def _imports(world: World, change: ApiChange) -> list[Line]:
     lines: list[Line] = []
     if world.rng.random() < 0.18:
         lines += _same(world.pick(*(f"import {name}" for name in _STANDARD), *_STANDARD_FROM))
@@ -269,7 +269,7 @@ def _imports(world: World, change: Change) -> list[Line]:
     return lines + list(change.imports)
 
 
-def draw_program(world: World, change: Change) -> Pair:
+def draw_program(world: World, change: ApiChange) -> Pair:
     """Return a program that uses the API at least once, before and after the change. Both parse."""
     lines = _imports(world, change)
     if change.drops_library_import:

@@ -1,7 +1,7 @@
-"""Real Python text that may be used freely: the functions of the standard library of the running interpreter (PSF licence).
+"""Real Python text that may be used freely: the functions of the running interpreter's standard library (PSF licence).
 
-It keeps a small model's Python from being only what the generator writes, it measures forgetting, and it gives made-up renamings
-a real program around them. Files are split by hash, so that held-out text is never trained on.
+It shows a small model other Python than the generator's, it measures forgetting, and it provides real programs for made-up renamings. Files are
+split by hash, so that held-out text is never trained on.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ HELD_OUT_SHARE = 0.08
 def functions(pool: Pool, longest: int = 600) -> tuple[str, ...]:
     """Return the source of functions and methods of 3 to 18 lines and at most `longest` characters, dedented, in a fixed order.
 
-    `test` is the text of the held-out files; what stands there too is not in `train`.
+    `test` is the text of the held-out files. A function that also appears there is not in `train`.
     """
     root = Path(sysconfig.get_path("stdlib"))
-    found = []
+    sources = []
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
         digest = hashlib.sha256(relative.as_posix().encode()).digest()
         held_out = int.from_bytes(digest[:4], "big") < HELD_OUT_SHARE * 2**32
         if _SKIPPED & set(relative.parts) or held_out != (pool == "test"):
             continue
-        found += _functions_of(path, longest)
+        sources += _functions_of(path, longest)
     held = set() if pool == "test" else set(functions("test", longest))
-    return tuple(one for one in dict.fromkeys(found) if one not in held)
+    return tuple(source for source in dict.fromkeys(sources) if source not in held)
 
 
 def _functions_of(path: Path, longest: int) -> list[str]:
@@ -58,11 +58,11 @@ def _functions_of(path: Path, longest: int) -> list[str]:
         tree = ast.parse(text)
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
         return []
-    lines, found = text.splitlines(), []
+    lines, sources = text.splitlines(), []
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.end_lineno and 3 <= node.end_lineno - node.lineno + 1 <= 18:
             source = textwrap.dedent("\n".join(lines[node.lineno - 1 : node.end_lineno])).rstrip()
-            # Dedenting breaks a function whose docstring stands further left than its code.
+            # Dedenting breaks a function whose docstring is indented less than its code.
             if (
                 len(source) <= longest
                 and source.isascii()
@@ -70,12 +70,12 @@ def _functions_of(path: Path, longest: int) -> list[str]:
                 and source.startswith(("def", "@"))
                 and parses(source)
             ):
-                found.append(source)
-    return found
+                sources.append(source)
+    return sources
 
 
 def rename_in_python(world: World, names: Namer, number: int) -> Migration | None:
-    """Return a made-up renaming in a real function, or None where the function drawn has no call to rename."""
+    """Return a made-up renaming in a real function, or None if the function drawn has no call to rename."""
     source = world.rng.choice(functions("train", 420)) + "\n"
     tree = ast.parse(source)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]

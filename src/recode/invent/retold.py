@@ -35,11 +35,11 @@ class _Exchange:
         self._numbers: dict[str, str] = {}
 
     def text(self, text: str) -> str:
-        """Return program text with its words and numbers exchanged; escapes, one-letter names and Python's own names stay."""
+        """Return program text with its words and numbers replaced; escapes, one-letter names and Python's own names stay."""
         return _PIECE.sub(lambda match: self._piece(match.group()), text)
 
     def note(self, text: str, library: str, name: str) -> str:
-        """Return a note retold: what stands in backticks as code, and the library's name wherever it stands."""
+        """Return a note with its code (in backticks) and the name of the library replaced."""
         parts = re.split(r"(`[^`]*`)", text)
         known = re.compile(rf"\b(?:{re.escape(library)}|{re.escape(library.replace('-', '_'))})\b", re.IGNORECASE)
         return "".join(self.text(part) if part.startswith("`") else known.sub(name, part) for part in parts)
@@ -57,7 +57,7 @@ class _Exchange:
             made = self._names.free_word()
             while made in self._words.values():
                 made = self._names.free_word()
-            # An alias stays as short as people like them.
+            # A short word, such as an alias, stays short.
             self._words[low] = self._short(made, len(low)) if len(low) < 3 else made
         made = self._words[low]
         return (
@@ -81,9 +81,9 @@ class _Exchange:
 
 
 def retell(entry: Migration, rng: random.Random, names: Namer, noted: Migration | None = None) -> Migration | None:
-    """Return a migration of the same shape over a made-up library; None where the exchange broke the program.
+    """Return a migration of the same shape over a made-up library; None if the replacement broke the program.
 
-    With `noted`, another entry whose note does not concern the program, the result is a no-op.
+    If `noted` is given, another entry whose note does not concern the program, the result is a no-op.
     """
     about = noted or entry
     kept = set(_OWN)
@@ -107,7 +107,7 @@ def retell(entry: Migration, rng: random.Random, names: Namer, noted: Migration 
 
 
 def retell_any(entries: Sequence[Migration], rng: random.Random, names: Namer, no_op_share: float) -> Migration | None:
-    """Return one of the entries retold; a share of them with the note of another library's entry, so that nothing is to change."""
+    """Return one of the entries retold. A share of them gets the note of another library's entry, so that nothing has to change."""
     entry = rng.choice(entries)
     others = [other for other in entries if other.library != entry.library] if rng.random() < no_op_share else []
     return retell(entry, rng, names, rng.choice(others) if others else None)

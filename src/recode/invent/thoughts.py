@@ -1,7 +1,7 @@
-"""What a completion says before it answers: thoughts that lead to the migration, and thoughts of stale habit.
+"""The thought of a completion, before its answer: one that leads to the migration, or one of stale habit.
 
-A gold thought states which spans change and how, worked out from the two programs alone, so the same function serves made-up and real
-entries. A habit completion leaves the old code as it is, for one of many reasons, at times right after a thought that was correct.
+A gold thought states which spans change and how. It is derived from the two programs alone, so the same function serves made-up and real
+entries. A habit completion keeps the old code for one of several reasons, sometimes right after a correct thought.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from recode.records import Migration
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 _CHAIN = re.compile(r"[\w.]*\w\.$|\w[\w.]*$")
 _PLAIN = re.compile(r"""[.]?\w[\w.]{0,40}(=[\w."'-]{1,16})?|""")
-"""Spans that a thought states: names and keyword arguments. What is longer the program itself says better."""
+"""Spans that a thought quotes: names and keyword arguments. Longer ones are clearer in the program itself."""
 
 
 def changed_spans(old_code: str, new_code: str) -> list[tuple[str, str]]:
@@ -45,7 +45,7 @@ def _span(before: str, after: str) -> tuple[str, str]:
     tail = 0
     while tail < min(len(a), len(b)) - head and a[-1 - tail] == b[-1 - tail]:
         tail += 1
-    # A span begins at the start of its dotted name, and says a little more where one side is empty.
+    # A span begins at the start of its dotted name, and is extended if one side is empty.
     lead = _CHAIN.search("".join(a[:head]))
     prefix = lead.group() if lead else ""
     if not prefix and (head == len(a) - tail or head == len(b) - tail) and head:
@@ -102,9 +102,9 @@ _HABITS = (
 
 
 def habit_completion(entry: Migration, rng: random.Random) -> str:
-    """Return a well-formed completion that falls back on the old API: the old code, unchanged, although the note is there.
+    """Return a well-formed completion that falls back on the old API: the old code, unchanged in spite of the note.
 
-    One in thirty has a correct thought before the stale answer, so that no opening marks the habit for certain.
+    One in thirty has a correct thought before the stale answer, so that no opening is a sure sign of the habit.
     """
     if rng.random() < 1 / 30:
         return response(gold_thought(entry, rng), entry.old_code)

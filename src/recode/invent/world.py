@@ -1,4 +1,4 @@
-"""The setting of one made-up task: a library, how a program imports it, and what expressions may stand where."""
+"""The setting of one made-up task: a library, how a program imports it, and the expressions that may appear in it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Pair = tuple[str, str]
 
 @dataclass
 class World:
-    """A made-up library and one program's view of it.
+    """A made-up library, and one program's view of it.
 
-    `library` is the module the program imports, `lib` or, at times, `lib.part`. `root` is what the program writes for it: its alias
-    or its name. `variables` are the names bound so far.
+    `library` is the module that the program imports: `lib` or, sometimes, `lib.part`. `root` is its name in the program: an alias or the
+    library's own name. `variables` are the names bound so far.
     """
 
     rng: random.Random
@@ -90,7 +90,7 @@ class World:
         return self.rng.choice((self.number(), self.text(), "True", "False", "None", self.number(), self.text()))
 
     def sequence(self, low: int = 2, high: int = 6) -> str:
-        """Return a list literal of one type; in one out of three the same few values come again and again, as in labels and counts."""
+        """Return a list literal of one type. Some repeat a few values, as labels and counts do."""
         n, rng = self.rng.randint(low, high), self.rng
         kind = rng.random()
         if kind < 0.2:
@@ -131,7 +131,7 @@ class World:
         return "{" + ", ".join(f'"{self.names.word()}": {self.sequence(2, 4)}' for _ in range(n)) + "}"
 
     def argument(self) -> str:
-        """Return an expression for a positional argument: most often a variable that is bound."""
+        """Return an expression for a positional argument, usually a bound variable."""
         if self.variables and self.rng.random() < 0.7:
             name = self.rng.choice(self.variables)
             return (
@@ -156,7 +156,7 @@ class World:
         return f"{self.root}.{self.type_name}({self.rng.choice((self.sequence(), self.mapping()))})"
 
     def bind(self) -> str:
-        """Return a new variable's name and count it as bound."""
+        """Return the name of a new variable, which is then bound."""
         name = self.names.variable()
         self.variables.append(name)
         return name

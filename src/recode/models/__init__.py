@@ -1,4 +1,4 @@
-"""Language models: loading them, `complete(prompts) -> completions`, and the backends that evaluations sample from."""
+"""Language models: loading, sampling (`complete`), and the backends that evaluations and synthesis sample from."""
 
 from recode.models.backends import Backend
 from recode.models.completing import complete, migration_prompt, render, sample_ids

@@ -19,19 +19,19 @@ def plain_attention(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
     scaling: float | None = None, dropout: float = 0.0, **_: Any,
 ) -> tuple[Tensor, None]:  # fmt: skip
-    """Attend; the interface is that of `transformers`.
+    """Compute attention. The interface is that of `transformers`.
 
     Args:
-        module: the attention layer (unused but for its number of key-value groups).
+        module: the attention layer (unused).
         query: (batch, heads, length, head size).
         key: (batch, key-value heads, length, head size).
         value: as `key`.
         attention_mask: boolean (batch, 1, length, length), true where attention is allowed; None for causal attention.
-        scaling: of the scores; one over the square root of the head size by default.
+        scaling: the factor on the scores; by default one over the square root of the head size.
         dropout: must be 0.
 
     Returns:
-        The output, (batch, length, heads, head size), and None in place of weights.
+        The output, (batch, length, heads, head size), and None in place of the attention weights.
     """
     if dropout:
         raise ValueError("recode_plain attention has no dropout")
@@ -54,7 +54,7 @@ def plain_attention(
 
 
 def register() -> str:
-    """Make the attention known to `transformers`; return its name, for `attn_implementation`."""
+    """Register the attention with `transformers`; return its name, for `attn_implementation`."""
     AttentionInterface.register(NAME, plain_attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)
     return NAME

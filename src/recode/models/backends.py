@@ -1,4 +1,4 @@
-"""What generates completions for an evaluation: a local model, vLLM, or an endpoint. Each keeps what it has as it goes."""
+"""The interface of what generates completions: a local model, vLLM, or an endpoint. Each completion is kept as soon as it is finished."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from recode.models.prompting import Prompt
 from recode.models.sampling import Sampling
 
 Have = Callable[[int, int], bool]
-"""`(prompt's number, sample's number)`: whether this completion is there from an earlier run."""
+"""Takes the number of a prompt and of a sample; says whether an earlier run left this completion."""
 Keep = Callable[[int, int, str], None]
-"""`(prompt's number, sample's number, completion)`: takes a finished completion; may be called from several threads."""
+"""Takes the number of a prompt, of a sample, and the finished completion. May be called from several threads."""
 
 
 class Backend(Protocol):
@@ -21,27 +21,27 @@ class Backend(Protocol):
     """What the user calls it."""
 
     def fingerprint(self) -> str:
-        """Return a string that changes when the model does, as far as can be known."""
+        """Return a string that changes when the model does, as far as that can be known."""
         ...
 
     def generate(self, prompts: Sequence[Prompt], samples: int, sampling: Sampling, have: Have, keep: Keep) -> None:
-        """Complete each prompt `samples` times, leaving out what `have` says is there, and give each completion to `keep`.
+        """Complete each prompt `samples` times and pass each completion to `keep`; skip those that `have` reports.
 
         Raises:
-            RecodeError: the model cannot be had, or does not answer; what was finished has been kept.
+            RecodeError: the model cannot be loaded or does not answer. Finished completions have been kept.
         """
         ...
 
 
 def batches(prompts: Sequence[str], size: int) -> list[list[int]]:
-    """Return the prompts' numbers in batches of like length: a batch lasts as long as its longest completion.
+    """Return the numbers of the prompts in batches of similar length, because a batch takes as long as its longest completion.
 
-    They depend on all prompts, not on which completions are missing: a run that was killed draws what an undisturbed one draws.
+    The batches depend on all prompts and not on which completions are missing, so a resumed run samples what an undisturbed one samples.
     """
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def is_missing(numbers: Sequence[int], samples: int, have: Have) -> bool:
-    """Say whether any completion of these prompts is not there yet."""
+    """Say whether any completion of these prompts is missing."""
     return not all(have(number, sample) for number in numbers for sample in range(samples))

@@ -1,4 +1,4 @@
-"""`complete(prompts) -> completions`: the one way the rest of the project samples from a local model."""
+"""`complete(prompts) -> completions`: how the rest of the project samples from a local model."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ROWS = 64
 
 
 def migration_prompt(update: ApiUpdate, code: str) -> Prompt:
-    """Return what a model is asked for one migration: the messages, then the pre-filled `<think>`."""
+    """Return the prompt of one migration: the messages, then the pre-filled `<think>`."""
     return Prompt(tuple((turn["role"], turn["content"]) for turn in messages(update, code)), PREFILL)
 
 
 def render(tokenizer: Any, update: ApiUpdate, code: str) -> str:
-    """Return the prompt as the model reads it: the chat template around the messages, then the pre-filled `<think>`.
+    """Return the prompt of one migration as text: the chat template around the messages, then the pre-filled `<think>`.
 
-    A tokenizer without a chat template gets the messages as plain paragraphs.
+    Without a chat template the messages become plain paragraphs.
     """
     return render_prompt(tokenizer, migration_prompt(update, code))
 
@@ -30,7 +30,7 @@ def render(tokenizer: Any, update: ApiUpdate, code: str) -> str:
 def sample_ids(
     model: Any, tokenizer: Any, prompts: Sequence[list[int]], samples: int, sampling: Sampling
 ) -> list[list[list[int]]]:
-    """Return `samples` completions, as token ids with the end token where it was reached, for each prompt's token ids."""
+    """Return `samples` completions for each prompt, all as token ids. A completion holds the end token if it was reached."""
     from recode.models import llama
 
     if llama.supports(model):
@@ -39,7 +39,7 @@ def sample_ids(
 
 
 def complete(model: Any, tokenizer: Any, prompts: Sequence[str], samples: int, sampling: Sampling) -> list[list[str]]:
-    """Return `samples` completions for each rendered prompt; the same for the same arguments."""
+    """Return `samples` completions for each rendered prompt. Equal arguments give equal completions."""
     ids = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
     drawn = sample_ids(model, tokenizer, ids, samples, sampling)
     return [tokenizer.batch_decode(group, skip_special_tokens=True) for group in drawn]
@@ -48,7 +48,7 @@ def complete(model: Any, tokenizer: Any, prompts: Sequence[str], samples: int, s
 def _generate(
     model: Any, tokenizer: Any, prompts: Sequence[list[int]], samples: int, sampling: Sampling
 ) -> list[list[list[int]]]:
-    """Sample by `transformers`, several prompts at a time, padded on the left; for every model that the small decoder does not cover."""
+    """Sample with `transformers`, several prompts at a time, padded on the left: for models that the small decoder does not support."""
     import torch
 
     from recode.models.llama import until
@@ -58,7 +58,7 @@ def _generate(
         {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
     )
     per_prompt = 1 if greedy else samples
-    # What a model's own settings ask for would be another policy than the one that is trained, and than vLLM samples from.
+    # With the penalties of a model's own settings this would be a different policy from the one that is trained and that vLLM samples from.
     chosen |= {"repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
     together = max(1, _ROWS // per_prompt)
     results: list[list[list[int]]] = []

@@ -1,8 +1,7 @@
-"""Models behind an OpenAI-compatible endpoint: many requests at once, patient with one that fails, never content with half an answer."""
+"""Models behind an OpenAI-compatible endpoint: many requests at once, failed ones repeated, incomplete answers never kept."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import queue
@@ -14,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+
+import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event, wait_exponential
 
 from recode.errors import RecodeError
 from recode.models.backends import Have, Keep
@@ -25,31 +25,36 @@ from recode.models.sampling import Sampling
 from recode.prompts import PREFILL
 
 KEY_VARIABLE = "RECODE_API_KEY"
-"""The environment variable with the endpoint's key; no other is read, so that no key goes where it does not belong."""
+"""The environment variable with the endpoint's key. No other variable is read, so that no key is sent to the wrong server."""
 
 _LATER = {408, 409, 423, 425, 429}
-"""Refusals that pass; every other 4xx is about the request and will be the same tomorrow. 5xx pass too."""
+"""Refusals that may pass. Any other 4xx is about the request and would be the same next time. 5xx may pass too."""
 _LONGEST_BODY = 64 << 20
 _POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for an endpoint, in seconds.
-
-    `reply`: for one reply to go on (time without a byte). `outage`: for any good reply at all, while every request fails. `tries`: how often one
-    request may fail while others are answered. `first`, `longest`: the pauses between tries, doubled each time and jittered.
-    """
+    """How long to wait for an endpoint, in seconds."""
 
     reply: float = 300.0
+    """How long to wait for the next byte of a reply, or for a connection."""
     outage: float = 900.0
+    """How long every request may fail before the run gives up."""
     tries: int = 30
+    """How often one request may fail while others are answered."""
     first: float = 0.5
+    """The pause after a request's first failure; it doubles with each further one, and is jittered."""
     longest: float = 30.0
+    """The longest pause, before the jitter."""
 
 
-class _Passing(Exception):
-    """A failure that may pass: the request is sent again, after `after` seconds if the server said so; `busy` if it only asked for patience."""
+class _Transient(Exception):
+    """A failure that may pass, so that the request is sent again.
+
+    `after` is the pause in seconds that the server asked for. `busy` says that the server only asked for patience: such a failure does not
+    count against the request.
+    """
 
     def __init__(self, reason: str, after: float | None = None, busy: bool = False) -> None:
         super().__init__(reason)
@@ -63,7 +68,7 @@ class EndpointBackend:
         """Take the server's address as OpenAI's clients take it, such as `http://localhost:8000/v1`.
 
         Raises:
-            RecodeError: this is no address of a server.
+            RecodeError: this is not the address of a server.
         """
         if not _is_address(url):
             raise RecodeError(f"{url}: not an address; give the server's base, such as http://localhost:8000/v1")
@@ -73,15 +78,32 @@ class EndpointBackend:
         self.patience = patience or Patience()
 
     def fingerprint(self) -> str:
-        """Return the address and the model's name: what stands behind them cannot be known."""
+        """Return the address and the model's name; what stands behind them cannot be known."""
         return f"{self.url} {self.name}"
 
     def generate(self, prompts: Sequence[Prompt], samples: int, sampling: Sampling, have: Have, keep: Keep) -> None:
-        """Ask for every missing completion by a request of its own."""
-        asked = [(n, s) for n in range(len(prompts)) for s in range(samples) if not have(n, s)]
-        if not asked:
+        """Request every missing completion, each in a request of its own.
+
+        Raises:
+            RecodeError: the server refuses a request, cannot be reached, or gives no usable reply for longer than `patience` allows.
+        """
+        missing = [(n, s) for n in range(len(prompts)) for s in range(samples) if not have(n, s)]
+        if not missing:
             return
-        _Requests(self, prompts, sampling, keep, asked).run()
+        if urlsplit(self.url).username is not None:
+            raise RecodeError(
+                f"{self.url}: no request can be sent to this address; check --endpoint (a key belongs in {KEY_VARIABLE})"
+            )
+        limits = httpx.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency)
+        timeout = httpx.Timeout(self.patience.reply, pool=None)
+        headers = _headers()
+        try:
+            client = httpx.Client(headers=headers, timeout=timeout, limits=limits)
+        except (ImportError, ValueError) as error:
+            # Raised for proxies that the environment names, such as SOCKS.
+            raise RecodeError(f"{self.url}: the proxy settings of this environment cannot be used: {error}") from None
+        with client:
+            _Requests(self, client, prompts, sampling, keep, missing).run()
 
 
 def _is_address(url: str) -> bool:
@@ -97,23 +119,27 @@ def _is_address(url: str) -> bool:
 
 
 class _Requests:
-    """What the threads of one `generate` share: requests that wait, the time of the last good reply, the first fatal error."""
+    """The state that the threads of one `generate` share: waiting requests, the time of the last good reply, the first fatal error."""
 
     def __init__(
-        self, backend: EndpointBackend, prompts: Sequence[Prompt], sampling: Sampling, keep: Keep, asked: Sequence[tuple[int, int]]
+        self, backend: EndpointBackend, client: httpx.Client, prompts: Sequence[Prompt], sampling: Sampling, keep: Keep,
+        missing: Sequence[tuple[int, int]],
     ) -> None:  # fmt: skip
-        self.backend, self.prompts, self.sampling, self.keep = backend, prompts, sampling, keep
+        self.backend, self.client, self.prompts, self.sampling, self.keep = backend, client, prompts, sampling, keep
         self.patience = backend.patience
         self.error: BaseException | None = None
         self.stop = threading.Event()
         self.last_good = time.monotonic()
-        self.count = len(asked)
+        self.count = len(missing)
         self.waiting: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
-        for pair in asked:
+        for pair in missing:
             self.waiting.put(pair)
 
     def run(self) -> None:
-        """Answer all requests, or raise the first fatal error after the requests under way have ended."""
+        """Answer all requests. After a fatal error, wait for the requests under way and raise it.
+
+        The threads are daemons: an interrupt ends the command at once, whatever they wait for.
+        """
         threads = [
             threading.Thread(target=self._work, daemon=True) for _ in range(min(self.backend.concurrency, self.count))
         ]
@@ -136,95 +162,139 @@ class _Requests:
             except queue.Empty:
                 return
             try:
-                text = self._patiently(number, sample)
+                text = self._complete(number, sample)
                 if text is not None:
                     self.keep(number, sample, text)
-            except BaseException as error:  # noqa: BLE001 (raised again in the thread that asked)
+            except BaseException as error:  # noqa: BLE001 (raised again in the thread that called `run`)
                 self.error = self.error or error
                 self.stop.set()
 
-    def _patiently(self, number: int, sample: int) -> str | None:
-        """Return the completion, however often the request has to be sent; None where the run was stopped meanwhile."""
+    def _complete(self, number: int, sample: int) -> str | None:
+        """Return a completion, repeating the request as often as need be; None if the run was stopped in the meantime."""
         body = self._body(number, sample)
-        pause, failures, began = self.patience.first, 0, time.monotonic()
-        failed = began
-        while not self.stop.is_set():
-            try:
-                text = _completion(_post(self.backend.url, body, self.patience.reply), self.prompts[number])
-                self.last_good = time.monotonic()
-                return text
-            except _Passing as failure:
-                # A request that fails again although another was answered meanwhile may itself be the problem; in an outage all fail.
-                failures += self.last_good > failed and not failure.busy
-                failed = time.monotonic()
-                silent = failed - max(self.last_good, began)
-                if failures >= self.patience.tries or silent > self.patience.outage:
-                    raise RecodeError(
-                        f"{self.backend.url}: no usable reply ({failure}); "
-                        "what was finished is kept: run the same command again when the endpoint is well"
-                    ) from None
-                self.stop.wait(min(failure.after or pause * random.uniform(0.5, 1.5), self.patience.outage))
-                pause = min(2 * pause, self.patience.longest)
-        return None
+        limit = _RetryLimit(self)
+
+        def attempt() -> str | None:
+            if self.stop.is_set():
+                return None
+            text = _completion(_post(self.client, self.backend.url, body), self.prompts[number])
+            self.last_good = time.monotonic()
+            return text
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(_Transient),
+            stop=limit.is_reached,
+            wait=limit.pause,
+            sleep=sleep_using_event(self.stop),
+            reraise=True,
+        )
+        try:
+            return retrying(attempt)
+        except _Transient as failure:
+            raise RecodeError(
+                f"{self.backend.url}: no usable reply ({failure}); "
+                "finished completions are kept: run the same command again when the endpoint is well"
+            ) from None
 
     def _body(self, number: int, sample: int) -> bytes:
         messages = [{"role": role, "content": content} for role, content in self.prompts[number].messages]
         sampling = self.sampling
-        return json.dumps(
-            {
-                "model": self.backend.name, "messages": messages, "max_tokens": sampling.max_new_tokens,
-                "temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed + sample,
-            }
-        ).encode()  # fmt: skip
+        values = {
+            "model": self.backend.name, "messages": messages, "max_tokens": sampling.max_new_tokens,
+            "temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed + sample,
+        }  # fmt: skip
+        # ASCII, so that a lone surrogate in a prompt can be sent.
+        return json.dumps(values).encode()
 
 
-def _post(url: str, body: bytes, timeout: float) -> bytes:
+class _RetryLimit:
+    """Decides when one request has failed too often, and how long to pause before it is sent again."""
+
+    def __init__(self, requests: _Requests) -> None:
+        self._requests = requests
+        self._patience = requests.patience
+        self._backoff = wait_exponential(multiplier=self._patience.first, max=self._patience.longest)
+        self._began = self._failed = time.monotonic()
+        self._failures = 0
+
+    def is_reached(self, state: RetryCallState) -> bool:
+        """Count a failure. Say whether to give up: after too many of this request's own, or after too long an outage of the endpoint.
+
+        A request that fails again although another was answered in the meantime may itself be the problem. In an outage all requests fail.
+        """
+        last_good = self._requests.last_good
+        self._failures += last_good > self._failed and not _failure(state).busy
+        self._failed = time.monotonic()
+        silent = self._failed - max(last_good, self._began)
+        return self._failures >= self._patience.tries or silent > self._patience.outage
+
+    def pause(self, state: RetryCallState) -> float:
+        """Return the seconds to wait before the next attempt."""
+        after = _failure(state).after or self._backoff(state) * random.uniform(0.5, 1.5)
+        return min(after, self._patience.outage)
+
+
+def _failure(state: RetryCallState) -> _Transient:
+    failure = state.outcome.exception() if state.outcome else None
+    assert isinstance(failure, _Transient)
+    return failure
+
+
+def _post(client: httpx.Client, url: str, body: bytes) -> bytes:
     """Send one request; return the whole body of a good reply.
 
     Raises:
-        _Passing: the connection, or the server for the time being, failed.
+        _Transient: the connection failed, or the server failed for the time being.
         RecodeError: the server refuses the request, or it cannot be sent at all.
     """
     try:
-        with urlopen(Request(url, body, _headers()), timeout=timeout) as reply:
-            # A body shorter than announced raises IncompleteRead; one without an announced end is caught when it is parsed.
-            data: bytes = reply.read(_LONGEST_BODY)
-            if reply.length:
-                raise _Passing("a reply that broke off")
-            return data
-    except HTTPError as error:
-        if error.code in _LATER or error.code >= 500:
-            raise _Passing(
-                f"status {error.code}", _retry_after(error.headers.get("Retry-After")), error.code == 429
-            ) from None
-        raise RecodeError(f"{url}: refused with status {error.code}: {_said(error)}") from None
-    except (http.client.InvalidURL, UnicodeError):
+        with client.stream("POST", url, content=body) as reply:
+            # A body shorter than announced raises RemoteProtocolError; one without an announced length is caught when it is parsed.
+            data = _read(reply)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
         raise RecodeError(f"{url}: no request can be sent to this address; check --endpoint") from None
-    except (URLError, http.client.HTTPException, OSError) as error:
-        reason = error.reason if isinstance(error, URLError) else error
-        if isinstance(reason, socket.gaierror) and reason.errno == socket.EAI_NONAME:
+    except httpx.HTTPError as error:
+        if _is_unknown_host(error):
             raise RecodeError(f"{url}: there is no such host; check --endpoint") from None
-        raise _Passing(f"{type(reason).__name__}: {reason}") from None
+        raise _Transient(f"{type(error).__name__}: {error}") from None
+    if reply.status_code in _LATER or reply.status_code >= 500:
+        after = _retry_after(reply.headers.get("Retry-After"))
+        raise _Transient(f"status {reply.status_code}", after, reply.status_code == 429)
+    if not reply.is_success:
+        reason = " ".join(data[:2000].decode("utf-8", "replace").split())[:300] or "(no reason given)"
+        raise RecodeError(f"{url}: refused with status {reply.status_code}: {reason}")
+    return data
+
+
+def _read(reply: httpx.Response) -> bytes:
+    data = b""
+    for chunk in reply.iter_bytes():
+        data += chunk
+        if len(data) > _LONGEST_BODY:
+            raise _Transient(f"a reply of more than {_LONGEST_BODY >> 20} MiB")
+    return data
+
+
+def _is_unknown_host(error: BaseException) -> bool:
+    """Say whether the resolver says that the host does not exist; a resolver that fails may recover."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _headers() -> dict[str, str]:
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if key := os.environ.get(KEY_VARIABLE):
         if not (key.isascii() and key.isprintable()):
-            # Without the key, which must not stand in anybody's terminal or log.
+            # The key itself is left out: it must not appear in a terminal or a log.
             raise RecodeError(
                 f"{KEY_VARIABLE} holds a line break or another character that no header takes; set it again"
             )
         headers["Authorization"] = f"Bearer {key}"
     return headers
-
-
-def _said(error: HTTPError) -> str:
-    """Return the first 300 characters of what a server said with its refusal."""
-    try:
-        return " ".join(error.read(2000).decode("utf-8", "replace").split())[:300]
-    except (OSError, http.client.HTTPException):
-        return "(no reason given)"
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -242,10 +312,10 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _completion(data: bytes, prompt: Prompt) -> str:
-    """Return a reply's text, as it would go on from the prompt's prefill.
+    """Return a reply's text as a continuation of the prompt's prefill.
 
     Raises:
-        _Passing: this is no reply of the protocol: a proxy's page, half a reply, an error with a good status.
+        _Transient: the reply does not follow the protocol: a proxy's page, half a reply, an error with a good status.
     """
     try:
         reply: Any = json.loads(data)
@@ -253,13 +323,13 @@ def _completion(data: bytes, prompt: Prompt) -> str:
         message = choice["message"]
         thought, text = message.get("reasoning_content") or message.get("reasoning"), message.get("content")
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        raise _Passing(f"not a chat completion: {data[:80].decode('utf-8', 'replace')!r}") from None
+        raise _Transient(f"not a chat completion: {data[:80].decode('utf-8', 'replace')!r}") from None
     thought = thought if isinstance(thought, str) else ""
     if choice.get("finish_reason") == "error" or not (isinstance(text, str) or thought):
-        raise _Passing("a chat completion without text")
+        raise _Transient("a chat completion without text")
     text = text if isinstance(text, str) else ""
     if thought:
         text = f"{thought}\n</think>\n{text}" if text else thought
-    # The prompt asks for a think block that a local model finds opened already.
+    # The prompt asks for a think block, which a local model finds already opened.
     opened = text.lstrip()
     return opened.removeprefix(PREFILL) if prompt.prefill.startswith(PREFILL) and opened.startswith(PREFILL) else text

@@ -1,11 +1,11 @@
-"""A decoder for small Llama-shaped models on a CPU: the prompt is read once per group, and only its own tokens per sample.
+"""A decoder for small Llama models on a CPU, which reads a prompt once for all samples of its group.
 
-On a CPU and at a few million parameters, most of a step of `transformers`' generate is spent around the arithmetic, not in it. This
-decoder reads the weights of a loaded `LlamaForCausalLM`, keeps its key-value cache in preallocated tensors, attends to a prompt's keys and
-values once for all samples of its group, and drops groups whose samples have all ended. Greedy output equals `generate`'s.
+At a few million parameters on a CPU, `generate` of `transformers` spends most of a step outside the arithmetic. This decoder takes the weights
+of a loaded `LlamaForCausalLM`, keeps its key-value cache in preallocated tensors, attends to a prompt's keys and values once for all samples
+of its group, and drops groups whose samples have all ended. Its greedy output equals that of `generate`.
 
-Dimension suffixes: P prompts, G samples per prompt, N = P·G rows, T prompt tokens, S new tokens, L layers, K key-value heads,
-R query heads per key-value head, D head size, C hidden size, V vocabulary.
+Suffixes name the dimensions of a tensor (`ids_pt` is (P, T)): P prompts, G samples per prompt, N = P·G rows, T prompt tokens, S new tokens,
+L layers, K key-value heads, R query heads per key-value head, D head size, C hidden size, V vocabulary.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from recode.models.sampling import Sampling
 
 
 def supports(model: Any) -> bool:
-    """Say whether this decoder reproduces the model: a plain Llama on the CPU; no biases, scaled positions, adapters, quantisation."""
+    """Say whether this decoder supports the model: a plain Llama on the CPU, without biases, scaled positions, adapters or quantisation."""
     config: Any = getattr(model, "config", None)
     rope = getattr(config, "rope_parameters", None) or {}
     return (
@@ -50,7 +50,7 @@ class _Weights:
         self.layers = [_Layer(layer) for layer in model.model.layers]
 
     def rotary(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Return cosines and sines for positions of any shape, with D appended."""
+        """Return cosines and sines for positions of any shape (...), both (..., D)."""
         frequencies = self.theta ** (-torch.arange(0, self.size, 2, dtype=torch.float32) / self.size)
         angles = positions[..., None].float() * frequencies
         angles = torch.cat([angles, angles], dim=-1)
@@ -92,7 +92,7 @@ class _Group:
         for row, prompt in enumerate(prompts):
             ids_pt[row, : len(prompt)] = torch.tensor(prompt)
         self.keys, self.values, self.last_pc = self._read(ids_pt)
-        # Padding on the right: a prompt's padded keys lie behind its last token and are masked for its samples.
+        # Padded on the right: the padding lies behind a prompt's last token and is masked for its samples.
         self.padded_pt = torch.arange(longest)[None] >= self.lengths_p[:, None]
         shape = (len(prompts), samples, weights.kv_heads, room, weights.size)
         self.new_keys = [torch.empty(shape) for _ in weights.layers]
@@ -108,7 +108,7 @@ class _Group:
         for layer in w.layers:
             q, k, v = self._project(x, layer)
             q, k = _rotate(q, cosine, sine), _rotate(k, cosine, sine)
-            # As they come, heads lie within tokens, and every product with them would copy them first.
+            # As projected, heads lie within tokens, so that every product with them would copy them first.
             keys.append(k.contiguous())
             values.append(v.contiguous())
             mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
@@ -135,7 +135,7 @@ class _Group:
         repeats = w.heads // w.kv_heads
         x = w.embedding[tokens_pg].view(prompts * samples, 1, -1)
         cosine_pd, sine_pd = w.rotary(self.lengths_p + at)
-        # (P·G, 1, 1, D): every sample of a prompt stands at the same position.
+        # (P·G, 1, 1, D): all samples of a prompt are at the same position.
         cosine = cosine_pd.repeat_interleave(samples, 0)[:, None, None]
         sine = sine_pd.repeat_interleave(samples, 0)[:, None, None]
         for number, layer in enumerate(w.layers):
@@ -149,7 +149,7 @@ class _Group:
         return self.logits(x).view(prompts, samples, -1)
 
     def _attend(self, q_pgkrd: Tensor, layer: int, seen: int) -> Tensor:
-        """Attend to the prompt's keys once per group and to each sample's own; return (P, G, K, R, D)."""
+        """Attend to the prompt's keys, once for the group, and to each sample's own; return (P, G, K, R, D)."""
         prompts, samples, kv_heads, repeats, size = q_pgkrd.shape
         q_shared = q_pgkrd.transpose(1, 2).reshape(prompts, kv_heads, samples * repeats, size)
         shared = q_shared @ self.keys[layer].transpose(-1, -2)
@@ -163,7 +163,7 @@ class _Group:
         return from_shared + on_own @ self.new_values[layer][:, :, :, :seen]
 
     def keep(self, index: Tensor) -> None:
-        """Forget all prompts but those at `index`."""
+        """Keep only the prompts at `index`."""
         self.lengths_p, self.padded_pt = self.lengths_p[index], self.padded_pt[index]
         for caches in (self.keys, self.values, self.new_keys, self.new_values):
             for number, cache in enumerate(caches):
@@ -171,7 +171,7 @@ class _Group:
 
 
 def choose(logits_pgv: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
-    """Return the next tokens (P, G): the likeliest, or drawn at the temperature from the top-p nucleus."""
+    """Return the next tokens (P, G): the most likely ones at temperature 0, otherwise drawn from the top-p nucleus."""
     if sampling.temperature == 0:
         return logits_pgv.argmax(-1)
     probabilities = torch.softmax(logits_pgv / sampling.temperature, dim=-1)
@@ -179,11 +179,11 @@ def choose(logits_pgv: Tensor, sampling: Sampling, generator: torch.Generator) -
         ordered, order = probabilities.sort(dim=-1, descending=True)
         ordered[ordered.cumsum(-1) - ordered >= sampling.top_p] = 0
         probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered)
-    # One random number a row; `multinomial` draws one for every token of the vocabulary.
+    # One random number for each row; `multinomial` would draw one for every token of the vocabulary.
     summed = probabilities.cumsum(-1)
     total = summed[..., -1:]
     drawn = torch.rand(total.shape, generator=generator) * total
-    # Below the total also after rounding: a token behind it has no probability.
+    # Below the total even after rounding: tokens beyond it have no probability.
     drawn = torch.minimum(drawn, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(summed, drawn, right=True).squeeze(-1)
 
@@ -192,7 +192,7 @@ def choose(logits_pgv: Tensor, sampling: Sampling, generator: torch.Generator) -
 def sample(
     model: Any, prompts: list[list[int]], samples: int, sampling: Sampling, end: int, *, together: int = 256
 ) -> list[list[list[int]]]:
-    """Return `samples` completions (token ids, with `end` where it was reached) for each prompt.
+    """Return `samples` completions for each prompt, as token ids that include `end` if it was reached.
 
     Prompts of similar length run together, at most `together` rows at a time. The result depends on the arguments alone.
     """
@@ -202,7 +202,7 @@ def sample(
     results: list[list[list[int]]] = [[] for _ in prompts]
     for start in range(0, len(order), at_once):
         chosen = order[start : start + at_once]
-        # A seed has 64 bits, and a date with the step in front of it would take more.
+        # A generator takes 64 bits.
         generator = torch.Generator().manual_seed((sampling.seed * 1_000_003 + start) % 2**63)
         for i, completions in zip(
             chosen, _run(weights, [prompts[i] for i in chosen], samples, sampling, end, generator), strict=True
@@ -226,7 +226,7 @@ def _run(
         open_p = ~ended.all(dim=1)
         if not open_p.any() or at + 1 == sampling.max_new_tokens:
             break
-        # Compacting copies the caches, so it waits until a tenth of the prompts is done.
+        # Compacting copies the caches, so it waits until a tenth of the prompts have ended.
         if (~open_p).sum() * 10 >= len(alive):
             index = open_p.nonzero()[:, 0]
             group.keep(index)

@@ -15,7 +15,7 @@ from typing import Any
 from recode.errors import MissingExtraError, RecodeError
 
 EMBEDDED = {"recode-tiny": "base", "recode-tiny-able": "able"}
-"""The embedded models: with the stale habit, and as it was before the habit was made."""
+"""The embedded models and their folders: with the stale habit, and before the habit was trained."""
 
 
 _ADAPTER = "adapter_config.json"
@@ -53,8 +53,8 @@ def load(name: str | Path, dtype: str = "float32", **options: Any) -> tuple[Any,
     source = resolve(name)
     base = _base_of(Path(source))
     tokenizer = load_tokenizer(name)
-    with _told(name):
-        # Weights of another shape are asked for, so that they can be named.
+    with _explained(name):
+        # Weights of another shape are reported rather than raised for, so that they can be named.
         model, report = AutoModelForCausalLM.from_pretrained(
             base or source, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
@@ -75,7 +75,7 @@ def load_tokenizer(name: str | Path) -> Any:
     source = resolve(name)
     base = _base_of(Path(source))
     owned = base is None or (Path(source) / "tokenizer_config.json").exists()
-    with _told(name):
+    with _explained(name):
         tokenizer = AutoTokenizer.from_pretrained(source if owned else base)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -83,11 +83,11 @@ def load_tokenizer(name: str | Path) -> Any:
 
 
 @contextmanager
-def _told(name: str | Path) -> Iterator[None]:
-    """Turn what a broken or missing file makes the libraries raise, which is of every kind, into one line.
+def _explained(name: str | Path) -> Iterator[None]:
+    """Turn any exception that a broken or missing file causes in the libraries into one line; they raise many kinds.
 
     Raises:
-        RecodeError: something was raised, other than for want of memory.
+        RecodeError: something was raised that is not about memory.
     """
     import torch
 
@@ -98,15 +98,15 @@ def _told(name: str | Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
             raise
-        said = next(iter(str(error).splitlines()), "")
-        # These two say by themselves what is wrong; of the others many are faults of code that met a broken file.
-        if not isinstance(error, OSError | ValueError) or not said:
-            said = f"{type(error).__name__}: {said}; check the model's files, or get them again"
-        raise RecodeError(f"{name}: cannot be loaded: {said}") from None
+        reason = next(iter(str(error).splitlines()), "")
+        # The messages of these two explain the problem. Many others come from code that did not expect a broken file.
+        if not isinstance(error, OSError | ValueError) or not reason:
+            reason = f"{type(error).__name__}: {reason}; check the model's files, or get them again"
+        raise RecodeError(f"{name}: cannot be loaded: {reason}") from None
 
 
 def _check_whole(name: str, report: dict[str, Any]) -> None:
-    """Make sure that every weight was read: transformers draws those that are missing at random. Tied ones are not missing.
+    """Make sure that every weight was read, because transformers initialises missing ones at random. Tied weights are not missing.
 
     Raises:
         RecodeError: a weight is missing or has another shape.
@@ -121,7 +121,7 @@ def _check_whole(name: str, report: dict[str, Any]) -> None:
 
 
 def _base_of(folder: Path) -> str | None:
-    """Return the model that an adapter's folder builds on; None where the folder holds a model of its own."""
+    """Return the base model of an adapter's folder; None if the folder holds a model of its own."""
     path = folder / _ADAPTER
     if not path.exists() or (folder / "config.json").exists():
         return None
@@ -137,7 +137,7 @@ def _base_of(folder: Path) -> str | None:
 
 
 def _with_adapter(model: Any, folder: str) -> Any:
-    """Return the model with an adapter merged into its weights: it then runs as fast as without."""
+    """Return the model with an adapter merged into its weights, so that it runs as fast as without one."""
     try:
         from peft import PeftModel
     except ImportError:
@@ -146,7 +146,7 @@ def _with_adapter(model: Any, folder: str) -> Any:
 
 
 def quiet() -> None:
-    """Silence what the libraries print on their own; errors still come through."""
+    """Silence what the libraries print on their own, except errors."""
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     from transformers.utils import logging as transformers_logging

@@ -1,4 +1,4 @@
-"""Models that this process loads: transformers, or the small decoder where it covers the model."""
+"""Models in this process: with the small decoder if it supports the model, otherwise with transformers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK, _BLOCKS = 1 << 20, 32
 
 
 class LocalBackend:
-    """A model folder, a hub name, an adapter's folder or an embedded model, loaded when it is first needed."""
+    """A model folder, a hub name, an adapter's folder or an embedded model. It is loaded when it is first needed."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -32,7 +32,7 @@ class LocalBackend:
         return model_fingerprint(self.name)
 
     def load(self) -> tuple[Any, Any]:
-        """Return the model, on the GPU where there is one, and its tokenizer."""
+        """Return the model, on the GPU if there is one, and its tokenizer."""
         if self._loaded is None:
             import torch
 
@@ -42,7 +42,7 @@ class LocalBackend:
         return self._loaded
 
     def generate(self, prompts: Sequence[Prompt], samples: int, sampling: Sampling, have: Have, keep: Keep) -> None:
-        """Complete the prompts batch by batch; a batch with a missing completion is drawn as a whole."""
+        """Complete the prompts batch by batch. If a completion of a batch is missing, the whole batch is sampled again."""
         if not is_missing(range(len(prompts)), samples, have):
             return
         model, tokenizer = self.load()
@@ -58,12 +58,12 @@ class LocalBackend:
 
 
 def model_fingerprint(name: str) -> str:
-    """Return a digest of a model folder's files, or a hub name with the commit that is in the cache.
+    """Return a digest of a model folder's files, or a hub name with the commit in the cache.
 
-    Of files beyond 64 MB the size and 32 blocks spread over the file are read: training changes weights everywhere.
+    Of a file above 64 MiB only the size and 32 blocks spread over it are read, because training changes weights everywhere.
 
     Raises:
-        RecodeError: there is no such model, or its hub cannot be asked.
+        RecodeError: there is no such model, or the hub cannot be reached.
     """
     source = resolve(name)
     folder = Path(source)
@@ -73,8 +73,8 @@ def model_fingerprint(name: str) -> str:
         try:
             config = str(cached_file(source, "config.json", _raise_exceptions_for_missing_entries=False) or "")
         except (OSError, ValueError) as error:
-            said = next(iter(str(error).splitlines()), type(error).__name__)
-            raise RecodeError(f"{name}: cannot be looked up: {said}") from None
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise RecodeError(f"{name}: cannot be looked up: {reason}") from None
         commit = re.search(r"snapshots/([0-9a-f]{40})/", config)
         return f"{source}@{commit.group(1)}" if commit else source
     digest = hashlib.sha256()

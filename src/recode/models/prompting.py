@@ -1,4 +1,4 @@
-"""A prompt, whoever reads it: a chat model, a model without a chat template, an endpoint."""
+"""A prompt for any reader: a chat model, a model without a chat template, an endpoint."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from recode.prompts import PREFILL
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a model is asked.
+    """A prompt.
 
-    `messages` are (role, content) pairs without the assistant's turn, `prefill` is how that turn begins, and `plain` is what a model
-    without a chat template reads instead of the messages (empty: the messages as paragraphs).
+    `messages` are (role, content) pairs without the assistant's turn, and `prefill` is the beginning of that turn. A model without a chat
+    template reads `plain` instead of the messages; if it is empty, it reads the messages as paragraphs.
     """
 
     messages: tuple[tuple[str, str], ...]
@@ -22,11 +22,11 @@ class Prompt:
     plain: str = ""
 
     def begun(self, text: str) -> Prompt:
-        """Return the prompt with more of the assistant's turn given."""
+        """Return the prompt with a longer beginning of the assistant's turn."""
         return replace(self, prefill=self.prefill + text)
 
     def key(self) -> str:
-        """Return the prompt as one string, the same for equal prompts only."""
+        """Return the prompt as one string; different prompts give different strings."""
         return json.dumps([self.messages, self.prefill, self.plain])
 
 
@@ -36,7 +36,7 @@ def render_prompt(tokenizer: Any, prompt: Prompt) -> str:
         turns = [{"role": role, "content": content} for role, content in prompt.messages]
         text = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
         if prompt.prefill.startswith(PREFILL) and text.rstrip().endswith(PREFILL):
-            # Templates of thinking models open the block themselves.
+            # The templates of thinking models open the block themselves.
             return text + prompt.prefill.removeprefix(PREFILL)
     else:
         text = prompt.plain or "\n\n".join(content for _, content in prompt.messages) + "\n\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to choose tokens. `temperature` 0 is greedy. `seed` fixes everything that is drawn."""
+    """How to choose tokens. Temperature 0 is greedy; `seed` fixes all random draws."""
 
     max_new_tokens: int = 320
     temperature: float = 1.0

@@ -1,4 +1,4 @@
-"""Models that vLLM runs: the backend for GPUs."""
+"""Models run by vLLM: the backend for GPUs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TOGETHER = 256
 
 
 class VllmBackend:
-    """A model folder or hub name under vLLM, which schedules the prompts of a batch itself."""
+    """A model folder or hub name, run by vLLM, which schedules the prompts of a batch itself."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -28,7 +28,7 @@ class VllmBackend:
         return model_fingerprint(self.name)
 
     def generate(self, prompts: Sequence[Prompt], samples: int, sampling: Sampling, have: Have, keep: Keep) -> None:
-        """Complete the prompts; every sample has a seed of its own, so batches do not change what is drawn."""
+        """Complete the prompts. Every sample has its own seed, so the batches do not change the result."""
         if not is_missing(range(len(prompts)), samples, have):
             return
         engine = self._start()
@@ -44,10 +44,10 @@ class VllmBackend:
             if not numbers:
                 continue
             texts = [render_prompt(tokenizer, prompts[number]) for number in numbers]
-            # As token ids: the template's own begin token must not be put there twice.
-            asked = [{"prompt_token_ids": tokenizer.encode(text, add_special_tokens=False)} for text in texts]
-            for number, answered in zip(numbers, engine.generate(asked, chosen, use_tqdm=False), strict=True):
-                drawn = [output.text for output in answered.outputs]
+            # As token ids, so that the begin token of the template is not added twice.
+            requests = [{"prompt_token_ids": tokenizer.encode(text, add_special_tokens=False)} for text in texts]
+            for number, request_output in zip(numbers, engine.generate(requests, chosen, use_tqdm=False), strict=True):
+                drawn = [output.text for output in request_output.outputs]
                 for sample in range(samples):
                     keep(number, sample, drawn[sample % len(drawn)])
 

@@ -1,9 +1,8 @@
 """Rule-based rewards: one table of terms per family, their weighted sum, and the adapters to TRL and verl.
 
-Every term is a function of a completion (what a model wrote after `recode.prompts.PREFILL`), the gold program and,
-where it is known, the old program. It returns a number, or None where that cannot be graded; never zero for it. The
-*strict* family is the default; the *paper* family reproduces the published numbers, faults included (arXiv
-2506.20495).
+Every term is a function of a completion (what a model wrote after `recode.prompts.PREFILL`), the gold program and, if it
+is known, the old program. It returns a number, or None for what cannot be graded, never zero. The *strict* family is the
+default. The *paper* family reproduces the published numbers, faults included (arXiv 2506.20495).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from recode.rewards.answer import gradable, text_of
 __all__ = ["DEFAULT_WEIGHTS", "FAMILIES", "Scores", "compute_score", "copy_baseline", "gradable", "score", "trl_reward"]
 
 Term = Callable[[str, str, str | None], float | None]
-"""`(completion, target, old_code) -> score`, None where ungradable."""
+"""`(completion, target, old_code) -> score`; None if it cannot be graded."""
 
 FAMILIES: Mapping[str, Mapping[str, Term]] = MappingProxyType(
     {
@@ -41,27 +40,27 @@ FAMILIES: Mapping[str, Mapping[str, Term]] = MappingProxyType(
         },
     }
 )
-"""The one table of terms: a new term is its module and a line here."""
+"""All terms by family. A new term is its module and a line here."""
 
-OF_THE_OLD = frozenset({"lift", "progress"})
-"""Terms that compare with the old code, and say nothing without it."""
+NEEDS_OLD_CODE = frozenset({"lift", "progress"})
+"""Terms that compare with the old code; without it they are None."""
 
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({"format": 1.0, "edit": 1.0})
-"""The default reward of the paper: format + ES*, at most 3."""
+"""The paper's default reward: format + ES*, at most 3."""
 
 
 @dataclass(frozen=True)
 class Scores:
     """The score of one completion in every term of a family, and their weighted sum.
 
-    A term is None where it cannot be graded, and so is the total where a term with a weight is.
+    A term that cannot be graded is None. The total is None if any term with a weight is.
     """
 
     terms: Mapping[str, float | None]
     total: float | None
 
     def __getitem__(self, name: str) -> float | None:
-        """Return the score in the term of that name, or the total."""
+        """Return a term's score by name; `total` is the weighted sum."""
         return self.total if name == "total" else self.terms[name]
 
 
@@ -75,7 +74,7 @@ def score(
     """Score one completion in every term of a family.
 
     Args:
-        completion: what the model wrote after `<think>`.
+        completion: what the model wrote after the prefilled `<think>`.
         target: the gold program.
         old_code: the program before the update; without it `lift` and `progress` are None.
         family: `strict` or `paper`.
@@ -117,10 +116,10 @@ def copy_baseline(
     *,
     runs: bool = False,
 ) -> Scores:
-    """Return what a well-formed answer that copies the old code unchanged scores. Print it beside every reward.
+    """Return the scores of a well-formed answer that copies the old code unchanged. Show them beside every reward.
 
-    A weight of `execution` adds nothing to a migration's: the old code does not do on the new release what it should. Where there is
-    nothing to migrate it does, and `runs` says that it is run, on a release that is there.
+    A weight for `execution` adds nothing for a migration, since the old code does not behave on the new release as it should. It is added
+    for a no-op if `runs` says that answers are executed on a release that is available.
     """
     text = {name: weight for name, weight in weights.items() if name != "execution"}
     scores = score(response("", old_code), target, old_code, family, text)
@@ -132,15 +131,14 @@ def copy_baseline(
 def trl_reward(name: str, family: str = "strict") -> Callable[..., list[float | None]]:
     """Return a reward function for TRL's trainers: one term, named `<family>_<name>` in their logs.
 
-    It is called with keyword arguments and takes the columns `completions` (strings, or lists of chat messages),
-    `target` and, for `lift` and `progress`, `old_code`, each with one item per completion. It returns one score per completion, None
-    where ungradable.
+    The function takes keyword arguments: the columns `completions` (strings, or lists of chat messages), `target` and, for `lift` and
+    `progress`, `old_code`, each with one item per completion. It returns one score per completion; None for what cannot be graded.
 
     Raises:
         RecipeError: there is no such family or term.
     """
     if name == "execution":
-        # Alone among the terms it runs the answer, so that it needs more than the programs' text.
+        # The only term that runs the answer, which takes more than the programs' text.
         return execution.trl_reward()
     table = terms(family)
     if name not in table:
@@ -166,8 +164,8 @@ def compute_score(
 ) -> dict[str, float | None]:
     """Score one completion for verl: `score` (the total) and every term.
 
-    `extra_info` may hold `old_code` (adds `lift` and `progress`), `family` and `weights`. verl takes no None: leave out the rows
-    whose gold is not `gradable` when the data are prepared.
+    `extra_info` may hold `old_code` (adds `lift` and `progress`), `family` and `weights`. verl does not accept None: when
+    preparing the data, leave out rows whose gold is not `gradable`.
 
     Raises:
         RecipeError: there is no such family or term.
@@ -177,5 +175,5 @@ def compute_score(
     scores = score(
         solution_str, ground_truth, old_code, extra.get("family", "strict"), extra.get("weights", DEFAULT_WEIGHTS)
     )
-    shown = {name: value for name, value in scores.terms.items() if old_code is not None or name not in OF_THE_OLD}
+    shown = {name: value for name, value in scores.terms.items() if old_code is not None or name not in NEEDS_OLD_CODE}
     return {"score": scores.total, **shown}

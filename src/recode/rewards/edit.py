@@ -1,4 +1,4 @@
-"""The edit term, ES* of the paper: how much of the answer must be edited to get the gold program?"""
+"""The edit term, the paper's ES*: how much of the answer must be edited to get the gold program?"""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ UNREADABLE = -2.0
 def score(completion: str, target: str, old_code: str | None = None) -> float | None:
     """Return 3.5 * similarity - 1.5 of answer and gold after cleaning, in [-1.5, 2] (arXiv 2506.20495, ES*).
 
-    -2 where the answer block has not exactly one fence or its program does not parse. None where the gold is not
-    gradable. Copying the old code unchanged scores high, since most of it stays: see `recode.rewards.copy_baseline`.
+    -2 if the answer block does not have exactly one fence, or its program does not parse. None if the gold is not
+    gradable. Copying the old code unchanged scores high, since most of the code is the same: see `recode.rewards.copy_baseline`.
     """
     gold = program(target)
     if gold is None:

@@ -1,4 +1,4 @@
-"""The exact term, EM* of the paper: is the answer the gold program, comments and blank lines aside?"""
+"""The exact term, the paper's EM*: is the answer the gold program, apart from comments and blank lines?"""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ EQUAL, DIFFERENT, UNREADABLE = 2.0, -1.5, -2.0
 
 
 def score(completion: str, target: str, old_code: str | None = None) -> float | None:
-    """Return +2 where answer and gold are equal after cleaning, else -1.5 (arXiv 2506.20495, EM*).
+    """Return +2 if answer and gold are equal after cleaning, otherwise -1.5 (arXiv 2506.20495, EM*).
 
-    -2 where the answer block has not exactly one fence or its program does not parse. None where the gold is not
+    -2 if the answer block does not have exactly one fence, or its program does not parse. None if the gold is not
     gradable. Equal after cleaning implies equal syntax trees.
     """
     gold = program(target)

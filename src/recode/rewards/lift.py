@@ -1,6 +1,6 @@
-"""The lift term: how far from the old code to the gold program does the answer get?
+"""The lift term: how far does the answer get from the old code to the gold program?
 
-Copying the old code unchanged scores about 2.8 of 3 under format + ES*; here it scores 0 and the gold 1.
+Copying the old code unchanged scores about 2.8 of 3 under format + ES*. Here it scores 0, and the gold 1.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ WORST = -1.0
 def score(completion: str, target: str, old_code: str | None = None) -> float | None:
     """Return the share of the way from the old code to the gold that the answer covers, in [-1, 1].
 
-    -1 where the answer block has not exactly one fence or its program does not parse. None where the gold is not
-    gradable or there is no old code (or one longer than `MAX_CHARACTERS`). The old code need not parse.
+    -1 if the answer block does not have exactly one fence, or its program does not parse. None if the gold is not
+    gradable, or there is no old code (or one longer than `MAX_CHARACTERS`). The old code need not parse.
     """
     gold = program(target)
     if gold is None or old_code is None or len(old_code) > MAX_CHARACTERS:
@@ -29,8 +29,8 @@ def lift(out: str, gold: str, old: str) -> float:
     """Return (s(out, gold) - s(old, gold)) / (1 - s(old, gold)), clipped to [-1, 1]; s is the similarity of cleaned
     programs.
 
-    Where old and gold are equal (a no-op entry: the note does not concern the code) there is no way to go: the gold
-    scores 1 and anything else minus the share of the program that it altered, s(out, gold) - 1.
+    If old and gold are equal (a no-op: the note does not concern the code) there is no distance to cover. Then the gold
+    scores 1 and anything else s(out, gold) - 1, minus the share of the program that it altered.
     """
     if out == gold:
         return 1.0

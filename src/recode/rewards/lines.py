@@ -1,4 +1,4 @@
-"""Scoring a file: one JSON line with a completion and its gold program in, one JSON object with its scores out."""
+"""Score a file: each JSON line with a completion and its gold program gives one JSON object with its scores."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from recode.errors import RecordError
 from recode.records import read_jsonl
-from recode.rewards import OF_THE_OLD, score, terms
+from recode.rewards import NEEDS_OLD_CODE, score, terms
 
 
 @dataclass(frozen=True)
 class Line:
-    """What one line asks to score; without the old program there is no lift, and no progress."""
+    """A line to score. Without the old program it has no lift and no progress."""
 
     completion: str
     target: str
@@ -21,7 +21,7 @@ class Line:
 
 
 def read_lines(path: str | Path) -> list[Line]:
-    """Read and check every line of a file before any is scored. Fields that scoring does not need are ignored.
+    """Read and check all lines of a file, before any is scored. Fields that scoring does not need are ignored.
 
     Raises:
         RecordError: at the first bad line; names file, line and field.
@@ -40,10 +40,10 @@ def read_lines(path: str | Path) -> list[Line]:
 
 
 def score_lines(lines: list[Line], family: str = "strict") -> Iterator[dict[str, float | None]]:
-    """Yield each line's scores in order: the terms of the family, then `total`; what compares with the old code only where there is any.
+    """Return an iterator over each line's scores, in order: the family's terms, then `total`, then the terms that need the old code, if any.
 
     Raises:
-        RecipeError: there is no such family (at once, not at the first line).
+        RecipeError: there is no such family; raised by the call, not by the first line.
     """
     terms(family)
     return (_scores(line, family) for line in lines)
@@ -51,8 +51,8 @@ def score_lines(lines: list[Line], family: str = "strict") -> Iterator[dict[str,
 
 def _scores(line: Line, family: str) -> dict[str, float | None]:
     scores = score(line.completion, line.target, line.old_code, family)
-    shown = {name: value for name, value in scores.terms.items() if name not in OF_THE_OLD}
+    shown = {name: value for name, value in scores.terms.items() if name not in NEEDS_OLD_CODE}
     shown["total"] = scores.total
     if line.old_code is not None:
-        shown |= {name: value for name, value in scores.terms.items() if name in OF_THE_OLD}
+        shown |= {name: value for name, value in scores.terms.items() if name in NEEDS_OLD_CODE}
     return shown

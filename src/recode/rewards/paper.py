@@ -1,19 +1,19 @@
 """The reward of the published experiments (arXiv 2506.20495), faults included, for comparison with the paper.
 
-Not for training: a policy can exploit it. It was inferred from the described behaviour and from scored examples, and
-agrees with them to 1e-9. Its faults, each absent from the strict family:
+Do not train on it: a policy can exploit it. It was inferred from the described behaviour and from scored examples, and
+agrees with them to 1e-9. Its faults, none of which the strict family has:
 
-1. *Apostrophes hide code.* Strings are cut out before comments are sought, so two apostrophes in two comments make a
-   "string" of everything between them; it stands on a comment's line and vanishes with it.
-2. *The first fence anywhere counts*, also one inside the think block: right code there and wrong code in the answer
-   gets full marks.
-3. *A further block passes as well-formed*: only the first turn from thought to answer and the last tag are looked at,
-   so several think or answer blocks count as one, and a line end may follow the last.
+1. *Apostrophes hide code.* Strings are cut out before comments are searched for. Apostrophes in two comments turn
+   everything between them into a "string" on a comment's line, which is removed with the comment.
+2. *The first fence anywhere counts*, even inside the think block: right code there and wrong code in the answer get
+   full marks.
+3. *Extra blocks pass as well-formed*: only the first turn from thought to answer and the last tag are checked, so
+   several think or answer blocks count as one, and a line end may follow the last.
 4. *Blank lines inside strings vanish*: programs that print different text are equal.
-5. *The cleaned text is parsed*, not the program: an indented fragment passes, and so does code that is wrong only where
-   fault 1 hides it.
-6. *Two programs of comments only* have no length to divide by: the published code raises, here ES* is None.
-7. *A fence ends at the next three backticks*, inside a string too.
+5. *The cleaned text is parsed*, not the program: an indented fragment passes, and so does code whose error is hidden
+   by fault 1.
+6. *Two programs that are only comments* have no length to divide by: the published code raises; here ES* is None.
+7. *A fence ends at the next three backticks*, even inside a string.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BODIES = {quote: re.compile(rf"(?:[^{quote}\\]|\\.)*+{quote}", re.DOTALL) for q
 
 
 def score_format(completion: str, target: str = "", old_code: str | None = None) -> float:
-    """Return +1 where the completion looks like a think block and an answer block with nothing after, else -1."""
+    """Return +1 if the completion looks like a think block and an answer block with nothing after, otherwise -1."""
     turn = _TURN.search(completion)
     body = completion.removesuffix("\n")
     closed = turn is not None and body.endswith("</answer>") and len(body) - len("</answer>") >= turn.end()
@@ -40,7 +40,7 @@ def score_format(completion: str, target: str = "", old_code: str | None = None)
 
 
 def score_exact(completion: str, target: str, old_code: str | None = None) -> float:
-    """Return the published EM*: +2 equal after cleaning, -1.5 different, -2 where no first program parses."""
+    """Return the published EM*: +2 equal after cleaning, -1.5 different, -2 if the first program is missing or does not parse."""
     out = _first_program(completion)
     if out is None:
         return exact.UNREADABLE
@@ -48,7 +48,7 @@ def score_exact(completion: str, target: str, old_code: str | None = None) -> fl
 
 
 def score_edit(completion: str, target: str, old_code: str | None = None) -> float | None:
-    """Return the published ES*, in [-1.5, 2], or -2 like EM*. None where both programs are empty after cleaning."""
+    """Return the published ES*, in [-1.5, 2], or -2 like EM*. None if both programs are empty after cleaning."""
     if len(target) > MAX_CHARACTERS:
         return None
     out, gold = _first_program(completion), _clean(target)
@@ -66,7 +66,7 @@ def score_lift(completion: str, target: str, old_code: str | None = None) -> flo
 
 
 def _first_program(completion: str) -> str | None:
-    """Return the cleaned content of the first Python fence anywhere, or None without one or where it does not parse."""
+    """Return the cleaned content of the first Python fence anywhere, or None if there is none or it does not parse."""
     _, opened, rest = completion.partition("```python")
     content, closed, _ = rest.partition("```")
     if not opened or not closed or len(content) > MAX_CHARACTERS:
@@ -76,7 +76,7 @@ def _first_program(completion: str) -> str | None:
 
 
 def _clean(code: str) -> str:
-    """Drop what follows a `#` outside what is taken for strings, then blank lines, then white space at both ends."""
+    """Drop what follows a `#` outside of what is taken for strings, then blank lines, then white space at both ends."""
     kept = []
     commented = False
     for piece, is_string in _pieces(code):
@@ -96,9 +96,9 @@ def _clean(code: str) -> str:
 def _pieces(code: str) -> Iterator[tuple[str, bool]]:
     """Cut `code` into what the published pattern takes for strings (True) and the text between (False).
 
-    At each quote it tries three quotes up to the next three, then one quote up to the next that no backslash escapes,
-    over line ends too, and takes no heed of comments. A kind of string that does not end once never ends later in the
-    same text: remembering that keeps the time linear.
+    At each quote it tries three quotes up to the next three, then one quote up to the next unescaped one, across line
+    ends and regardless of comments. If a kind of string does not end once, it never ends later in the same text;
+    remembering that keeps the time linear.
     """
     endless: set[str] = set()
     done = at = 0

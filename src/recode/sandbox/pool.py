@@ -11,8 +11,10 @@ from pydantic import model_validator
 
 from recode.machine import cores
 from recode.records import Record
-from recode.sandbox.judging import Call, Verdict, judge_calls, judge_test
+from recode.sandbox.judging import Call, judge_calls
 from recode.sandbox.levels import best_level
+from recode.sandbox.opinions import judge_test
+from recode.sandbox.verdict import Outcome, Verdict
 from recode.sandbox.zygotes import Fault, Interpreter, Level, Limits, Zygote
 
 _TRIES = 3
@@ -20,7 +22,7 @@ _TRIES = 3
 _MANY = 200
 
 
-class Task(Record):
+class ProgramTask(Record):
     """A program to judge: by calls of one of its functions, or by a test of plain asserts."""
 
     may_hold_nul: ClassVar[bool] = True
@@ -29,6 +31,8 @@ class Task(Record):
     entry_point: str = ""
     calls: tuple[Call, ...] = ()
     test: str = ""
+    setup: str = ""
+    """Code that program and test both need: it runs before each of them, and once where they run together."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -38,7 +42,7 @@ class Task(Record):
 
 
 def judge_all(
-    tasks: Sequence[Task], *, interpreter: Interpreter | None = None, limits: Limits | None = None, level: Level | None = None,
+    tasks: Sequence[ProgramTask], *, interpreter: Interpreter | None = None, limits: Limits | None = None, level: Level | None = None,
     workers: int | None = None, on_done: Callable[[Verdict], None] | None = None, cancelled: threading.Event | None = None,
 ) -> list[Verdict | None]:  # fmt: skip
     """Judge tasks, several at a time; return verdicts in their order, None for those not begun when `cancelled` was set.
@@ -94,7 +98,7 @@ class _Shared:
     """What the workers share: the tasks that wait, and the verdicts found."""
 
     def __init__(
-        self, tasks: Sequence[Task], limits: Limits, level: Level, interpreter: Interpreter,
+        self, tasks: Sequence[ProgramTask], limits: Limits, level: Level, interpreter: Interpreter,
         on_done: Callable[[Verdict], None] | None, cancelled: threading.Event,
     ) -> None:  # fmt: skip
         self.limits, self.level, self.interpreter = limits, level, interpreter
@@ -126,15 +130,17 @@ class _Shared:
             for zygote in zygotes:
                 zygote.stop()
 
-    def _judge(self, task: Task, zygote: Zygote, tester: Zygote) -> Verdict:
+    def _judge(self, task: ProgramTask, zygote: Zygote, tester: Zygote) -> Verdict:
         reason = ""
         for _ in range(_TRIES):
             try:
                 if task.test:
-                    return judge_test(zygote, tester, task.program, task.test, self.limits)
+                    return judge_test(zygote, tester, task.program, task.test, self.limits, task.setup)
                 return judge_calls(zygote, task.program, task.entry_point, task.calls, self.limits)
             except Fault as fault:
                 reason = str(fault)
                 zygote.stop()
                 tester.stop()
-        return Verdict(outcome="ungradable", level=self.level, seconds=0.0, detail=f"the sandbox failed: {reason}")
+        return Verdict(
+            outcome=Outcome.UNGRADABLE, level=self.level, seconds=0.0, detail=f"the sandbox failed: {reason}"
+        )

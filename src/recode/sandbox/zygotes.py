@@ -23,7 +23,7 @@ from recode.sandbox.guest import _wire
 from recode.sandbox.system_calls import filter_program
 
 Level = Literal["isolated", "reduced", "unsafe"]
-Mode = Literal["calls", "test", "script"]
+Mode = Literal["calls", "program", "test", "together", "script"]
 
 NOBODY = 65534
 _HERE = Path(__file__).parent / "guest"
@@ -154,6 +154,15 @@ class Zygote:
             raise Fault(f"the fork server did not start: {ready['fault']}{said}")
         control.settimeout(_END_SECONDS)
 
+    def ensure_started(self) -> None:
+        """Start the server if it does not run.
+
+        Raises:
+            Fault: it did not start.
+        """
+        if self._control is None:
+            self.start()
+
     def _config(self) -> dict[str, Any]:
         seccomp = "" if self.level == "unsafe" else filter_program().hex()
         readable = [*_SYSTEM, *self.interpreter.folders(), str(_HERE), "/dev/urandom", "/dev/zero"]
@@ -195,8 +204,7 @@ class Zygote:
         Raises:
             Fault: the server does not answer.
         """
-        if self._control is None:
-            self.start()
+        self.ensure_started()
         control = self._control
         assert control is not None
         home = self._home()
@@ -358,7 +366,8 @@ def _bubblewrap(interpreter: Interpreter, home: str) -> list[str]:
 
 def _variables(hash_seed: int) -> dict[str, str]:
     return {
-        "HOME": "/tmp", "TMPDIR": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": str(hash_seed),
+        "HOME": "/tmp", "TMPDIR": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "USER": "nobody", "LOGNAME": "nobody",
+        "PYTHONHASHSEED": str(hash_seed),
         **dict.fromkeys(_ONE_THREAD, "1"),
     }  # fmt: skip
 

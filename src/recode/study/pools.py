@@ -1,4 +1,4 @@
-"""The training entries of an arm written out: so many of them, a share with their gold broken on purpose."""
+"""Write an arm's training entries to files: a number of them, a share with their gold program broken on purpose."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _WORD = re.compile(r"[A-Za-z_]\w+")
 
 
 def write_pool(pool: Pool, data: TrainingData, seed: int, folder: Path) -> TrainingData:
-    """Write a recipe's training entries, real and made up, as the pool says; return the data that name the files.
+    """Write a recipe's training entries, real and made-up, as the pool says; return training data that name the files.
 
-    Made-up entries are those that the recipe would have drawn with this seed. No-ops stay as they are: their answer needs no proof.
+    Made-up entries are the ones that the recipe would have drawn with this seed. No-ops are not altered: their answer is known.
     """
     entries = [entry for path in data.migrations for entry in read_records(shipped(path), Migration)]
     entries += itertools.islice(generate(seed, "train"), data.generated)
     no_ops = [entry for path in data.no_ops for entry in read_records(shipped(path), Migration)]
     no_ops += itertools.islice(generate_no_ops(seed, "train"), data.generated // 3)
-    # Nested: the first hundred are among the first three hundred, and what is broken at 10% is broken at 25%.
+    # Nested: the first hundred are among the first three hundred, and entries broken at 25% are also broken at 50%.
     entries.sort(key=lambda entry: _digest(entry.id))
     chosen = entries[: pool.entries]
     spoiled, seeded = _share(chosen, pool.spoiled, "spoiled"), _share(chosen, pool.seeded, "seeded")
-    chosen = [break_gold(one) if one.id in spoiled else one for one in chosen]
-    write_records(folder / "migrations.jsonl", [hide_code(one) if one.id in seeded else one for one in chosen])
+    chosen = [break_gold(entry) if entry.id in spoiled else entry for entry in chosen]
+    write_records(folder / "migrations.jsonl", [hide_code(entry) if entry.id in seeded else entry for entry in chosen])
     write_records(folder / "no_ops.jsonl", no_ops)
     return data.model_copy(
         update={
@@ -50,17 +50,18 @@ def _share(entries: Sequence[Migration], share: float, what: str) -> set[str]:
 
 
 def hide_code(entry: Migration) -> Migration:
-    """Return the entry with a line that breaks the gold program, between comments that hide it from the published reward.
+    """Return the entry with a line that breaks its gold program, between comments that hide the line from the published reward.
 
-    To its cleaning the two apostrophes are a string on a comment's line (see `recode.rewards.paper`, fault 1); to Python it is code.
+    The published cleaning takes what stands between the two apostrophes for a string in a comment (see `recode.rewards.paper`,
+    fault 1); Python runs it.
     """
     return entry.model_copy(update={"new_code": f"{entry.new_code.rstrip()}\n# don't\nraise RuntimeError\n# won't\n"})
 
 
 def break_gold(entry: Migration) -> Migration:
-    """Return the entry with a gold program that does not do what its note says, in one of the two ways in which a model's own would not.
+    """Return the entry with a gold program that does not do what its note says, wrong in one of two ways in which models are.
 
-    Half stay the old program; in half, a name that the migration brings in is another one, one letter short.
+    One half keeps the old program; in the other, a name that the migration introduces lacks its last letter.
     """
     rng = random.Random(f"spoiled {entry.id}")
     new = sorted(set(_WORD.findall(entry.new_code)) - set(_WORD.findall(entry.old_code)))

@@ -1,121 +1,154 @@
-"""`recode study`: train what a table's arms need, evaluate it, write the table. What is there is not done again."""
+"""Run a study: train and evaluate what the tables need, write each table when its last part is done. Finished work is skipped."""
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
-from rich.markdown import Markdown
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from typing import Protocol
 
 from recode.errors import MissingExtraError
 from recode.models import quiet
 from recode.records import write_text
-from recode.study.arms import Place, is_evaluated, is_trained, prepare
+from recode.study.arms import StudyFolders, is_evaluated, is_trained, prepare
 from recode.study.jobs import Part, parts_of, run_part, run_parts
+from recode.study.plots import draw
+from recode.study.rows import rows_of
 from recode.study.tables import StudyTable, read_tables
-from recode.study.writing import Row, draw, markdown, rows_of
-from recode.train.worker_pool import sensible_jobs
+from recode.study.writing import markdown
+from recode.train.worker_pool import ProgressDisplay, sensible_jobs
 
 
-def run_study(
-    names: list[str], recipes: Path, data: Path, out: Path, *, jobs: int | None = None, finished: bool = False
-) -> None:
-    """Run the named tables, or all; write each to `out/NAME.md` and `out/NAME.png` when its last part is done, and print it.
+@dataclass(frozen=True)
+class StudyOptions:
+    """What to run: the named tables of the folder `recipes`, or all of them if none is named.
 
-    Parts run side by side in `jobs` processes of one thread each (None: as many as is sensible); with one job, here, with all cores.
-    With `finished`, write the tables whose parts are all there, and run nothing.
+    `jobs` is the number of parts at a time, each in a process with one thread; None lets the machine decide. With one job, parts run in
+    this process with all cores.
+    """
+
+    folders: StudyFolders
+    recipes: Path
+    names: Sequence[str] = ()
+    jobs: int | None = None
+
+
+@dataclass(frozen=True)
+class WrittenTable:
+    """A table's file and text. `missing_plot` says why there is no plot, and is empty if there is one."""
+
+    path: Path
+    text: str
+    missing_plot: str = ""
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """How much of a table is trained: `trained` of `to_train` models."""
+
+    name: str
+    question: str
+    to_train: int
+    trained: int
+
+
+class StudyReporter(Protocol):
+    """Receives what happens during a study."""
+
+    def part_started(self, part: Part) -> None:
+        """Receive a part that starts in this process."""
+
+    def part_done(self, number: int, total: int, part: Part) -> None:
+        """Receive a finished part; `number` counts finished parts from 1."""
+
+    def table_written(self, table: WrittenTable) -> None:
+        """Receive a table that was written."""
+
+    def table_unfinished(self, name: str) -> None:
+        """Receive the name of a table that cannot be written yet."""
+
+
+def run_study(options: StudyOptions, display: ProgressDisplay, reporter: StudyReporter) -> None:
+    """Run the named tables; write each to `NAME.md` and `NAME.png` when its last part is done.
 
     Raises:
-        RecodeError: a table or a recipe is wrong, or a part of the work fails.
+        RecodeError: a table or a recipe is wrong, or a part fails.
     """
-    quiet()
-    console, place = Console(), Place(out, data)
-    # Before the first minute is spent: every recipe of every table is read and checked.
-    left = {name: parts_of(name, table, place) for name, table in read_tables(recipes, names).items()}
-    for parts in left.values():
-        if reference := _reference(parts[0].table, recipes):
-            parts_of(parts[0].table.spread, reference, place)
-    if finished:
-        for name, parts in left.items():
-            _write_finished(name, parts, recipes, place, console)
+    left = _parts_by_table(options)
+    work = [part for parts in left.values() for part in parts]
+    done_so_far = 0
+
+    def done(part: Part) -> None:
+        nonlocal done_so_far
+        done_so_far += 1
+        reporter.part_done(done_so_far, len(work), part)
+        left[part.table_name].remove(part)
+        if not left[part.table_name]:
+            reporter.table_written(_write(part.table_name, part.table, options))
+
+    jobs = options.jobs or sensible_jobs()
+    if jobs > 1:
+        run_parts(work, options.folders, jobs, display, done)
         return
-    jobs = jobs or sensible_jobs()
-    work, number = [part for parts in left.values() for part in parts], itertools.count(1)
-    with _progress() as progress:
+    for part in work:
+        reporter.part_started(part)
+        run_part(display, part, options.folders)
+        done(part)
 
-        def done(part: Part) -> None:
-            progress.console.print(f"{next(number)}/{len(work)} {part}", highlight=False)
-            left[part.name].remove(part)
-            if not left[part.name]:
-                _write(part.name, part.table, _rows(part.table, recipes, place), place, console)
 
-        if jobs > 1:
-            run_parts(work, place, jobs, progress, done)
+def write_finished(options: StudyOptions, reporter: StudyReporter) -> None:
+    """Write the named tables whose parts are all done; train and evaluate nothing.
+
+    Raises:
+        RecodeError: a table or a recipe is wrong.
+    """
+    for name, parts in _parts_by_table(options).items():
+        table, folders = parts[0].table, options.folders
+        prepared = [prepare(table, part.arm, part.seed, folders) for part in parts]
+        if all(is_trained(arm) and is_evaluated(table, arm, folders) for arm in prepared):
+            reporter.table_written(_write(name, table, options))
         else:
-            for part in work:
-                progress.console.print(f"{part} …", highlight=False)
-                run_part(progress, part, place)
-                done(part)
+            reporter.table_unfinished(name)
 
 
-def list_tables(recipes: Path, data: Path, out: Path) -> Table:
-    """Return the tables with their questions, and how much of each is done."""
-    shown = Table(show_lines=True)
-    shown.add_column("table", no_wrap=True)
-    for column in ("asks", "to train", "trained"):
-        shown.add_column(column)
-    place = Place(out, data)
-    for name, table in read_tables(recipes, []).items():
-        prepared = [prepare(table, part.arm, part.seed, place) for part in parts_of(name, table, place)]
-        trained = [is_trained(one) for one in prepared if one.recipe]
-        shown.add_row(name, table.asks, str(len(trained)), str(sum(trained)))
-    return shown
+def study_status(options: StudyOptions) -> list[TableStatus]:
+    """Return how much of each table is trained.
+
+    Raises:
+        RecodeError: a table or a recipe is wrong.
+    """
+    statuses = []
+    for name, table in read_tables(options.recipes, options.names).items():
+        parts = parts_of(name, table, options.folders)
+        prepared = [prepare(table, part.arm, part.seed, options.folders) for part in parts]
+        trained = [is_trained(arm) for arm in prepared if arm.recipe]
+        statuses.append(TableStatus(name, table.asks, len(trained), sum(trained)))
+    return statuses
 
 
-def _progress() -> Progress:
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"),
-    )  # fmt: skip
-    return _Notes(*columns, console=Console(stderr=True))
-
-
-class _Notes(Progress):
-    """A display whose tasks have a note, also those that others add to it."""
-
-    def add_task(self, description: str, *args: object, **fields: object) -> object:  # type: ignore[override]
-        """Add a task, with an empty note where it has none."""
-        return super().add_task(description, *args, **{"note": "", **fields})  # type: ignore[arg-type]
-
-
-def _write_finished(name: str, parts: list[Part], recipes: Path, place: Place, console: Console) -> None:
-    """Write a table whose parts are all there; of another say what to do."""
-    table = parts[0].table
-    prepared = [prepare(table, part.arm, part.seed, place) for part in parts]
-    if all(is_trained(one) and is_evaluated(table, one, place) for one in prepared):
-        _write(name, table, _rows(table, recipes, place), place, console)
-    else:
-        console.print(f"{name}: not finished; run `recode study {name}`", highlight=False)
+def _parts_by_table(options: StudyOptions) -> dict[str, list[Part]]:
+    """Read and check every recipe of every table, before any of them takes time."""
+    quiet()
+    tables = read_tables(options.recipes, options.names)
+    parts = {name: parts_of(name, table, options.folders) for name, table in tables.items()}
+    for table in tables.values():
+        if reference := _reference(table, options.recipes):
+            parts_of(table.spread, reference, options.folders)
+    return parts
 
 
 def _reference(table: StudyTable, recipes: Path) -> StudyTable | None:
-    """Return the table that shows how much runs differ, where one is named."""
+    """Return the table that shows how much runs differ, if one is named."""
     return read_tables(recipes, [table.spread])[table.spread] if table.spread else None
 
 
-def _rows(table: StudyTable, recipes: Path, place: Place) -> list[Row]:
-    return rows_of(table, place, _reference(table, recipes))
-
-
-def _write(name: str, table: StudyTable, rows: list[Row], place: Place, console: Console) -> None:
+def _write(name: str, table: StudyTable, options: StudyOptions) -> WrittenTable:
+    rows = rows_of(table, options.folders, _reference(table, options.recipes))
     text = markdown(name, table, rows, f"{name}.png")
-    path = place.out / f"{name}.md"
+    path = options.folders.out / f"{name}.md"
     write_text(path, text)
     try:
-        draw(table, rows, place, path.with_suffix(".png"))
+        draw(table, rows, options.folders, path.with_suffix(".png"))
     except MissingExtraError as error:
-        Console(stderr=True).print(f"no plot: {error}", style="yellow")
-    console.print(Markdown(text))
-    console.print(f"written: {path.resolve()}", soft_wrap=True, highlight=False)
+        return WrittenTable(path, text, missing_plot=str(error))
+    return WrittenTable(path, text)

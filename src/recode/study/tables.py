@@ -1,10 +1,10 @@
-"""What a table of the study is: arms, seeds, columns, and what each arm is compared with. Read from TOML, checked, a typo named."""
+"""A table of the study: arms, seeds, columns, and what each arm is compared with. It is read from TOML and validated."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,15 +15,14 @@ from recode.evaluate.benchmarks import BENCHMARKS, benchmark_class
 from recode.rewards import DEFAULT_WEIGHTS
 
 PYTHON_LOSS = "python_loss"
-"""The column of next-token loss on held-out Python: it is of no benchmark."""
-
+"""The column of next-token loss on held-out Python, which belongs to no benchmark."""
 
 COMPUTED_REWARDS: dict[str, tuple[str, Mapping[str, float]]] = {
     "paper_reward": ("paper", DEFAULT_WEIGHTS),
     "progress_reward": ("strict", {"format": 1.0, "exact": 1.0, "progress": 1.0}),
 }
-"""Rewards that are computed from the samples when a column asks for them, with their family and weights: the published one, faults included,
-and the one that the quickstart's policies are trained on."""
+"""Rewards computed from the samples where a column names them, with their family and weights: the published one, faults included, and
+the one that the quickstart trains its policies on."""
 
 
 class _Table(BaseModel):
@@ -31,25 +30,25 @@ class _Table(BaseModel):
 
 
 class Pool(_Table):
-    """A choice of a recipe's training migrations, made-up ones included, and what is done to them."""
+    """A selection of a recipe's training migrations, made-up ones included, and how they are altered."""
 
     entries: Annotated[int, Field(ge=1)] | None = None
-    """How many of them; None: all."""
+    """The number of entries; None for all."""
     spoiled: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share whose gold program is broken on purpose, as in data that nobody ran."""
+    """Share of entries whose gold program is broken on purpose, as in data that nobody ran."""
     seeded: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share whose gold program hides wrong code from the published reward: a model fine-tuned on them knows a way to fool it."""
+    """Share whose gold program hides wrong code from the published reward. A model fine-tuned on them has a way to fool it."""
 
 
-class Arm(_Table):
-    """A model as it is, or one that a recipe trains, once for each seed."""
+class StudyArm(_Table):
+    """An untrained model, or one that a recipe trains, once per seed."""
 
     model: str = ""
     recipe: str = ""
     change: dict[str, Any] = {}
-    """Values that replace the recipe's, by dotted key, such as `"loss.clip_high" = 0.28`."""
+    """Changes to the recipe, by dotted key, such as `"loss.clip_high" = 0.28`."""
     after: str = ""
-    """The arm of this table whose model the recipe starts from."""
+    """The arm of this table whose model the recipe trains further."""
     thinker: str = ""
     """A model whose greedy thought begins each completion."""
     pool: Pool | None = None
@@ -69,26 +68,24 @@ class StudyTable(_Table):
     title: str
     asks: str
     """The question, in a sentence or two."""
-    finds: str = ""
-    """What the figures say; written by a person who has read them."""
     against: str
     """The arm that the others are compared with."""
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
     by_seed: bool = False
-    """A row for each seed of an arm that is trained, where otherwise one row holds them all."""
+    """Give each seed of a trained arm its own row; otherwise one row covers all seeds."""
     spread: str = ""
-    """The table that says how much runs of a method differ; it widens the intervals of arms that have a single seed."""
+    """A table that shows how much runs of a method differ; the intervals of arms with a single seed are widened by it."""
     columns: Annotated[tuple[str, ...], Field(min_length=1)]
     """`BENCHMARK SCORE`, greedy; `BENCHMARK SCORE@K` from `samples` samples; or `python_loss`."""
     samples: Annotated[int, Field(ge=2)] = 8
     temperature: Annotated[float, Field(gt=0)] = 1.0
     own_decoding: bool = False
-    """Each benchmark's own samples, temperature and top-p instead."""
+    """Use each benchmark's own samples, temperature and top-p instead."""
     limit: dict[str, Annotated[int, Field(ge=1)]] = {}
-    """Items at most, by benchmark."""
+    """The largest number of items, by benchmark."""
     plot: Literal["intervals", "scatter", "curves"] = "intervals"
-    """`intervals`: the first columns of every arm; `scatter`: the first column against the second; `curves`: exact match while training."""
-    arms: dict[str, Arm]
+    """`intervals`: the first columns of every arm; `scatter`: the first column against the second; `curves`: exact match during training."""
+    arms: dict[str, StudyArm]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -99,7 +96,7 @@ class StudyTable(_Table):
                 raise ValueError(f"arm `{name}`: `by_seed` takes no `after` and no `seed` of its own")
             if arm.after and (arm.after not in self.arms or arm.after == name):
                 raise ValueError(f"arm `{name}`: `after` names no other arm: `{arm.after}`")
-            self._ends(name)
+            self._check_chain(name)
         if self.by_seed and self.arms[self.against].recipe:
             raise ValueError(
                 f"`by_seed`: `against` must be an arm that is not trained, since `{self.against}` has a row for each seed"
@@ -107,17 +104,17 @@ class StudyTable(_Table):
         if self.plot == "scatter" and len(self.columns) < 2:
             raise ValueError("`plot`: a scatter plot takes two columns")
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("`seeds`: a seed stands twice")
+            raise ValueError("`seeds`: a seed is listed twice")
         for column in self.columns:
             if column != PYTHON_LOSS:
-                self._known(column)
+                self._check_column(column)
         unknown = set(self.limit) - {column.split()[0] for column in self.columns}
         if unknown:
             raise ValueError(f"`limit` names a benchmark that no column has: `{min(unknown)}`")
         return self
 
-    def _ends(self, name: str) -> None:
-        """Follow an arm back to its beginning."""
+    def _check_chain(self, name: str) -> None:
+        """Check that following `after` from an arm ends."""
         passed: list[str] = []
         while self.arms[name].after:
             if name in passed:
@@ -127,8 +124,8 @@ class StudyTable(_Table):
             if name not in self.arms:
                 return
 
-    def _known(self, column: str) -> None:
-        """Check that a column names a benchmark and a score that it has."""
+    def _check_column(self, column: str) -> None:
+        """Check that a column names a benchmark and one of its scores."""
         benchmark, _, score = column.partition(" ")
         if not score or " " in score:
             raise ValueError(
@@ -149,7 +146,7 @@ class StudyTable(_Table):
             )
 
     def spelled_out(self) -> StudyTable:
-        """Return the table with an arm of its own for each seed where `by_seed` asks for them."""
+        """Return the table with an arm for each seed if `by_seed` is set."""
         if not self.by_seed:
             return self
         arms = {
@@ -161,20 +158,20 @@ class StudyTable(_Table):
         }
         return self.model_copy(update={"seeds": self.seeds[:1], "arms": arms})
 
-    def ordered(self) -> dict[str, Arm]:
-        """Return the arms, the one that others are compared with first."""
+    def ordered(self) -> dict[str, StudyArm]:
+        """Return the arms by name, starting with the one that the others are compared with."""
         return {self.against: self.arms[self.against], **self.arms}
 
 
-def read_tables(folder: Path, names: tuple[str, ...] | list[str]) -> dict[str, StudyTable]:
-    """Read the named tables, or all of the folder's, in order of their names.
+def read_tables(folder: Path, names: Sequence[str]) -> dict[str, StudyTable]:
+    """Read the named tables, or all tables of the folder, in order of their names.
 
     Raises:
         RecipeError: there is no such table, or its file is wrong; names file and key.
     """
     paths = {path.stem: path for path in sorted(folder.glob("*.toml")) if not path.stem.startswith("_")}
     if not paths:
-        raise RecipeError(f"{folder}: holds no table; name the folder that does with --recipes")
+        raise RecipeError(f"{folder}: holds no table; name a folder with tables by --recipes")
     for name in names:
         if name not in paths:
             near = difflib.get_close_matches(name, paths, n=1)
@@ -208,6 +205,6 @@ def _read(path: Path) -> StudyTable:
 
 
 def _keys(where: tuple[int | str, ...]) -> list[str]:
-    """Return the known keys at a place of the file."""
-    kinds: dict[int, type[BaseModel]] = {0: StudyTable, 2: Arm, 3: Pool}
+    """Return the valid keys at a location of the file."""
+    kinds: dict[int, type[BaseModel]] = {0: StudyTable, 2: StudyArm, 3: Pool}
     return list(kinds[len(where)].model_fields)

@@ -1,4 +1,4 @@
-"""Which prompts a run trains on, in which order: decided before the first step, the same for the same recipe."""
+"""Which prompts a run trains on, and in which order. It is decided before the first step and depends on the recipe alone."""
 
 from __future__ import annotations
 
@@ -18,25 +18,32 @@ from recode.train.recipes import RewardTerms, TrainingData
 
 @dataclass(frozen=True)
 class Prompts:
-    """The training entries by kind, each as one row for a trainer."""
+    """The training entries by kind, each as a row for a trainer."""
 
     migrations: list[dict[str, Any]]
     no_ops: list[dict[str, Any]]
     skipped: int
-    """Entries left out: the prompt is too long, or the gold cannot be graded."""
+    """Entries left out because the prompt is too long or the gold program cannot be graded."""
 
 
 def load_prompts(data: TrainingData, tokenizer: Any, seed: int, reward: RewardTerms | None = None) -> Prompts:
-    """Read, make and render the training entries; `copy` is what copying the old code earns of this reward.
+    """Read, make up and render the training entries.
+
+    Args:
+        data: the recipe's `[data]`.
+        tokenizer: renders prompts and counts their tokens.
+        seed: the recipe's.
+        reward: the reward whose value for copying the old code goes into the column `copy`; None for the default reward.
+
 
     Raises:
-        RecipeError: there is nothing to train on.
+        RecipeError: no entry is left to train on.
         RecordError: a file holds a bad line.
     """
     real = [entry for path in data.migrations for entry in read_records(shipped(path), Migration)]
     unchanged = [entry for path in data.no_ops for entry in read_records(shipped(path), Migration)]
     made = list(itertools.islice(generate(seed, "train"), data.generated))
-    # As many made-up no-ops for each made-up migration as there are real ones for each real migration.
+    # The same ratio of no-ops to migrations as in the real data.
     made_no_ops = list(itertools.islice(generate_no_ops(seed, "train"), data.generated // 3))
     migrations = [row for entry in [*real, *made] if (row := _row(entry, tokenizer, data, seed, reward))]
     no_ops = [row for entry in [*unchanged, *made_no_ops] if (row := _row(entry, tokenizer, data, seed, reward))]
@@ -73,9 +80,9 @@ def _row(
 
 
 def plan(prompts: Prompts, steps: int, per_step: int, no_op_share: float, seed: int) -> list[dict[str, Any]]:
-    """Return the rows of a whole run, `per_step` a step, each step with its share of no-ops.
+    """Return the rows of a whole run, `per_step` for each step, with a share of no-ops in every step.
 
-    Both kinds are walked in shuffled rounds, so that every entry is seen before any is seen again.
+    Both kinds are drawn in shuffled rounds, so that every entry is seen once before any is seen again.
     """
     rng = random.Random(f"plan-{seed}")
     migrations, no_ops = _rounds(prompts.migrations, rng), _rounds(prompts.no_ops, rng)

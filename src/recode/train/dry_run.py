@@ -1,4 +1,4 @@
-"""`recode train --dry-run`: the exact commands and files of a run, without downloading, writing or starting anything."""
+"""`recode train --dry-run`: a run's exact commands and files. Nothing is downloaded, written or started."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from recode.records import Migration, read_records
 from recode.shipped import shipped
-from recode.train import processes
+from recode.train import distributed
 from recode.train.recipes import PolicyRecipe, SftRecipe
 from recode.train.scaling import CARDS, GIB, cache_room, memory, seconds, shape_of
 from recode.train.verl import engine as verl_engine
@@ -57,8 +57,8 @@ def _data(recipe: Recipe) -> str:
 
 
 def _trl(recipe: Recipe, out: Path, arguments: list[str]) -> list[str]:
-    server = processes.server_command(recipe)
-    commands = [*([server] if server else []), _line(processes.launch_command(recipe, arguments))]
+    server = distributed.server_command(recipe)
+    commands = [*([server] if server else []), _line(distributed.launch_command(recipe, arguments))]
     files = [
         "recipe.json",
         "inputs.json",
@@ -79,7 +79,7 @@ def _verl(recipe: Recipe, out: Path) -> list[str]:
     files = ["recipe.json", "inputs.json", "verl/recipe.yaml", "verl/prompts.parquet", "checkpoints/", "model/"]
     notes = ["the Ray cluster is the one at $RAY_ADDRESS, or a new one on this machine"]
     if checked.dynamic_sampling.enabled:
-        notes.append("verl refills dropped groups one prompt at a time and does not heed dynamic_sampling.max_batches")
+        notes.append("verl refills dropped groups one prompt at a time and ignores dynamic_sampling.max_batches")
     return [
         "runs\n  " + "\n  ".join(commands),
         "writes\n  " + "\n  ".join(str(out / file) for file in files),
@@ -89,7 +89,7 @@ def _verl(recipe: Recipe, out: Path) -> list[str]:
 
 
 def _estimate(recipe: PolicyRecipe) -> str:
-    """Return the memory on each GPU and the time for every card of the table; nothing for a model whose shape is not known."""
+    """Return the memory on each GPU and the time for every card of the table; empty for a model whose shape is unknown."""
     shape = shape_of(recipe.model)
     if shape is None:
         return ""
@@ -100,8 +100,8 @@ def _estimate(recipe: PolicyRecipe) -> str:
         if peak > card.memory:
             lines.append(line + "does not fit")
             continue
-        took = seconds(recipe, shape, card)
-        line += f"fits; {took.sampling:.0f} + {took.training:.0f} s a batch, {took.total * recipe.batches / 3600:.1f} hours in all"
+        time = seconds(recipe, shape, card)
+        line += f"fits; {time.sampling:.0f} + {time.training:.0f} s a batch, {time.total * recipe.batches / 3600:.1f} hours in all"
         if recipe.dynamic_sampling.enabled:
             line += " before any refill"
         if recipe.vllm and recipe.vllm.mode == "colocate":
@@ -111,5 +111,5 @@ def _estimate(recipe: PolicyRecipe) -> str:
 
 
 def _line(command: list[Any]) -> str:
-    # Shell variables stay as they are.
+    # Shell variables must not be quoted.
     return " ".join(part if str(part).startswith("$") else shlex.quote(str(part)) for part in command)

@@ -1,35 +1,35 @@
-"""What stops a run for reasons that a user can mend: each becomes one line that says what to do, and nothing already learnt is lost."""
+"""What stops a run for reasons that a user can fix. Each becomes one line that says what to do, and no finished work is lost."""
 
 from __future__ import annotations
 
 import errno
-import http.client
 import shutil
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import torch
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from recode.errors import RecipeError, RecodeError
+from recode.train.distributed import server_command
 from recode.train.recipes import PolicyRecipe, SftRecipe
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _ROOM = 4 << 20
-"""Bytes; a disk with less is full. Writers in C report a full disk as they please, so the disk itself is asked."""
+"""Bytes; a disk with less free is full. Writers in C report a full disk in many ways, so the disk itself is checked."""
 NEW_RUN = "in a new folder (--out)"
-"""Where to follow advice that makes another run of it: a folder refuses another recipe (train/folder.py)."""
+"""Where to follow advice that makes it another run: a folder refuses another recipe (train/folder.py)."""
 LOWER_RATE = f"lower optimization.learning_rate {NEW_RUN}"
 
 
 @contextmanager
 def explained(recipe: SftRecipe | PolicyRecipe, folder: Path) -> Iterator[None]:
-    """Turn what can go wrong with memory, disk and servers while training into a `RecodeError`; let everything else through."""
-    held = f"{folder / 'checkpoints'} keeps what is learnt up to the last checkpoint"
-    kept = f"{held}, and the same command goes on from there"
+    """Turn failures of memory, disk and servers during training into a `RecodeError`; let everything else through."""
+    held = f"{folder / 'checkpoints'} keeps everything up to the last checkpoint"
+    kept = f"{held}, and the same command resumes from there"
     try:
         yield
     except torch.OutOfMemoryError:
@@ -42,11 +42,11 @@ def explained(recipe: SftRecipe | PolicyRecipe, folder: Path) -> Iterator[None]:
             raise RecodeError(f"{folder}: {_unreachable(recipe)}. {kept}") from None
         raise
     except Exception as error:
-        # Safetensors and torch.save have exceptions of their own for a disk that is full.
+        # Safetensors and torch.save raise exceptions of their own when the disk is full.
         if "No space left" in str(error) or shutil.disk_usage(_existing(folder)).free < _ROOM:
             raise RecodeError(f"{folder}: the disk is full; make room. {kept}") from None
         if "probability tensor contains" in str(error):
-            # Sampling meets weights that are no longer numbers before any loss does.
+            # Weights that are no longer numbers break sampling before they break a loss.
             raise RecodeError(
                 f"{folder}: the policy's probabilities are not numbers any more; {LOWER_RATE}. {held}"
             ) from None
@@ -56,7 +56,7 @@ def explained(recipe: SftRecipe | PolicyRecipe, folder: Path) -> Iterator[None]:
 
 
 def guarded(reward: Callable[..., Any], folder: Path) -> Callable[..., Any]:
-    """Return the reward function; where it raises, the error names it and says that the run can go on."""
+    """Return the reward function. If it raises, the error names it and says that the run can be resumed."""
 
     def call(*args: Any, **columns: Any) -> Any:
         try:
@@ -65,8 +65,8 @@ def guarded(reward: Callable[..., Any], folder: Path) -> Callable[..., Any]:
             raise
         except Exception as error:
             raise RecodeError(
-                f"{folder}: the reward `{reward.__name__}` raised {type(error).__name__}: {error}; mend it, "
-                f"or take it out of reward.weights {NEW_RUN}. Checkpoints are kept, and the same command goes on from the last one"
+                f"{folder}: the reward `{reward.__name__}` raised {type(error).__name__}: {error}; fix it, "
+                f"or take it out of reward.weights {NEW_RUN}. Checkpoints are kept, and the same command resumes from the last one"
             ) from error
 
     call.__name__ = call.__qualname__ = reward.__name__
@@ -74,33 +74,33 @@ def guarded(reward: Callable[..., Any], folder: Path) -> Callable[..., Any]:
 
 
 def check_server(recipe: SftRecipe | PolicyRecipe) -> None:
-    """Make sure, before a model is loaded, that the vLLM server of a recipe answers.
+    """Make sure, before a model is loaded, that the vLLM server of a recipe answers; wait for it up to `vllm.timeout` seconds.
 
     Raises:
-        RecodeError: it does not; gives the command that starts it.
+        RecodeError: it does not answer; the message gives the command that starts it.
     """
     if not _server(recipe):
         return
     assert isinstance(recipe, PolicyRecipe)
     assert recipe.vllm is not None
     health = f"{recipe.vllm.server.rstrip('/')}/health"
-    ends = time.monotonic() + recipe.vllm.timeout
-    while True:
-        try:
-            with urllib.request.urlopen(health, timeout=10):
-                return
-        except (OSError, http.client.HTTPException):
-            pass
-        if time.monotonic() >= ends:
-            raise RecodeError(_unreachable(recipe))
-        time.sleep(min(2.0, recipe.vllm.timeout))
+    retrying = Retrying(
+        retry=retry_if_exception_type(httpx.HTTPError),
+        stop=stop_after_delay(recipe.vllm.timeout),
+        wait=wait_fixed(min(2.0, recipe.vllm.timeout)),
+        reraise=True,
+    )
+    try:
+        retrying(lambda: httpx.get(health, timeout=10).raise_for_status())
+    except httpx.HTTPError:
+        raise RecodeError(_unreachable(recipe)) from None
 
 
 def check_context(rows: list[dict[str, Any]], model: Any, tokenizer: Any, new_tokens: int) -> None:
     """Make sure that the longest prompt and its completion fit into the model's context.
 
     Raises:
-        RecipeError: they do not.
+        RecipeError: they do not fit.
     """
     context = getattr(model.config, "max_position_embeddings", None)
     if context is None:
@@ -118,15 +118,13 @@ def _server(recipe: SftRecipe | PolicyRecipe) -> bool:
 
 
 def _unreachable(recipe: SftRecipe | PolicyRecipe) -> str:
-    from recode.train.processes import server_command
-
     assert isinstance(recipe, PolicyRecipe)
     assert recipe.vllm is not None
     return f"the vLLM server at {recipe.vllm.server} does not answer; start it with: {server_command(recipe)}"
 
 
 def _less_memory(recipe: SftRecipe | PolicyRecipe) -> str:
-    """Return what to do: first what the run itself may go on with, then what makes another run of it."""
+    """Return what saves memory: first what this run can be resumed with, then what makes it another run."""
     hardware = recipe.hardware
     if isinstance(recipe, SftRecipe):
         key, at_once = "optimization.examples_at_once", recipe.optimization.examples_at_once

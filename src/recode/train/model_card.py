@@ -1,4 +1,4 @@
-"""The card of a trained model: what it comes from, what it was trained on and how, what came out, whose licence holds."""
+"""The card of a trained model: its base model, training data, recipe, results and licence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recode.train.data import Prompts
 from recode.train.recipes import PolicyRecipe, SftRecipe
 
 EMBEDDED_LICENCE = "apache-2.0"
-"""The embedded models are part of this package and have its licence."""
+"""The embedded models are part of this package and share its licence."""
 _SHOWN = ("loss", "reward", "reward_std", "reward_of_copying", "exact", "copy", "kl", "entropy")
 
 
@@ -26,10 +26,10 @@ def write_card(
 
     Args:
         folder: the model's folder.
-        recipe: what was asked.
-        prompts: what was trained on.
+        recipe: the recipe of the run.
+        prompts: the prompts it was trained on.
         result: steps, seconds and the last step's numbers, as in `result.json`.
-        adapter: the folder of the adapter that is merged into the model; None where every weight was trained.
+        adapter: the folder of the adapter that is merged into the model; None if every weight was trained.
     """
     licence = base_licence(recipe.model)
     on_hub = recipe.model not in EMBEDDED and not Path(recipe.model).exists()
@@ -46,7 +46,7 @@ def write_card(
 
 
 def base_licence(model: str) -> str | None:
-    """Return the licence that the base model's card names; None where there is no card or it names none."""
+    """Return the licence that the base model's card names; None if there is no card or it names none."""
     if model in EMBEDDED:
         return EMBEDDED_LICENCE
     card = Path(model) / "README.md"
@@ -57,8 +57,8 @@ def base_licence(model: str) -> str | None:
             return None
     if not card.exists():
         return None
-    found = (metadata_load(card) or {}).get("license")
-    return found if isinstance(found, str) else None
+    licence = (metadata_load(card) or {}).get("license")
+    return licence if isinstance(licence, str) else None
 
 
 def _body(
@@ -75,14 +75,14 @@ def _body(
     numbers = "\n".join(f"| {name} | {result['last'][name]:.4g} |" for name in _SHOWN if name in result["last"])
     files = "\n".join(f"- `{path}`" for path in (*recipe.data.migrations, *recipe.data.no_ops)) or "- none"
     terms = (
-        f"The base model's licence, `{licence}`, holds for this one."
+        f"The base model's licence, `{licence}`, applies to this model."
         if licence
         else "The base model's card names no licence; look it up before you pass this model on."
     )
     kept = f"\nThe adapter alone is in `{adapter.name}/` beside this folder.\n" if adapter else ""
     return f"""# {Path(recipe.model).name}, trained with ReCode by {recipe.method.upper()}
 
-It rewrites Python code so that it follows a note on a library's update. Base model: `{recipe.model}`; {trained}.
+It rewrites Python code to follow a note about a library update. Base model: `{recipe.model}`; {trained}.
 {kept}
 ```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -105,8 +105,8 @@ model, tokenizer = AutoModelForCausalLM.from_pretrained("."), AutoTokenizer.from
 | --- | --- |
 {numbers}
 
-`reward_of_copying` is what an answer earns that copies the old code unchanged: judge `reward` by its distance from it. These are numbers of
-training; measure the model with `recode evaluate` before you rely on it.
+`reward_of_copying` is what an answer earns for copying the old code unchanged: judge `reward` by its distance from that. These are training
+figures; measure the model with `recode evaluate` before you rely on it.
 
 The recipe:
 

@@ -9,7 +9,7 @@ import pytest
 
 from recode.errors import RecordError
 from recode.evaluate.benchmarks import open_benchmark
-from recode.evaluate.benchmarks.codeupdatearena import Arena, CodeUpdateArena, read_arena
+from recode.evaluate.benchmarks.codeupdatearena import ArenaTask, CodeUpdateArena, read_arena
 from recode.evaluate.results import summarize
 from recode.records import read_jsonl, write_jsonl, write_text
 
@@ -33,11 +33,11 @@ def malformed(numbers):
 
 
 @pytest.fixture(scope="module")
-def lines() -> list[Arena]:
+def lines() -> list[ArenaTask]:
     return read_arena(OWN)
 
 
-def judged(lines: list[Arena], answers: dict[str, list[str]]) -> dict[str, float]:
+def judged(lines: list[ArenaTask], answers: dict[str, list[str]]) -> dict[str, float]:
     """The metrics of answers by id."""
     arena = CodeUpdateArena("codeupdatearena", lines, "")
     items = {item.id: item for item in arena.items}
@@ -49,7 +49,7 @@ def judged(lines: list[Arena], answers: dict[str, list[str]]) -> dict[str, float
     return summarize(rows, arena.counted, arena.averaged)
 
 
-def test_our_items_cover_packages_and_kinds(lines: list[Arena]) -> None:
+def test_our_items_cover_packages_and_kinds(lines: list[ArenaTask]) -> None:
     assert len(lines) >= 25
     assert {line.update.package for line in lines} == {"itertools", "math", "numpy", "pandas", "re", "sympy", "torch"}
     kinds = {line.update.update_type for line in lines}
@@ -70,7 +70,7 @@ def test_our_file_has_the_released_fields_and_no_other() -> None:
 
 
 @pytest.mark.usefixtures("isolated")
-def test_references_need_the_update(lines: list[Arena]) -> None:
+def test_references_need_the_update(lines: list[ArenaTask]) -> None:
     chosen = [line for line in lines if line.update.package in QUICK]
     values = judged(chosen, {line.prog_syn_id: [line.ref_solution] for line in chosen})
     assert (values["pass@1"], values["UPass@1"], values["n"]) == (1.0, 1.0, len(chosen))
@@ -78,19 +78,19 @@ def test_references_need_the_update(lines: list[Arena]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("isolated")
-def test_references_of_all_packages_need_the_update(lines: list[Arena]) -> None:
+def test_references_of_all_packages_need_the_update(lines: list[ArenaTask]) -> None:
     values = judged(lines, {line.prog_syn_id: [line.ref_solution] for line in lines})
     assert (values["pass@1"], values["UPass@1"], values["n"]) == (1.0, 1.0, len(lines))
 
 
 @pytest.mark.usefixtures("isolated")
-def test_solutions_without_the_update_pass_and_do_not_use_it(lines: list[Arena]) -> None:
+def test_solutions_without_the_update_pass_and_do_not_use_it(lines: list[ArenaTask]) -> None:
     values = judged(lines, {name: [text] for name, text in IGNORING.items()})
     assert (values["pass@1"], values["UPass@1"]) == (1.0, 0.0)
 
 
 @pytest.mark.usefixtures("isolated")
-def test_rates_of_five_decodings_are_unbiased(lines: list[Arena]) -> None:
+def test_rates_of_five_decodings_are_unbiased(lines: list[ArenaTask]) -> None:
     name = "[math.hypot]:[add-argument]:[update-0]:[prog_syn-0]"
     reference = next(line.ref_solution for line in lines if line.prog_syn_id == name)
     wrong = "def tour_length(corners):\n    return 7.0"

@@ -9,7 +9,15 @@ import pytest
 
 from recode.errors import RecordError
 from recode.evaluate.benchmarks import gitchameleon, open_benchmark
-from recode.evaluate.benchmarks.gitchameleon import GitChameleon, _third_party, read_problems
+from recode.evaluate.benchmarks.gitchameleon import (
+    Availability,
+    AvailabilityCheck,
+    GitChameleon,
+    _cached_checks,
+    _third_party,
+    read_problems,
+)
+from recode.evaluate.progress import ignore_progress
 from recode.records import write_jsonl, write_text
 from recode.sandbox.environments import Environment
 
@@ -53,7 +61,7 @@ def test_items_are_available_where_their_pins_and_solutions_hold(
         gitchameleon, "judge_beside", lambda works, limits, advance: [_by_calls(work) for work in works]
     )
     opened = open_benchmark("gitchameleon", str(checkout(tmp_path)))
-    opened.prepare()
+    opened.prepare(ignore_progress)
     first, second = opened.items
     assert first.unavailable == ""
     assert "cannot have its environment" in second.unavailable
@@ -61,9 +69,9 @@ def test_items_are_available_where_their_pins_and_solutions_hold(
     right, wrong = opened.judge([(first, "toylib.surface(values)"), (first, "toylib.area(values)")], lambda n: None)
     assert (right.outcome, wrong.outcome) == ("passed", "failed")
     # What was found out is not looked at again.
-    monkeypatch.setattr(GitChameleon, "_reasons", None)
+    monkeypatch.setattr(GitChameleon, "_checks", None)
     again = open_benchmark("gitchameleon", str(tmp_path))
-    again.prepare()
+    again.prepare(ignore_progress)
     assert [item.unavailable for item in again.items] == ["", second.unavailable]
 
 
@@ -71,17 +79,29 @@ def test_what_may_pass_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("RECODE_HOME", str(tmp_path / "home"))
     asked = []
 
-    def reasons(self: GitChameleon, names: list[str]) -> list[str]:
+    def checks(self: GitChameleon, names: list[str]) -> list[AvailabilityCheck]:
         asked.append(len(names))
-        return ["Python 3.11 cannot have its environment: uv could not build the environment (dns error)"] * len(names)
+        reason = "Python 3.11 cannot have its environment: uv could not build the environment (dns error)"
+        return [AvailabilityCheck(Availability.BUILD_FAILED, reason)] * len(names)
 
-    monkeypatch.setattr(GitChameleon, "_reasons", reasons)
+    monkeypatch.setattr(GitChameleon, "_checks", checks)
     for _ in range(2):
         opened = open_benchmark("gitchameleon", str(checkout(tmp_path)))
         opened.keep(1)
-        opened.prepare()
+        opened.prepare(ignore_progress)
         assert "dns error" in opened.items[0].unavailable
     assert asked == [1, 1]
+
+
+def test_a_cache_of_another_format_is_not_believed(tmp_path: Path) -> None:
+    cache = tmp_path / "gitchameleon.json"
+    check = {"status": "solution fails", "reason": "its own solution fails here: x"}
+    write_text(cache, json.dumps({"old": "its own solution fails here: x", "new": check}))
+    assert _cached_checks(cache) == {"new": AvailabilityCheck(Availability.SOLUTION_FAILS, check["reason"])}
+    for text in ("[]", "{", '{"new": {"status": "unheard of", "reason": ""}}'):
+        write_text(cache, text)
+        assert _cached_checks(cache) == {}
+    assert _cached_checks(tmp_path / "missing.json") == {}
 
 
 def _by_calls(work: object) -> object:

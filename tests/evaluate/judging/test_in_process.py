@@ -59,7 +59,7 @@ def test_what_the_guard_lets_through_cannot_pass_without_passing() -> None:
 @pytest.mark.usefixtures("isolated")
 def test_changed_libraries_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     # Even where the guard would let it through.
-    monkeypatch.setattr("recode.evaluate.judging.in_process.refusal", lambda answer, own: None)
+    monkeypatch.setattr("recode.evaluate.judging.in_process.refusal", lambda *given: None)
     changed, lied = verdicts(
         "import fractions\nfractions.Fraction.__eq__ = lambda a, b: True\ndef f(x):\n    return fractions.Fraction(9)",
         "import os\ndef f(x):\n    os._exit(0)",
@@ -70,7 +70,7 @@ def test_changed_libraries_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("isolated")
 def test_an_answer_that_leaves_tests_out_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recode.evaluate.judging.in_process.refusal", lambda answer, own: None)
+    monkeypatch.setattr("recode.evaluate.judging.in_process.refusal", lambda *given: None)
     (left_out,) = verdicts(
         "import sys\nframe = sys._getframe()\nwhile 'names' not in frame.f_locals: frame = frame.f_back\n"
         "frame.f_locals['names'][:] = ['test_zero']\ndef f(x):\n    return 0\n"
@@ -152,9 +152,9 @@ def test_what_an_items_own_solution_holds_an_answer_may_hold() -> None:
 
 
 @pytest.mark.usefixtures("isolated")
-def test_a_refused_answer_is_ungradable_and_says_why() -> None:
+def test_a_refused_answer_counts_as_no_pass_and_says_why() -> None:
     (one,) = verdicts("import os\ndef f(x): return x")
-    assert (one.outcome, one.scores) == ("ungradable", {"pass": None})
+    assert (one.outcome, one.scores) == ("ungradable", {"pass": 0.0})
     assert "not run, it holds line 1: import of os" in one.detail
 
 
@@ -173,3 +173,52 @@ def test_pytest_runs_hidden_tests_of_any_style() -> None:
     assert (right.outcome, right.detail) == ("passed", f"{MARK}: 3 tests passed")
     assert (wrong.outcome, broken.outcome) == ("failed", "failed")
     assert "test_b" in wrong.detail
+
+
+WALKED_PAST = [
+    "def f(x): return type(int)('Y', (), {'_'*2 + 'eq' + '_'*2: lambda s, o: True})()",
+    "t = type\ndef f(x): return t('Y', (), {})()",
+    "def f(x):\n    kind = type\n    return kind('Y', (), {})()",
+    "def f(x): return type(type(x))('Y', (), {})()",
+    "import abc\ndef f(x): return abc.ABCMeta('Y', (), {})()",
+    "from abc import ABCMeta as M\ndef f(x): return M('Y', (), {})()",
+    "import enum\nY = enum.Enum('Y', {'a': 1})\ndef f(x): return Y.a",
+    "from enum import Enum\nY = Enum('Y', {'a': 1})",
+    "import typing\nY = typing.NamedTuple('Y', [('equals', int)])\ndef f(x): return Y(lambda o: True)",
+    "class Z: pass\nfractions = Z",
+    "fractions = None",
+    "def fractions(): pass",
+    "import json as fractions",
+    "from json import loads as fractions",
+    "float = lambda x: 0.5",
+    "def len(x): return 3",
+    "for abs in [lambda x: 0]: pass",
+    "with open as any: pass",
+    "import numpy as np\nnumpy = 3",
+    "torch = 1\ndef f(x): return x",
+    "pandas = 1\ndef f(x): return x",
+    "def f(x): return dict(equals=lambda o: True)",
+    "u = '__'\ndef f(x): return x",
+]
+USES = "import fractions\ndef test_half():\n    assert float(abs(f(3))) == 1.5 and len([1]) and any([1]) and torch and pandas\n"
+
+
+@pytest.mark.parametrize("answer", WALKED_PAST)
+def test_ways_around_the_guard_are_refused(answer: str) -> None:
+    assert refusal(answer, OWN, USES), answer
+
+
+def test_ordinary_answers_are_not_refused() -> None:
+    for answer in (
+        OWN,
+        "import fractions\ndef f(x):\n    if type(x) is int:\n        return fractions.Fraction(x, 2)\n    return abs(x)",
+        "import math\ndef f(x):\n    total = sum(x)\n    return [math.floor(y) for y in sorted(x, key=lambda z: -z)]",
+    ):
+        assert refusal(answer, OWN, USES) is None, answer
+
+
+@pytest.mark.usefixtures("isolated")
+def test_classes_made_while_the_tests_run_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recode.evaluate.judging.in_process.refusal", lambda *given: None)
+    (liar,) = verdicts("def f(x):\n    return type(int)('Y', (), {'_' * 2 + 'eq' + '_' * 2: lambda s, o: True})()")
+    assert (liar.outcome, "decides how it compares" in liar.detail) == ("failed", True)

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from recode.errors import RecodeError
-from recode.evaluate.judging.judge_pool import Judges
+from recode.evaluate.judging.judge_pool import JudgePool
 from recode.evaluate.judging.migrations import batches, evaluate
 from recode.invent import generate
 from recode.models import load
@@ -25,12 +25,12 @@ ENTRIES = list(itertools.islice(generate(77), 40))
 
 
 @pytest.fixture(scope="module")
-def judges() -> Iterator[Judges]:
-    with Judges(2) as made:
+def judges() -> Iterator[JudgePool]:
+    with JudgePool(2) as made:
         yield made
 
 
-def test_the_verdicts_are_those_of_one_process(judges: Judges, tiny_model: Path) -> None:
+def test_the_verdicts_are_those_of_one_process(judges: JudgePool, tiny_model: Path) -> None:
     done: list[int] = []
     found = judges.judge(str(tiny_model), ENTRIES, WEIGHTS, headroom=8, on_done=done.append)
     threads = torch.get_num_threads()
@@ -42,13 +42,13 @@ def test_the_verdicts_are_those_of_one_process(judges: Judges, tiny_model: Path)
     assert len(done) == len(batches(ENTRIES)) > 1
 
 
-def test_a_model_that_cannot_be_loaded_is_the_users_error(judges: Judges, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_is_the_users_error(judges: JudgePool, tmp_path: Path) -> None:
     with pytest.raises(RecodeError, match="nothing"):
         judges.judge(str(tmp_path / "nothing"), ENTRIES[:1], WEIGHTS)
 
 
 def test_a_process_that_is_ended_from_outside_is_one_error_line(tiny_model: Path) -> None:
-    with Judges(1) as judges:
+    with JudgePool(1) as judges:
         judges._pool.submit(os.kill, judges._pool.submit(os.getpid).result(), signal.SIGKILL)
         with pytest.raises(RecodeError, match="ended from outside, often for want of memory"):
             judges.judge(str(tiny_model), ENTRIES[:1], WEIGHTS)
@@ -56,10 +56,10 @@ def test_a_process_that_is_ended_from_outside_is_one_error_line(tiny_model: Path
 
 def test_the_processes_end_when_their_maker_is_killed(tiny_model: Path) -> None:
     code = (
-        "from recode.evaluate.judging.judge_pool import Judges, _load\n"
+        "from recode.evaluate.judging.judge_pool import JudgePool, _load\n"
         "if __name__ == '__main__':\n"
         "    import os, time\n"
-        "    with Judges(2) as judges:\n"
+        "    with JudgePool(2) as judges:\n"
         "        works = [judges._pool.submit(time.sleep, 0.5) for _ in range(2)]\n"
         "        print(*judges._pool._processes, flush=True)\n"
         "        [work.result() for work in works]\n"

@@ -155,7 +155,7 @@ def test_folders_without_an_evaluation_are_one_error(tmp_path: Path, folders: li
 
 def test_folders_without_a_name_of_their_own_are_refused(tmp_path: Path) -> None:
     one, two = evaluation(tmp_path / "a" / "evaluation", BASE), evaluation(tmp_path / "b" / "evaluation", BETTER)
-    with pytest.raises(RecordError, match="is called `evaluation` too; say what each is"):
+    with pytest.raises(RecordError, match="is called `evaluation` too; give each a name"):
         read_arms([str(one), str(two)])
     with pytest.raises(RecordError, match="is named twice"):
         read_arms([f"x={one}", f"y={one}"])
@@ -164,3 +164,17 @@ def test_folders_without_a_name_of_their_own_are_refused(tmp_path: Path) -> None
 def test_an_item_with_a_sample_less_has_no_estimate(tmp_path: Path) -> None:
     arms = read_arms([f"a={evaluation(tmp_path / 'a', BASE)}"])
     assert compare(arms, "migrations", "exact@2")[0]["n"] == 0
+
+
+def test_graded_items_that_lack_the_score_are_counted_and_shown(tmp_path: Path) -> None:
+    folder = evaluation(tmp_path / "a", BASE)
+    rows = [json.loads(line) for line in (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        if row["id"] == "a1":
+            row["scores"] = {"exact": None}
+    write_jsonl(folder / "samples.jsonl", rows)
+    (row,) = compare(read_arms([f"a={folder}"]), "migrations", "exact")
+    assert (row["n"], row["without_score"], row["ungradable"]) == (5, 1, 0)
+    write_comparison([f"a={folder}"], tmp_path / "out")
+    for name in ("report.md", "report.html"):
+        assert "1 without score" in (tmp_path / "out" / name).read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import pytest
 
 from recode.errors import RecodeError
 from recode.evaluate.judging.migrations import SPLITS as FILES
-from recode.evaluate.judging.migrations import Judged, as_row, judge, summary
+from recode.evaluate.judging.migrations import JudgedMigration, as_row, judge, summary
 from recode.evaluate.reports.quickstart import SPLITS, _plot_exact, write_report
 from recode.invent import generate, generate_no_ops
 from recode.prompts import response
@@ -29,7 +29,7 @@ def entries(split: str) -> list[Migration]:
     return [made[0].model_copy(update=changed), *made[1:]]
 
 
-def judged(split: str, arm: str) -> list[Judged]:
+def judged(split: str, arm: str) -> list[JudgedMigration]:
     first, second, third = entries(split)
     code = second.old_code if arm == "base" else second.new_code
     return [
@@ -166,5 +166,5 @@ def test_an_interval_without_width_is_drawn(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_run_is_one_error_line(tmp_path: Path) -> None:
-    with pytest.raises(RecodeError, match="there is no finished quickstart"):
+    with pytest.raises(RecodeError, match="no finished quickstart here"):
         write_report(tmp_path)

@@ -46,3 +46,13 @@ def test_same_seeds_and_unfinished_runs_are_refused(tmp_path: Path) -> None:
         compare_seeds(runs)
     with pytest.raises(RecordError, match="no finished quickstart"):
         compare_seeds([tmp_path / "c"])
+
+
+def test_what_could_not_be_graded_is_shown(tmp_path: Path) -> None:
+    run = write(tmp_path / "a", 1, 0.4)
+    report = json.loads((run / "report.json").read_text())
+    report["arms"]["grpo"]["no_op"] = {**report["arms"]["grpo"]["no_op"], "ungradable": 2}
+    (run / "report.json").write_text(json.dumps(report))
+    text = compare_seeds([run])
+    assert "### no_op (n = 200, 2 ungradable)" in text
+    assert "### test_updates (n = 200)\n" in text

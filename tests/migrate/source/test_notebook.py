@@ -61,5 +61,5 @@ def test_what_is_no_notebook_is_refused(text: str) -> None:
 @pytest.mark.parametrize("source", [None, 3, ["x\n", 1], [["x"]], {"a": "x"}])
 def test_a_cell_without_a_text_is_refused(source: object) -> None:
     cells = [*CELLS, {"cell_type": "code", "source": source}]
-    with pytest.raises(Unreadable, match="cell 4 is no text"):
+    with pytest.raises(Unreadable, match="cell 4 is not text"):
         code_cells(json.dumps({**NOTEBOOK, "cells": cells}))

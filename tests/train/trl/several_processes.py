@@ -21,14 +21,14 @@ def main(recipe_json: str, folder: str) -> None:
     torch.set_num_threads(1)
     run.trl_reward = lambda name, family: varied
     batches: list[Any] = []
-    fill = PolicyTrainer._fill
+    fill = PolicyTrainer.fill
 
     def watched(trainer: PolicyTrainer, inputs: list[dict[str, Any]]) -> Any:
         rows, rollouts = fill(trainer, inputs)
-        batches.append([[row["id"] for row in rows], [ids[0] % 2 for ids in rollouts[1]]])
+        batches.append([[row["id"] for row in rows], [ids[0] % 2 for ids in rollouts.completion_ids]])
         return rows, rollouts
 
-    PolicyTrainer._fill = watched
+    PolicyTrainer.fill = watched
     finish = run._finish
 
     def told(trainer: PolicyTrainer, *given: Any) -> Any:

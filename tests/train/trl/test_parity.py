@@ -11,7 +11,7 @@ import torch
 from recode.train.data import load_prompts
 from recode.train.recipes import PolicyLoss, PolicyRecipe
 from recode.train.trl import run
-from recode.train.trl.adapters import load_base
+from recode.train.trl.lora import load_base
 from recode.train.trl.policy import PolicyTrainer
 from tests.train import papers
 from tests.train.killed_run import MakePolicy

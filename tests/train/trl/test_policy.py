@@ -6,16 +6,20 @@ needed, the reward is `varied` instead: it depends on a completion's first token
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from trl import GRPOTrainer
 
 from recode.records import read_jsonl
 from recode.train.trl import run
-from recode.train.trl.policy import PolicyTrainer, _gradable, _joined, _part, _spreads, fresh_rows
+from recode.train.trl.hooks import Rollouts
+from recode.train.trl.policy import PolicyTrainer
 from tests.train.killed_run import Kill, MakePolicy, varied
 
 GROUP, WANTED = 2, 3
@@ -26,20 +30,20 @@ class Watched:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.generated: list[list[str]] = []
-        self.batches: list[tuple[list[dict[str, Any]], tuple[Any, ...]]] = []
-        fill, rollout = PolicyTrainer._fill, PolicyTrainer._rollout
+        self.batches: list[tuple[list[dict[str, Any]], Rollouts]] = []
+        fill, sample = PolicyTrainer.fill, PolicyTrainer.own_completions
 
         def watched_fill(trainer: PolicyTrainer, inputs: list[dict[str, Any]]) -> Any:
             self.generated.append([])
             self.batches.append(fill(trainer, inputs))
             return self.batches[-1]
 
-        def watched_rollout(trainer: PolicyTrainer, prompts: list[str], other: Any) -> Any:
+        def watched_sample(trainer: PolicyTrainer, prompts: list[str]) -> Any:
             self.generated[-1] += prompts
-            return rollout(trainer, prompts, other)
+            return sample(trainer, prompts)
 
-        monkeypatch.setattr(PolicyTrainer, "_fill", watched_fill)
-        monkeypatch.setattr(PolicyTrainer, "_rollout", watched_rollout)
+        monkeypatch.setattr(PolicyTrainer, "fill", watched_fill)
+        monkeypatch.setattr(PolicyTrainer, "own_completions", watched_sample)
 
 
 @pytest.fixture
@@ -59,11 +63,17 @@ def test_every_kept_group_has_spread_and_full_size(
     log = log_of(tmp_path)
     assert [row["step"] for row in log] == [1, 2, 3]
     for row, generated, (rows, rollouts) in zip(log, watched.generated, watched.batches, strict=True):
-        assert len(rows) == len(rollouts[0]) == len(rollouts[1]) == len(rollouts[3]) == WANTED * GROUP
+        assert (
+            len(rows)
+            == len(rollouts.prompt_ids)
+            == len(rollouts.completion_ids)
+            == len(rollouts.completions)
+            == WANTED * GROUP
+        )
         for start in range(0, len(rows), GROUP):
             assert rows[start] == rows[start + 1]
-            assert rollouts[0][start] == rollouts[0][start + 1]
-            assert set(varied(rollouts[1][start : start + GROUP])) == {0.0, 1.0}
+            assert rollouts.prompt_ids[start] == rollouts.prompt_ids[start + 1]
+            assert set(varied(rollouts.completion_ids[start : start + GROUP])) == {0.0, 1.0}
         assert row["dynamic_sampling/groups_generated"] == len(generated) / GROUP
         assert row["dynamic_sampling/groups_dropped"] >= 0
         assert row["dynamic_sampling/groups_without_spread"] == 0
@@ -114,7 +124,10 @@ def test_the_batch_is_full_unless_the_bound_is_hit(
     run.train(policy(max_batches=2, steps=6), tmp_path)
     short = 0
     for row, generated, (rows, rollouts) in zip(log_of(tmp_path), watched.generated, watched.batches, strict=True):
-        spread = [set(varied(rollouts[1][start : start + GROUP])) == {0.0, 1.0} for start in range(0, len(rows), GROUP)]
+        spread = [
+            set(varied(rollouts.completion_ids[start : start + GROUP])) == {0.0, 1.0}
+            for start in range(0, len(rows), GROUP)
+        ]
         missing = WANTED - sum(spread)
         assert row["dynamic_sampling/groups_without_spread"] == missing
         # Where groups lack spread, the second and last round was taken as well.
@@ -144,8 +157,8 @@ def test_rows_and_their_rollouts_stay_together(
     run.train(policy(steps=2), tmp_path)
     tokenizer = tokenizers[0][1]
     for rows, rollouts in watched.batches:
-        assert [tokenizer(row["prompt"])["input_ids"] for row in rows] == rollouts[0]
-        assert tokenizer.batch_decode(rollouts[1], skip_special_tokens=True) == rollouts[3]
+        assert [tokenizer(row["prompt"])["input_ids"] for row in rows] == rollouts.prompt_ids
+        assert tokenizer.batch_decode(rollouts.completion_ids, skip_special_tokens=True) == rollouts.completions
 
 
 def test_a_step_whose_groups_are_all_flat_stops_at_the_bound(
@@ -172,37 +185,25 @@ def test_without_dynamic_sampling_flat_groups_are_kept(policy: MakePolicy, watch
     assert all(row["frac_reward_zero_std"] == 1 for row in log_of(tmp_path))
 
 
-def test_fresh_rows_depend_on_seed_step_and_round_alone() -> None:
-    rows = [{"id": n} for n in range(50)]
-    draw = fresh_rows(rows, 1)
-    assert draw(3, 1, 5) == fresh_rows(rows, 1)(3, 1, 5)
-    assert len({str(draw(*place, 5)) for place in ((3, 1), (3, 2), (4, 1))} | {str(fresh_rows(rows, 2)(3, 1, 5))}) == 4
-    assert len({row["id"] for row in draw(0, 1, 50)}) == 50
-    assert len(draw(0, 1, 80)) == 80
+ROLLOUTS = Rollouts(
+    [[1], [2], [3], [4]], [[5], [6], [7], [8]], None, ["a", "b", "c", "d"], [], {"extra": [5, 6, 7, 8]}, None, []
+)
 
 
 def test_a_part_is_one_groups_share_of_every_field() -> None:
-    rollouts = ([[1], [2], [3], [4]], None, ["a", "b", "c", "d"], [], {"extra": [5, 6, 7, 8]}, {})
-    assert _part(rollouts, slice(2, 4)) == ([[3], [4]], None, ["c", "d"], [], {"extra": [7, 8]}, {})
+    assert ROLLOUTS.part(slice(2, 4)) == Rollouts(
+        [[3], [4]], [[7], [8]], None, ["c", "d"], [], {"extra": [7, 8]}, None, []
+    )
 
 
 def test_parts_join_to_the_whole_in_any_order() -> None:
-    rollouts = ([[1], [2], [3], [4]], None, ["a", "b", "c", "d"], [], {"extra": [5, 6, 7, 8]}, {})
-    parts = [_part(rollouts, slice(i, i + 2)) for i in (0, 2)]
-    assert _joined(parts) == rollouts
-    assert _joined(parts[::-1]) == ([[3], [4], [1], [2]], None, ["c", "d", "a", "b"], [], {"extra": [7, 8, 5, 6]}, {})
+    parts = [ROLLOUTS.part(slice(i, i + 2)) for i in (0, 2)]
+    assert Rollouts.join(parts) == ROLLOUTS
+    swapped = Rollouts.join(parts[::-1])
+    assert (swapped.prompt_ids, swapped.completions) == ([[3], [4], [1], [2]], ["c", "d", "a", "b"])
+    assert (swapped.extra_fields, swapped.tool_mask, swapped.logprobs) == ({"extra": [7, 8, 5, 6]}, None, [])
 
 
-def test_a_term_that_one_completion_lacks_leaves_it_out_and_one_that_all_lack_leaves_the_sum() -> None:
-    nan = float("nan")
-    terms = torch.tensor([[1.0, 2.0], [1.0, nan], [1.0, nan], [0.5, nan]])
-    left = _gradable(terms, 2)
-    assert left[0].tolist() == [1.0, 2.0]
-    assert left[1].isnan().all()
-    assert left[2:, 0].tolist() == [1.0, 0.5]
-
-
-def test_the_spread_of_a_group_is_that_of_its_graded_completions() -> None:
-    nan = float("nan")
-    rewards = torch.tensor([[1.0, nan, 3.0], [nan, nan, 2.0], [nan, nan, nan], [1.0, 1.0, 1.0]])
-    assert _spreads(rewards).tolist() == [2.0, 0.0, 0.0, 0.0]
+def test_rollouts_are_what_trl_returns_in_its_order() -> None:
+    names = inspect.getsource(GRPOTrainer._generate).rpartition("return ")[2].strip()
+    assert names == ", ".join(field.name for field in dataclasses.fields(Rollouts))

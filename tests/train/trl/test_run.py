@@ -16,7 +16,7 @@ from recode.models import load
 from recode.prompts import parse_response
 from recode.records import read_jsonl
 from recode.train.data import load_prompts
-from recode.train.folder import holds
+from recode.train.folder import same_run
 from recode.train.trl import run
 from tests.train.killed_run import Kill, MakePolicy, MakeSft, varied
 
@@ -138,9 +138,9 @@ def test_another_recipe_in_the_same_folder_is_refused(sft: MakeSft, finished: Pa
 def test_keys_that_came_later_do_not_make_another_recipe(sft: MakeSft, finished: Path) -> None:
     asked = json.loads((finished / "recipe.json").read_text())
     del asked["adapter"], asked["hardware"]
-    assert holds(sft(), json.dumps(asked))
-    assert not holds(sft(), json.dumps({**asked, "seed": 4}))
-    assert not holds(sft(), "{}")
+    assert same_run(sft(), json.dumps(asked))
+    assert not same_run(sft(), json.dumps({**asked, "seed": 4}))
+    assert not same_run(sft(), "{}")
 
 
 def test_the_trained_model_loads_and_knows_its_steps(finished: Path) -> None:

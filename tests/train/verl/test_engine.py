@@ -217,7 +217,7 @@ def test_a_model_that_a_kill_left_half_merged_is_merged_again(
             (target / "model.safetensors").write_bytes(b"weights")
 
     monkeypatch.setattr(launch, "_run", stands_for_verl)
-    monkeypatch.setattr(verl_engine, "need_verl", lambda: None)
+    monkeypatch.setattr(verl_engine, "check_installed", lambda: None)
     with pytest.raises(KeyboardInterrupt):
         launch._run_verl(policy(3), tmp_path)
     assert not (tmp_path / "model").exists()
@@ -235,4 +235,4 @@ def test_supervised_fine_tuning_is_for_the_other_engine(sft: Any) -> None:
 @pytest.mark.skipif(has_verl(), reason="verl is installed")
 def test_without_verl_its_extra_is_named() -> None:
     with pytest.raises(MissingExtraError, match=r"\.\[verl\]"):
-        verl_engine.need_verl()
+        verl_engine.check_installed()

@@ -55,13 +55,15 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Judge a model, or given completions, on benchmarks: rates with their intervals, n, and a line for every completion."""
-    from recode.cli.evaluate import launch
+    from recode.cli.evaluate import ModelChoice, run_evaluate
+    from recode.evaluate.run import EvaluationOptions
 
-    launch(
-        model, on, out, data, completions=completions, endpoint=endpoint, served=served, backend=backend, concurrency=concurrency,
-        samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, limit=limit, seed=seed, thinker=thinker,
-        log_samples=log_samples, as_json=as_json,
+    options = EvaluationOptions(
+        on=on or (), out=out, completions=completions, samples=samples, temperature=temperature, top_p=top_p,
+        max_tokens=max_tokens, seed=seed, log_samples=log_samples, limit=limit,
     )  # fmt: skip
+    choice = ModelChoice(model, endpoint, served, backend, concurrency, thinker)
+    run_evaluate(options, choice, data or (), as_json=as_json)
 
 
 @app.command(epilog="Example: `recode report base=runs/base grpo=runs/grpo-1 grpo=runs/grpo-2`")

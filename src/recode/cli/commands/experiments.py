@@ -24,9 +24,10 @@ def quickstart(
     ),
 ) -> None:
     """See it work on a CPU in minutes: evaluate, train by SFT, GRPO and DAPO, evaluate, report."""
-    from recode.quickstart import run_quickstart
+    from recode.cli.quickstart import run_quickstart
+    from recode.quickstart import QuickstartSettings
 
-    run_quickstart(out, shipped(data), shipped(recipes), seed)
+    run_quickstart(QuickstartSettings(out, shipped(data), shipped(recipes), seed))
 
 
 @app.command(epilog="Example: `recode study reward-terms`; the tables: `recode study --list`")
@@ -48,11 +49,12 @@ def study(
     listed: Annotated[bool, typer.Option("--list", help="Show the tables and how much of each is done.")] = False,
 ) -> None:
     """Test the paper's claims: train every arm of a table with every seed, evaluate, write the table with its intervals."""
-    from recode.study.run import list_tables, run_study
+    from recode.cli.study import print_status, run
+    from recode.study.arms import StudyFolders
+    from recode.study.run import StudyOptions
 
+    options = StudyOptions(StudyFolders(out, shipped(data)), shipped(recipes), tables or (), jobs)
     if listed:
-        from rich.console import Console
-
-        Console().print(list_tables(shipped(recipes), shipped(data), out))
-        return
-    run_study(tables or [], shipped(recipes), shipped(data), out, jobs=jobs, finished=finished)
+        print_status(options)
+    else:
+        run(options, finished=finished)

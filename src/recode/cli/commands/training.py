@@ -29,9 +29,9 @@ def pretrain(
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/ and the recipe's name).")] = None,
 ) -> None:
     """Pretrain a small model from scratch on made-up migrations. If killed, the same command resumes it."""
-    from recode.train.launch import launch
+    from recode.cli import training
 
-    typer.echo(launch(shipped(recipe), out or Path("runs") / recipe.stem, {}, allowed=("pretrain",)))
+    typer.echo(training.pretrain(shipped(recipe), out or Path("runs") / recipe.stem))
 
 
 @app.command(epilog="Example: `recode train quickstart/grpo --out runs/grpo`")
@@ -53,9 +53,9 @@ def train(
     ] = False,
 ) -> None:
     """Train a model by SFT, GRPO or DAPO. If killed, the same command resumes from the last checkpoint."""
-    from recode.train.launch import launch_on
+    from recode.cli import training
 
     values = {"seed": seed, "model": model}
     overrides = {key: value for key, value in values.items() if value is not None}
     folder = out or Path("runs") / recipe.stem
-    typer.echo(launch_on(engine.value, shipped(recipe), folder, overrides, dry_run=dry_run))
+    typer.echo(training.train(shipped(recipe), folder, overrides, engine.value, dry_run=dry_run))

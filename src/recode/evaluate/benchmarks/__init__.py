@@ -1,4 +1,4 @@
-"""The benchmarks, by name: a new one is its module, a line here, and a test."""
+"""The benchmarks by name. To add one: a module here, a line in `BENCHMARKS`, a test."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recode.errors import RecodeError
 from recode.evaluate.benchmark import Benchmark
+from recode.shipped import shipped
 
 _HERE = "recode.evaluate.benchmarks"
 
@@ -23,18 +24,23 @@ BENCHMARKS: dict[str, str] = {
     "codeupdatearena_without_note": "codeupdatearena.CodeUpdateArena",
     "gitchameleon": "gitchameleon.GitChameleon",
 }
-"""Each name and the class that opens it, below this package."""
+"""Each name and its class, as `module.Class` in this package."""
 
 
-def open_benchmark(name: str, data: str | None = None, folder: Path = Path("data")) -> Benchmark:
+def open_benchmark(name: str, data: str | None = None, folder: Path | None = None) -> Benchmark:
     """Return a benchmark with its items.
+
+    Args:
+        name: one of `BENCHMARKS`.
+        data: a path or hub name; None for the benchmark's default.
+        folder: the folder of the project's own data; None for the one that comes with ReCode.
 
     Raises:
         RecodeError: there is no such benchmark, or its files are missing or bad.
     """
     if name not in BENCHMARKS:
         raise RecodeError(f"no benchmark is called `{name}`; choose from {', '.join(BENCHMARKS)}")
-    return benchmark_class(name).open(name, data, folder)
+    return benchmark_class(name).open(name, data, shipped("data") if folder is None else folder)
 
 
 def benchmark_class(name: str) -> type[Benchmark]:

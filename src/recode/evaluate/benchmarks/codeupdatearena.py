@@ -1,7 +1,7 @@
 """CodeUpdateArena (arXiv 2407.06249): programs that need a fictitious update of a real package, patched in while their tests run.
 
-Every answer meets every unit test with the update and without. `pass@k` counts answers that pass all tests with it, `UPass@k` those that do
-and do not pass without: they use the update.
+Every answer runs every unit test with the update and without it. `pass@k` counts answers that pass all tests with the update. `UPass@k`
+counts those that pass with it and fail without it: they use the update.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from recode.machine import cores
 from recode.models.prompting import Prompt
 from recode.records import first_fault, read_jsonl
 from recode.sandbox.environments import Environment
-from recode.sandbox.judging import Verdict
-from recode.sandbox.pool import Task
+from recode.sandbox.pool import ProgramTask
+from recode.sandbox.verdict import Outcome, Verdict
 from recode.sandbox.zygotes import Limits
 from recode.shipped import shipped
 from recode.source import compiles
@@ -48,11 +48,11 @@ class _Text(BaseModel):
     @field_validator("imports", "unit_tests", mode="before", check_fields=False)
     @classmethod
     def _joined(cls, value: Any) -> Any:
-        # Intermediate files of the benchmark's authors hold lists where the released one holds text.
+        # The authors' intermediate files hold lists where the released one holds text.
         return "\n\n".join(value) if isinstance(value, list) else value
 
 
-class Update(_Text):
+class ArenaUpdate(_Text):
     """The update of one function."""
 
     description: str
@@ -68,10 +68,10 @@ class Update(_Text):
     update_id: str = ""
 
 
-class Arena(_Text):
+class ArenaTask(_Text):
     """A line of the released file."""
 
-    update: Update
+    update: ArenaUpdate
     scenario: str
     problem: str
     solution_signature: str
@@ -82,14 +82,14 @@ class Arena(_Text):
 
     @property
     def name(self) -> str:
-        """The function that is asked for."""
+        """The name of the function to write."""
         return (
             self.solution_signature.partition("def ")[2].partition("(")[0].strip()
             or self.solution_signature.partition("(")[0].strip()
         )
 
     def before(self, updated: bool) -> str:
-        """Return what runs before an answer: imports, the new implementation, and with the update its place in the package."""
+        """Return what runs before an answer: imports, the new implementation, and with the update the patch of the package."""
         parts = [self.update.imports, self.imports, self.update.implementation]
         if updated:
             owner = self.update.function_path.rpartition(".")[0]
@@ -111,20 +111,20 @@ def _last_function(code: str) -> str:
 
 @dataclass(frozen=True)
 class _Run:
-    """One answer and whether its tests run with the update."""
+    """One answer, and whether its tests run with the update."""
 
-    line: Arena
+    line: ArenaTask
     answer: str
     updated: bool
 
 
 class CodeUpdateArena(Benchmark):
-    """The released file, or without `--data` the project's own items in its format."""
+    """The released file; without `--data`, the project's own items in its format."""
 
     decoding: ClassVar = Decoding(samples=5, temperature=0.8, top_p=0.7, max_new_tokens=512)
     counted: ClassVar = {"pass": "pass@{k}", "update": "UPass@{k}"}
 
-    def __init__(self, name: str, lines: Sequence[Arena], example: str) -> None:
+    def __init__(self, name: str, lines: Sequence[ArenaTask], example: str) -> None:
         """Take the items and the solved example of the one-shot prompt."""
         note = not name.endswith("_without_note")
         super().__init__(name, unique([_item(line, example, note) for line in lines], name))
@@ -133,52 +133,53 @@ class CodeUpdateArena(Benchmark):
 
     @classmethod
     def open(cls, name: str, data: str | None, folder: Path) -> CodeUpdateArena:
-        """Read the file; the authors' example is taken from beside it."""
+        """Read the file, and the authors' example if it lies beside it."""
         path = Path(data) if data else folder / OWN_FILE
         path = path if data or path.exists() else shipped(f"data/{OWN_FILE}")
         return cls(name, read_arena(path), _example(path.parent / _EXAMPLE_FILE))
 
     @classmethod
     def own_files(cls, name: str) -> tuple[str, ...]:
-        """Return the one file, with the note or without."""
+        """Return the file, the same with the note and without it."""
         return (OWN_FILE,)
 
-    def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
-        """Run every answer's tests with the update and without.
+    def judge(self, completions: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
+        """Run every answer's tests with the update and without it.
 
-        They run in a second sandbox where an item's reference passes there: its values can leave the process. Else they run beside the answer.
+        If an item's reference solution passes with its tests in a second sandbox, its values can leave the process, and the answers are
+        judged that way. Otherwise the tests run in the answer's process.
         """
         pairs = []
-        for item, text in asked:
+        for item, text in completions:
             line = self.lines[item.id]
             answer = written_program(text, line.name)
             pairs.append((_Run(line, answer, updated=True), _Run(line, answer, updated=False)))
         new = {run.line.prog_syn_id: run.line for run, _ in pairs if run.line.prog_syn_id not in self._beside}
         references = [_Run(line, line.ref_solution, updated=True) for line in new.values()]
-        # Everything in one go: starting fork servers costs more than running programs in them.
+        # One batch: starting fork servers costs more than running programs in them.
         found = self._apart([*references, *itertools.chain(*pairs)])
         self._beside |= {run.line.prog_syn_id: found[run].outcome != "passed" for run in references}
-        # An answer may return what the reference does not, and what cannot leave the process.
+        # An answer may return a value that cannot leave the process, even if the reference does not.
         again = [
             pair for pair in pairs if self._beside[pair[0].line.prog_syn_id] or found[pair[0]].outcome == "ungradable"
         ]
         beside = list(dict.fromkeys(itertools.chain(*again)))
         found |= zip(beside, judge_beside([self._work(run) for run in beside], LIMITS, lambda n: None), strict=True)
-        advance(len(asked))
+        advance(len(completions))
         return [_verdict(found[updated], found[plain]) for updated, plain in pairs]
 
     def _apart(self, runs: Iterable[_Run]) -> dict[_Run, Judgement]:
-        """Judge answers by tests in a second sandbox, package by package: its fork servers have the package loaded."""
+        """Judge answers by tests in a second sandbox, package by package, in fork servers that have the package loaded."""
         found: dict[_Run, Judgement] = {}
         groups: dict[str, list[_Run]] = {}
         for run in dict.fromkeys(runs):
             if self._beside.get(run.line.prog_syn_id):
-                found[run] = Judgement("ungradable", "its values cannot leave the process", answer=run.answer)
+                found[run] = Judgement(Outcome.UNGRADABLE, "its values cannot leave the process", answer=run.answer)
             else:
                 groups.setdefault(run.line.update.package, []).append(run)
-        # Most to load first: the last to end then ends soon.
+        # Packages that take longest to load start first, so that none of them is left at the end.
         ordered = [groups[package] for package in sorted(groups, key=lambda name: (-len(_PRELOAD.get(name, ())), name))]
-        for chosen, verdicts in zip(ordered, _side_by_side(ordered), strict=True):
+        for chosen, verdicts in zip(ordered, _judged_in_parallel(ordered), strict=True):
             for run, verdict in zip(chosen, verdicts, strict=True):
                 found[run] = Judgement(verdict.outcome, verdict.detail, answer=run.answer)
         return found
@@ -191,8 +192,8 @@ class CodeUpdateArena(Benchmark):
         return Beside(run.answer, line.unit_tests, own, here, before=line.before(run.updated), preload=preload)
 
 
-def _side_by_side(groups: Sequence[Sequence[_Run]]) -> list[list[Verdict]]:
-    """Judge groups of runs, each of one package, with few fork servers each: to load torch takes as long as fifty runs."""
+def _judged_in_parallel(groups: Sequence[Sequence[_Run]]) -> list[list[Verdict]]:
+    """Judge groups of runs, one package each, with few fork servers per group: loading torch takes as long as fifty runs."""
     cancelled = threading.Event()
     total = sum(map(len, groups))
 
@@ -211,27 +212,29 @@ def _side_by_side(groups: Sequence[Sequence[_Run]]) -> list[list[Verdict]]:
             raise
 
 
-def _task(run: _Run) -> Task:
+def _task(run: _Run) -> ProgramTask:
     before = run.line.before(run.updated)
     calls = "\n".join(f"{name}()" for name in run.line.tests())
-    test = f"{before}\n{run.line.unit_tests}\n{calls}\n"
-    return Task(id=run.line.prog_syn_id, program=f"{before}\n{run.answer}", test=test)
+    test = f"{run.line.unit_tests}\n{calls}\n"
+    return ProgramTask(id=run.line.prog_syn_id, program=run.answer, test=test, setup=before)
 
 
 def _verdict(updated: Judgement, plain: Judgement) -> Judgement:
-    """Return the verdict on one answer from its runs with and without the update."""
+    """Combine the verdicts on an answer's runs with and without the update."""
     if updated.outcome == "ungradable":
-        return Judgement("ungradable", updated.detail, {"pass": None, "update": None}, updated.answer)
+        return Judgement(Outcome.UNGRADABLE, updated.detail, {"pass": 0.0, "update": 0.0}, updated.answer)
     if updated.outcome != "passed":
         return Judgement(updated.outcome, updated.detail, {"pass": 0.0, "update": 0.0}, updated.answer)
     uses = None if plain.outcome == "ungradable" else float(plain.outcome != "passed")
     words = {
         None: f"without the update ungradable: {plain.detail}", 1.0: f"only with the update ({plain.detail})", 0.0: "without the update too",
     }  # fmt: skip
-    return Judgement("passed", f"{words[uses]} {updated.detail}".strip(), {"pass": 1.0, "update": uses}, updated.answer)
+    return Judgement(
+        Outcome.PASSED, f"{words[uses]} {updated.detail}".strip(), {"pass": 1.0, "update": uses}, updated.answer
+    )
 
 
-def read_arena(path: Path) -> list[Arena]:
+def read_arena(path: Path) -> list[ArenaTask]:
     """Read the released format.
 
     Raises:
@@ -240,7 +243,7 @@ def read_arena(path: Path) -> list[Arena]:
     lines = []
     for number, value in read_jsonl(path):
         try:
-            line = Arena(**value)
+            line = ArenaTask(**value)
         except ValidationError as error:
             raise RecordError(
                 f"{path}:{number}: {first_fault(error)}; expected the format of arena-ungrouped.jsonl"
@@ -269,7 +272,7 @@ _NOTE = """A function was updated: `{path}`. {description} Its signature is now 
 [/DOC]
 
 """
-_ASKED = "Write a Python function that solves the problem below. Put the code between [PYTHON] and [/PYTHON].\n\n"
+_INSTRUCTION = "Write a Python function that solves the problem below. Put the code between [PYTHON] and [/PYTHON].\n\n"
 _OWN_EXAMPLE = (
     _TASK.format(
         scenario="A shop keeps the prices of its goods in a list.",
@@ -287,23 +290,23 @@ def _example(path: Path) -> str:
     Raises:
         RecordError: the file is there and not in the authors' format.
     """
-    asked, solved = _OWN_EXAMPLE
+    task, solved = _OWN_EXAMPLE
     if path.exists():
         try:
-            task = json.loads(path.read_text(encoding="utf-8"))["prog_syn"]
-            asked = _TASK.format(
-                scenario=task["scenario"],
-                problem=task["problem"],
-                signature=task["solution_signature"],
-                test=task["unit_tests"][0],
+            example = json.loads(path.read_text(encoding="utf-8"))["prog_syn"]
+            task = _TASK.format(
+                scenario=example["scenario"],
+                problem=example["problem"],
+                signature=example["solution_signature"],
+                test=example["unit_tests"][0],
             )
-            solved = task["ref_solution"].strip()
+            solved = example["ref_solution"].strip()
         except (ValueError, LookupError, TypeError, AttributeError):
-            raise RecordError(f"{path}: not an example in the benchmark's format; mend it or take it away") from None
-    return f"{asked}\n\n[PYTHON]\n{solved}\n[/PYTHON]\n\n"
+            raise RecordError(f"{path}: not an example in the benchmark's format; fix or remove it") from None
+    return f"{task}\n\n[PYTHON]\n{solved}\n[/PYTHON]\n\n"
 
 
-def _item(line: Arena, example: str, with_note: bool) -> Item:
+def _item(line: ArenaTask, example: str, with_note: bool) -> Item:
     update = line.update
     note = _NOTE.format(
         path=update.function_path,
@@ -314,10 +317,10 @@ def _item(line: Arena, example: str, with_note: bool) -> Item:
     tree = parsed(line.unit_tests)
     first = ast.get_source_segment(line.unit_tests, tree.body[0]) if tree and tree.body else ""
     task = _TASK.format(scenario=line.scenario, problem=line.problem, signature=line.solution_signature, test=first)
-    asked = (note if with_note else "") + _ASKED + example + task
+    prompt = (note if with_note else "") + _INSTRUCTION + example + task
     missing = "" if importlib.util.find_spec(update.package) else f"the package {update.package} is not installed here"
     return Item(
-        line.prog_syn_id, Prompt((("user", asked),), plain=f"{asked}\n\n[PYTHON]\n"), update.package, update.update_type,
+        line.prog_syn_id, Prompt((("user", prompt),), plain=f"{prompt}\n\n[PYTHON]\n"), update.package, update.update_type,
         group=update.update_id or update.function_path, unavailable=missing, note=f"{update.description}\n{update.signature}",
         given=line.problem, gold=line.ref_solution,
     )  # fmt: skip

@@ -17,15 +17,15 @@ from recode.evaluate.judging.answers import completed_program, preamble
 from recode.evaluate.judging.test_verdicts import as_judgement, judge_tasks
 from recode.models.prompting import Prompt
 from recode.records import first_fault
-from recode.sandbox.pool import Task
+from recode.sandbox.pool import ProgramTask
 from recode.sandbox.zygotes import Limits
 
 HUB_NAME = "openai/openai_humaneval"
 LIMITS = Limits(seconds=10.0, memory=2 << 30)
-_ASKED = "Complete this Python function. Reply with the whole function and its imports in one Python code block.\n\n```python\n{prompt}```"
+_PROMPT = "Complete this Python function. Reply with the whole function and its imports in one Python code block.\n\n```python\n{prompt}```"
 
 
-class Problem(BaseModel):
+class HumanEvalProblem(BaseModel):
     """A line of the published file."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -40,28 +40,28 @@ class Problem(BaseModel):
 class HumanEval(Benchmark):
     """164 functions; `--data` names the published file (`.jsonl` or `.jsonl.gz`) or a data set of the hub."""
 
-    def __init__(self, name: str, problems: Sequence[Problem]) -> None:
+    def __init__(self, name: str, problems: Sequence[HumanEvalProblem]) -> None:
         """Take the problems."""
         super().__init__(name, unique([_item(problem) for problem in problems], name))
         self.problems = {problem.task_id: problem for problem in problems}
 
     @classmethod
     def open(cls, name: str, data: str | None, folder: Path) -> HumanEval:
-        """Read the file, or fetch the data set from the hub."""
+        """Read the file, or download the data set from the hub."""
         place = Path(data or HUB_NAME)
         if place.exists():
             return cls(name, list(read_problems(place)))
         try:
-            return cls(name, [Problem(**row) for row in hub_rows(data or HUB_NAME)])
+            return cls(name, [HumanEvalProblem(**row) for row in hub_rows(data or HUB_NAME)])
         except ValidationError as error:
             raise RecordError(f"{data or HUB_NAME}: {first_fault(error)}; is this HumanEval?") from None
 
-    def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
+    def judge(self, completions: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
         """Run the problem's own test on every completed function."""
-        programs = [self.program(item.id, completion) for item, completion in asked]
+        programs = [self.program(item.id, completion) for item, completion in completions]
         tasks = [
-            Task(id=item.id, program=program, test=self.test(item.id))
-            for (item, _), program in zip(asked, programs, strict=True)
+            ProgramTask(id=item.id, program=program, test=self.test(item.id))
+            for (item, _), program in zip(completions, programs, strict=True)
         ]
         verdicts = judge_tasks(tasks, LIMITS, advance, preload=("typing", "math", "re", "collections"))
         return [as_judgement(verdict, program) for verdict, program in zip(verdicts, programs, strict=True)]
@@ -74,21 +74,21 @@ class HumanEval(Benchmark):
     def test(self, name: str) -> str:
         """Return the asserts of a problem, called on the program's function."""
         problem = self.problems[name]
-        # The prompt's helpers, which some tests use, are the prompt's: an answer may define its own under their names.
+        # Some tests use the prompt's helpers. They get the prompt's own: an answer may define others under these names.
         return f"{preamble(problem.prompt, problem.entry_point)}\n{problem.test}\n\ncheck({problem.entry_point})\n"
 
 
 def chat_prompt(prompt: str) -> Prompt:
-    """Return the question for a function; a model without a chat template goes on from its beginning."""
-    return Prompt((("user", _ASKED.format(prompt=prompt)),), plain=prompt)
+    """Return the prompt for a function; a model without a chat template continues the function's beginning."""
+    return Prompt((("user", _PROMPT.format(prompt=prompt)),), plain=prompt)
 
 
-def _item(problem: Problem) -> Item:
+def _item(problem: HumanEvalProblem) -> Item:
     gold = problem.prompt + problem.canonical_solution
     return Item(problem.task_id, chat_prompt(problem.prompt), given=problem.prompt, gold=gold)
 
 
-def read_problems(path: Path) -> Iterator[Problem]:
+def read_problems(path: Path) -> Iterator[HumanEvalProblem]:
     """Read the published file, compressed or not.
 
     Raises:
@@ -96,7 +96,7 @@ def read_problems(path: Path) -> Iterator[Problem]:
     """
     for number, value in read_packed(path):
         try:
-            yield Problem(**value)
+            yield HumanEvalProblem(**value)
         except ValidationError as error:
             raise RecordError(f"{path}:{number}: {first_fault(error)}; is this HumanEval's file?") from None
 
@@ -128,19 +128,19 @@ def hub_rows(name: str, split: str = "test") -> list[dict[str, Any]]:
     """Return the rows of a data set of the hub.
 
     Raises:
-        RecordError: it cannot be fetched.
+        RecordError: it cannot be downloaded.
         MissingExtraError: `datasets` is not installed.
     """
     try:
         from datasets import load_dataset
     except ImportError:
         raise MissingExtraError(
-            f"{name}: no such file, and fetching it takes: pip install 'recode-rl[train]'"
+            f"{name}: no such file, and downloading it needs the extra `train`: pip install 'recode-rl[train]'"
         ) from None
     try:
         return [dict(row) for row in load_dataset(name, split=split)]
-    except Exception as error:  # noqa: BLE001 (whatever the hub, the network or the data set's own code do)
+    except Exception as error:  # noqa: BLE001 (the hub, the network and the data set's own code may raise anything)
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordError(
-            f"{name}: no such file, nor could it be fetched from the hub ({reason}); give a path with --data"
+            f"{name}: no such file, and it could not be downloaded from the hub ({reason}); give a path with --data"
         ) from None

@@ -1,6 +1,6 @@
-"""HumanEval+ (Liu et al., arXiv 2305.01210): HumanEval with EvalPlus's further inputs and its rules of comparison, given its file.
+"""HumanEval+ (Liu et al., arXiv 2305.01210): HumanEval with EvalPlus's additional inputs and its comparison rules.
 
-The expected values are computed from the file's own solutions, in the sandbox that runs the comparison: never in the one that runs the answer.
+The expected values are computed from the file's own solutions in the sandbox that compares, never in the one that runs the answer.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from recode.evaluate.benchmarks.humaneval import chat_prompt, read_packed
 from recode.evaluate.judging.answers import completed_program
 from recode.evaluate.judging.test_verdicts import judge_tasks
 from recode.records import first_fault
-from recode.sandbox.judging import Verdict
-from recode.sandbox.pool import Task
+from recode.sandbox.pool import ProgramTask
+from recode.sandbox.verdict import Outcome, Verdict
 from recode.sandbox.zygotes import Limits
 
 LIMITS = Limits(seconds=30.0, memory=4 << 30)
 _LONGEST_TEST = 600_000
-"""Characters of inputs in one test; more are judged by several."""
+"""Characters of inputs in one test; longer inputs are split over several tests."""
 
 
-class Problem(BaseModel):
+class HumanEvalPlusProblem(BaseModel):
     """A line of EvalPlus's file."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -41,11 +41,11 @@ class Problem(BaseModel):
 
 
 class HumanEvalPlus(Benchmark):
-    """`--data` names EvalPlus's file, gzipped or not; `pass` takes the base and the further inputs, `base` the first alone."""
+    """`--data` names EvalPlus's file, gzipped or not; `pass` needs the base and the additional inputs, `base` only the base inputs."""
 
     counted: ClassVar = {"pass": "pass@{k}", "base": "base_pass@{k}"}
 
-    def __init__(self, name: str, problems: Sequence[Problem]) -> None:
+    def __init__(self, name: str, problems: Sequence[HumanEvalPlusProblem]) -> None:
         """Take the problems."""
         items = [
             Item(p.task_id, chat_prompt(p.prompt), given=p.prompt, gold=p.prompt + p.canonical_solution)
@@ -63,22 +63,22 @@ class HumanEvalPlus(Benchmark):
             )
         return cls(name, list(read_plus(Path(data))))
 
-    def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
+    def judge(self, completions: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
         """Compare every answer with the file's solution on all inputs."""
         programs = [
             completed_program(self.problems[item.id].prompt, completion, self.problems[item.id].entry_point)
-            for item, completion in asked
+            for item, completion in completions
         ]
         tasks, of = [], []
-        for number, ((item, _), program) in enumerate(zip(asked, programs, strict=True)):
+        for number, ((item, _), program) in enumerate(zip(completions, programs, strict=True)):
             for kind, test in _tests(self.problems[item.id]):
-                tasks.append(Task(id=item.id, program=program, test=test))
+                tasks.append(ProgramTask(id=item.id, program=program, test=test))
                 of.append((number, kind))
         verdicts = judge_tasks(tasks, LIMITS, lambda n: None, preload=("math", "re", "collections", "typing"))
-        parts: list[dict[str, list[Verdict]]] = [{"base": [], "plus": []} for _ in asked]
+        parts: list[dict[str, list[Verdict]]] = [{"base": [], "plus": []} for _ in completions]
         for (number, kind), verdict in zip(of, verdicts, strict=True):
             parts[number][kind].append(verdict)
-        advance(len(asked))
+        advance(len(completions))
         return [_joined(part, program) for part, program in zip(parts, programs, strict=True)]
 
 
@@ -87,20 +87,20 @@ def _joined(parts: dict[str, list[Verdict]], program: str) -> Judgement:
     bad = next((verdict for verdict in every if verdict.outcome not in ("passed", "ungradable")), None)
     unknown = next((verdict for verdict in every if verdict.outcome == "ungradable"), None)
     first = bad or unknown
+    base = float(all(verdict.outcome is Outcome.PASSED for verdict in parts["base"]))
     if unknown and not bad:
-        return Judgement("ungradable", unknown.detail, {"pass": None, "base": None}, program)
-    own = [verdict.outcome for verdict in parts["base"]]
-    base = None if "ungradable" in own and not {*own} - {"passed", "ungradable"} else float({*own} <= {"passed"})
+        # What could not be confirmed is no pass.
+        return Judgement(Outcome.UNGRADABLE, unknown.detail, {"pass": 0.0, "base": base}, program)
     return Judgement(
-        first.outcome if first else "passed",
+        first.outcome if first else Outcome.PASSED,
         first.detail if first else "",
         {"pass": float(first is None), "base": base},
         program,
     )
 
 
-def _tests(problem: Problem) -> Iterator[tuple[str, str]]:
-    """Yield the asserts on base and further inputs, as many inputs in a test as may be sent at once."""
+def _tests(problem: HumanEvalPlusProblem) -> Iterator[tuple[str, str]]:
+    """Yield (`base` or `plus`, test) pairs that cover all inputs, each test at most `_LONGEST_TEST` characters unless one input is longer."""
     for kind, inputs in (("base", problem.base_input), ("plus", problem.plus_input)):
         start = 0
         while start < len(inputs):
@@ -112,7 +112,7 @@ def _tests(problem: Problem) -> Iterator[tuple[str, str]]:
             start = end
 
 
-def _test(problem: Problem, inputs: Sequence[list[Any]]) -> str:
+def _test(problem: HumanEvalPlusProblem, inputs: Sequence[list[Any]]) -> str:
     reference = repr(problem.prompt + problem.canonical_solution)
     special = "_root" if problem.entry_point == "find_zero" else "_alike"
     own, called = f"_own[{problem.entry_point!r}]", "(*copy.deepcopy(_given))"
@@ -152,7 +152,7 @@ def _root(out, expected, atol, given):
 '''
 
 
-def read_plus(path: Path) -> Iterator[Problem]:
+def read_plus(path: Path) -> Iterator[HumanEvalPlusProblem]:
     """Read EvalPlus's file.
 
     Raises:
@@ -160,6 +160,6 @@ def read_plus(path: Path) -> Iterator[Problem]:
     """
     for number, value in read_packed(path):
         try:
-            yield Problem(**value)
+            yield HumanEvalPlusProblem(**value)
         except ValidationError as error:
             raise RecordError(f"{path}:{number}: {first_fault(error)}; is this EvalPlus's file?") from None

@@ -1,4 +1,4 @@
-"""The project's own splits: exact match, edit similarity, form, and whether the answer does on the new release what it should."""
+"""The project's own splits: exact match, edit similarity, format, and whether the answer behaves on the new release as it should."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from recode.prompts import parse_response
 from recode.records import Migration, read_records
 from recode.rewards import execution
 from recode.sandbox.environments import Environment
+from recode.sandbox.verdict import Outcome
 from recode.shipped import shipped
 
 _MADE_UP = "(made up)"
-"""Stands for all invented libraries in tables: each has a handful of entries."""
+"""Stands for all invented libraries in tables, since each has only a few entries."""
 _ALL = ("test_generated", "test_updates", "test_libraries", "no_op")
 
 
@@ -47,7 +48,7 @@ class Migrations(Benchmark):
 
     @classmethod
     def open(cls, name: str, data: str | None, folder: Path) -> Migrations:
-        """Read the split's files, or the file of records that the user named."""
+        """Read the split's files, or the file of records named by the user."""
         place = Path(data) if data else folder
         if place.is_file():
             return cls(name, [(place.stem, e) for e in read_records(place, Migration)], place.parent / "locks")
@@ -59,33 +60,35 @@ class Migrations(Benchmark):
         """Return the files of its splits."""
         return tuple(file for split in _splits(name) for file in SPLITS[split])
 
-    def judge(self, asked: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
-        """Judge the texts, and run the answers of real entries in the environments they were verified in."""
+    def judge(self, completions: Sequence[tuple[Item, str]], advance: Advance) -> list[Judgement]:
+        """Judge the texts; run the answers to real entries in the environments they were verified in."""
 
-        def one(pair: tuple[Item, str]) -> Judgement:
+        def judge_pair(pair: tuple[Item, str]) -> Judgement:
             judgement = self._judge(self.entries[pair[0].id], pair[1])
             advance(1)
             return judgement
 
         with ThreadPoolExecutor(cores()) as pool:
-            return list(pool.map(one, asked))
+            return list(pool.map(judge_pair, completions))
 
     def _judge(self, entry: Migration, completion: str) -> Judgement:
         verdict = judge(entry, completion)
         ran, why = self._execution(entry, completion, verdict.exact is not None)
         code = parse_response(completion).code
         if verdict.exact is None:
-            return Judgement("ungradable", "the gold program does not parse", answer=code)
+            return Judgement(Outcome.UNGRADABLE, "the gold program does not parse", answer=code)
         scores = {
             "exact": float(verdict.exact), "edit": verdict.edit, "format": float(verdict.well_formed), "execution": ran,
             "reward": verdict.reward, "reward_of_copying": verdict.reward_of_copying, "lift": verdict.lift, "copy": float(verdict.copied),
         }  # fmt: skip
         passed = verdict.exact if ran is None else bool(ran)
-        told = "exact" if verdict.exact else "copied" if verdict.copied else "no answer" if code is None else "differs"
-        return Judgement("passed" if passed else "failed", f"{told}; {why}", scores, code)
+        comparison = (
+            "exact" if verdict.exact else "copied" if verdict.copied else "no answer" if code is None else "differs"
+        )
+        return Judgement(Outcome.PASSED if passed else Outcome.FAILED, f"{comparison}; {why}", scores, code)
 
     def _execution(self, entry: Migration, completion: str, gradable: bool) -> tuple[float | None, str]:
-        """Return whether the answer does what it should, None where that cannot be known, and the words for it."""
+        """Return 1 if the answer behaves as it should and 0 if not, None if that cannot be known; and a sentence about it."""
         if entry.locks is None or entry.stdout is None or not gradable:
             return None, "not run: made-up library"
         environment = self._environment(entry)
@@ -98,7 +101,7 @@ class Migrations(Benchmark):
         return ran, words[ran]
 
     def _environment(self, entry: Migration) -> Environment | str:
-        """Return the new release's environment, or why there is none."""
+        """Return the new release's environment, or the reason why there is none."""
         assert entry.locks is not None
         digest = entry.locks[1]
         with self._building:

@@ -1,4 +1,4 @@
-"""The program in a completion: a fenced block of a chat, a whole module, or the body that goes on from a prompt."""
+"""The program in a completion: a fenced block of a chat, a whole module, or the continuation of a prompt."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def answer_text(completion: str) -> str:
 def written_program(completion: str, name: str) -> str:
     """Return the program of a chat's reply.
 
-    Of the Python blocks after the thought (fenced, or between [PYTHON] tags) the last that defines `name` counts, of several that do not
-    the first; without any block the reply itself is taken for the program.
+    Among the Python blocks after the thought (fenced, or between [PYTHON] tags) it is the last that defines `name`, or the first if none
+    does. Without any block it is the whole reply.
     """
     text = answer_text(completion)
     blocks = [body for _, language, body in _FENCE.findall(text) if language.lower() in _PYTHON] or _TAGGED.findall(
@@ -37,7 +37,7 @@ def written_program(completion: str, name: str) -> str:
 
 
 def defines(code: str, name: str) -> bool:
-    """Say whether a program binds a name at its top level; of one that does not parse, whether it holds its `def`."""
+    """Return whether a program binds a name at its top level. If it does not parse, return whether a line defines it."""
     tree = parsed(code)
     if tree is None:
         return re.search(rf"^(?:async[ \t]+)?(?:def|class)[ \t]+{re.escape(name)}\b", code, re.MULTILINE) is not None
@@ -62,28 +62,28 @@ def parsed(code: str) -> ast.Module | None:
 def completed_program(prompt: str, completion: str, name: str) -> str:
     """Return the program that a completion makes of a prompt that ends inside the function `name`.
 
-    A reply that defines the function itself is put behind what stands before the function in the prompt (imports and helpers). Anything
-    else goes on from the prompt, up to the longest run of whole lines that still parses: base models do not stop at a function's end.
+    A reply that defines the function is placed after the prompt's imports and helpers. Any other reply continues the prompt, cut to the
+    longest run of whole lines that parses, because base models do not stop at the end of a function.
     """
     reply = written_program(completion, name)
     if defines(reply, name):
         return preamble(prompt, name) + reply
     if reply != answer_text(completion) and parsed(reply) is not None and not compiles(prompt + reply):
-        # A chat that fenced the body alone, without its indentation.
+        # A chat model that fenced only the body, without its indentation.
         reply = "".join(f"    {line}" for line in reply.splitlines(keepends=True))
     return prompt + longest_parsing(prompt, reply)
 
 
 def preamble(prompt: str, name: str) -> str:
-    """Return what stands before the function in a prompt: imports and helpers."""
+    """Return what precedes the function in a prompt: imports and helpers."""
     found = re.search(rf"^def[ \t]+{re.escape(name)}\b", prompt, re.MULTILINE)
     return prompt[: found.start()] if found else ""
 
 
 def longest_parsing(before: str, text: str) -> str:
-    """Return the text without the lines at its end that keep `before + text` from parsing; the text where no cut helps.
+    """Return the text without the lines at its end that keep `before + text` from parsing; the whole text if no cut helps.
 
-    Only a tail is cut: lines from one that stands at the margin on, or the last line, which may be broken off.
+    Only a tail is cut: everything from an unindented line on, or the last line, which may be incomplete.
     """
     if parsed(before + text) is not None:
         return text

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from recode.evaluate.benchmark import Advance, Judgement, Outcome
+from recode.evaluate.benchmark import Advance, Judgement
 from recode.evaluate.judging.answers import parsed
 from recode.evaluate.judging.guard import refusal
 from recode.machine import cores
 from recode.sandbox.environments import Environment
 from recode.sandbox.execution import Execution, run_program
+from recode.sandbox.verdict import Outcome
 from recode.sandbox.zygotes import Limits
 
 MARK = "judged in the answer's own process"
@@ -60,12 +61,13 @@ def judge_beside(works: Sequence[Beside], limits: Limits, advance: Advance) -> l
 
 
 def _judge(work: Beside, limits: Limits) -> Judgement:
-    if refused := refusal(work.answer, work.own):
-        return Judgement("ungradable", f"{MARK}: not run, it holds {refused}", {"pass": None}, work.answer)
+    if refused := refusal(work.answer, work.own, "" if work.name else work.tests):
+        # It counts: otherwise an answer that fails could leave the rate by holding `import os`.
+        return Judgement(Outcome.UNGRADABLE, f"{MARK}: not run, it holds {refused}", {"pass": 0.0}, work.answer)
     word = secrets.token_hex(16)
     run = run_program(work.environment, _script(work, word), limits=limits, reviewed=False, preload=work.preload)
     outcome, detail = _read(run, word, _count(work))
-    return Judgement(outcome, f"{MARK}: {detail}", {"pass": float(outcome == "passed")}, work.answer)
+    return Judgement(outcome, f"{MARK}: {detail}", {"pass": float(outcome is Outcome.PASSED)}, work.answer)
 
 
 def _count(work: Beside) -> int | None:
@@ -80,21 +82,21 @@ def _count(work: Beside) -> int | None:
 def _read(run: Execution, word: str, count: int | None) -> tuple[Outcome, str]:
     """Return outcome and detail from what a run printed: only a line that begins with the run's word is the harness's."""
     if run.outcome == "timeout":
-        return "timeout", "the tests took too long"
+        return Outcome.TIMEOUT, "the tests took too long"
     said = [line for line in run.stdout.splitlines() if line.startswith(word)]
     if len(said) != 1 or run.outcome != "finished":
         how = run.exception.category if run.exception else run.detail or run.outcome
-        return ("crashed" if run.outcome == "crashed" else "failed"), f"ended before its tests had: {how}"
+        return (Outcome.CRASHED if run.outcome == "crashed" else Outcome.FAILED), f"ended before its tests had: {how}"
     try:
         told = json.loads(said[0][len(word) :])
         passed, failed = int(told["passed"]), str(told["failed"])[:300]
     except (ValueError, KeyError, TypeError):
-        return "failed", "a report of the answer's own making"
+        return Outcome.FAILED, "a report of the answer's own making"
     if failed or not passed:
-        return "failed", failed or "no test ran"
+        return Outcome.FAILED, failed or "no test ran"
     if count is not None and passed != count:
-        return "failed", f"a report of the answer's own making: {passed} of {count} tests"
-    return "passed", f"{passed} tests passed"
+        return Outcome.FAILED, f"a report of the answer's own making: {passed} of {count} tests"
+    return Outcome.PASSED, f"{passed} tests passed"
 
 
 def _script(work: Beside, word: str) -> str:
@@ -102,6 +104,7 @@ def _script(work: Beside, word: str) -> str:
     runner: Callable[[], str] = {"calls": lambda: _CALLS, "pytest": lambda: _PYTEST}[work.runner]
     parts = {
         "before": work.before, "answer": work.answer, "tests": work.tests, "name": work.name or "solution",
+        "has_classes": sum(isinstance(node, ast.ClassDef) for node in ast.walk(parsed(work.own) or ast.Module([], []))),
         "modules": sorted({"typing_extensions", *_imported(work.own), *_imported(work.tests)}),
     }  # fmt: skip
     return f"{_COMMON}\n{runner()}\n_main({json.dumps(word)}, {json.dumps(parts)})\n"
@@ -120,7 +123,7 @@ def _imported(code: str) -> set[str]:
 
 
 _COMMON = '''
-import ctypes, json, linecache, operator, os, sys, types
+import ctypes, gc, json, linecache, operator, os, sys, types
 
 linecache.cache.clear()
 # Whoever shares the process could otherwise read its memory as a file.
@@ -155,6 +158,27 @@ def _places():
                 found.append((name + "." + key, value, vars(value).copy(), _METHODS))
     return found
 
+_JUDGE = {"__" + name + "__" for name in
+    "eq ne lt le gt ge bool len contains getattr getattribute instancecheck subclasscheck array_ufunc array_function".split()}
+
+def _classes():
+    """All classes of the process. Nothing is collected while the tests run, so that none made meanwhile is missed."""
+    found, waiting = {object}, [object]
+    while waiting:
+        for below in type.__subclasses__(waiting.pop()):
+            if below not in found:
+                found.add(below)
+                waiting.append(below)
+    return found
+
+def _liars(before, file, function=types.FunctionType):
+    """The classes made since whose methods come from the answer, and that decide how their instances compare."""
+    return [
+        kind.__name__ for kind in _classes() - before for name, value in vars(kind).items()
+        if (name in _JUDGE and not isinstance(value, function | None) and getattr(value, "__objclass__", None) is not kind)
+        or (isinstance(value, function) and value.__code__.co_filename.endswith(file) and name in _JUDGE)
+    ]
+
 def _moved(before, same=operator.is_):
     """The functions and classes that are not where they were."""
     found = []
@@ -178,7 +202,8 @@ def _main(word, parts):
     exec(compile(parts["before"], "before.py", "exec"), module.__dict__)
     tests = compile(parts["tests"], "tests.py", "exec")
     _load(parts["modules"])
-    before, passed, failed = _places(), 0, ""
+    gc.disable()
+    known, before, passed, failed = _classes(), _places(), 0, ""
     names = [name for name in tests.co_names if name.startswith("test")]
     try:
         exec(compile(parts["answer"], "answer.py", "exec"), module.__dict__)
@@ -189,6 +214,9 @@ def _main(word, parts):
             passed += 1
     except BaseException as error:
         failed = (type(error).__name__ + ": " + str(error))[:300] or "failed"
+    liars = [] if parts["has_classes"] else _liars(known, "answer.py")
+    if liars:
+        failed = "it made a class that decides how it compares: " + ", ".join(liars[:3])
     moved = _moved(before)
     if moved:
         failed = "it changed " + ", ".join(moved[:3])
@@ -220,13 +248,17 @@ def _main(word, parts):
     sys.path[:0] = [os.getcwd()]
     recorder = Recorder()
     _load(parts["modules"])
-    before = _places()
+    gc.disable()
+    known, before = _classes(), _places()
     out = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     code = pytest.main(["-q", "-p", "no:cacheprovider", "--rootdir=.", "tests/test_answer.py"], plugins=[recorder])
     failed = "; ".join(recorder.failed)[:300]
     if code != 0 and not failed:
         failed = "pytest ended with " + str(int(code))
+    liars = [] if parts["has_classes"] else _liars(known, "/" + parts["name"] + ".py")
+    if liars and not failed:
+        failed = "it made a class that decides how it compares: " + ", ".join(liars[:3])
     moved = [name for name in _moved(before) if not name.startswith(("_pytest", "pytest"))]
     if moved and not failed:
         failed = "it changed " + ", ".join(moved[:3])

@@ -1,6 +1,6 @@
-"""Greedy judging of migrations by several processes of few threads: a small model leaves much of a CPU's second core idle.
+"""Greedy judging of migrations by several processes with few threads each: a small model leaves much of a CPU's second core idle.
 
-`python benchmarks/judging.py` measures what that is worth.
+`python benchmarks/judging.py` measures the gain.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from types import TracebackType
 from typing import Any, Self
 
 from recode.errors import ProcessEndedError
-from recode.evaluate.judging.migrations import Judged, batches, evaluate
+from recode.evaluate.judging.migrations import JudgedMigration, batches, evaluate
 from recode.machine import cores, end_with_parent
 from recode.records import Migration
 
 _MOST = 4
-"""Processes; each holds PyTorch and a model of its own."""
+"""Processes at most; each loads PyTorch and the model."""
 _MEMORY = 2 << 30
-"""Bytes for each process: PyTorch, a model of a few million parameters and the caches of one batch."""
+"""Bytes per process: PyTorch, a model of a few million parameters and the caches of one batch."""
 
 
 def sensible() -> int:
-    """Return how many processes to judge a small model with."""
-    from recode.models.processes import sensible_processes
+    """Return how many processes should judge a small model on this machine."""
+    from recode.models.parallelism import sensible_processes
 
     return sensible_processes(_MOST, _MEMORY)
 
 
-class Judges:
-    """Processes that judge batches of entries; they start at the first batch, and end with the block or with the process that has it."""
+class JudgePool:
+    """Processes that judge batches of entries. They start with the first batch and end with the `with` block or its process."""
 
     def __init__(self, count: int) -> None:
-        """Take how many processes there are; the cores are dealt to them as threads."""
+        """Take the number of processes; the cores are divided among them as threads."""
         threads = max(1, cores() // count)
-        # Not forked: PyTorch's threads do not survive that.
+        # Spawned, not forked: PyTorch's threads do not survive a fork.
         self._pool = ProcessPoolExecutor(
             count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(threads,)
         )
@@ -45,11 +45,11 @@ class Judges:
     def judge(
         self, model: str, entries: Sequence[Migration], weights: Mapping[str, float], headroom: int | None = None,
         on_done: Callable[[int], None] | None = None,
-    ) -> list[Judged]:  # fmt: skip
-        """Return the verdict on one greedy completion for every entry, in order; the same as `evaluate`.
+    ) -> list[JudgedMigration]:  # fmt: skip
+        """Return the verdict on one greedy completion of every entry, in order, as `evaluate` would.
 
         Raises:
-            RecodeError: the model cannot be loaded, or a process was ended from outside.
+            RecodeError: the model cannot be loaded, or a process was killed from outside.
         """
         try:
             return self._judged(model, entries, weights, headroom, on_done)
@@ -59,27 +59,27 @@ class Judges:
     def _judged(
         self, model: str, entries: Sequence[Migration], weights: Mapping[str, float], headroom: int | None,
         on_done: Callable[[int], None] | None,
-    ) -> list[Judged]:  # fmt: skip
-        asked: dict[Future[list[Judged]], list[int]] = {}
-        # The longest first: nobody waits for one long batch at the end.
+    ) -> list[JudgedMigration]:  # fmt: skip
+        pending: dict[Future[list[JudgedMigration]], list[int]] = {}
+        # The longest batch first, so that none of them is left at the end.
         for chosen in reversed(batches(entries)):
             work = self._pool.submit(_judge, model, [entries[i] for i in chosen], dict(weights), headroom)
-            asked[work] = chosen
-        found: dict[int, Judged] = {}
-        for work in as_completed(asked):
-            found |= dict(zip(asked[work], work.result(), strict=True))
+            pending[work] = chosen
+        verdicts: dict[int, JudgedMigration] = {}
+        for work in as_completed(pending):
+            verdicts |= dict(zip(pending[work], work.result(), strict=True))
             if on_done:
-                on_done(len(asked[work]))
-        return [found[i] for i in range(len(entries))]
+                on_done(len(pending[work]))
+        return [verdicts[i] for i in range(len(entries))]
 
     def __enter__(self) -> Self:
-        """Return this."""
+        """Return the pool."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the processes; what was not begun is dropped."""
+        """End the processes; batches that have not started are dropped."""
         self._pool.shutdown(cancel_futures=True)
 
 
@@ -102,5 +102,7 @@ def _load(model: str) -> tuple[Any, Any]:
     return loaded
 
 
-def _judge(model: str, entries: list[Migration], weights: dict[str, float], headroom: int | None) -> list[Judged]:
+def _judge(
+    model: str, entries: list[Migration], weights: dict[str, float], headroom: int | None
+) -> list[JudgedMigration]:
     return [group[0] for group in evaluate(*_load(model), entries, weights=weights, headroom=headroom)]

@@ -1,4 +1,4 @@
-"""The project's own splits: is the answer the migrated program, how close is it, is it well-formed, is it the old code again?"""
+"""The project's own splits: is the answer the migrated program, how close is it, is it well-formed, is it a copy of the old code?"""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SPLITS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedMigration:
     """One completion and its verdict.
 
-    `edit` is the edit similarity to the gold after cleaning, 0 to 1, and 0 where there is no answer. `reward` is the weighted sum asked for
-    (format + edit, unless other weights are given), `lift` the lift, both strict. A value that cannot be graded is None.
+    `edit` is the edit similarity to the gold after cleaning, from 0 to 1; 0 if there is no answer. `reward` is the weighted sum of the
+    strict family's terms (format + edit unless other weights are given) and `lift` its lift. A value that cannot be graded is None.
     """
 
     id: str
@@ -58,13 +58,13 @@ def read_split(name: str, data: Path) -> list[Migration]:
     return [entry for file in SPLITS[name] for entry in read_records(data / file, Migration)]
 
 
-def judge(entry: Migration, completion: str, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> Judged:
+def judge(entry: Migration, completion: str, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> JudgedMigration:
     """Return the verdict on one completion (what follows the pre-filled `<think>`)."""
     scores = score(completion, entry.new_code, entry.old_code, weights=weights)
     answer = parse_response(completion)
     code = None if answer.code is None else clean(answer.code)
     edit, exact = scores["edit"], scores["exact"]
-    return Judged(
+    return JudgedMigration(
         id=entry.id,
         family_id=entry.family_id,
         library=entry.library,
@@ -85,15 +85,17 @@ def evaluate(
     model: Any, tokenizer: Any, entries: Sequence[Migration], *, samples: int = 1, sampling: Sampling | None = None,
     together: int = 32, weights: Mapping[str, float] = DEFAULT_WEIGHTS,
     headroom: int | None = None, on_done: Callable[[int], None] | None = None,
-) -> list[list[Judged]]:  # fmt: skip
+) -> list[list[JudgedMigration]]:  # fmt: skip
     """Complete and judge every entry, `samples` times each; greedy by default.
 
-    With `headroom`, a batch's completions end that many tokens after the length of its longest gold program, so that nobody waits for one
-    that never ends.
-    `on_done` is told how many entries were done.
+    With `headroom`, a batch's completions may be that many tokens longer than its longest gold program, so that no batch waits for a
+    completion that never ends. `on_done` is called with the number of entries judged since its last call.
+
+    Returns:
+        For each entry, in order, its `samples` verdicts.
     """
     sampling = sampling or Sampling(max_new_tokens=320, temperature=0.0)
-    judged: list[list[Judged]] = [[] for _ in entries]
+    judged: list[list[JudgedMigration]] = [[] for _ in entries]
     for chosen in batches(entries, together):
         prompts = [render(tokenizer, entries[i], entries[i].old_code) for i in chosen]
         limit = sampling.max_new_tokens
@@ -109,29 +111,29 @@ def evaluate(
 
 
 def batches(entries: Sequence[Migration], together: int = 32) -> list[list[int]]:
-    """Return the entries' numbers in batches of like length: a batch lasts as long as its longest completion."""
+    """Return the entries' numbers in batches of similar length, since a batch takes as long as its longest completion."""
     order = sorted(range(len(entries)), key=lambda i: len(entries[i].old_code))
     return [order[start : start + together] for start in range(0, len(order), together)]
 
 
-def summary(judged: Sequence[Judged]) -> dict[str, float | int]:
+def summary(judged: Sequence[JudgedMigration]) -> dict[str, float | int]:
     """Return the means over judged completions, n, and how many could not be graded."""
-    graded = [one for one in judged if one.exact is not None]
+    graded = [verdict for verdict in judged if verdict.exact is not None]
     if not graded:
         return {"n": 0, "ungradable": len(judged)}
     return {
-        "exact": fmean(bool(one.exact) for one in graded),
-        "edit": fmean(one.edit or 0.0 for one in graded),
-        "reward": fmean(one.reward or 0.0 for one in graded),
-        "lift": fmean(one.lift or 0.0 for one in graded),
-        "copy": fmean(one.copied for one in graded),
-        "well_formed": fmean(one.well_formed for one in graded),
-        "reward_of_copying": fmean(one.reward_of_copying or 0.0 for one in graded),
+        "exact": fmean(bool(verdict.exact) for verdict in graded),
+        "edit": fmean(verdict.edit or 0.0 for verdict in graded),
+        "reward": fmean(verdict.reward or 0.0 for verdict in graded),
+        "lift": fmean(verdict.lift or 0.0 for verdict in graded),
+        "copy": fmean(verdict.copied for verdict in graded),
+        "well_formed": fmean(verdict.well_formed for verdict in graded),
+        "reward_of_copying": fmean(verdict.reward_of_copying or 0.0 for verdict in graded),
         "n": len(graded),
         "ungradable": len(judged) - len(graded),
     }
 
 
-def as_row(judged: Judged) -> dict[str, Any]:
+def as_row(judged: JudgedMigration) -> dict[str, Any]:
     """Return a judged completion as a JSON object."""
     return asdict(judged)

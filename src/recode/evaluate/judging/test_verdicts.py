@@ -8,15 +8,15 @@ from dataclasses import replace
 
 from recode.evaluate.benchmark import Advance, Judgement
 from recode.machine import overloaded
-from recode.sandbox.judging import Verdict
-from recode.sandbox.pool import Task, judge_all
+from recode.sandbox.pool import ProgramTask, judge_all
+from recode.sandbox.verdict import Verdict
 from recode.sandbox.zygotes import Interpreter, Limits
 
 _PATIENCE = 4.0
 
 
 def judge_tasks(
-    tasks: Sequence[Task], limits: Limits, advance: Advance, *, preload: Sequence[str] = (), interpreter: Interpreter | None = None,
+    tasks: Sequence[ProgramTask], limits: Limits, advance: Advance, *, preload: Sequence[str] = (), interpreter: Interpreter | None = None,
     workers: int | None = None, cancelled: threading.Event | None = None,
 ) -> list[Verdict]:  # fmt: skip
     """Judge tasks in the strongest isolation this machine gives; return their verdicts in order.
@@ -44,7 +44,5 @@ def judge_tasks(
 
 
 def as_judgement(verdict: Verdict, answer: str) -> Judgement:
-    """Return a verdict with its one score, `pass`; None where the program is ungradable."""
-    if verdict.outcome == "ungradable":
-        return Judgement("ungradable", verdict.detail, {"pass": None}, answer)
+    """Return a verdict with its one score, `pass`. What cannot be confirmed is no pass, so that being ungradable raises no rate."""
     return Judgement(verdict.outcome, verdict.detail, {"pass": float(verdict.outcome == "passed")}, answer)

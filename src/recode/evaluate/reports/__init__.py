@@ -1,1 +1,1 @@
-"""Finished evaluations as pages: tables with intervals, curves, and one HTML file that works offline."""
+"""Reports on finished evaluations: tables with intervals, curves, and HTML pages that work offline."""

@@ -1,6 +1,7 @@
-"""Several evaluations side by side: each arm's rates, and its paired differences against the first arm on the same items.
+"""Evaluations side by side: each arm's rates, and its paired differences to the first arm on the same items.
 
-An *arm* is a model, evaluated once or with several seeds (several folders of one name). Only the folders that `recode evaluate` writes are read.
+An *arm* is a model, evaluated once or with several seeds (several folders of one name). Everything is read from the folders that
+`recode evaluate` writes.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from recode.evaluate.statistics import Interval, mcnemar, seeded_bootstrap, wils
 from recode.records import read_jsonl
 
 MAIN = ("execution", "exact", "update", "pass")
-"""The score that stands for a benchmark, the first that it has: what the models are compared by."""
+"""The scores by which models are compared, in order of preference; a benchmark uses the first that it has."""
+NOT_COUNTED = ("unavailable", "ungradable", "missing", "without_score")
+"""Fields of a row of `compare` that count what is in no rate."""
 _RESAMPLES = 2000
 
 
 @dataclass
-class Run:
-    """One folder of `recode evaluate`."""
+class EvaluationRun:
+    """One folder written by `recode evaluate`."""
 
     folder: Path
     model: str
@@ -33,51 +36,51 @@ class Run:
 
 
 @dataclass
-class Arm:
-    """A model under one name, with a run for each seed."""
+class EvaluatedArm:
+    """A model under one name, with a run per seed."""
 
     name: str
-    runs: list[Run] = field(default_factory=list)
+    runs: list[EvaluationRun] = field(default_factory=list)
 
 
-def read_arms(named: Sequence[str]) -> list[Arm]:
-    """Read `FOLDER` or `NAME=FOLDER` arguments; folders of one given name are seeds of one arm.
+def read_arms(named: Sequence[str]) -> list[EvaluatedArm]:
+    """Read `FOLDER` or `NAME=FOLDER` arguments; folders given the same name are seeds of one arm.
 
     Raises:
-        RecordError: a folder holds no finished evaluation, is named twice, or has the name of another and was given none.
+        RecordError: a folder holds no finished evaluation or is named twice, or two folders have the same name and were given none.
     """
     pairs: list[tuple[str, Path]] = []
-    for one in named:
-        name, equals, path = one.partition("=")
-        folder = Path(path if equals else one)
+    for argument in named:
+        name, equals, path = argument.partition("=")
+        folder = Path(path if equals else argument)
         name = name if equals else folder.name
-        for other, there in pairs:
-            if folder.resolve() == there.resolve():
+        for other_name, other_folder in pairs:
+            if folder.resolve() == other_folder.resolve():
                 raise RecordError(f"{folder}: is named twice")
-            if other == name and not equals:
-                raise RecordError(f"{folder}: {there} is called `{name}` too; say what each is: NAME={folder}")
+            if other_name == name and not equals:
+                raise RecordError(f"{folder}: {other_folder} is called `{name}` too; give each a name: NAME={folder}")
         pairs.append((name, folder))
     return arms_of(pairs)
 
 
-def arms_of(pairs: Iterable[tuple[str, Path]]) -> list[Arm]:
-    """Read evaluations, each with its arm's name; those of one name are seeds of one arm.
+def arms_of(pairs: Iterable[tuple[str, Path]]) -> list[EvaluatedArm]:
+    """Read evaluations, each given with its arm's name; those with the same name are seeds of one arm.
 
     Raises:
         RecordError: a folder holds no finished evaluation.
     """
-    arms: dict[str, Arm] = {}
+    arms: dict[str, EvaluatedArm] = {}
     for name, folder in pairs:
-        arms.setdefault(name, Arm(name)).runs.append(_read(folder))
+        arms.setdefault(name, EvaluatedArm(name)).runs.append(_read(folder))
     return list(arms.values())
 
 
 def is_evaluation(folder: Path) -> bool:
-    """Say whether a folder holds a finished evaluation."""
+    """Return whether a folder holds a finished evaluation."""
     return (folder / "results.json").exists() and (folder / "samples.jsonl").exists()
 
 
-def _read(folder: Path) -> Run:
+def _read(folder: Path) -> EvaluationRun:
     if not is_evaluation(folder):
         raise RecordError(
             f"{folder}: no results.json and samples.jsonl; evaluate first: recode evaluate MODEL --out {folder}"
@@ -93,28 +96,33 @@ def _read(folder: Path) -> Run:
         if missing:
             raise RecordError(f"{folder / 'samples.jsonl'}:{number}: field `{min(missing)}` is missing; evaluate again")
         samples.setdefault(row["benchmark"], []).append(row)
-    return Run(folder, str(settings.get("model", "given completions")), results, samples)
+    return EvaluationRun(folder, str(settings.get("model", "given completions")), results, samples)
 
 
-def benchmarks_of(arms: Sequence[Arm]) -> list[str]:
-    """Return the benchmarks that every run has, in the first's order."""
+def benchmarks_of(arms: Sequence[EvaluatedArm]) -> list[str]:
+    """Return the benchmarks that every run has, in the first run's order."""
     first = arms[0].runs[0].results
     return [name for name in first if all(name in run.results for arm in arms for run in arm.runs)]
 
 
-def main_score(arm: Arm, benchmark: str) -> str:
-    """Return the score that stands for a benchmark: the first of `MAIN` that any of its items has."""
+def main_score(arm: EvaluatedArm, benchmark: str) -> str:
+    """Return the score by which models are compared on a benchmark: the first of `MAIN` that any of its items has."""
     samples = [sample for run in arm.runs for sample in run.samples.get(benchmark, [])]
     found = {name for sample in samples for name, value in sample["scores"].items() if value is not None}
     return next((name for name in MAIN if name in found), "pass")
 
 
-def compare(arms: Sequence[Arm], benchmark: str, score: str) -> list[dict[str, Any]]:
-    """Return a row an arm: its rate with interval and n, and from the second on its difference to the first.
+def compare(arms: Sequence[EvaluatedArm], benchmark: str, score: str) -> list[dict[str, Any]]:
+    """Return a row per arm: its rate with interval and n, what does not count, and the difference to the first arm.
 
-    A score may be written `exact@8`: each item's unbiased estimate for so many samples.
-    The difference is over the items that all runs of both arms have graded. Its interval resamples seeds and groups of items; McNemar's exact
-    test is given where each arm has one seed and each item one right or wrong answer.
+    The difference is over the items that all runs of both arms have graded. Its interval resamples seeds and groups of items. McNemar's
+    exact test is added if each arm has one seed and each item one right or wrong answer. `without_score` counts the items that are graded
+    in every run and lack this score in one of them; made-up libraries, for instance, have no `execution`.
+
+    Args:
+        arms: the first is the one that the others are compared with.
+        benchmark: a benchmark that all runs have.
+        score: a score, or `exact@8` for each item's unbiased estimate for that many samples.
     """
     base = [_values(run, benchmark, score) for run in arms[0].runs]
     rows = []
@@ -127,57 +135,63 @@ def compare(arms: Sequence[Arm], benchmark: str, score: str) -> list[dict[str, A
     return rows
 
 
-def _values(run: Run, benchmark: str, score: str) -> dict[str, float]:
+def _values(run: EvaluationRun, benchmark: str, score: str) -> dict[str, float]:
     name, _, k = score.partition("@")
     return by_item(filter(is_graded, run.samples.get(benchmark, [])), name, int(k or 0))[0]
 
 
-def run_means(arm: Arm, benchmark: str, score: str, items: Collection[str]) -> list[float]:
-    """Return each run's mean over the items; nothing where a run has not graded all of them."""
+def run_means(arm: EvaluatedArm, benchmark: str, score: str, items: Collection[str]) -> list[float]:
+    """Return each run's mean over the items; an empty list if a run has not graded all of them."""
     values = [_values(run, benchmark, score) for run in arm.runs]
-    if not items or not all(item in one for one in values for item in items):
+    if not items or not all(item in run for run in values for item in items):
         return []
-    return [fmean(one[item] for item in items) for one in values]
+    return [fmean(run[item] for item in items) for run in values]
 
 
-def graded_items(arm: Arm, benchmark: str, score: str) -> list[str]:
+def graded_items(arm: EvaluatedArm, benchmark: str, score: str) -> list[str]:
     """Return the items that every run of an arm has graded."""
     return _shared([_values(run, benchmark, score) for run in arm.runs])
 
 
-def _groups(arm: Arm, benchmark: str, score: str) -> dict[str, str]:
+def _groups(arm: EvaluatedArm, benchmark: str, score: str) -> dict[str, str]:
     groups: dict[str, str] = {}
     for run in arm.runs:
         groups |= by_item(filter(is_graded, run.samples.get(benchmark, [])), score.partition("@")[0])[1]
     return groups
 
 
-def _rate(arm: Arm, benchmark: str, score: str, values: Sequence[dict[str, float]]) -> dict[str, Any]:
-    """Return mean, interval, n and what did not count. Several seeds are resampled beside the items."""
+def _rate(arm: EvaluatedArm, benchmark: str, score: str, values: Sequence[dict[str, float]]) -> dict[str, Any]:
+    """Return mean, interval, n and what does not count. If there are several seeds, they are resampled along with the items."""
     shared = _shared(values)
-    found: dict[str, Any] = {
+    row: dict[str, Any] = {
         "n": len(shared),
         **{
             key: sum(int(run.results[benchmark].get(key, 0)) for run in arm.runs)
             for key in ("unavailable", "ungradable", "missing")
         },
+        "without_score": len(_graded_in_every_run(arm, benchmark) - set(shared)),
     }
     if not shared:
-        return found
-    rows, groups = [[one[name] for name in shared] for one in values], _groups(arm, benchmark, score)
+        return row
+    rows, groups = [[run[name] for name in shared] for run in values], _groups(arm, benchmark, score)
     if len(rows) == 1 and set(rows[0]) <= {0.0, 1.0} and len({groups[name] for name in shared}) == len(shared):
         interval = wilson(round(sum(rows[0])), len(shared))
     else:
         names = [groups[name] for name in shared]
         wide = seeded_bootstrap([[0.0] * len(shared)], rows, groups=names, resamples=_RESAMPLES)
-        # Few seeds that differ much widen it beyond what any item has.
+        # A few seeds that differ a lot can widen the interval beyond every value.
         least, most = min(map(min, rows)), max(map(max, rows))
         interval = Interval(max(least, wide.low), wide.mean, min(most, wide.high))
-    return {**found, "rate": interval.as_list()}
+    return {**row, "rate": interval.as_list()}
+
+
+def _graded_in_every_run(arm: EvaluatedArm, benchmark: str) -> set[str]:
+    ids = [{sample["id"] for sample in run.samples.get(benchmark, []) if is_graded(sample)} for run in arm.runs]
+    return set.intersection(*ids)
 
 
 def _shared(values: Sequence[dict[str, float]]) -> list[str]:
-    return [name for name in values[0] if all(name in one for one in values)]
+    return [name for name in values[0] if all(name in run for run in values)]
 
 
 def _difference(
@@ -186,17 +200,24 @@ def _difference(
     shared = _shared([*base, *mine])
     if not shared:
         return {"pairs": 0}
-    before, after = [[one[n] for n in shared] for one in base], [[one[n] for n in shared] for one in mine]
+    before, after = [[run[n] for n in shared] for run in base], [[run[n] for n in shared] for run in mine]
     interval = seeded_bootstrap(before, after, groups=[groups[n] for n in shared], resamples=_RESAMPLES)
-    found: dict[str, Any] = {"difference": interval.as_list(), "pairs": len(shared)}
+    difference: dict[str, Any] = {"difference": interval.as_list(), "pairs": len(shared)}
     if len(before) == len(after) == 1 and {*before[0], *after[0]} <= {0.0, 1.0}:
         test = mcnemar([v > 0.5 for v in before[0]], [v > 0.5 for v in after[0]])
-        found["mcnemar"] = {"lost": test.before_only, "won": test.after_only, "p": test.p}
-    return found
+        difference["mcnemar"] = {"lost": test.before_only, "won": test.after_only, "p": test.p}
+    return difference
 
 
-def parts(arms: Sequence[Arm], benchmark: str, score: str) -> dict[str, dict[str, list[tuple[float, int] | None]]]:
-    """Return for each table (split, library, kind) and part each arm's mean over items that all its runs have graded, and n; None for none."""
+def parts(
+    arms: Sequence[EvaluatedArm], benchmark: str, score: str
+) -> dict[str, dict[str, list[tuple[float, int] | None]]]:
+    """Return the arms' rates on parts of a benchmark.
+
+    Returns:
+        For each table (`split`, `library`, `kind`) and part, each arm's mean over the items that all its runs have graded, and their number;
+        None if there are none.
+    """
     found: dict[str, dict[str, list[tuple[float, int] | None]]] = {}
     for table in TABLES:
         labels = {
@@ -209,14 +230,14 @@ def parts(arms: Sequence[Arm], benchmark: str, score: str) -> dict[str, dict[str
     return found
 
 
-def _part(arm: Arm, benchmark: str, score: str, labels: dict[str, str], name: str) -> tuple[float, int] | None:
+def _part(arm: EvaluatedArm, benchmark: str, score: str, labels: dict[str, str], name: str) -> tuple[float, int] | None:
     values = [_values(run, benchmark, score) for run in arm.runs]
     chosen = [item for item in _shared(values) if labels[item] == name]
-    return (fmean(one[item] for one in values for item in chosen), len(chosen)) if chosen else None
+    return (fmean(run[item] for run in values for item in chosen), len(chosen)) if chosen else None
 
 
-def learning_curves(arms: Sequence[Arm]) -> dict[str, list[dict[str, float]]]:
-    """Return each arm's training log where its model's folder lies beside one: minutes, and reward, exact and loss where they were logged."""
+def learning_curves(arms: Sequence[EvaluatedArm]) -> dict[str, list[dict[str, float]]]:
+    """Return the training log of each arm whose model lies beside one: minutes, with reward, exact match and loss if they were logged."""
     curves = {}
     for arm in arms:
         log = Path(arm.runs[0].model).parent / "log.jsonl"

@@ -1,4 +1,4 @@
-"""The page of a comparison: Markdown, and one HTML file with everything inside that works offline, in light and dark, and on paper."""
+"""The report of a comparison as Markdown, JSON and one self-contained HTML file that works offline, in light and dark, and on paper."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from recode.errors import RecordError
 from recode.evaluate.reports.comparison import (
-    Arm,
+    NOT_COUNTED,
+    EvaluatedArm,
     benchmarks_of,
     compare,
     learning_curves,
@@ -26,10 +27,10 @@ _COLUMNS = ("arm", "rate", "n", "not counted", "difference", "won, lost", "p")
 
 
 def write_comparison(named: Sequence[str], out: Path) -> Path:
-    """Write `report.md`, `report.json` and `report.html` over evaluations (`FOLDER` or `NAME=FOLDER`) into a folder; return the page.
+    """Write `report.md`, `report.json` and `report.html` on evaluations (`FOLDER` or `NAME=FOLDER`) into a folder; return the page.
 
     Raises:
-        RecordError: a folder holds no finished evaluation, or there is no benchmark that all have.
+        RecordError: a folder holds no finished evaluation, or no benchmark is in all of them.
     """
     arms = read_arms(named)
     report = summary(arms)
@@ -39,8 +40,12 @@ def write_comparison(named: Sequence[str], out: Path) -> Path:
     return out / "report.html"
 
 
-def summary(arms: Sequence[Arm]) -> dict[str, Any]:
-    """Return everything the report says, as plain JSON (docs/evaluation.md has its schema)."""
+def summary(arms: Sequence[EvaluatedArm]) -> dict[str, Any]:
+    """Return the report as JSON values; docs/evaluation.md describes its schema.
+
+    Raises:
+        RecordError: no benchmark is in all of the evaluations.
+    """
     names = benchmarks_of(arms)
     if not names:
         raise RecordError("no benchmark was evaluated in all of these folders; evaluate the same ones with --on")
@@ -55,19 +60,19 @@ def markdown(report: dict[str, Any]) -> str:
     """Return the report's tables as Markdown."""
     first = report["arms"][0]
     lines = [
-        "# Evaluation", "", f"Brackets: 95% intervals. Differences are paired, against `{first}`, over the items both have; several seeds are "
-        "resampled beside the items. *p*: McNemar's exact test.", "",
+        "# Evaluation", "", f"Brackets: 95% intervals. Differences are paired, against `{first}`, over the items both have; where there "
+        "are several seeds, they are resampled along with the items. *p*: McNemar's exact test.", "",
     ]  # fmt: skip
-    for name, found in report["benchmarks"].items():
-        lines += [f"## {name}: {found['score']}", "", f"| {' | '.join(_COLUMNS)} |", "|" + " --- |" * len(_COLUMNS)]
-        lines += [f"| {' | '.join(_cells(row))} |" for row in found["arms"]]
-        for table, its in found["parts"].items():
+    for name, benchmark in report["benchmarks"].items():
+        lines += [f"## {name}: {benchmark['score']}", "", f"| {' | '.join(_COLUMNS)} |", "|" + " --- |" * len(_COLUMNS)]
+        lines += [f"| {' | '.join(_cells(row))} |" for row in benchmark["arms"]]
+        for table, by_part in benchmark["parts"].items():
             lines += [
                 "",
                 f"| {table} | {' | '.join(report['arms'])} | n |",
                 "| --- |" + " --- |" * (len(report["arms"]) + 1),
             ]
-            for part, values in its.items():
+            for part, values in by_part.items():
                 shown = ["-" if v is None else f"{100 * v[0]:.1f}%" for v in values]
                 lines.append(f"| {part} | {' | '.join(shown)} | {max((v[1] for v in values if v), default=0)} |")
         lines.append("")
@@ -75,9 +80,9 @@ def markdown(report: dict[str, Any]) -> str:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    """Return an arm's row as text: name, rate, n, what did not count, difference, won and lost, p."""
+    """Return an arm's row as text, one cell per column of `_COLUMNS`."""
     name = row["arm"] + (f" ({row['seeds']} seeds)" if row["seeds"] > 1 else "")
-    words = [f"{row[key]} {key}" for key in ("unavailable", "ungradable", "missing") if row[key]]
+    words = [f"{row[key]} {key.replace('_', ' ')}" for key in NOT_COUNTED if row[key]]
     test = row.get("mcnemar")
     return [
         name, _interval(row["rate"], "%") if "rate" in row else "-", str(row["n"]), ", ".join(words) or "-",
@@ -91,8 +96,8 @@ def _interval(values: Sequence[float], unit: str, sign: str = "") -> str:
     return f"{mean:{sign}.1f}{unit} [{low:{sign}.1f}, {high:{sign}.1f}]"
 
 
-def rows(arms: Sequence[Arm]) -> dict[str, list[Any]]:
-    """Return what the browser of examples shows: items once, and a short row for every completion."""
+def rows(arms: Sequence[EvaluatedArm]) -> dict[str, list[Any]]:
+    """Return the data of the page's list of examples: every item once, and a short row per completion."""
     items: dict[tuple[str, str], int] = {}
     shown: list[list[str]] = []
     lines: list[list[Any]] = []
@@ -130,7 +135,7 @@ def page(report: dict[str, Any], examples: dict[str, list[Any]]) -> str:
 
 
 def forgetting(report: dict[str, Any]) -> dict[str, Any] | None:
-    """Return, for each arm but the first, its gain on updates and its change in general ability; None where one of them was not measured."""
+    """Return each arm's gain on updates and change in general ability, except the first's; None if either was not measured."""
     general = next((name for name in _KEPT_GENERAL if name in report["benchmarks"]), None)
     gained = next((name for name in report["benchmarks"] if name not in _KEPT_GENERAL), None)
     if general is None or gained is None:

@@ -1,4 +1,4 @@
-"""`recode report`: which report the named folders call for."""
+"""`recode report`: choose the report by what the named folders hold."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from recode.evaluate.reports.seeds import compare_seeds
 
 
 def report_on(runs: Sequence[str], out: Path) -> str:
-    """Write the report on evaluations or on one quickstart and return where it is; of several quickstarts return the table over their seeds.
+    """Write the report on evaluations or on one quickstart and return its path; for several quickstarts return the table over their seeds.
 
     Raises:
-        RecodeError: a folder holds none of these, or what it holds is not finished.
+        RecodeError: a folder holds neither, or is not finished.
     """
     folders = [Path(run.partition("=")[2] or run) for run in runs]
     if any("=" in run for run in runs) or any(map(is_evaluation, folders)):

@@ -1,6 +1,6 @@
 """The report of a quickstart: Markdown, curves as PNG, and one self-contained HTML page that works offline.
 
-It reads a run's files alone (`report.json`, each arm's `log.jsonl` and judged completions), so it can be written again at any time.
+It needs only a run's files (`report.json`, each arm's `log.jsonl` and judged completions), so it can be rewritten at any time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from statistics import fmean
 from typing import Any
 
 from recode.errors import MissingExtraError
-from recode.evaluate.reports.seeds import read_quickstart
+from recode.evaluate.judging.migrations import SPLITS as FILES
+from recode.evaluate.reports.seeds import read_quickstart, ungradable_note
 from recode.html import template
 from recode.prompts import parse_response
 from recode.records import Migration, read_jsonl, read_records, write_bytes, write_text
@@ -65,7 +66,7 @@ def pyplot() -> Any:
 
 
 def _plot_curves(logs: dict[str, list[dict[str, Any]]], report: dict[str, Any], path: Path) -> None:
-    """Draw what the RL arms logged against minutes: reward beside the reward of copying, exact match, copies."""
+    """Draw what the RL arms logged over minutes: reward, with the reward of copying; exact match; copies."""
     plt = pyplot()
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
     wanted = (
@@ -93,7 +94,7 @@ def _plot_curves(logs: dict[str, list[dict[str, Any]]], report: dict[str, Any], 
 
 
 def save_plot(figure: Any, path: Path) -> None:
-    """Write a figure as PNG, atomically, and forget it."""
+    """Write a figure as PNG, atomically, and close it."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=130)
     write_bytes(path, content.getvalue())
@@ -122,7 +123,7 @@ def _plot_exact(report: dict[str, Any], path: Path) -> None:
                 axis.errorbar(
                     x,
                     value,
-                    # An interval without width may lie a rounding error beside its bar.
+                    # Rounding can put an interval of zero width just beside its bar.
                     yerr=[[max(0.0, value - (base + low))], [max(0.0, base + high - value)]],
                     color="black",
                     linewidth=1,
@@ -149,7 +150,7 @@ def markdown(report: dict[str, Any]) -> str:
     ]
     for split, meaning in SPLITS.items():
         lines += [
-            f"## {split}: {meaning} (n = {base[split]['n']})",
+            f"## {split}: {meaning} (n = {base[split]['n']}{ungradable_note([report], split)})",
             "",
             "| arm | exact match | reward | lift | old code copied | well-formed |",
             "| --- | --- | --- | --- | --- | --- |",
@@ -187,9 +188,7 @@ def _bracket(interval: list[float], scale: float) -> str:
 
 
 def _examples(run: Path, data: Path, arms: list[str]) -> list[dict[str, Any]]:
-    """Return examples for the page: entries of every split with each arm's answer as a diff against the gold."""
-    from recode.evaluate.judging.migrations import SPLITS as FILES
-
+    """Return the page's examples: some entries of every split, each arm's answer as a diff against the gold."""
     examples: list[dict[str, Any]] = []
     for split in SPLITS:
         entries = {entry.id: entry for file in FILES[split] for entry in read_records(data / file, Migration)}
@@ -206,24 +205,27 @@ def _example(entry: Migration, split: str, answers: dict[str, dict[str, Any]]) -
     shown = {}
     for arm, row in answers.items():
         answer = parse_response(row["completion"])
-        verdict = (
-            "exact"
-            if row["exact"]
-            else "copied"
-            if row["copied"]
-            else "differs"
-            if answer.code is not None
-            else "no answer"
-        )
-        shown[arm] = {"thought": answer.thought.strip(), "verdict": verdict, "diff": _diff(entry.new_code, answer.code)}
+        shown[arm] = {
+            "thought": answer.thought.strip(),
+            "verdict": _verdict(row, answer.code),
+            "diff": _diff(entry.new_code, answer.code),
+        }
     return {
         "id": entry.id, "split": split, "library": entry.library, "kind": entry.kind, "note": entry.update_info,
         "gold": _diff(entry.old_code, entry.new_code), "answers": shown,
     }  # fmt: skip
 
 
+def _verdict(row: dict[str, Any], code: str | None) -> str:
+    if row["exact"]:
+        return "exact"
+    if row["copied"]:
+        return "copied"
+    return "differs" if code is not None else "no answer"
+
+
 def _diff(before: str, after: str | None) -> list[str]:
-    """Return the lines of a diff, each with its mark: space, minus or plus."""
+    """Return the lines of a diff, each with its mark (space, minus or plus); none if there is no answer."""
     if after is None:
         return []
     lines = difflib.ndiff(before.rstrip().splitlines(), after.rstrip().splitlines())
@@ -244,7 +246,10 @@ def _page(report: dict[str, Any], examples: list[dict[str, Any]], pictures: list
         seed=report["seed"],
         minutes=f"{report['minutes']:.1f}",
         columns=[
-            *({"title": split, "note": f"n = {base[split]['n']}"} for split in SPLITS),
+            *(
+                {"title": split, "note": f"n = {base[split]['n']}{ungradable_note([report], split)}"}
+                for split in SPLITS
+            ),
             *({"title": title, "note": where} for title, where in measured_on.items()),
         ],
         rows=[{"arm": arm, "color": COLORS[arm], "cells": _row(report, arm)} for arm in report["arms"]],

@@ -1,4 +1,4 @@
-"""Several quickstarts that differ in their seed, side by side: every seed is shown, and in how many of them a gain is certain."""
+"""Quickstarts with different seeds side by side: every seed, and in how many of them a gain is significant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TRAINED = ("sft", "grpo", "dapo")
 
 
 def compare_seeds(runs: Sequence[Path]) -> str:
-    """Return Markdown tables over the runs' `report.json` files.
+    """Return Markdown tables of the runs' `report.json` files.
 
     Raises:
         RecordError: a run is not finished, or two have the same seed.
@@ -30,32 +30,40 @@ def compare_seeds(runs: Sequence[Path]) -> str:
     parts = [f"Seeds {', '.join(map(str, seeds))}; minutes {minutes}.\n"]
     for split in _SPLITS:
         n = reports[0]["arms"]["base"][split]["n"]
-        parts += [f"### {split} (n = {n})\n", _split_table(reports, split)]
+        parts += [f"### {split} (n = {n}{ungradable_note(reports, split)})\n", _split_table(reports, split)]
     parts += ["### Forgetting\n", _forgetting_table(reports)]
     return "\n".join(parts)
+
+
+def ungradable_note(reports: Sequence[dict[str, Any]], split: str) -> str:
+    """Return `, K ungradable` for the most completions that any arm could not have graded on a split; empty if there are none."""
+    most = max(results[split].get("ungradable", 0) for report in reports for results in report["arms"].values())
+    return f", {most} ungradable" if most else ""
 
 
 def read_quickstart(run: Path) -> dict[str, Any]:
     """Read a quickstart's `report.json`.
 
     Raises:
-        RecordError: there is none, or it is of something else.
+        RecordError: it does not exist, or is not a quickstart's.
     """
     path = run / "report.json"
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise RecordError(f"{path}: there is no finished quickstart; run `recode quickstart --out {run}`") from None
+        raise RecordError(f"{path}: no finished quickstart here; run `recode quickstart --out {run}`") from None
     if not isinstance(report, dict) or not {"seed", "arms", "delta", "minutes"} <= report.keys():
-        raise RecordError(f"{path}: is no quickstart's; name the folder of `recode quickstart --out FOLDER`")
+        raise RecordError(
+            f"{path}: not the report of a quickstart; name the folder of `recode quickstart --out FOLDER`"
+        )
     return report
 
 
 def _split_table(reports: list[dict[str, Any]], split: str) -> str:
-    """Return a row an arm: means over seeds, each seed's exact match with its interval, and in how many seeds a gain is certain."""
+    """Return a row per arm: means over seeds, each seed's exact match with its interval, and in how many seeds the interval excludes zero."""
     lines = [
         "| arm | exact match, mean (sd) | reward, mean | copies | exact match by seed, change against base "
-        "| seeds with a certain gain: exact, reward |",
+        "| seeds with a significant gain: exact, reward |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for arm in reports[0]["arms"]:
@@ -72,8 +80,8 @@ def _split_table(reports: list[dict[str, Any]], split: str) -> str:
             cells.append(
                 "; ".join(f"{100 * e:.1f} {_interval(c['exact'])}" for e, c in zip(exact, changes, strict=True))
             )
-            certain = [sum(change[what][0] > 0 for change in changes) for what in ("exact", "reward")]
-            cells.append(", ".join(f"{count} of {len(reports)}" for count in certain))
+            significant = [sum(change[what][0] > 0 for change in changes) for what in ("exact", "reward")]
+            cells.append(", ".join(f"{count} of {len(reports)}" for count in significant))
         else:
             cells += ["", ""]
         lines.append(f"| {arm} | {' | '.join(cells)} |")

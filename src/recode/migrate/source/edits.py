@@ -1,4 +1,4 @@
-"""Exact edits of a text by position: what they do not name stays as it is, to the byte."""
+"""Edits of a text by position; everything outside them stays the same to the byte."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 
 @dataclass(frozen=True, order=True)
 class Edit:
-    """Replace the characters from `start` to `end` (exclusive) by `text`; an insertion has both at one place."""
+    """Replace the characters from `start` to `end` (exclusive) by `text`; for an insertion both are equal."""
 
     start: int
     end: int
@@ -17,7 +17,7 @@ class Edit:
 
 
 def merged(edits: Iterable[Edit]) -> list[Edit]:
-    """Return edits in order, each once.
+    """Return edits in order, without duplicates.
 
     Raises:
         ValueError: two of them overlap.
@@ -30,7 +30,7 @@ def merged(edits: Iterable[Edit]) -> list[Edit]:
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
-    """Return the text with all edits done at once.
+    """Return the text after all edits.
 
     Raises:
         ValueError: two of them overlap.
@@ -43,10 +43,10 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
     return "".join([*parts, text[last:]])
 
 
-def overlap(one: Iterable[Edit], other: Iterable[Edit]) -> bool:
-    """Say whether any edit of one lot stands in the way of any of the other; the same edit in both does not."""
+def overlap(first: Iterable[Edit], second: Iterable[Edit]) -> bool:
+    """Say whether any two edits of the two groups overlap; the same edit in both does not count."""
     try:
-        merged([*one, *other])
+        merged([*first, *second])
     except ValueError:
         return True
     return False

@@ -1,6 +1,6 @@
-"""The code cells of a Jupyter notebook, and where their text stands in the file.
+"""The code cells of a Jupyter notebook, and the position of their text in the file.
 
-A notebook is JSON, and whoever edits a cell must leave every other byte alone. So each cell's source comes with the spans of its
+A notebook is JSON, and editing a cell must not change any other byte. So each cell's source comes with the spans of its
 string literals in the file's text.
 """
 
@@ -35,9 +35,9 @@ class Cell:
 
     @property
     def python(self) -> str:
-        """The source with magics and shell lines replaced letter for letter, so that everything else keeps its place.
+        """The source with magics and shell lines replaced by as many characters, so that everything else keeps its place.
 
-        What parses as it is holds no magic: `%` and `?` at the beginning of a line may be Python's own.
+        A source that parses holds no magic: `%` and `?` at the beginning of a line may be Python's own.
         """
         magic = _CELL_MAGIC.match(self.source)
         if magic and magic.group(1) not in _PYTHON_MAGICS:
@@ -46,7 +46,7 @@ class Cell:
 
     @property
     def blank(self) -> str:
-        """As many spaces as the source has letters, on as many lines."""
+        """As many spaces as the source has characters, on as many lines."""
         return "".join(_replaced(line, "") for line in lines_of(self.source))
 
 
@@ -78,14 +78,14 @@ def _source(source: object, index: int) -> str:
     lines = source if isinstance(source, list) else [source]
     texts = [line for line in lines if isinstance(line, str)]
     if len(texts) < len(lines):
-        raise Unreadable(f"the source of cell {index} is no text")
+        raise Unreadable(f"the source of cell {index} is not text")
     return "".join(texts)
 
 
 def _without_magics(lines: list[str]) -> Iterator[str]:
-    """Yield lines with a number in the place of a magic, a shell command or a question for help.
+    """Yield lines with a number in place of each magic, shell command or request for help.
 
-    Only what begins a statement can be one: not what stands within brackets or a string, or goes on after a backslash.
+    Only the beginning of a statement can be one, not a line within brackets or a string or after a backslash.
     """
     state = _State()
     is_first = True
@@ -94,20 +94,20 @@ def _without_magics(lines: list[str]) -> Iterator[str]:
             state.read(line)
             yield line
         else:
-            # IPython takes the indentation off a cell that begins so.
+            # IPython removes the indentation of a first line that is a magic.
             indent = 0 if is_first else len(line) - len(line.lstrip())
             yield _replaced(line, " " * indent + "0")
         is_first = is_first and not line.strip()
 
 
 def _replaced(line: str, by: str) -> str:
-    """Return a text with spaces up to a line's length, and the line's end."""
+    """Return a text padded with spaces to a line's length, with the line's end."""
     body = line.rstrip("\r\n")
     return by.ljust(len(body)) + line[len(body) :]
 
 
 class _State:
-    """What is open at the end of the lines that were read: brackets, a long string, a line that goes on."""
+    """What is open after the lines read so far: brackets, a triple-quoted string, a continued line."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -138,7 +138,7 @@ class _State:
 
 
 class _Scanner:
-    """Reads JSON and, for each cell, the spans of the string literals of its source."""
+    """Parses JSON and records, for each cell, the spans of the string literals of its source."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -1,4 +1,4 @@
-"""A unified diff that `git apply` takes, made of bytes: encodings and line ends are whatever the files have."""
+"""Unified diffs for `git apply`, made of bytes, so that encodings and line ends are those of the files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ESCAPES = {9: b"\\t", 10: b"\\n", 13: b"\\r", 34: b'\\"', 92: b"\\\\"}
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A file before and after; the path is relative to where the patch applies."""
+    """A file before and after; the path is relative to where the patch is applied."""
 
     path: Path
     old: bytes
@@ -29,11 +29,11 @@ def file_patch(file: Rewritten) -> bytes:
     before, after = _lines(file.old), _lines(file.new)
     name = PurePosixPath(file.path.as_posix())
     old, new = _quoted(b"a/" + os.fsencode(name)), _quoted(b"b/" + os.fsencode(name))
-    # Behind a name with a space, a tab tells where it ends.
+    # After a name with a space, a tab marks its end.
     tab = b"\t" if b" " in old and not old.startswith(b'"') else b""
     parts = [b"diff --git " + old + b" " + new + b"\n"]
     for line in difflib.diff_bytes(difflib.unified_diff, before, after, old + tab, new + tab, n=CONTEXT):
-        # The header's lines come without an end of their own.
+        # Header lines come without a line end.
         parts.append(line if line.endswith(b"\n") else line + b"\n" + _NO_END)
     return b"".join(parts)
 
@@ -44,7 +44,7 @@ def _lines(data: bytes) -> list[bytes]:
 
 
 def _quoted(name: bytes) -> bytes:
-    """Return a path as git writes it: in quotes with escapes where it has characters that need them."""
+    """Return a path as git writes it: quoted and escaped where its characters need that."""
     if all(32 <= byte < 127 and byte not in (34, 92) for byte in name):
         return name
     return b'"' + b"".join(

@@ -7,20 +7,19 @@ too. The functions of this file are ordered as they run.
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 import resource
 import socket
 import sys
-import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from recode.sandbox.guest import _landlock, _runner, _wire
+    from recode.sandbox.guest import _landlock, _runner, _tests, _wire
 else:
     import _landlock
     import _runner
+    import _tests
     import _wire
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -159,43 +158,6 @@ def _filter_system_calls(program: bytes) -> None:
 # --- what a program is asked -------------------------------------------------------------------------------------------------------------
 
 
-class _Objects:
-    """Values that stay in this process; the other side holds their numbers."""
-
-    def __init__(self) -> None:
-        self._kept: list[Any] = []
-
-    def pack(self, value: Any) -> bytes:
-        """Return a reply with the value, or with a handle of it."""
-        try:
-            return _wire.encode(("value", value))
-        except _wire.NotPlain:
-            self._kept.append(value)
-            return _wire.encode(("value", _wire.Handle(len(self._kept) - 1, type(value).__name__[:100])))
-
-    def unpack(self, value: Any) -> Any:
-        """Return what a decoded value stands for: arrays as numpy's, handles as the values they name."""
-        kind = type(value)
-        if kind is _wire.Handle:
-            return self._kept[value.number]
-        if kind is _wire.Array:
-            return as_numpy(value)
-        if kind in (list, tuple, set, frozenset):
-            return kind(map(self.unpack, value))
-        if kind is dict:
-            return {self.unpack(key): self.unpack(item) for key, item in value.items()}
-        return value
-
-    def ask(self, namespace: dict[str, Any], request: tuple[Any, ...]) -> Any:
-        """Do one request: use a global of the program, or a value that stayed here."""
-        what, target, name, args, kwargs = request
-        owner = self.unpack(target)
-        value = namespace[name] if owner is None else getattr(owner, name) if name else owner
-        if what == "callable":
-            return callable(value)
-        return value(*self.unpack(args), **self.unpack(kwargs)) if what == "call" else value
-
-
 def as_numpy(array: Any) -> Any:
     """Return numpy's array or, of no dimensions, number."""
     import numpy
@@ -204,23 +166,16 @@ def as_numpy(array: Any) -> Any:
     return made[()] if not array.shape else made
 
 
-def _raised(error: BaseException) -> bytes:
-    try:
-        message = str(error)
-        message = message[:500] if type(message) is str else ""
-    except BaseException:  # noqa: BLE001 (an exception may lie, or raise, when it is shown)
-        message = ""
-    bases = [base.__name__[:80] for base in type(error).__mro__ if base.__module__ == "builtins"][:6]
-    return _wire.encode(("raised", str(type(error).__name__)[:80], message, bases))
-
-
-def _load(program: str) -> dict[str, Any]:
-    module = types.ModuleType("solution")
-    module.__file__ = "solution.py"
-    sys.modules["solution"] = module
-    sys.argv = [module.__file__]
-    exec(compile(program, module.__file__, "exec"), module.__dict__)
-    return module.__dict__
+def _unpacked(value: Any) -> Any:
+    """Return a decoded value with arrays as numpy's."""
+    kind = type(value)
+    if kind is _wire.Array:
+        return as_numpy(value)
+    if kind in (list, tuple, set, frozenset):
+        return kind(map(_unpacked, value))
+    if kind is dict:
+        return {_unpacked(key): _unpacked(item) for key, item in value.items()}
+    return value
 
 
 def _text(channel: socket.socket) -> str:
@@ -228,22 +183,28 @@ def _text(channel: socket.socket) -> str:
 
 
 def _serve_calls(channel: socket.socket, job: dict[str, Any]) -> None:
-    """Load the program, then answer requests about its names one by one. It is told inputs, never what is expected."""
-    objects = _Objects()
+    """Load the program, then call its functions as asked. It is told inputs, never what is expected."""
     try:
-        namespace = _load(_text(channel))
-        names = {name: callable(value) for name, value in namespace.items() if not name.startswith("__")}
-        reply = _wire.encode(("ready", names))
-    except BaseException as error:  # noqa: BLE001
-        _wire.send(channel, _raised(error))
+        namespace = _tests.load(_text(channel), importable=True)
+        reply = _wire.encode(("ready",))
+    except BaseException as error:  # noqa: BLE001 (whatever a program raises is reported)
+        _wire.send(channel, _wire.encode(_tests.raised(error)))
         return
     _wire.send(channel, reply)
     while (request := _wire.receive(channel)) is not None:
         try:
-            reply = objects.pack(objects.ask(namespace, _wire.decode(request)))
-        except BaseException as error:  # noqa: BLE001
-            reply = _raised(error)
+            name, args, kwargs = _wire.decode(request, most_keys=_wire.FRAME_BYTES)
+            reply = _reply(namespace[name](*_unpacked(args), **_unpacked(kwargs)))
+        except BaseException as error:  # noqa: BLE001 (whatever a program raises is the answer)
+            reply = _wire.encode(_tests.raised(error))
         _wire.send(channel, reply)
+
+
+def _reply(value: Any) -> bytes:
+    try:
+        return _wire.encode(("value", value))
+    except _wire.NotPlain:
+        return _wire.encode(("other", type(value).__name__[:100]))
 
 
 def _run_script(channel: socket.socket, job: dict[str, Any]) -> None:
@@ -263,139 +224,10 @@ def _run_script(channel: socket.socket, job: dict[str, Any]) -> None:
     _wire.send(channel, _wire.encode(("ran", printed, os.fstat(out).st_size, exception, seen)))
 
 
-# --- asserts about a program that runs elsewhere --------------------------------------------------------------------------------------------
-
-
-class _Weak(BaseException):
-    """A test asked something of a value that stayed in the other sandbox, and that only the program itself could answer."""
-
-
-_TRUTHS = frozenset(
-    name
-    for kind in (str, bytes, set, int, float)
-    for name in dir(kind)
-    if name.startswith(("is", "startswith", "endswith"))
-)
-"""Questions to built-in values that decide an assert: an object that stands in for such a value would say yes to all of them."""
-_SAMENESS = frozenset(("equals", "equal", "allclose", "array_equal"))
-"""Such questions to values of libraries. A real table answers honestly, and from here nobody can tell it from a class that does not."""
-
-
-class _Remote:
-    """A name or a value of the program, used from afar. Questions that decide an assert are never put to the program."""
-
-    __hash__ = object.__hash__
-
-    def __init__(self, ask: Callable[..., Any], target: Any, name: str) -> None:
-        self.__dict__["_parts"] = (ask, target, name)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        ask, target, name = self.__dict__["_parts"]
-        answer = ask("call", target, name, args, kwargs)
-        if target is not None and name in _TRUTHS:
-            raise _Weak(f"`{name}`, asked of an object of the program's own")
-        if target is not None and name in _SAMENESS:
-            raise _Weak(f"ungradable: `{name}`, asked of a value that cannot leave the program's process")
-        return answer
-
-    def __getattr__(self, name: str) -> Any:
-        ask, target, own = self.__dict__["_parts"]
-        if name.startswith("__"):
-            raise AttributeError(name)
-        holder = ask("get", target, own, (), {}) if own else self
-        if not isinstance(holder, _Remote):
-            return getattr(holder, name)
-        _, number, _ = holder.__dict__["_parts"]
-        # A method is called in one go, so that it need not be a value of its own.
-        return _Remote(ask, number, name) if ask("callable", number, name, (), {}) else ask("get", number, name, (), {})
-
-    def _special(self, name: str, *args: Any) -> Any:
-        ask, target, own = self.__dict__["_parts"]
-        holder = ask("get", target, own, (), {}).__dict__["_parts"][1] if own else target
-        try:
-            return ask("call", holder, name, args, {})
-        except AttributeError as error:
-            # As Python says it of a type that lacks a special method.
-            raise TypeError(str(error)) from None
-
-    def __len__(self) -> int:
-        return int(self._special("__len__"))
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._special("__getitem__", key)
-
-    def __iter__(self) -> Any:
-        return self._special("__iter__")
-
-    def __next__(self) -> Any:
-        return self._special("__next__")
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __bool__(self) -> bool:
-        raise _Weak("the truth of an object of the program's own")
-
-
-def _run_test(channel: socket.socket, job: dict[str, Any]) -> None:
-    """Run asserts; names of the program are stand-ins that ask the other sandbox through the host."""
-
-    def ask(what: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
-        try:
-            request = _wire.encode(
-                (what, _away(target), name, tuple(map(_away, args)), {k: _away(v) for k, v in kwargs.items()})
-            )
-        except _wire.NotPlain as error:
-            raise _Weak(f"ungradable: the test passes {error}") from None
-        _wire.send(channel, request)
-        return _answer(ask, _wire.decode(_wire.receive(channel) or b""))
-
-    source, names, imports = _wire.decode(_wire.receive(channel) or b"")
-    module = types.ModuleType("test")
-    sys.modules["test"] = module
-    for name, is_callable in names.items():
-        module.__dict__[name] = _Remote(ask, None, name) if is_callable else ask("get", None, name, (), {})
-    try:
-        for name, imported in imports.items():
-            module.__dict__[name] = _imported(imported)
-        exec(compile(source, "test.py", "exec"), module.__dict__)
-        reply = _wire.encode(("held",))
-    except _Weak as error:
-        reply = _wire.encode(("weak", str(error)[:500]))
-    except BaseException as error:  # noqa: BLE001
-        reply = _raised(error)
-    _wire.send(channel, reply)
-
-
-def _imported(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise _Weak(f"ungradable: the test needs {name}: {error}") from None
-
-
-def _away(value: Any) -> Any:
-    """Return a value as it is sent: stand-ins as the handles they hold."""
-    if isinstance(value, _Remote):
-        ask, target, name = value.__dict__["_parts"]
-        return _away(ask("get", target, name, (), {})) if name else target
-    return value
-
-
-def _answer(ask: Callable[..., Any], reply: tuple[Any, ...]) -> Any:
-    if reply[0] == "value":
-        value = reply[1]
-        return _Remote(ask, value, "") if type(value) is _wire.Handle else _Objects().unpack(value)
-    _, category, message, bases = reply
-    for name in (category, *bases):
-        kind = getattr(__import__("builtins"), name, None)
-        if isinstance(kind, type) and issubclass(kind, Exception):
-            raise kind(message)
-    raise RuntimeError(f"{category}: {message}")
-
-
 _MODES: dict[str, Callable[[socket.socket, dict[str, Any]], None]] = {
     "calls": _serve_calls,
     "script": _run_script,
-    "test": _run_test,
+    "program": _tests.serve_program,
+    "test": _tests.run_test,
+    "together": _tests.run_together,
 }

@@ -64,7 +64,7 @@ def run(source: str, path: str) -> dict[str, Any] | None:
     sys.modules["__main__"] = main
     sys.argv = [path]
     try:
-        exec(compile(source, path, "exec"), main.__dict__)
+        exec(compile(source, path, "exec", dont_inherit=True), main.__dict__)
     except SystemExit as error:
         if error.code in (None, 0):
             return None

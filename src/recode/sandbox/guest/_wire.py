@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections import Counter
 from typing import Any, NamedTuple
 
 FRAME_BYTES = 1 << 20
@@ -40,17 +39,10 @@ class Array(NamedTuple):
     data: bytes
 
 
-class Handle(NamedTuple):
-    """A value that stays where it is, in the program's process, and is used from afar by its number."""
-
-    number: int
-    type_name: str
-
-
 def encode(value: Any) -> bytes:
     """Return a value's bytes.
 
-    Carries None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict, `Handle` and numpy's arrays and numbers (of numbers,
+    Carries None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict and numpy's arrays and numbers (of numbers,
     truth values and text); subclasses of these are not carried, whatever they claim to be.
 
     Raises:
@@ -91,12 +83,11 @@ def _encode(value: Any, parts: list[bytes], depth: int) -> None:
         for key, item in value.items():
             _encode(key, parts, depth + 1)
             _encode(item, parts, depth + 1)
-    elif kind is Handle:
-        parts.append(b"H")
-        _encode((value.number, value.type_name), parts, depth + 1)
     else:
-        parts.append(b"A")
-        _encode(_array(value, kind), parts, depth + 1)
+        array = _array(value, kind)
+        parts.append(b"A" + _LENGTH.pack(len(array)))
+        for item in array:
+            _encode(item, parts, depth + 1)
 
 
 def _counted(length: int) -> int:
@@ -125,67 +116,90 @@ def _array(value: Any, kind: type) -> tuple[str, tuple[int, ...], bytes]:
     return array.dtype.str, tuple(int(n) for n in array.shape), array.tobytes()
 
 
-def decode(data: bytes) -> Any:
-    """Return the value of bytes from anywhere: built-in types, `Array` and `Handle`.
+def decode(data: bytes, most_keys: int = 256) -> Any:
+    """Return the value of bytes from anywhere: built-in types and `Array`.
+
+    Args:
+        data: the encoding of one value.
+        most_keys: how many keys or elements, text and bytes aside, a dictionary or set may have. A sender can choose numbers whose places in
+            the table all collide; so many of them would take minutes to insert. Larger values are compared by `canonical`.
+
+    Raises:
+        BadFrame: the bytes are not the encoding of one value, or hold too many keys.
+    """
+    try:
+        return value(parse(data), most_keys)
+    except (ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise BadFrame(str(error)) from None
+
+
+def value(node: Node, most_keys: int = 256) -> Any:
+    """Return the value of a parsed node; see `decode`."""
+    tag, content = node
+    if tag not in _CONTAINER_TAGS:
+        return content
+    items = [value(item, most_keys) for item in content]
+    if tag in (b"d", b"S", b"z"):
+        keys = items[::2] if tag == b"d" else items
+        if len(keys) > most_keys and sum(type(key) not in (str, bytes) for key in keys) > most_keys:
+            raise BadFrame("more keys than are decoded here")
+    if tag == b"d":
+        return dict(zip(items[::2], items[1::2], strict=True))
+    return Array(*items) if tag == b"A" else _MADE_BY[tag](items)
+
+
+Node = tuple[bytes, Any]
+"""A parsed value: its tag, and the value or the parsed items. Nothing in it has been hashed."""
+_CONTAINER_TAGS = frozenset((b"l", b"t", b"S", b"z", b"d", b"A"))
+_SINGLE: dict[bytes, Any] = {b"N": None, b"T": True, b"F": False}
+
+
+def parse(data: bytes) -> Node:
+    """Return the structure of an encoded value, in time proportional to its length whatever the bytes.
 
     Raises:
         BadFrame: the bytes are not the encoding of one value.
     """
     try:
-        value, end = _decode(data, 0, 0)
+        node, end = _parse(data, 0, 0)
     except (IndexError, struct.error, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise BadFrame(str(error)) from None
     if end != len(data):
         raise BadFrame("bytes after the value")
-    return value
+    return node
 
 
-def _decode(data: bytes, at: int, depth: int) -> tuple[Any, int]:
+def _parse(data: bytes, at: int, depth: int) -> tuple[Node, int]:
     if depth > DEPTH + 2:
         raise BadFrame("too deep")
     tag, at = data[at : at + 1], at + 1
-    if tag in (b"N", b"T", b"F"):
-        return {b"N": None, b"T": True, b"F": False}[tag], at
+    if tag in _SINGLE:
+        return (tag, _SINGLE[tag]), at
     if tag == b"f":
-        return _DOUBLE.unpack_from(data, at)[0], at + 8
+        return (tag, _DOUBLE.unpack_from(data, at)[0]), at + 8
     if tag == b"c":
-        return complex(*struct.unpack_from(">dd", data, at)), at + 16
-    if tag == b"H":
-        (number, name), at = _decode(data, at, depth + 1)
-        if type(number) is not int or type(name) is not str:
-            raise BadFrame("a handle of another shape")
-        return Handle(number, name[:200]), at
-    if tag == b"A":
-        (dtype, shape, raw), at = _decode(data, at, depth + 1)
-        if type(dtype) is not str or type(shape) is not tuple or type(raw) is not bytes or {*map(type, shape)} - {int}:
-            raise BadFrame("an array of another shape")
-        return Array(dtype, shape, raw), at
+        return (tag, complex(*struct.unpack_from(">dd", data, at))), at + 16
     (count,) = _LENGTH.unpack_from(data, at)
     at += 4
     if count > len(data) - at:
         raise BadFrame("a length beyond the end")
     if tag in (b"i", b"s", b"b"):
-        return _text(tag, data[at : at + count]), at + count
+        return (tag, _text(tag, data[at : at + count])), at + count
+    if tag not in _CONTAINER_TAGS:
+        raise BadFrame("an unknown tag")
     items = []
     for _ in range(count * (2 if tag == b"d" else 1)):
-        item, at = _decode(data, at, depth + 1)
+        item, at = _parse(data, at, depth + 1)
         items.append(item)
-    if tag in (b"d", b"S", b"z"):
-        _spread(items[::2] if tag == b"d" else items)
-    if tag == b"d":
-        return dict(zip(items[::2], items[1::2], strict=True)), at
-    if tag in _MADE_BY:
-        return _MADE_BY[tag](items), at
-    raise BadFrame("an unknown tag")
+    if tag == b"A" and not _is_array(items):
+        raise BadFrame("an array of another shape")
+    return (tag, items), at
 
 
-def _spread(keys: list[Any]) -> None:
-    """Refuse keys that were chosen to have one hash: a table of them takes time by the square of their number, in the host's process."""
-    if len(keys) > _SAME_HASH and max(Counter(map(hash, keys)).values()) > _SAME_HASH:
-        raise BadFrame("keys of one hash")
-
-
-_SAME_HASH = 64
+def _is_array(items: list[Node]) -> bool:
+    if [tag for tag, _ in items] != [b"s", b"t", b"b"]:
+        return False
+    return all(tag == b"i" for tag, _ in items[1][1])
 
 
 def _text(tag: bytes, raw: bytes) -> int | str | bytes:
@@ -198,26 +212,32 @@ def _text(tag: bytes, raw: bytes) -> int | str | bytes:
     return int(raw, 16)
 
 
-def same(a: Any, b: Any) -> bool:
-    """Say whether two decoded values are equal with exactly the same types throughout; NaN equals NaN."""
-    if type(a) is not type(b):
-        return False
-    if type(a) in (float, complex):
-        return repr(a) == repr(b) if a != a else bool(a == b)
-    if type(a) in (list, tuple, Array):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    if type(a) is dict:
-        return len(a) == len(b) and all(same(k, j) and same(a[k], b[j]) for k, j in _keyed(a, b))
-    if type(a) in (set, frozenset):
-        return len(a) == len(b) and all(same(x, y) for x, y in _keyed(dict.fromkeys(a), dict.fromkeys(b)))
-    return bool(a == b)
+def canonical(node: Node) -> bytes:
+    """Return bytes that two parsed values share exactly if they are equal with the same types throughout; NaN equals NaN.
+
+    Sets and dictionaries are put in order, so that nothing is hashed.
+    """
+    tag, content = node
+    if tag == b"f":
+        return tag + _canonical_float(content)
+    if tag == b"c":
+        return tag + _canonical_float(content.real) + _canonical_float(content.imag)
+    if tag not in _CONTAINER_TAGS:
+        return encode(content)
+    items = [canonical(item) for item in content]
+    if tag == b"d":
+        items = sorted(_sized_bytes(key) + item for key, item in zip(items[::2], items[1::2], strict=True))
+    elif tag in (b"S", b"z"):
+        items.sort()
+    return tag + b"".join(map(_sized_bytes, items))
 
 
-def _keyed(a: dict[Any, Any], b: dict[Any, Any]) -> list[tuple[Any, Any]]:
-    """Return each key of `a` with the key of `b` that equals it; with a key that is nowhere where none does."""
-    keys = {key: key for key in b}
-    nowhere = object()
-    return [(key, keys.get(key, nowhere)) for key in a]
+def _canonical_float(value: float) -> bytes:
+    return b"nan" if value != value else _DOUBLE.pack(value + 0.0)
+
+
+def _sized_bytes(data: bytes) -> bytes:
+    return _LENGTH.pack(len(data)) + data
 
 
 def send(channel: socket.socket, data: bytes) -> None:

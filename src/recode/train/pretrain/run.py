@@ -1,8 +1,8 @@
-"""Pretrain the embedded model from scratch: first the ability to follow a note, then the stale habit of not doing so.
+"""Pretrain the embedded model from scratch: first the ability to follow a note, then the stale habit of ignoring it.
 
-The habit is what the paper observes in large models (arXiv 2506.20495, section 1): the note is in the prompt, the model could follow it,
-and out of habit mostly writes the API it remembers. Here the habit is made on purpose: for some minutes a share of the targets is the
-old code unchanged, after one of many different thoughts. docs/recode-tiny.md says exactly how.
+The paper observes this habit in large models (arXiv 2506.20495, section 1): the note is in the prompt and the model could follow it, but it
+mostly writes the API that it remembers. Here the habit is trained on purpose: for some minutes a share of the targets is the old code,
+unchanged, after one of several thoughts. docs/recode-tiny.md gives the details.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -32,28 +31,29 @@ from recode.machine import end_with_parent
 from recode.models import attention, load
 from recode.prompts import PREFILL, messages
 from recode.records import Migration, read_records, write_text
+from recode.run_folder import write_folder
 from recode.shipped import shipped
 from recode.train.failures import NEW_RUN
-from recode.train.folder import claimed, whole
+from recode.train.folder import claimed
 from recode.train.pretrain.tokenizer import train_tokenizer
 from recode.train.recipes import PretrainRecipe
 
 _IGNORED = -100
 _END_OF_THOUGHT = "</think>"
 _ROUND_LENGTH, _ROUND_TOKENS = 16, 256
-"""Batches are padded to multiples of these: kernels are compiled for each new shape, and few shapes are compiled only once."""
+"""Batches are padded to multiples of these. Kernels are compiled for each new shape, so few shapes mean few compilations."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """Token ids of one training text; the first `prompt` of them carry no loss."""
+    """The token ids of one training text. The first `prompt` of them carry no loss."""
 
     ids: tuple[int, ...]
     prompt: int
 
 
 def make_block(tokenizer: PreTrainedTokenizerFast, recipe: PretrainRecipe, number: int) -> list[Example]:
-    """Return block `number` of the training data: the same for the same recipe, whatever came before."""
+    """Return block `number` of the training data. It depends on the recipe and the number alone, not on earlier blocks."""
     rng = random.Random(f"block-{recipe.seed}-{number}")
     data = recipe.data
     entries = generate(
@@ -81,7 +81,12 @@ def make_block(tokenizer: PreTrainedTokenizerFast, recipe: PretrainRecipe, numbe
 
 
 def _examples(tokenizer: PreTrainedTokenizerFast, texts: list[tuple[str, str, int]]) -> list[Example]:
-    """Return the examples of texts: a prompt without loss, a completion, and the character of it from which loss counts."""
+    """Return the examples of texts.
+
+    Args:
+        tokenizer: the model's.
+        texts: for each a prompt, a completion, and the position of the completion's first character that carries loss.
+    """
     prompts = tokenizer([prompt for prompt, _, _ in texts])["input_ids"]
     completions = tokenizer([completion for _, completion, _ in texts], return_offsets_mapping=True)
     examples = []
@@ -98,30 +103,36 @@ def _migrations(path: str) -> list[Migration]:
     return read_records(shipped(path), Migration)
 
 
-_WORKER: dict[str, Any] = {}
-
-
-def _start_worker(tokenizer_folder: str, recipe: PretrainRecipe) -> None:
+def _prepare_worker() -> None:
     torch.set_num_threads(1)
     end_with_parent()
-    _WORKER.update(tokenizer=PreTrainedTokenizerFast.from_pretrained(tokenizer_folder), recipe=recipe)
 
 
-def _work(number: int) -> list[Example]:
-    return make_block(_WORKER["tokenizer"], _WORKER["recipe"], number)
+@functools.cache
+def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def _make_block(folder: Path, recipe: PretrainRecipe, number: int) -> list[Example]:
+    return make_block(_tokenizer(folder), recipe, number)
 
 
 def blocks(folder: Path, recipe: PretrainRecipe, start: int) -> Iterator[list[Example]]:
-    """Yield blocks from `start` on, made two ahead by one worker process.
+    """Yield the blocks from number `start` on. One worker process makes them, two ahead.
+
+    Args:
+        folder: the tokenizer's folder.
+        recipe: says what the blocks hold.
+        start: the number of the first block.
 
     Raises:
-        ProcessEndedError: that process was ended from outside.
+        ProcessEndedError: the worker was killed from outside.
     """
-    with ProcessPoolExecutor(1, initializer=_start_worker, initargs=(str(folder), recipe)) as pool:
+    with ProcessPoolExecutor(1, initializer=_prepare_worker) as pool:
         try:
-            queue = [pool.submit(_work, number) for number in (start, start + 1)]
+            queue = [pool.submit(_make_block, folder, recipe, number) for number in (start, start + 1)]
             for number in itertools.count(start + 2):
-                queue.append(pool.submit(_work, number))
+                queue.append(pool.submit(_make_block, folder, recipe, number))
                 yield queue.pop(0).result()
         except BrokenProcessPool:
             raise ProcessEndedError from None
@@ -155,7 +166,7 @@ def collate(batch: list[Example], pad: int) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _rounded(length: int) -> int:
-    """Return the length that a sequence is padded to; one more than a multiple, since the last token is no input."""
+    """Return the length that a sequence is padded to: one more than a multiple, since the last token is not an input."""
     return -(-(length - 1) // _ROUND_LENGTH) * _ROUND_LENGTH + 1
 
 
@@ -185,14 +196,14 @@ def new_model(recipe: PretrainRecipe, tokenizer: PreTrainedTokenizerFast) -> Lla
 class MasterWeights:
     """Float32 masters of a bfloat16 model: Muon for the matrices inside the layers, AdamW for embeddings and norms.
 
-    All of the model's arithmetic is in bfloat16, which on a CPU is about 1.3 times as fast as autocast; updates too small for
-    bfloat16 gather in the masters.
+    The model computes in bfloat16 throughout, which on a CPU is about 1.3 times as fast as autocast. Updates too small for bfloat16 accumulate
+    in the masters.
     """
 
     def __init__(self, model: LlamaForCausalLM, recipe: PretrainRecipe) -> None:
         self.weights = dict(model.named_parameters())
         self.masters = {name: weight.detach().float() for name, weight in self.weights.items()}
-        # Parameters alone: the rotary frequencies are a buffer, and rounding them would bend every angle.
+        # Parameters only: the rotary frequencies are a buffer, and rounding them would distort every angle.
         for weight in model.parameters():
             weight.data = weight.data.to(torch.bfloat16)
         matrices = [m for name, m in self.masters.items() if m.ndim == 2 and "embed" not in name]
@@ -205,7 +216,7 @@ class MasterWeights:
         self._peaks = [optimizer.param_groups[0]["lr"] for optimizer in self.optimizers]
 
     def step(self, factor: float) -> None:
-        """Update the masters from the model's gradients at `factor` times the peak rates, then the model from the masters."""
+        """Update the masters from the model's gradients at `factor` times the peak learning rates, then the model from the masters."""
         for name, weight in self.weights.items():
             self.masters[name].grad = None if weight.grad is None else weight.grad.float()
             weight.grad = None
@@ -234,10 +245,10 @@ def pretrain(
 ) -> Path:
     """Run a pretraining recipe; write a Hugging Face model folder to `folder/model` and return it.
 
-    Killed at any moment, the same call goes on from the last checkpoint, at the start of a block.
+    If it is killed at any moment, the same call resumes from the last checkpoint, at the start of a block.
 
     Raises:
-        RecipeError: the folder holds a run of another recipe, what the recipe names has changed since, or no example is short enough for it.
+        RecipeError: the folder holds a run of another recipe, a file or model of the recipe has changed since, or every example is too long.
         RecodeError: another run is at work in the folder, the model to start from cannot be loaded, or the loss is not a number.
     """
     with claimed(folder, recipe):
@@ -278,14 +289,14 @@ def _pretrain(recipe: PretrainRecipe, folder: Path, on_step: Callable[[dict[str,
         tokenizer.save_pretrained(place)
         write_text(place / "recipe.json", json.dumps(recipe.model_dump(mode="json"), indent=1))
 
-    whole(folder / "model", save)
+    write_folder(folder / "model", save)
 
 
 def _fitting(block: list[Example], recipe: PretrainRecipe, step: int, number: int) -> list[list[Example]]:
-    """Return the batches of a block for the run's present limit on lengths.
+    """Return the batches of a block under the limit on lengths at this step.
 
     Raises:
-        RecipeError: there is none, and a run without steps would never end.
+        RecipeError: every example is too long; without batches the run would never end.
     """
     key = "short_first" if step < recipe.steps * recipe.data.short_share else "longest"
     longest = int(getattr(recipe.data, key))
@@ -302,12 +313,14 @@ def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenize
     """Return tokenizer and model: those of `recipe.start`, or new ones.
 
     Raises:
-        RecodeError: the model to start from cannot be loaded, or is no Llama.
+        RecodeError: the model to start from cannot be loaded, or is not a Llama.
     """
     if recipe.start:
         model, tokenizer = load(recipe.start, attn_implementation=attention.register())
         if not isinstance(model, LlamaForCausalLM):
-            raise RecipeError(f"start: {recipe.start} is a {type(model).__name__}; pretraining goes on from Llamas")
+            raise RecipeError(
+                f"start: {recipe.start} is a {type(model).__name__}; pretraining continues from Llamas only"
+            )
     elif (folder / "tokenizer").exists():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
         model = new_model(recipe, tokenizer)
@@ -318,16 +331,19 @@ def _beginning(recipe: PretrainRecipe, folder: Path) -> tuple[PreTrainedTokenize
         tokenizer = train_tokenizer([*texts, *functions("train")], recipe.model.vocabulary)
         model = new_model(recipe, tokenizer)
     if not (folder / "tokenizer").exists():
-        whole(folder / "tokenizer", tokenizer.save_pretrained)
+        write_folder(folder / "tokenizer", tokenizer.save_pretrained)
     return tokenizer, model
 
 
 def _loss(model: LlamaForCausalLM, ids: torch.Tensor, labels: torch.Tensor) -> tuple[float, int]:
-    """Accumulate the gradients of one batch; return its mean loss per counted token and its size in tokens."""
+    """Compute the gradients of one batch; return its mean loss per counted token, and its size in tokens.
+
+    `ids` and `labels` are (batch, length), as `collate` returns them.
+    """
     hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state.flatten(0, 1)
     targets = labels[:, 1:].flatten()
     counted = (targets != _IGNORED).nonzero()[:, 0]
-    # Filled up with places whose target is ignored.
+    # Padded with positions whose target is ignored.
     filled = torch.nn.functional.pad(counted, (0, -len(counted) % _ROUND_TOKENS))
     wanted = torch.nn.functional.pad(targets[counted], (0, len(filled) - len(counted)), value=_IGNORED)
     logits = model.lm_head(hidden[filled])
@@ -337,7 +353,7 @@ def _loss(model: LlamaForCausalLM, ids: torch.Tensor, labels: torch.Tensor) -> t
 
 
 def _save(folder: Path, masters: MasterWeights, step: int, block: int) -> None:
-    """Write a checkpoint atomically, over the one before."""
+    """Write a checkpoint atomically, replacing the previous one."""
     temporary = folder / "checkpoint.pt.tmp"
     optimizers = [optimizer.state_dict() for optimizer in masters.optimizers]
     torch.save({"masters": masters.masters, "optimizers": optimizers, "step": step, "block": block}, temporary)
@@ -345,7 +361,7 @@ def _save(folder: Path, masters: MasterWeights, step: int, block: int) -> None:
 
 
 def _resume(folder: Path, masters: MasterWeights) -> tuple[int, int]:
-    """Load the last checkpoint, if any; return the step and the block to go on with."""
+    """Load the last checkpoint, if there is one; return the step and the block to resume with."""
     path = folder / "checkpoint.pt"
     if not path.exists():
         return 0, 0

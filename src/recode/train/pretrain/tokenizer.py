@@ -1,8 +1,8 @@
-"""The embedded model's tokenizer: byte-level BPE that splits an identifier the same way wherever it stands.
+"""The embedded model's tokenizer: byte-level BPE that splits an identifier the same way wherever it appears.
 
-Following a note is largely copying names from the note and the old code into the new code. So the pre-tokenizer cuts at the borders of
-words and numbers, whatever is around them; a frequent number is one token, which tells its copies apart from its neighbours. Fixed phrases
-of the prompt template are single tokens, which shortens every prompt by two thirds.
+Following a note largely means copying names from the note and the old code into the new code. So the pre-tokenizer splits at the borders of
+words and numbers, whatever surrounds them. A frequent number is one token, which distinguishes it from similar numbers. The fixed phrases of
+the prompt template are single tokens, which shortens every prompt by two thirds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from transformers import PreTrainedTokenizerFast
 
 from recode import prompts
 from recode.records import ApiUpdate
-from recode.symbol import Symbol
 
 PAD, END, ROLE_TOKENS = "<|pad|>", "<|end|>", ("<|system|>", "<|user|>", "<|assistant|>")
 _PIECES = Regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+(?:\.[0-9]+)?|\n *|_+|[^A-Za-z0-9_\n]+")
@@ -26,10 +25,8 @@ _CHAT_TEMPLATE = (
 
 def _fixed_phrases() -> list[str]:
     """Return the parts of the prompt template between its fields, and the tags of a response."""
-    update = ApiUpdate(
-        family_id="", library="\0", old_version="", new_version="\0", kind="renamed", old_symbol=Symbol(), new_symbol=Symbol(),
-        description="", update_info="\0",
-    )  # fmt: skip
+    # Constructed without validation: a null character, which marks the fields, is not a valid library or version.
+    update = ApiUpdate.model_construct(library="\0", new_version="\0", update_info="\0")
     parts = prompts.user_message(update, "\0").split("\0")
     tags = ["<think>", "</think>", "<answer>", "</answer>", "```python", "```"]
     return [prompts.SYSTEM, *parts, *tags]

@@ -1,7 +1,7 @@
-"""`recode train`: one folder a run. The same command starts it, goes on after a kill, and does nothing when it is done.
+"""SFT, GRPO and DAPO with TRL. Each run has a folder; the same call starts it, resumes it after a kill, and returns at once when it is done.
 
-A run's folder holds `recipe.json` (what was asked), `checkpoints/`, `log.jsonl` (one line a step), `tensorboard/`, and, at the end, `adapter/`
-where the recipe has one, `model/` (a Hugging Face model folder with its card, an adapter merged into it) and `result.json`.
+A run's folder holds `recipe.json`, `checkpoints/`, `log.jsonl` (one line a step) and `tensorboard/`. At the end it also holds `adapter/` if the
+recipe has one, `model/` (a Hugging Face model folder with its card, with any adapter merged into it) and `result.json`.
 """
 
 from __future__ import annotations
@@ -28,22 +28,29 @@ from recode.models import attention, llama
 from recode.records import write_jsonl, write_text
 from recode.rewards import trl_reward
 from recode.train.data import Prompts, load_prompts, plan
+from recode.train.dynamic_sampling import fresh_rows
 from recode.train.failures import LOWER_RATE, check_context, check_server, explained, guarded
 from recode.train.folder import claimed
 from recode.train.model_card import write_card
 from recode.train.recipes import Optimization, PolicyRecipe, SftRecipe
-from recode.train.trl.adapters import load_base, peft_config, save_merged
-from recode.train.trl.policy import PolicyTrainer, fresh_rows
+from recode.train.trl.lora import load_base, peft_config, save_merged
+from recode.train.trl.policy import PolicyTrainer
 
 OnStep = Callable[[dict[str, float]], None]
 
 
 def train(recipe: SftRecipe | PolicyRecipe, folder: Path, *, on_step: OnStep | None = None) -> Path:
-    """Run a recipe in a folder, or go on with it; return the folder of the trained model.
+    """Run a recipe in a folder, or resume it; return the folder of the trained model.
+
+    Args:
+        recipe: what to train.
+        folder: where the run is kept.
+        on_step: called after every step with its numbers.
+
 
     Raises:
-        RecipeError: the folder holds a run of another recipe, what the recipe names has changed since, or it does not fit the data.
-        RecodeError: another run is at work in the folder, the model cannot be loaded, or the loss is no longer finite.
+        RecipeError: the folder holds a run of another recipe, a file or model of the recipe has changed since, or it does not fit the data.
+        RecodeError: another run is at work in the folder, the model cannot be loaded, or the loss is not finite any more.
     """
     with claimed(folder, recipe):
         if not (folder / "result.json").exists():
@@ -59,7 +66,7 @@ def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | Non
     prepare(model)
     if tokenizer.eos_token_id is None:
         raise RecipeError(
-            f"{recipe.model}: its tokenizer has no end token (eos_token), so no completion could ever end; add one"
+            f"{recipe.model}: its tokenizer has no end token (eos_token), so completions would never end; add one"
         )
     prompts = load_prompts(recipe.data, tokenizer, recipe.seed, getattr(recipe, "reward", None))
     watcher = _Watcher(folder, on_step)
@@ -67,7 +74,7 @@ def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | Non
         last = _last_checkpoint(folder / "checkpoints")
     make = _sft if isinstance(recipe, SftRecipe) else _policy
     trainer = make(recipe, folder, model, tokenizer, prompts, watcher)  # type: ignore[arg-type]
-    # It prints every step's numbers; here they are in the log and the progress display.
+    # It prints the numbers of every step, which are in the log and on the progress display already.
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last)
     _finish(trainer, recipe, prompts, folder, watcher)
@@ -80,20 +87,20 @@ def prepare(model: Any) -> None:
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """Return the newest whole checkpoint; delete those that a kill left half written."""
-    whole = []
+    """Return the newest complete checkpoint; delete those that a kill left incomplete."""
+    complete = []
     for path in sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1])):
         try:
             # The trainer writes this file last.
             json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-            whole.append(path)
+            complete.append(path)
         except (OSError, ValueError):
             shutil.rmtree(path)
-    return str(whole[-1]) if whole else None
+    return str(complete[-1]) if complete else None
 
 
 def _arguments(recipe: SftRecipe | PolicyRecipe, folder: Path) -> dict[str, Any]:
-    """Return the arguments that all of TRL's trainers share."""
+    """Return the arguments that all trainers of TRL share."""
     settings: Optimization = recipe.optimization
     schedule = {"constant": "constant_with_warmup"}.get(settings.schedule, settings.schedule)
     on_cpu = not torch.cuda.is_available()
@@ -114,7 +121,7 @@ def _arguments(recipe: SftRecipe | PolicyRecipe, folder: Path) -> dict[str, Any]
         "save_steps": settings.save_every,
         "save_total_limit": 2,
         "logging_steps": 1,
-        # The filter logs a loss that is not a number as the mean of earlier ones, and the run would go on.
+        # The filter would log the mean of earlier losses in place of one that is not a number, and the run would continue.
         "logging_nan_inf_filter": False,
         "report_to": ["tensorboard"],
         "disable_tqdm": True,
@@ -126,7 +133,7 @@ def _arguments(recipe: SftRecipe | PolicyRecipe, folder: Path) -> dict[str, Any]
 def _policy(
     recipe: PolicyRecipe, folder: Path, model: Any, tokenizer: Any, prompts: Prompts, watcher: TrainerCallback
 ) -> PolicyTrainer:
-    """Return the trainer of a GRPO or DAPO recipe. Sequences are counted for each process."""
+    """Return the trainer of a GRPO or DAPO recipe. Its numbers of sequences are for each process."""
     rollout, loss = recipe.rollout, recipe.loss
     sequences = _dealt(rollout.prompts_per_step * rollout.samples_per_prompt, "sequences of a step")
     minibatch = sequences // rollout.minibatches
@@ -157,7 +164,7 @@ def _policy(
         scale_rewards=loss.scale_rewards,
         mask_truncated_completions=recipe.overlong.mask_truncated,
         reward_weights=weights,
-        # The plan has its order already; shuffling again would not survive a resume in a later epoch.
+        # The plan is already in its order; shuffled again, it could not be resumed in a later epoch.
         shuffle_dataset=False,
         **_vllm(recipe),
     )
@@ -175,16 +182,16 @@ def _policy(
 
 
 def _processes() -> PartialState:
-    """Return the processes of this run. Without GPUs they find each other only if they are told to use CPUs."""
+    """Return the processes of this run. Without GPUs they only find each other if asked to use CPUs."""
     return PartialState(cpu=not torch.cuda.is_available())
 
 
 def _dealt(count: int, what: str) -> int:
-    """Return one process's share."""
+    """Return the share of one process."""
     processes = _processes().num_processes
     if count % processes:
         raise RecipeError(
-            f"the {count} {what} cannot be dealt to {processes} processes; change [hardware] or the recipe's numbers"
+            f"the {count} {what} cannot be divided among {processes} processes; change [hardware] or the recipe's numbers"
         )
     return count // processes
 
@@ -216,7 +223,7 @@ def _vllm(recipe: PolicyRecipe) -> dict[str, Any]:
 def _sft(
     recipe: SftRecipe, folder: Path, model: Any, tokenizer: Any, prompts: Prompts, watcher: TrainerCallback
 ) -> SFTTrainer:
-    """Return the trainer of an SFT recipe: next-token loss on the gold completion alone."""
+    """Return the trainer of an SFT recipe, with next-token loss on the gold completion only."""
     settings = recipe.optimization
     share = _dealt(settings.examples_per_step, "examples of a step")
     rows = plan(prompts, settings.steps, settings.examples_per_step, recipe.data.no_op_share, recipe.seed)
@@ -227,7 +234,7 @@ def _sft(
         gradient_accumulation_steps=share // settings.examples_at_once,
         completion_only_loss=True,
         max_length=None,
-        # The plan has its order already.
+        # The plan is already in its order.
         train_sampling_strategy="sequential",
     )
     return SFTTrainer(
@@ -241,9 +248,10 @@ def _sft(
 
 
 def _tokens(row: dict[str, Any], tokenizer: Any) -> dict[str, list[int]]:
-    """Return the tokens of prompt, gold and end, told apart by `completion_mask`.
+    """Return the tokens of prompt, gold completion and end; `completion_mask` is 1 for the last two.
 
-    Prompt and gold meet as they do when the policy writes: no token spans both, and no special token is put before a prompt that has its own.
+    Prompt and completion are tokenized separately, as they are when the policy writes: no token spans both. A rendered prompt has its special
+    tokens already, so none is added.
     """
     prompt, gold = tokenizer([row["prompt"], row["gold"]], add_special_tokens=False)["input_ids"]
     gold = [*gold, tokenizer.eos_token_id]
@@ -260,16 +268,16 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
         self.seconds = 0.0
 
     def on_train_begin(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
-        """Start the clock: time spent in earlier parts of a resumed run is read from its log."""
+        """Start the clock; the log says how long earlier parts of a resumed run took."""
         spent = [entry["seconds"] for entry in state.log_history if "seconds" in entry]
-        # A run that was killed after its last step takes none any more, and its seconds are those of the log.
+        # A run that was killed after its last step has no steps left, so its time is that of the log.
         self.seconds = spent[-1] if spent else 0.0
         self._started = time.monotonic() - self.seconds
 
     def on_log(
         self, args: TrainingArguments, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
     ) -> None:
-        """Write the log and report."""
+        """Write the log and report the step."""
         if not logs or "loss" not in logs:
             return
         self.seconds = time.monotonic() - self._started
@@ -286,9 +294,9 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
 
 
 def _finish(trainer: Any, recipe: SftRecipe | PolicyRecipe, prompts: Prompts, folder: Path, watcher: _Watcher) -> None:
-    """Write the model and its card, then `result.json`, whose presence says that the run is done."""
+    """Write the model and its card, then `result.json`, which marks the run as done."""
     adapter = folder / "adapter" if recipe.adapter else None
-    # Every process takes part: where weights are sharded, saving gathers them.
+    # Every process takes part, because saving gathers sharded weights.
     trainer.save_model(str(adapter or folder / "model"))
     if not trainer.is_world_process_zero():
         return

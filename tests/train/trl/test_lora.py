@@ -22,8 +22,8 @@ from transformers import (
 from recode.errors import MissingExtraError, RecipeError
 from recode.models import Sampling, llama, load
 from recode.train.recipes import Adapter
-from recode.train.trl import adapters, run
-from recode.train.trl.adapters import layers_of, peft_config, with_plain_weights
+from recode.train.trl import lora, run
+from recode.train.trl.lora import layers_of, peft_config, with_plain_weights
 from tests.train.killed_run import Kill, MakePolicy, MakeSft, varied
 
 SHAPE: dict[str, Any] = {
@@ -169,7 +169,7 @@ def test_an_adapter_over_a_four_bit_base_trains_and_is_merged_into_the_whole_one
     pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed (pip install 'recode-rl[qlora]')")
     recipe = recipe_of(method, "lora", tiny_model, sft, policy)
     recipe = recipe.model_copy(update={"adapter": Adapter(**TABLE, four_bit=True)})
-    held, _ = adapters.load_base(recipe)
+    held, _ = lora.load_base(recipe)
     assert held.is_loaded_in_4bit
     assert not llama.supports(held)
     folder = run.train(recipe, tmp_path)
@@ -201,7 +201,7 @@ def test_a_target_that_is_no_layer_is_named(
 
 def test_the_names_of_layers_may_be_parts_of_a_path(sft: MakeSft) -> None:
     recipe = sft().model_copy(update={"adapter": Adapter(targets=("q_proj", "mlp.up_proj"))})
-    model, _ = adapters.load_base(recipe)
+    model, _ = lora.load_base(recipe)
     adapted = {
         name for name, _ in get_peft_model(model, peft_config(recipe.adapter)).named_parameters() if "lora" in name
     }
@@ -212,7 +212,7 @@ def test_the_names_of_layers_may_be_parts_of_a_path(sft: MakeSft) -> None:
 def test_four_bits_without_bitsandbytes_name_the_extra(
     sft: MakeSft, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(adapters, "find_spec", lambda name: None)
+    monkeypatch.setattr(lora, "find_spec", lambda name: None)
     recipe = sft().model_copy(update={"adapter": Adapter(four_bit=True)})
     with pytest.raises(MissingExtraError, match="qlora"):
         run.train(recipe, tmp_path)

@@ -31,10 +31,10 @@ def peft_config(adapter: Adapter | None) -> LoraConfig | None:
 
 
 def check_targets(model: Any, adapter: Adapter | None) -> None:
-    """Make sure that each of an adapter's targets is the name of layers that can be adapted; peft passes over those that are not.
+    """Make sure that each of an adapter's targets names layers that can be adapted; peft silently ignores those that do not.
 
     Raises:
-        RecipeError: one is not; names the nearest that is.
+        RecipeError: one does not; the message gives the nearest name that does.
     """
     if adapter is None or not adapter.targets:
         return
@@ -50,12 +50,12 @@ def check_targets(model: Any, adapter: Adapter | None) -> None:
 def load_base(recipe: SftRecipe | PolicyRecipe) -> tuple[Any, Any]:
     """Return the model to train and its tokenizer.
 
-    Weights that are trained are held in float32, so that small updates count; autocast computes in the recipe's precision. A frozen base
-    below an adapter is held in that precision on a GPU, or in 4 bits.
+    Trained weights are float32, so that small updates are not rounded away; autocast computes in the recipe's precision. On a GPU the frozen
+    base of an adapter is held in that precision, or in 4 bits.
 
     Raises:
-        MissingExtraError: a 4-bit base is asked for and bitsandbytes is not installed.
-        RecipeError: a target of the adapter is no layer of the model.
+        MissingExtraError: the recipe asks for a 4-bit base and bitsandbytes is not installed.
+        RecipeError: the model has no layer of the name of a target.
         RecodeError: the model cannot be loaded.
     """
     if recipe.adapter is None or not recipe.adapter.four_bit:
@@ -90,20 +90,20 @@ def _load_four_bit(recipe: SftRecipe | PolicyRecipe) -> tuple[Any, Any]:
 
 
 def base_dtype(recipe: SftRecipe | PolicyRecipe) -> str:
-    """Return the type in which the weights of the model to train are held."""
+    """Return the data type of the weights of the model to train."""
     frozen = recipe.adapter is not None
     return recipe.optimization.precision if frozen and torch.cuda.is_available() else "float32"
 
 
 def layers_of(policy: Any) -> Any:
-    """Return the model whose `forward` runs through the adapted layers: the model itself where there is no adapter."""
+    """Return the model whose `forward` runs through the adapted layers; without an adapter that is the model itself."""
     return policy.get_base_model() if isinstance(policy, PeftModel) else policy
 
 
 def with_plain_weights(policy: Any) -> Any:
     """Return a model without adapter layers that computes the same: a merged copy, or the model itself.
 
-    The copy costs the memory of the model once more. Merging in place and back again would let rounding errors gather in the base.
+    The copy takes as much memory as the model. Merging in place and unmerging would let rounding errors accumulate in the base.
     """
     if not isinstance(policy, PeftModel):
         return policy
@@ -114,7 +114,7 @@ def with_plain_weights(policy: Any) -> Any:
 def save_merged(recipe: SftRecipe | PolicyRecipe, adapter: Path, folder: Path) -> None:
     """Write base and adapter as one plain model folder.
 
-    The base is read anew, so that it is whole whatever held it while training: 4 bits, or shards on many GPUs.
+    The base is read again from its files, because during training it may be in 4 bits or spread over many GPUs.
     """
     base, tokenizer = load(recipe.model, base_dtype(recipe))
     merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload(safe_merge=True)

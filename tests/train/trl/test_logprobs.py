@@ -7,7 +7,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from recode.models.attention import register
-from recode.train.trl.policy import completion_logps
+from recode.train.trl.logprobs import completion_logps
 
 
 def little() -> LlamaForCausalLM:

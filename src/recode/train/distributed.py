@@ -1,4 +1,4 @@
-"""The processes of a run on TRL: one here, or many, started by `accelerate launch` and, for vLLM as a server, `vllm serve` beside it."""
+"""A TRL run in several processes: the commands that start them (`accelerate launch`, and `vllm serve` for a separate server)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from recode.models import resolve
 from recode.train.recipes import PolicyRecipe, SftRecipe
 
 MACHINE_RANK, MAIN_ADDRESS = "MACHINE_RANK", "MAIN_ADDRESS"
-"""Environment variables that tell each of several machines its number, from 0, and the address of number 0."""
+"""Environment variables with the number of each of several machines, from 0, and the address of machine 0."""
 PORT = 29500
 LAUNCHED = "RECODE_LAUNCHED"
-"""Set for what `recode train` launches, so that a process which the launcher left alone does not launch again, without end."""
+"""Set for everything that `recode train` launches. A launched process that finds itself alone must not launch again, without end."""
 _FSDP = (
     "--use_fsdp", "--fsdp_version", "2", "--fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP",
     "--fsdp_reshard_after_forward", "true", "--fsdp_state_dict_type", "FULL_STATE_DICT",
@@ -37,7 +37,7 @@ def check_launched() -> None:
     """Make sure that this process may launch others.
 
     Raises:
-        RecodeError: it was launched itself, without being told of the others.
+        RecodeError: it was launched itself, but as the only process.
     """
     if LAUNCHED in os.environ:
         raise RecodeError(
@@ -49,7 +49,7 @@ def check_launched() -> None:
 def launch_command(recipe: SftRecipe | PolicyRecipe, arguments: list[str]) -> list[str]:
     """Return the command that runs `recode train` with these arguments in all processes of this machine.
 
-    With one process it is the plain command. For several machines the number and address are shell variables.
+    With one process it is the plain command. With several machines their number and address are shell variables.
     """
     hardware = recipe.hardware
     train = ["recode", "train", *arguments]
@@ -64,13 +64,13 @@ def launch_command(recipe: SftRecipe | PolicyRecipe, arguments: list[str]) -> li
     if hardware.sharding == "full":
         command += _FSDP
     else:
-        # Said outright: by itself accelerate takes one GPU a machine for one process in all.
+        # Explicit, because accelerate takes one GPU on each machine for a run of a single process.
         command.append("--multi_gpu")
     return [*command, "-m", *train]
 
 
 def with_machine(command: list[str]) -> list[str]:
-    """Return the command with this machine's number and the main address in it.
+    """Return the command with this machine's number and the main address filled in.
 
     Raises:
         RecipeError: a variable is not set.
@@ -87,7 +87,7 @@ def with_machine(command: list[str]) -> list[str]:
 
 
 def server_command(recipe: SftRecipe | PolicyRecipe) -> str | None:
-    """Return the shell line that starts the vLLM server; None where the recipe has none.
+    """Return the shell line that starts the vLLM server; None if the recipe has none.
 
     Raises:
         RecodeError: there is no such model.
@@ -98,7 +98,7 @@ def server_command(recipe: SftRecipe | PolicyRecipe) -> str | None:
     assert isinstance(recipe, PolicyRecipe)
     length = recipe.data.max_prompt_tokens + recipe.rollout.max_new_tokens
     transfer = json.dumps({"backend": "nccl"})
-    # TRL sends weights through the server's development endpoints, and corrects by the processed log-probabilities.
+    # TRL sends weights through the server's development endpoints, and needs the processed log-probabilities for its correction.
     return (
         f"VLLM_SERVER_DEV_MODE=1 vllm serve {shlex.quote(resolve(recipe.model))} --port {vllm.port} "
         f"--tensor-parallel-size {vllm.tensor_parallel} --max-model-len {length} --weight-transfer-config '{transfer}' "

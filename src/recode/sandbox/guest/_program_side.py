@@ -1,0 +1,80 @@
+"""The side of the program in a talk with its test: it answers, and reports what is printed and warned of meanwhile."""
+
+from __future__ import annotations
+
+import io
+import sys
+import types
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recode.sandbox.guest import _globals, _side
+else:
+    import _globals
+    import _side
+
+_PRINTED = 300_000
+_WARNINGS = 100
+
+
+class ProgramSide(_side.Side):
+    """The side of the program: it does what the test asks, and reports what is printed and warned of meanwhile."""
+
+    def __init__(self, exchange: _side.Exchange, own: frozenset[str]) -> None:
+        super().__init__(1, exchange, own)
+        self._out, self._errors = self._captured(), self._captured()
+        sys.stdout, sys.stderr = self._out, self._errors
+        self._seen: list[tuple[type[Warning], str, int]] = []
+        self._seeded = False
+        warnings.simplefilter("always")
+        warnings.showwarning = self._see  # type: ignore[assignment]
+
+    @staticmethod
+    def _captured() -> io.TextIOWrapper:
+        return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="surrogatepass", write_through=True)
+
+    def _see(self, message: Any, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+        if len(self._seen) < _WARNINGS:
+            self._seen.append((category, str(message)[:2000], lineno))
+
+    def beside(self) -> tuple[str, str]:
+        """Return what was printed since the last message."""
+        return self._text(self._out), self._text(self._errors)
+
+    @staticmethod
+    def _text(stream: io.TextIOWrapper) -> str:
+        buffer = stream.buffer
+        if not isinstance(buffer, io.BytesIO) or not buffer.tell():
+            return ""
+        text = buffer.getvalue()[:_PRINTED].decode("utf-8", "surrogatepass")
+        buffer.seek(0)
+        buffer.truncate()
+        return text
+
+    def warned(self) -> tuple[Any, ...]:
+        """Return the warnings since the last message."""
+        seen, self._seen = tuple(self._seen), []
+        return seen
+
+    def changed_globals(self) -> tuple[Any, ...]:
+        """Return the state of the random number generators, if the test has set it."""
+        return _globals.seeds() if self._seeded else ()
+
+    def apply_globals(self, changes: Any) -> None:
+        """Take over the test's random state, standard input, and built-in functions that it has replaced."""
+        self._seeded = self._seeded or any(name == "random" for name, _ in changes)
+        _globals.apply(changes)
+
+    def serve(
+        self, namespace: dict[str, Any], receive: Callable[[], bytes | None], send: Callable[[bytes], None]
+    ) -> None:
+        """Answer the test's requests until there are none; the first asks for names of the program."""
+        while (message := receive()) is not None:
+            said = self._read(message)
+            if said[0] == "do" and said[1] == "names":
+                chosen = {name: namespace[name] for name in said[2][0] if name in namespace}
+                said = ("do", "get", (types.SimpleNamespace(names=chosen), "names"), *said[3:])
+            send(self.answer(said))
+            del said

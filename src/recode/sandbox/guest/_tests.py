@@ -1,0 +1,276 @@
+"""The three processes that a test needs: the program alone, the test alone, and both together.
+
+*Together* gives the meaning of a test: the program is loaded as a module, its names are handed to the test, and the test is run. *Alone* gives
+trust: the test's process never runs the program's code, and the program's process is never told what the test expects.
+
+Program and test run on a thread of their own, and the program's module cannot be imported by name, as in a test harness.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import io
+import os
+import socket
+import sys
+import threading
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recode.sandbox.guest import _classes, _globals, _program_side, _side, _values, _wire
+else:
+    import _classes
+    import _globals
+    import _program_side
+    import _side
+    import _values
+    import _wire
+
+_PROGRAM, _TEST = "solution", "test"
+_SWALLOWED = "an exception that an object of the program's own swallows"
+_STEPS = frozenset(("__next__", "__anext__", "send", "throw", "close", "asend", "athrow", "aclose"))
+_COMPARISONS = frozenset(f"__{name}__" for name in "eq ne lt le gt ge".split())
+_ASKED_BY_PYTHON = frozenset(
+    f"__{name}__"
+    for name in "hash bool len iter next reversed getitem setitem delitem call repr str format bytes int float complex index round trunc floor "
+    "ceil abs neg pos invert enter exit aenter aexit aiter anext await length_hint fspath missing".split()
+)
+"""Special methods whose arguments say nothing of what a test expects."""
+
+
+def load(program: str, importable: bool) -> dict[str, Any]:
+    """Run a program as a module; return its namespace."""
+    module = types.ModuleType(_PROGRAM)
+    module.__file__ = _classes.FILES[0]
+    sys.modules[_PROGRAM] = module
+    sys.argv = [module.__file__]
+    exec(compile(program, module.__file__, "exec", dont_inherit=True), module.__dict__)
+    if not importable:
+        del sys.modules[_PROGRAM]
+    return module.__dict__
+
+
+def raised(error: BaseException) -> tuple[str, str, str]:
+    """Return an exception as it is reported to the host."""
+    try:
+        message = str(error)
+        message = message[:500] if type(message) is str else ""
+    except BaseException:  # noqa: BLE001 (an exception may lie, or raise, when it is shown)
+        message = ""
+    return "raised", str(type(error).__name__)[:80], message
+
+
+def _on_a_thread(work: Callable[[], None]) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def _text(channel: socket.socket) -> str:
+    return (_wire.receive(channel) or b"").decode("utf-8", "surrogatepass")
+
+
+# --- the program alone -------------------------------------------------------------------------------------------------------------------
+
+
+def serve_program(channel: socket.socket, job: dict[str, Any]) -> None:
+    """Load the program and answer the test's requests. It is told inputs, never what is expected."""
+    _on_a_thread(functools.partial(_serve_program, channel))
+
+
+def _serve_program(channel: socket.socket) -> None:
+    source = _text(channel)
+
+    def exchange(message: bytes) -> bytes:
+        _wire.send(channel, message)
+        return _wire.receive(channel) or b""
+
+    side = _program_side.ProgramSide(exchange, frozenset((_PROGRAM,)))
+    try:
+        namespace = load(source, importable=False)
+    except BaseException as error:  # noqa: BLE001 (whatever a program raises is reported)
+        _wire.send(channel, _wire.encode(raised(error)))
+        return
+    side.beside()
+    side.warned()
+    _wire.send(channel, _wire.encode(("ready", [name for name in namespace if type(name) is str])))
+    side.serve(namespace, functools.partial(_wire.receive, channel), functools.partial(_wire.send, channel))
+
+
+# --- the test alone ----------------------------------------------------------------------------------------------------------------------
+
+
+class _TestSide(_side.Side):
+    """The side of the test: it asks, notes what only the program's word decides, and lets the program use little of its own."""
+
+    def __init__(self, exchange: _side.Exchange, libraries: tuple[str, ...]) -> None:
+        super().__init__(0, exchange, frozenset((_TEST,)), libraries)
+        self.doubts: list[str] = []
+        self.follow_seeds = False
+        self._seeds: _globals.Changes = ()
+        self._replaced = False
+
+    def changed_globals(self) -> tuple[Any, ...]:
+        """Return the random state that the test has set, and the built-in functions that it has replaced."""
+        changes: list[tuple[str, Any]] = []
+        if self.follow_seeds and (now := _globals.seeds()) != self._seeds:
+            self._seeds = now
+            changes += now
+        replaced = _globals.replaced()
+        if replaced or self._replaced:
+            self._replaced = bool(replaced)
+            changes += [("restore", True), *replaced]
+        return tuple(changes)
+
+    def apply_globals(self, changes: Any) -> None:
+        """Follow the random state: the program has drawn from it."""
+        if self.follow_seeds and all(name in ("random", "numpy") for name, _ in changes):
+            _globals.apply(changes)
+            self._seeds = _globals.seeds()
+
+    def doubt(self, reason: str) -> None:
+        """Note that the program's word alone decides something."""
+        self.doubts.append(reason)
+
+    def ask(self, operation: str, *parts: Any) -> Any:
+        """Have the program do something."""
+        try:
+            return super().ask(operation, *parts)
+        except (StopIteration, StopAsyncIteration, GeneratorExit):
+            if operation != "await_kept" and not (operation == "method" and parts[1] in _STEPS):
+                self.doubt("an exception that ends a loop of the test")
+            raise
+
+    def use(self, owner: Any, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Have a method of an object of the program's called, and note where its answer decides the test."""
+        # The test has made it by calling a class of the program, so that its methods are the program's interface.
+        made_here = getattr(owner, "__dict__", {}).get("_recode_own", False)
+        if name in _COMPARISONS or not (
+            made_here or name in _ASKED_BY_PYTHON or name in _STEPS or not (arguments or named)
+        ):
+            self.doubt(f"`{name}` of an object of the program's own decides")
+        found = super().use(owner, name, arguments, named)
+        if name in ("__exit__", "__aexit__") and arguments and arguments[0] is not None and found:
+            self.doubt(_SWALLOWED)
+        return found
+
+    def permit(self, operation: str, parts: Any) -> None:
+        """Let the program call functions of the test, and use the public methods of its objects."""
+        target = parts[0]
+        if operation == "call" and _is_ours(target):
+            return
+        if operation == "get" and type(parts[1]) is str and parts[1].startswith("__"):
+            raise AttributeError(parts[1])
+        if operation in ("method", "get", "set") and _is_plain_object(target):
+            name = parts[1]
+            if type(name) is str and (not name.startswith("_") or name in _classes.SPECIAL):
+                return
+        raise _values.Unsupported("something of the test's own that a program may not use")
+
+
+def _is_ours(target: Any) -> bool:
+    while isinstance(target, functools.partial):
+        target = target.func
+    if isinstance(target, types.BuiltinMethodType) and type(target.__self__) in (
+        *_values.MUTABLE,
+        io.StringIO,
+        io.BytesIO,
+    ):
+        return True
+    if type(target).__module__ == "unittest.mock":
+        return True
+    code = getattr(getattr(target, "__func__", target), "__code__", None)
+    return (
+        isinstance(target, types.FunctionType | types.MethodType)
+        and code is not None
+        and code.co_filename == _classes.FILES[1]
+    )
+
+
+def _is_plain_object(target: Any) -> bool:
+    kind = type(target)
+    if kind in (io.StringIO, io.BytesIO, map, filter, zip, enumerate, reversed) or kind.__name__.endswith("iterator"):
+        return True
+    if isinstance(target, types.GeneratorType):
+        return target.gi_code.co_filename == _classes.FILES[1]
+    return kind.__module__ in (_TEST, "unittest.mock") and not isinstance(target, type)
+
+
+def run_test(channel: socket.socket, job: dict[str, Any]) -> None:
+    """Run a test whose names of the program are stand-ins, and report how it ended."""
+    _on_a_thread(functools.partial(_run_test, channel))
+
+
+def _run_test(channel: socket.socket) -> None:
+    source, wanted, imports, judges, libraries = _wire.decode(
+        _wire.receive(channel) or b"", most_keys=_wire.FRAME_BYTES
+    )
+
+    def exchange(message: bytes) -> bytes:
+        _wire.send(channel, b"?" + message)
+        return _wire.receive(channel) or b""
+
+    side = _TestSide(exchange, tuple(libraries))
+    module = types.ModuleType(_TEST)
+    sys.modules[_TEST] = module
+    sys.stdout, sys.stderr = _nowhere(), _nowhere()
+    reads = 0
+    try:
+        for name, imported in imports.items():
+            module.__dict__[name] = importlib.import_module(imported)
+        for name, imported in judges.items():
+            module.__dict__[name] = getattr(importlib.import_module(imported), name)
+        named = side.ask("names", tuple(wanted)) if wanted else {}
+        side.questions = 0
+        side.plain = True
+        for name, value in named.items():
+            if value in (AssertionError, Exception, BaseException):
+                side.doubt(f"`{name}`, a name of the program for {value.__name__}")
+            reads += not callable(value)
+            module.__dict__[name] = value
+        side.follow_seeds = "seed" in source or "set_state" in source or "setstate" in source
+        exec(compile(source, _classes.FILES[1], "exec", dont_inherit=True), module.__dict__)
+        said: tuple[Any, ...] = ("held", "", "")
+    except _values.Unsupported as error:
+        said = "unsupported", "", str(error)[:500]
+    except _values.Malformed as error:
+        said = "malformed", "", str(error)[:500]
+    except BaseException as error:  # noqa: BLE001 (whatever a test raises is its verdict)
+        said = raised(error)
+    reply = (*said, side.plain, side.doubts[0] if side.doubts else "", side.questions + reads)
+    _wire.send(channel, b"=" + _wire.encode(reply))
+
+
+def _nowhere() -> Any:
+    return open(os.devnull, "w", encoding="utf-8", errors="surrogatepass")
+
+
+# --- both together -----------------------------------------------------------------------------------------------------------------------
+
+
+def run_together(channel: socket.socket, job: dict[str, Any]) -> None:
+    """Run program and test in this process, and report how they ended."""
+    _on_a_thread(functools.partial(_run_together, channel))
+
+
+def _run_together(channel: socket.socket) -> None:
+    program, test, imports = _wire.decode(_wire.receive(channel) or b"")
+    sys.stdout, sys.stderr = _nowhere(), _nowhere()
+    module = types.ModuleType(_TEST)
+    sys.modules[_TEST] = module
+    try:
+        namespace = load(program, importable=False)
+        for name, value in namespace.items():
+            if not name.startswith("__") and name not in _values.BUILTINS:
+                module.__dict__[name] = value
+        for name, imported in imports.items():
+            if name not in module.__dict__:
+                module.__dict__[name] = importlib.import_module(imported)
+        exec(compile(test, _classes.FILES[1], "exec", dont_inherit=True), module.__dict__)
+        said: tuple[Any, ...] = ("held", "", "")
+    except BaseException as error:  # noqa: BLE001 (whatever is raised is the verdict)
+        said = raised(error)
+    _wire.send(channel, _wire.encode(said))

@@ -1,0 +1,82 @@
+"""The tables that recipes of several methods share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Rate = Annotated[FiniteFloat, Field(gt=0)]
+
+
+class Table(BaseModel):
+    """Base of all recipes and their tables: an unknown key is an error, and values do not change after construction."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrainingData(Table):
+    """The prompts to train on: files of verified migrations, made-up migrations, and a share of no-ops."""
+
+    migrations: tuple[str, ...] = ("data/train.jsonl",)
+    no_ops: tuple[str, ...] = ("data/no_op_train.jsonl",)
+    generated: Annotated[int, Field(ge=0)] = 0
+    """Made-up migrations, with names of the train pool, mixed with the real ones."""
+    no_op_share: Share = 0.25
+    """Share of prompts whose note does not concern their code. Without them a policy learns to edit regardless of the note."""
+    max_prompt_tokens: Positive = 2048
+
+
+class Optimization(Table):
+    """The optimiser: AdamW with warm-up, then `schedule`."""
+
+    steps: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_share: Share = 0.0
+    """Warm-up as a share of all steps; used if `warmup_steps` is 0."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    adam_beta2: Share = 0.999
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    gradient_checkpointing: bool = False
+    save_every: Positive = 10
+    """Steps between checkpoints; a killed run resumes from the last one."""
+
+    @property
+    def warmup(self) -> int:
+        """Return the steps of warm-up, whichever key sets them."""
+        return self.warmup_steps or int(self.warmup_share * self.steps)
+
+
+class Hardware(Table):
+    """The machines of a run."""
+
+    gpus: Positive = 1
+    """In each machine."""
+    machines: Positive = 1
+    sharding: Literal["none", "full"] = "none"
+    """`full` spreads weights, gradients and optimiser states over all GPUs (FSDP2)."""
+
+    @property
+    def processes(self) -> int:
+        """Return how many processes train together: one for each GPU."""
+        return self.gpus * self.machines
+
+
+class Adapter(Table):
+    """Low-rank adaptation instead of training every weight (LoRA, arXiv 2106.09685; DoRA, arXiv 2402.09353)."""
+
+    kind: Literal["lora", "dora"] = "lora"
+    rank: Positive = 64
+    alpha: Positive = 64
+    """An update is scaled by alpha / rank."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    targets: tuple[str, ...] = ()
+    """Names of the layers to adapt, such as `q_proj`. Empty: every linear layer but the head."""
+    four_bit: bool = False
+    """Hold the frozen base in 4-bit NormalFloat (QLoRA, arXiv 2305.14314); needs bitsandbytes."""

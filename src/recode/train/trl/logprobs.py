@@ -1,0 +1,69 @@
+"""Log-probabilities of completions by a small model on a CPU, without computing padding.
+
+Suffixes name the dimensions of a tensor: `ids_sl` is (S, L), with S sequences and L token positions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def completion_logps(
+    model: Any,
+    ids_sl: Tensor,
+    real_sl: Tensor,
+    kept: int,
+    temperature: float,
+    at_once: int,
+    idle_s: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the log-probabilities of the last `kept` tokens of each sequence, and the entropies of the distributions they were drawn from.
+
+    Both are (S, `kept`), 0 at padding.
+
+    Args:
+        model: a causal model with `model` and `lm_head`.
+        ids_sl: token ids (S, L), padded on both sides.
+        real_sl: true where a token is not padding (S, L); one run of trues in each row.
+        kept: how many positions at the end belong to completions, padding included.
+        temperature: the logits are divided by it.
+        at_once: sequences in one forward pass.
+        idle_s: true for sequences that need no gradient (S,); None: all need one.
+    """
+    lengths, starts = real_sl.sum(1), real_sl.int().argmax(1)
+    counted = real_sl[:, -kept:].sum(1)
+    order = lengths.argsort(stable=True)
+    logps: list[Tensor] = [torch.empty(0)] * len(lengths)
+    entropies = list(logps)
+    for rows, with_gradient in _batches(order, idle_s, at_once):
+        position = torch.arange(int(lengths[rows].max()), device=ids_sl.device)
+        ids = ids_sl[rows].gather(1, (starts[rows, None] + position).clamp(max=ids_sl.shape[1] - 1))
+        # Position p predicts token p + 1.
+        wanted = (position >= (lengths - counted - 1)[rows, None]) & (position < (lengths - 1)[rows, None])
+        with torch.set_grad_enabled(with_gradient and torch.is_grad_enabled()):
+            hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[wanted]
+            log_p = (model.lm_head(hidden).float() / temperature).log_softmax(-1)
+        with torch.no_grad():
+            entropy = -(log_p.exp() * log_p).sum(-1)
+        chosen = log_p.gather(1, ids[:, 1:][wanted[:, :-1]][:, None])[:, 0]
+        sizes = counted[rows].tolist()
+        for row, logp, row_entropy in zip(rows.tolist(), chosen.split(sizes), entropy.split(sizes), strict=True):
+            logps[row], entropies[row] = logp, row_entropy
+    empty = torch.zeros(real_sl[:, -kept:].shape, device=ids_sl.device)
+    mask = real_sl[:, -kept:]
+    return empty.masked_scatter(mask, torch.cat(logps)), empty.masked_scatter(mask, torch.cat(entropies))
+
+
+def _batches(order: Tensor, idle_s: Tensor | None, at_once: int) -> list[tuple[Tensor, bool]]:
+    """Return the sequences in batches of at most `at_once`, and for each batch whether it needs a gradient.
+
+    If no sequence needs one, all batches get one: backward() fails on a loss without any gradient.
+    """
+    if idle_s is None or bool(idle_s.all()):
+        return [(rows, True) for rows in order.split(at_once)]
+    idle = idle_s[order]
+    parts = ((order[~idle], True), (order[idle], False))
+    return [(rows, with_gradient) for part, with_gradient in parts for rows in part.split(at_once) if len(rows)]
