@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -57,8 +56,7 @@ def test_a_message_that_only_reads_otherwise_is_not_new() -> None:
 def test_a_checker_that_is_not_there_is_named(
     monkeypatch: pytest.MonkeyPatch, project: Path, toy_new: Environment
 ) -> None:
-    monkeypatch.setattr(type_checker.sys, "executable", "/nowhere/python")
-    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(type_checker.shutil, "which", lambda *_, **__: None)
     with pytest.raises(MissingExtraError, match=r"recode-rl\[migrate\]"):
         check(project, [Path("plot.py")], toy_new)
 
@@ -76,7 +74,7 @@ def test_a_checker_that_fails_is_one_line(
 ) -> None:
     (tmp_path / "ty").write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     (tmp_path / "ty").chmod(0o755)
-    monkeypatch.setattr(type_checker.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(type_checker, "_ty", lambda: str(tmp_path / "ty"))
     with pytest.raises(TypeCheckError, match=message):
         check(tmp_path, [Path("a.py")], toy_new)
 
@@ -84,9 +82,9 @@ def test_a_checker_that_fails_is_one_line(
 def test_a_checker_that_does_not_end_is_stopped(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toy_new: Environment
 ) -> None:
-    def never(*_: object, timeout: float, **__: object) -> None:
-        raise subprocess.TimeoutExpired("ty", timeout)
-
-    monkeypatch.setattr(type_checker.subprocess, "run", never)
-    with pytest.raises(TypeCheckError, match="longer than 600 s"):
+    (tmp_path / "ty").write_text("#!/bin/sh\nsleep 60\n", encoding="utf-8")
+    (tmp_path / "ty").chmod(0o755)
+    monkeypatch.setattr(type_checker, "_ty", lambda: str(tmp_path / "ty"))
+    monkeypatch.setattr(type_checker, "_SECONDS", 0.5)
+    with pytest.raises(TypeCheckError, match="ty took longer than"):
         check(tmp_path, [Path("a.py")], toy_new)

@@ -7,6 +7,7 @@ break, with less noise, in half the time (docs/migrate.md).
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import Any
 
 from recode.errors import MissingExtraError, RecodeError
 from recode.sandbox.environments import Environment
+from recode.sandbox.supervised import supervised
 
 RULES = (
     "missing-attribute", "missing-union-attribute", "missing-module-member", "import-not-found", "unknown-argument",
@@ -103,8 +105,8 @@ def version() -> str:
 
 
 def _ty() -> str:
-    beside = Path(sys.executable).with_name("ty")
-    found = str(beside) if beside.exists() else shutil.which("ty")
+    # In a virtual environment that is not activated, it is only beside the interpreter.
+    found = shutil.which("ty", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if found is None:
         raise MissingExtraError('checking types needs ty; install it with pip install "recode-rl[migrate]"')
     return found
@@ -112,17 +114,19 @@ def _ty() -> str:
 
 def _run(command: Sequence[str], root: Path) -> str:
     try:
-        done = subprocess.run(
-            command, cwd=root, capture_output=True, text=True, errors="replace", check=False, timeout=_SECONDS
-        )
+        # The checker ends with this process, however that ends.
+        with supervised(
+            command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            output, errors = (text.decode(errors="replace") for text in process.communicate(timeout=_SECONDS))
     except subprocess.TimeoutExpired:
         raise TypeCheckError(f"ty took longer than {_SECONDS:.0f} s") from None
     except OSError as error:
         raise TypeCheckError(f"ty could not be started ({error.strerror})") from None
-    if done.returncode != 0:
-        last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-        raise TypeCheckError(f"ty failed with exit status {done.returncode}: {last[:300]}")
-    return done.stdout
+    if process.returncode != 0:
+        last = (errors.strip() or output.strip() or "no message").splitlines()[-1]
+        raise TypeCheckError(f"ty failed with exit status {process.returncode}: {last[:300]}")
+    return output
 
 
 def _diagnostics(output: str, root: Path) -> Iterator[Diagnostic]:
