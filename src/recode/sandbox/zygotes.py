@@ -242,8 +242,13 @@ class Zygote:
             self._folder = None
 
     @contextmanager
-    def program(self, mode: Mode, limits: Limits) -> Iterator[Program]:
+    def program(self, mode: Mode, limits: Limits, *, watched: bool = False) -> Iterator[Program]:
         """Start one program's process; it is gone, with all it started, when the block ends.
+
+        Args:
+            mode: what the process does.
+            limits: what it may use.
+            watched: whether a script reports, as events, that it runs code which cannot be attributed.
 
         Raises:
             Fault: the server does not answer.
@@ -253,7 +258,7 @@ class Zygote:
         assert control is not None
         home = self._home()
         ours, theirs = socket.socketpair()
-        job = {"mode": mode, "home": home, **asdict(limits)}
+        job = {"mode": mode, "home": home, "watched": watched, **asdict(limits)}
         with ours:
             ours.settimeout(limits.seconds + 1.0)
             try:
