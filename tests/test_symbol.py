@@ -49,9 +49,10 @@ def test_notation(text: str, path: str, parameters: tuple[str, ...], values: tup
         ("a..b", "not a dotted path"),
         ("nx.a / nx.b", "not a dotted path"),
         ("a.f(x).y", "not a dotted path"),
-        ("a.f(x)(y)", "no parameter"),
-        ("a.f(x y)", "no parameter"),
-        ("a.f(x=[1, 2)", "no parameter"),
+        ("a.f(x)(y)", "not a parameter"),
+        ("a.f(x y)", "not a parameter"),
+        ("a.f(" + "[," * 10_000, "20004 characters"),
+        ("a.f(x=[1, 2)", "not a parameter"),
     ],
 )
 def test_other_notations_are_refused(text: str, fault: str) -> None:

@@ -23,24 +23,26 @@ from pydantic_core import CoreSchema, core_schema
 
 from recode.source import parse_quietly
 
+_LONGEST = 10_000
+"""Characters of a symbol. Shipped ones have a few hundred at most; the limit keeps parsing quick whatever a file contains."""
 _PATH = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _SYMBOL = re.compile(rf"\s*({_PATH.pattern})\s*(?:\((.*)\)\s*)?", re.DOTALL)
 _KEYWORD = re.compile(r"([^\W\d]\w*)\s*=(?!=)\s*(.*)", re.DOTALL)
 _STARRED = re.compile(r"(\*{1,2})\s*([^\W\d]\w*)")
 _GENERATOR = re.compile(r"\(\s*\.\.\.\s*\)")
-# What the parser was seen to raise for text that is no expression.
+# What the parser raises for text that is not an expression.
 _NO_EXPRESSION = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
 
 
 class ValueKind(enum.Enum):
-    """Which values of a parameter are meant."""
+    """Which values of a parameter a symbol is about."""
 
     ANY = enum.auto()
     MISSING = enum.auto()
     """The parameter is left to its default."""
     LITERAL = enum.auto()
     EXPRESSION = enum.auto()
-    """An expression that only running can evaluate, such as `dtype=numpy.float`."""
+    """An expression that is not a literal, such as `dtype=numpy.float`: reading a program cannot recognize its value."""
     TEXT = enum.auto()
     LIST = enum.auto()
     DICTIONARY = enum.auto()
@@ -57,10 +59,10 @@ _NODES: dict[ValueKind, tuple[type[ast.expr], ...]] = {
 
 @dataclass(frozen=True)
 class Argument:
-    """A parameter that a symbol names, and the values of it that are meant.
+    """A parameter that a symbol names, and the values that the symbol is about.
 
-    `name` is empty for a value that is given by position. `stars` is `*` or `**` for a variadic parameter. `value` is the value
-    as it is written, empty where any is meant or none.
+    `name` is empty for a value given by position. `stars` is `*` or `**` for a variadic parameter. `value` is the value as it is
+    written, empty for any value and for a parameter left out.
     """
 
     name: str
@@ -118,6 +120,8 @@ class Symbol(str):
         """
         if type(text) is cls:
             return text
+        if len(text) > _LONGEST:
+            raise ValueError(f"{text[:40]!r}… has {len(text)} characters; a symbol has at most {_LONGEST}")
         symbol = super().__new__(cls, text)
         match = _SYMBOL.fullmatch(text)
         if match is None and text.strip():
@@ -164,7 +168,7 @@ class Symbol(str):
 
     @property
     def arguments(self) -> tuple[Argument, ...]:
-        """What stands in the parentheses, in order; `...` alone stands for nothing."""
+        """The arguments in the parentheses, in order; `...` alone is none."""
         return self._arguments
 
     @property
@@ -184,12 +188,12 @@ class Symbol(str):
 
     @property
     def has_values(self) -> bool:
-        """Whether only some values of its parameters are meant."""
+        """Whether it is about some values of its parameters only."""
         return any(argument.kind is not ValueKind.ANY for argument in self._arguments)
 
     @property
     def is_simple(self) -> bool:
-        """Whether it is a path, or one parameter of one, whatever its value."""
+        """Whether it is a path alone, or a path with one parameter and any value."""
         return bool(self._path) and len(self.keywords) == len(self._arguments) <= 1 and not self.has_values
 
     @property
@@ -224,20 +228,20 @@ def written(path: str, parameters: Sequence[str] = ()) -> Symbol:
     """Return the symbol of a path, or of some of its parameters.
 
     Raises:
-        ValueError: a name is none.
+        ValueError: the path or a parameter is not in the notation.
     """
     return Symbol(f"{path}({', '.join(parameters)})" if parameters else path)
 
 
 def _arguments(text: str, inside: str) -> Iterator[Argument]:
-    """Yield what stands between the parentheses.
+    """Yield the arguments between the parentheses.
 
     Raises:
-        ValueError: a part of it is no parameter and no expression.
+        ValueError: a part is neither a parameter nor an expression.
     """
     part = ""
     for piece in inside.split(","):
-        # A comma inside brackets or quotes separates nothing: what stands before it does not parse by itself.
+        # A comma inside brackets or quotes does not separate arguments: the text before it does not parse by itself.
         part = f"{part},{piece}" if part else piece
         if (argument := _argument(part.strip())) is not None:
             if argument != _NOTHING:
@@ -245,15 +249,16 @@ def _arguments(text: str, inside: str) -> Iterator[Argument]:
             part = ""
     if part.strip():
         raise ValueError(
-            f"{text!r}: `{part.strip()}` is no parameter; write numpy.sum(axis), numpy.array(copy=False) or f(x=[...])"
+            f"{text!r}: `{part.strip()}` is not a parameter; write numpy.sum(axis), numpy.array(copy=False) or f(x=[...])"
         )
 
 
 _NOTHING = Argument("")
+"""The argument of an empty text, and of `...`."""
 
 
 def _argument(part: str) -> Argument | None:
-    """Return what one part of the parentheses means; None where it is incomplete."""
+    """Return the argument that a text means; None where the text is incomplete."""
     if part in ("", "..."):
         return _NOTHING
     if part.isidentifier() and part not in ("None", "True", "False"):
@@ -274,7 +279,7 @@ def _literal(value: str) -> object:
 
 
 def _kind(value: str) -> ValueKind | None:
-    """Return which values a text means; None where it is no expression."""
+    """Return the kind of values that a text means; None where it is not an expression."""
     if not value:
         return ValueKind.MISSING
     if _GENERATOR.fullmatch(value):

@@ -131,8 +131,11 @@ def test_what_was_finished_is_kept(arguments: list[str], files: list[str], folde
     ],
     ids=["data-generate", "data-export", "migrate"],
 )
-def test_a_disk_that_is_full_while_a_file_is_written(arguments: list[str], file: str, folder: Path) -> None:
-    # A limit on the size of files fails in the same place as a full disk.
+def test_a_disk_that_is_full_while_a_file_is_written(
+    arguments: list[str], file: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A limit on the size of files fails in the same place as a full disk. Coverage could not write its own files either.
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     done = recode(folder, arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)))
     check_one_line(done, file)
     assert "File too large" in done.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from recode.errors import MissingExtraError
 from recode.train import launch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
@@ -45,3 +46,34 @@ def test_a_trainer_does_not_begin_when_the_command_has_ended_already(monkeypatch
     monkeypatch.undo()
     done = subprocess.run([sys.executable, "-c", "print('trained')"], capture_output=True, check=False, preexec_fn=ends)
     assert (done.returncode, done.stdout) == (1, b"")
+
+
+BLOCKED = "import sys; sys.modules.update(dict.fromkeys({modules!r})); sys.argv = ['recode', *sys.argv[1:]]; "
+ROOT = Path(__file__).parents[2]
+
+
+def without(modules: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as it is where these packages are not installed."""
+    code = BLOCKED.format(modules=modules) + "from recode.cli.app import main; main()"
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_without_the_train_extra_training_is_one_line_and_a_dry_run_works(tmp_path: Path) -> None:
+    recipe = str(ROOT / "recipes" / "quickstart" / "grpo.toml")
+    modules = ["torch", "transformers", "trl", "datasets", "peft", "accelerate"]
+    done = without(modules, "train", recipe, "--out", str(tmp_path / "run"))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "training needs torch" in done.stderr.replace("\n", " ")
+    assert "recode-rl[train]" in done.stderr.replace("\n", "")
+    assert not (tmp_path / "run").exists()
+    shown = without(modules, "train", recipe, "--out", str(tmp_path / "run"), "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    assert "recode" in shown.stdout
+
+
+@pytest.mark.parametrize("module", ["trl", "peft"])
+def test_a_part_of_the_extra_that_is_missing_is_named(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=rf"training needs {module}.*recode-rl\[train\]"):
+        launch.check_installed()

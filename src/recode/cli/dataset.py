@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from recode.dataset.build import Files, build
-from recode.dataset.synthesize.synthesize import ModelChoice, SynthesisOptions, SynthesisResult, run_synthesis
+from recode.dataset.synthesize.synthesize import SynthesisModel, SynthesisOptions, SynthesisResult, run_synthesis
 from recode.dataset.verify.entries import CheckedEntry, OnProgress, VerifyOptions, verify_files
 from recode.dataset.verify.old_release import Inference, infer_file
 from recode.display import printable
@@ -72,7 +72,7 @@ def run_build(sources: Path, out: Path, options: VerifyOptions, families: int | 
     console.print(f"built in {time.monotonic() - start:.0f} s")
 
 
-def run_synthesize(updates: Path, out: Path, model: ModelChoice, options: SynthesisOptions, confidence: str) -> bool:
+def run_synthesize(updates: Path, out: Path, model: SynthesisModel, options: SynthesisOptions, confidence: str) -> bool:
     """Have programs written, print what came of it; return whether any entry holds.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationError
 
 from recode.dataset.program_difference import symbols_of
-from recode.dataset.sources import ReleasePair, UnverifiedEntry
+from recode.dataset.sources import SourceReleases, UnverifiedEntry
 from recode.errors import RecordError
 from recode.packages import exact_version, project_name
 from recode.records import ApiUpdate, Migration, Record, first_fault, read_jsonl, read_records
@@ -50,13 +50,13 @@ def update_fault(update: ApiUpdate) -> str:
     return ""
 
 
-def locked_releases(update: ApiUpdate, locks: Path) -> ReleasePair:
+def locked_releases(update: ApiUpdate, locks: Path) -> SourceReleases:
     """Return the two releases of an update without faults, with the further requirements that their locks name.
 
     Raises:
         EnvironmentBuildError: a lock names something other than requirements.
     """
-    return ReleasePair(
+    return SourceReleases(
         library=update.library,
         # A symbol begins with the name that programs import.
         import_name=update.old_symbol.package,

@@ -60,7 +60,7 @@ class SourceUpdate(Record):
     program: Annotated[tuple[SourceProgram, ...], Field(min_length=1)]
 
 
-class ReleasePair(Record):
+class SourceReleases(Record):
     """The two releases of a library that a file is about, and the further requirements of their environments."""
 
     library: Annotated[str, AfterValidator(project_name)]
@@ -71,7 +71,7 @@ class ReleasePair(Record):
     new_requires: tuple[Annotated[str, AfterValidator(requirement)], ...] = ()
 
 
-class UpdateSource(ReleasePair):
+class UpdateSource(SourceReleases):
     """One file of update sources; `author` and `author_means` say who wrote its programs."""
 
     author: Author = "unknown"
@@ -84,7 +84,7 @@ class UnverifiedEntry:
     """An entry without stdout and locks, the releases it is about, and the file it comes from."""
 
     entry: Migration
-    releases: ReleasePair
+    releases: SourceReleases
     file: Path
 
 
@@ -171,5 +171,5 @@ def _entry(file: Path, source: UpdateSource, update: SourceUpdate, number: int) 
         author=source.author,
         author_means=source.author_means,
     )
-    releases: dict[str, Any] = {name: getattr(source, name) for name in ReleasePair.model_fields}
-    return UnverifiedEntry(entry, ReleasePair(**releases), file)
+    releases: dict[str, Any] = {name: getattr(source, name) for name in SourceReleases.model_fields}
+    return UnverifiedEntry(entry, SourceReleases(**releases), file)

@@ -1,4 +1,4 @@
-"""How much memory and time a recipe takes on a GPU, derived from the model's shape: an estimate to choose a card by, not a measurement.
+"""How much memory and time a recipe takes on a GPU, derived from the model's shape. It is an estimate for choosing a card, not a measurement.
 
 `python -m recode.train.scaling` prints the table of docs/scaling.md.
 
@@ -80,18 +80,18 @@ SHAPES = {
     "Qwen2.5-32B": DecoderShape(64, 5120, 27648, 40, 8, 128, 152064, tied=False, qkv_bias=True),
     "deepseek-coder-7b": DecoderShape(30, 4096, 11008, 32, 32, 128, 102400, tied=False),
 }
-"""By the part of a hub name that tells; the sizes of Qwen2.5-Coder are those of Qwen2.5."""
+"""By the part of a hub name that identifies the model. Qwen2.5-Coder has the sizes of Qwen2.5."""
 
 
 def shape_of(model: str) -> DecoderShape | None:
-    """Return the shape of a model by its hub name; None where it is not in the table."""
+    """Return the shape of a model by its hub name; None if it is not in the table."""
     name = model.rpartition("/")[2].lower().replace("-coder", "") if "qwen" in model.lower() else model.lower()
     return next((shape for known, shape in SHAPES.items() if f"{known.lower()}" in name), None)
 
 
 @dataclass(frozen=True)
 class Card:
-    """A GPU: memory in bytes, dense bfloat16 FLOP/s and bytes/s of memory, as its maker's data sheet says."""
+    """A GPU: memory in bytes, dense bfloat16 FLOP/s and memory bandwidth in bytes/s, from its data sheet."""
 
     name: str
     memory: float
@@ -105,7 +105,7 @@ CARDS = {
     141: Card("H200", 141 * GIB, 989e12, 4.8e12),
 }
 TRAINING_USE, DECODING_USE = 0.35, 0.5
-"""Shares of a card's FLOP/s in training, and of its bandwidth in decoding, that are assumed to be reached."""
+"""The assumed shares of a card's FLOP/s that training reaches, and of its bandwidth that decoding reaches."""
 
 
 @dataclass(frozen=True)
@@ -117,16 +117,16 @@ class Memory:
     optimizer: float
     activations: float
     sampling: float
-    """vLLM's weights and key-value cache where it is colocated; else the cache of the process's own generation."""
+    """vLLM's weights and key-value cache if it is colocated, otherwise the cache of the process's own generation."""
 
     @property
     def peak(self) -> float:
-        """Return the most that is held at a time: vLLM sleeps while gradients and activations are there, and they are gone while it samples."""
+        """Return the most that is held at a time. vLLM sleeps during updates, and gradients and activations are freed before it samples."""
         return self.weights + self.optimizer + max(self.gradients + self.activations, self.sampling) + OVERHEAD
 
 
 def trained_parameters(recipe: PolicyRecipe, shape: DecoderShape) -> int:
-    """Return how many weights the optimiser changes."""
+    """Return how many weights are trained."""
     if recipe.adapter is None:
         return shape.parameters
     return shape.adapter_parameters(recipe.adapter.rank, recipe.adapter.kind == "dora")
@@ -136,7 +136,7 @@ def memory(recipe: PolicyRecipe, shape: DecoderShape, card: Card) -> Memory:
     """Return the memory of a policy recipe on each GPU.
 
     Trained weights are held in float32; a frozen base in bfloat16, or 4 bits. The reference model of a KL penalty is the base without
-    its adapter, or, where every weight is trained, a second copy.
+    its adapter, or a second copy if every weight is trained.
     """
     shards = recipe.hardware.processes if recipe.hardware.sharding == "full" else 1
     trained = trained_parameters(recipe, shape)
@@ -148,7 +148,7 @@ def memory(recipe: PolicyRecipe, shape: DecoderShape, card: Card) -> Memory:
     sequences = recipe.rollout.prompts_per_step * recipe.rollout.samples_per_prompt // recipe.hardware.processes
     at_once = recipe.rollout.sequences_at_once or sequences // recipe.rollout.minibatches
     tokens = at_once * _length(recipe)
-    # Checkpointing keeps each layer's input, and one layer's all while it is computed again.
+    # Checkpointing keeps the input of each layer, and all activations of the one layer that is being recomputed.
     stored = shape.layers * shape.layer_token
     if recipe.optimization.gradient_checkpointing:
         stored = shape.layers * shape.hidden * BF16 + shape.layer_token
@@ -165,7 +165,7 @@ def memory(recipe: PolicyRecipe, shape: DecoderShape, card: Card) -> Memory:
 
 
 def cache_room(recipe: PolicyRecipe, shape: DecoderShape, card: Card) -> int:
-    """Return how many sequences of full length colocated vLLM holds at a time; 0: its weights alone do not fit."""
+    """Return how many sequences of full length colocated vLLM holds at a time; 0 if its weights do not fit."""
     assert recipe.vllm is not None
     spread = recipe.vllm.tensor_parallel
     room = recipe.vllm.memory_share * card.memory - shape.parameters * BF16 / spread
@@ -174,7 +174,7 @@ def cache_room(recipe: PolicyRecipe, shape: DecoderShape, card: Card) -> int:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Time of one batch of rollouts and the updates on it."""
+    """Seconds of one batch of rollouts, and of the updates on it."""
 
     sampling: float
     training: float
@@ -186,11 +186,11 @@ class Seconds:
 
 
 def seconds(recipe: PolicyRecipe, shape: DecoderShape, card: Card) -> Seconds:
-    """Return the time of a batch of rollouts and its updates, where every sequence has the full length.
+    """Return the time of a batch of rollouts and its updates, if every sequence has the full length.
 
-    Training takes 6 FLOPs for each weight and token, 2 more where activations are computed again, and 2 for each pass without gradients: the
-    old policy's (where a batch is cut into minibatches) and the reference's. Gradients of frozen weights are not computed: 4 in place of 6.
-    Decoding reads the weights and the cache once for each token's place.
+    Training takes 6 FLOPs for each weight and token, 2 more if activations are recomputed, and 2 for each pass without gradients: that of the
+    old policy (if a batch is cut into minibatches) and that of the reference. With frozen weights, whose gradients are not computed, it is 4
+    instead of 6. Decoding reads the weights and the cache once for each token position.
     """
     processes = recipe.hardware.processes
     sequences = recipe.rollout.prompts_per_step * recipe.rollout.samples_per_prompt / processes
@@ -245,22 +245,22 @@ def table() -> str:
 
 
 def _row(name: str, way: str, adapter: Adapter | None, hardware: Hardware) -> str:
-    """Return a row: the memory where vLLM has room for 16 sequences of full length, and the seconds on each card that holds it."""
+    """Return a row: the memory with room for 16 sequences of full length in vLLM, and the seconds on each card that is large enough."""
     shape = SHAPES[name]
     sampling = shape.parameters * BF16 + 16 * 3072 * shape.cache_token
     cells = []
     for card in CARDS.values():
         recipe = _example(name, hardware, adapter, min(0.99, sampling / card.memory))
-        took = seconds(recipe, shape, card)
+        time = seconds(recipe, shape, card)
         held = replace(memory(recipe, shape, card), sampling=sampling)
-        cells.append(f"{took.sampling:.0f} + {took.training:.0f} s" if held.peak <= card.memory else "no")
+        cells.append(f"{time.sampling:.0f} + {time.training:.0f} s" if held.peak <= card.memory else "no")
     parts = (held.weights, held.optimizer, held.gradients + held.activations, held.sampling, held.peak)
     numbers = " | ".join(f"{part / GIB:.1f}" for part in parts)
     return f"| {name} | {way} | {hardware.gpus} | {numbers} | {' | '.join(cells)} |"
 
 
 def main() -> None:
-    """Print the table, or replace it between the marks of docs/scaling.md where that is named."""
+    """Print the table. With a file as argument, such as docs/scaling.md, replace the table between its marks."""
     import sys
 
     if len(sys.argv) < 2:

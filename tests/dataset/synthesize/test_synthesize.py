@@ -18,7 +18,7 @@ from recode.collect.join.families import UpdateFamily
 from recode.dataset.synthesize.prompt import SETTINGS, Rejection, read_reply, setting_of, synthesis_prompt
 from recode.dataset.synthesize.replies import Replies
 from recode.dataset.synthesize.synthesize import (
-    ModelChoice,
+    SynthesisModel,
     SynthesisOptions,
     SynthesisTask,
     read_updates,
@@ -176,7 +176,7 @@ def test_updates_are_findings_or_plain_records(tmp_path: Path) -> None:
 def test_wrong_use_is_told(tmp_path: Path) -> None:
     file = tmp_path / "updates.jsonl"
     write_records(file, [UpdateFamily(update=UPDATE, confidence="low")])
-    chosen = ModelChoice("m", "http://localhost:1")
+    chosen = SynthesisModel("m", "http://localhost:1")
     with pytest.raises(RecodeError, match="no confidence is called `sure`"):
         run_synthesis(file, tmp_path / "o", chosen, options(None), "sure")
     with pytest.raises(RecodeError, match="try --confidence low"):

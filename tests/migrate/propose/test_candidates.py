@@ -6,7 +6,7 @@ import pytest
 
 from recode.migrate.propose.candidates import JudgedAnswers, judge
 from recode.migrate.propose.windows import Window, windows
-from recode.migrate.rewrite.program import Program
+from recode.migrate.rewrite.program import EditableProgram
 from recode.migrate.source.edits import apply
 from recode.migrate.source.tree import Tree
 from recode.prompts import response
@@ -30,9 +30,9 @@ OLD = "from scipy import linalg\n\nx = linalg.solve(a, b, sym_pos=True)\n"
 GOOD = OLD.replace("sym_pos=True", 'assume_a="pos"')
 
 
-def looked(text: str, at: str) -> tuple[Program, list[Window], tuple[int, int]]:
+def looked(text: str, at: str) -> tuple[EditableProgram, list[Window], tuple[int, int]]:
     tree = Tree(text)
-    program = Program(tree)
+    program = EditableProgram(tree)
     end = text.index(at) + len(at)
     place = tree.place(end - len(at.rpartition(".")[2]), end)
     assert place is not None

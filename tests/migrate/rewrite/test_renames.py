@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recode.migrate.rewrite.program import Program
+from recode.migrate.rewrite.program import EditableProgram
 from recode.migrate.rewrite.rename_rules import NotARename, RenameRule, rename_rule, tentative_rule
 from recode.migrate.rewrite.renames import plan_renames
 from recode.migrate.rewrite.requests import Renamed, RenameRefused, RenameRequest
@@ -22,7 +22,7 @@ def renamed(text: str, old: Symbol, new: Symbol, at: str, **options: object) -> 
     end = text.index(at) + len(at)
     place = tree.place(end - len(old.parameter or old.name), end)
     assert place is not None
-    done = plan_renames(Program(tree, **options), [RenameRequest(place, old, new)])  # type: ignore[arg-type]
+    done = plan_renames(EditableProgram(tree, **options), [RenameRequest(place, old, new)])  # type: ignore[arg-type]
     assert len(done) == 1
     if isinstance(done[0], RenameRefused):
         return done[0].reason
@@ -62,7 +62,7 @@ def test_an_import_keeps_its_name_where_one_of_its_uses_is_left_alone() -> None:
     places = [tree.place(at, at + 4) for at in (text.index("in1d"), text.index("in1d(3"))]
     assert places[0] is not None
     assert places[1] is not None
-    (done,) = plan_renames(Program(tree), [RenameRequest(places[0], IN1D, ISIN)], [places[1].node])
+    (done,) = plan_renames(EditableProgram(tree), [RenameRequest(places[0], IN1D, ISIN)], [places[1].node])
     assert isinstance(done, Renamed)
     assert apply(text, done.edits) == text.replace("import in1d", "import isin as in1d")
 
@@ -160,7 +160,7 @@ def test_two_moves_out_of_one_import() -> None:
         place = tree.place(start, start + len(name))
         assert place is not None
         wanted.append(RenameRequest(place, Symbol(f"numpy.{name}"), Symbol(f"new.{name}")))
-    (done,) = plan_renames(Program(tree), wanted)
+    (done,) = plan_renames(EditableProgram(tree), wanted)
     assert isinstance(done, Renamed)
     assert apply(text, done.edits) == "from numpy import two\nfrom new import one, three\n"
 

@@ -80,12 +80,12 @@ def synthesize(
     A killed run resumes where it was.
     """
     from recode.cli.dataset import run_synthesize
-    from recode.dataset.synthesize.synthesize import ModelChoice, SynthesisOptions
+    from recode.dataset.synthesize.synthesize import SynthesisModel, SynthesisOptions
     from recode.models import Sampling
 
     sampling = Sampling(max_new_tokens=max_tokens, temperature=temperature)
     options = SynthesisOptions(contexts, retries, sampling, locks)
-    if not run_synthesize(updates, out, ModelChoice(model, endpoint, concurrency), options, confidence):
+    if not run_synthesize(updates, out, SynthesisModel(model, endpoint, concurrency), options, confidence):
         raise typer.Exit(1)
 
 

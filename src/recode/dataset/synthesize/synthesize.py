@@ -46,7 +46,7 @@ class SynthesisOptions:
 
 
 @dataclass(frozen=True)
-class ModelChoice:
+class SynthesisModel:
     """The model that writes: its name at an endpoint, or without an endpoint a folder or a name on the hub."""
 
     name: str
@@ -121,7 +121,7 @@ def read_updates(path: Path, least: Confidence = "medium") -> list[ApiUpdate]:
 def run_synthesis(
     updates: Path,
     out: Path,
-    model: ModelChoice,
+    model: SynthesisModel,
     options: SynthesisOptions,
     confidence: str = "medium",
     on_round: Callable[[int, int], None] = lambda number, programs: None,

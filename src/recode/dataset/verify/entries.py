@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recode.dataset.programs import imported_modules
 from recode.dataset.record_reader import is_published, read_recorded
-from recode.dataset.sources import ReleasePair, UnverifiedEntry, read_sources
+from recode.dataset.sources import SourceReleases, UnverifiedEntry, read_sources
 from recode.dataset.verify.execution_cache import CachedRunner
 from recode.dataset.verify.rule import Admission, EnvironmentPair, Runner, verify
 from recode.errors import RecordError
@@ -90,7 +90,9 @@ def _files_of(path: Path) -> list[Path]:
     return [file for file in records if not file.name.endswith(_MADE_UP) and file.name != _OTHER_FORM] or [path]
 
 
-def environments_of(entries: Sequence[UnverifiedEntry], locks: Path, run: Runner) -> dict[ReleasePair, EnvironmentPair]:
+def environments_of(
+    entries: Sequence[UnverifiedEntry], locks: Path, run: Runner
+) -> dict[SourceReleases, EnvironmentPair]:
     """Return the environments of all releases that entries are about, built where needed, and what can be loaded in them.
 
     Raises:
@@ -140,11 +142,11 @@ def verified(entry: Migration, environments: EnvironmentPair, run: Runner) -> Ch
     return CheckedEntry(entry.model_copy(update=observed), admission)
 
 
-def _versions(releases: ReleasePair) -> tuple[str, str, str]:
+def _versions(releases: SourceReleases) -> tuple[str, str, str]:
     return releases.library, releases.old_version, releases.new_version
 
 
-def _environment_pair(releases: ReleasePair, locks: Path, modules: tuple[str, ...], run: Runner) -> EnvironmentPair:
+def _environment_pair(releases: SourceReleases, locks: Path, modules: tuple[str, ...], run: Runner) -> EnvironmentPair:
     name = releases.import_name
     old = ensure_environment(ensure_lock(locks, releases.library, releases.old_version, releases.old_requires))
     new = ensure_environment(ensure_lock(locks, releases.library, releases.new_version, releases.new_requires))

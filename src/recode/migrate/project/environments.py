@@ -49,7 +49,7 @@ def _lines(path: Path) -> list[str]:
 
 def _distinct(lines: Iterable[str], library: str) -> list[str]:
     """Return the requirements among lines, each package once, as uv reads them; options, URLs and comments are ignored."""
-    found: dict[str, str] = {}
+    chosen: dict[str, str] = {}
     for line in lines:
         text = line.partition(" #")[0].strip()
         if not text or text.startswith(("#", "-")):
@@ -66,5 +66,5 @@ def _distinct(lines: Iterable[str], library: str) -> list[str]:
         ):
             continue
         extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-        found.setdefault(name, f"{requirement.name}{extras}{requirement.specifier}".replace(" ", ""))
-    return sorted(found.values())
+        chosen.setdefault(name, f"{requirement.name}{extras}{requirement.specifier}".replace(" ", ""))
+    return sorted(chosen.values())

@@ -12,9 +12,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from recode.migrate.propose.token_edits import Rejected, edits_of_answer, tokens_of
+from recode.migrate.propose.token_edits import AnswerRejected, edits_of_answer, tokens_of
 from recode.migrate.propose.windows import Window
-from recode.migrate.rewrite.program import Program
+from recode.migrate.rewrite.program import EditableProgram
 from recode.migrate.source.edits import Edit, apply, merged
 from recode.prompts import parse_response
 from recode.records import ApiUpdate
@@ -30,7 +30,7 @@ _FREE = (frozenset(keyword.kwlist) | frozenset(dir(builtins)) | _PLAIN) - _NEVER
 
 
 @dataclass(frozen=True)
-class Candidate:
+class RewriteCandidate:
     """A rewriting of one place: its edits of the file, the import lines it needs, and how many samples agree on it."""
 
     edits: tuple[Edit, ...]
@@ -42,12 +42,12 @@ class Candidate:
 class JudgedAnswers:
     """All samples of one place: the candidates, most frequent first, and how many samples were rejected for each reason."""
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[RewriteCandidate, ...]
     rejected: tuple[tuple[str, int], ...]
 
 
 def judge(
-    program: Program, window: Window, limit: tuple[int, int], update: ApiUpdate, completions: list[str]
+    program: EditableProgram, window: Window, limit: tuple[int, int], update: ApiUpdate, completions: list[str]
 ) -> JudgedAnswers:
     """Read the completions for one window.
 
@@ -58,39 +58,41 @@ def judge(
         update: the update that the model was told about.
         completions: the model's answers.
     """
-    found: Counter[Candidate] = Counter()
+    votes: Counter[RewriteCandidate] = Counter()
     rejected: Counter[str] = Counter()
     for completion in completions:
         try:
-            found[_read(program, window, limit, update, completion)] += 1
-        except Rejected as reason:
+            votes[_read(program, window, limit, update, completion)] += 1
+        except AnswerRejected as reason:
             rejected[str(reason)] += 1
-    candidates = tuple(replace(one, votes=votes) for one, votes in found.most_common())
+    candidates = tuple(replace(candidate, votes=count) for candidate, count in votes.most_common())
     return JudgedAnswers(candidates, tuple(rejected.most_common()))
 
 
-def _read(program: Program, window: Window, limit: tuple[int, int], update: ApiUpdate, completion: str) -> Candidate:
+def _read(
+    program: EditableProgram, window: Window, limit: tuple[int, int], update: ApiUpdate, completion: str
+) -> RewriteCandidate:
     answer = parse_response(completion).code
     if answer is None:
-        raise Rejected("no answer in the required form")
+        raise AnswerRejected("no answer in the required form")
     if not parses(answer):
-        raise Rejected("does not parse")
+        raise AnswerRejected("does not parse")
     imports, code = _split_imports(answer)
     if not code.strip():
-        raise Rejected("leaves nothing of the code")
+        raise AnswerRejected("leaves nothing of the code")
     edits = edits_of_answer(window, code, program.newline)
     if not edits:
-        raise Rejected("changes nothing")
+        raise AnswerRejected("changes nothing")
     if any(edit.start < limit[0] or edit.end > limit[1] for edit in edits):
-        raise Rejected("changes more than the statement")
+        raise AnswerRejected("changes more than the statement")
     _within_note(window, code, update)
     lines = _import_lines(program, window, imports, update)
     try:
         if not parses(apply(program.tree.text, edits)):
-            raise Rejected("the file does not parse with it")
-        return Candidate(tuple(merged(edits)), tuple(lines))
+            raise AnswerRejected("the file does not parse with it")
+        return RewriteCandidate(tuple(merged(edits)), tuple(lines))
     except ValueError:
-        raise Rejected("its edits overlap") from None
+        raise AnswerRejected("its edits overlap") from None
 
 
 def _split_imports(answer: str) -> tuple[list[ast.Import | ast.ImportFrom], str]:
@@ -108,7 +110,7 @@ def _split_imports(answer: str) -> tuple[list[ast.Import | ast.ImportFrom], str]
     first = min([rest[0].lineno, *(decorator.lineno for decorator in getattr(rest[0], "decorator_list", []))])
     # Comments above the code belong to it; an import may stand on the line before a semicolon.
     if imports and (imports[-1].end_lineno or 0) >= first:
-        raise Rejected("an import shares its line with other code")
+        raise AnswerRejected("an import shares its line with other code")
     after = (imports[-1].end_lineno or 0) if imports else 0
     return imports, "".join(lines[after:]).strip("\n")
 
@@ -122,17 +124,17 @@ def _within_note(window: Window, code: str, update: ApiUpdate) -> None:
     """Check that no word is added or removed that neither the note nor the code mentions.
 
     Raises:
-        Rejected: names the word.
+        AnswerRejected: names the word.
     """
     note = " ".join((update.update_info, update.description, update.old_symbol, update.new_symbol))
     mentioned = set(_WORD.findall(note))
     before, after = _words(window.code), _words(code)
     for word in after - before:
         if word not in before and word not in _FREE and word not in mentioned and not _quoted_in(word, note):
-            raise Rejected(f"adds {word[:40]}, which the note does not mention")
+            raise AnswerRejected(f"adds {word[:40]}, which the note does not mention")
     for word in before - after:
         if word not in mentioned and word not in _PLAIN and not _quoted_in(word, note):
-            raise Rejected(f"removes {word[:40]}, which the note does not mention")
+            raise AnswerRejected(f"removes {word[:40]}, which the note does not mention")
 
 
 def _quoted_in(word: str, note: str) -> bool:
@@ -147,12 +149,12 @@ def _quoted_in(word: str, note: str) -> bool:
 
 
 def _import_lines(
-    program: Program, window: Window, given: list[ast.Import | ast.ImportFrom], update: ApiUpdate
+    program: EditableProgram, window: Window, given: list[ast.Import | ast.ImportFrom], update: ApiUpdate
 ) -> list[str]:
     """Return the import lines that an answer has, and neither the window nor the file.
 
     Raises:
-        Rejected: the note does not mention the module, or the name is taken.
+        AnswerRejected: the note does not mention the module, or the name is taken.
     """
     present = {imported for statement in window.imports for imported in _bound(statement)}
     added = [imported for statement in given for imported in _bound(statement) if imported not in present]
@@ -161,17 +163,17 @@ def _import_lines(
         root = module.partition(".")[0]
         mentioned = f"{update.update_info} {update.new_symbol} {update.old_symbol}"
         if not re.search(rf"\b{re.escape(root)}\b", mentioned):
-            raise Rejected(f"imports {module}, which the note does not mention")
+            raise AnswerRejected(f"imports {module}, which the note does not mention")
         target = f"{module}.{name}" if name else (module if local != root else root)
         if any(binding.target == target for binding in program.scopes.module.resolve(local)) and local != root:
             continue
         if local in program.bound and not _is_module(program, local, root):
-            raise Rejected(f"`{local}` means something else in the file")
+            raise AnswerRejected(f"`{local}` means something else in the file")
         lines.append(_import_line(module, name, local))
     return lines
 
 
-def _is_module(program: Program, local: str, root: str) -> bool:
+def _is_module(program: EditableProgram, local: str, root: str) -> bool:
     """Return whether a name is bound only by imports of the module of that name."""
     bound = program.scopes.module.resolve(local)
     return local == root and all(binding.target == root for binding in bound)

@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from recode.migrate.find.findings import Finding
-from recode.migrate.propose.candidates import Candidate, JudgedAnswers, judge
+from recode.migrate.propose.candidates import JudgedAnswers, RewriteCandidate, judge
 from recode.migrate.propose.sampling import completions
-from recode.migrate.propose.token_edits import Rejected
+from recode.migrate.propose.token_edits import AnswerRejected
 from recode.migrate.propose.windows import Window, windows
 from recode.migrate.prove.options import RewriteOption
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
 from recode.migrate.rewrite.import_lines import change_imports
 from recode.migrate.rewrite.planning import FilePlan, OpenPlace
-from recode.migrate.rewrite.program import CannotRename, Program
+from recode.migrate.rewrite.program import CannotRename, EditableProgram
 from recode.migrate.source.edits import Edit, merged
 from recode.migrate.source.scopes import Binding
 from recode.migrate.source.source_file import SourceFile
@@ -45,11 +45,11 @@ class _Proposal:
     """
 
     plan: FilePlan
-    program: Program
+    program: EditableProgram
     place: OpenPlace
     windows: list[Window]
     binding: Binding | None
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[RewriteCandidate, ...] = ()
     used: Window | None = None
     rejected: Counter[str] = field(default_factory=Counter)
 
@@ -141,7 +141,7 @@ def _option(group: Sequence[_Proposal], samples: int, is_gone: IsGone) -> Rewrit
             chosen = [use.candidates[min(number, len(use.candidates) - 1)] for use in uses]
             try:
                 change = _change(group, uses, chosen, samples)
-            except Rejected as rejection:
+            except AnswerRejected as rejection:
                 obstacle = str(rejection)
                 continue
             if is_gone(group[0].plan.source, change.edits, change.findings):
@@ -174,11 +174,13 @@ def _obstacle(group: Sequence[_Proposal], uses: Sequence[_Proposal]) -> str:
     return ""
 
 
-def _change(group: Sequence[_Proposal], uses: Sequence[_Proposal], chosen: Sequence[Candidate], samples: int) -> Change:
+def _change(
+    group: Sequence[_Proposal], uses: Sequence[_Proposal], chosen: Sequence[RewriteCandidate], samples: int
+) -> Change:
     """Combine the rewritings of all places of a group, and the edits of the imports, into one change.
 
     Raises:
-        Rejected: the edits overlap, or the imports cannot be changed.
+        AnswerRejected: the edits overlap, or the imports cannot be changed.
     """
     program, binding = group[0].program, group[0].binding
     lines = list(dict.fromkeys(line for candidate in chosen for line in candidate.imports))
@@ -190,9 +192,9 @@ def _change(group: Sequence[_Proposal], uses: Sequence[_Proposal], chosen: Seque
         edits += change_imports(program, lines, beside, unused)
         together = tuple(merged(edits))
     except CannotRename as obstacle:
-        raise Rejected(str(obstacle)) from None
+        raise AnswerRejected(str(obstacle)) from None
     except ValueError:
-        raise Rejected("the rewritings of its places overlap") from None
+        raise AnswerRejected("the rewritings of its places overlap") from None
     votes = min(candidate.votes for candidate in chosen)
     return Change(
         group[0].plan.source.path,
@@ -204,7 +206,9 @@ def _change(group: Sequence[_Proposal], uses: Sequence[_Proposal], chosen: Seque
     )
 
 
-def _still_named(program: Program, binding: Binding, uses: Sequence[_Proposal], chosen: Sequence[Candidate]) -> bool:
+def _still_named(
+    program: EditableProgram, binding: Binding, uses: Sequence[_Proposal], chosen: Sequence[RewriteCandidate]
+) -> bool:
     """Return whether the imported name is still used, with only something around it changed, such as an argument."""
     edits = [edit for candidate in chosen for edit in candidate.edits]
     for use in program.scopes.uses(binding):

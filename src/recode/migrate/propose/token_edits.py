@@ -21,7 +21,7 @@ _LEANING = {",", ".", "(", "[", ")", "]", ":"}
 _LAYOUT = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 
 
-class Rejected(Exception):
+class AnswerRejected(Exception):
     """Why a model's answer is not taken; never reaches a user as an error."""
 
 
@@ -39,13 +39,13 @@ def tokens_of(code: str) -> list[Token]:
     """Return the tokens that matter: all but comments and blank lines.
 
     Raises:
-        Rejected: the tokenizer gives up.
+        AnswerRejected: the tokenizer gives up.
     """
     starts = [0]
     for line in code.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     starts.append(starts[-1])
-    found = []
+    tokens = []
     try:
         for token in tokenize.generate_tokens(io.StringIO(code).readline):
             if token.type in _SKIPPED:
@@ -53,10 +53,10 @@ def tokens_of(code: str) -> list[Token]:
             first = min(starts[token.start[0] - 1] + token.start[1], len(code))
             last = min(starts[token.end[0] - 1] + token.end[1], len(code))
             layout = token.type in _LAYOUT
-            found.append(Token(tokenize.tok_name[token.type] if layout else token.string, first, last, layout))
+            tokens.append(Token(tokenize.tok_name[token.type] if layout else token.string, first, last, layout))
     except (tokenize.TokenError, SyntaxError, ValueError, IndexError):
-        raise Rejected("does not tokenize") from None
-    return found
+        raise AnswerRejected("does not tokenize") from None
+    return tokens
 
 
 def comments_of(code: str) -> list[str]:
@@ -72,20 +72,20 @@ def edits_of_answer(window: Window, answer: str, newline: str) -> list[Edit]:
     """Return the edits of the file that turn the window's code into the answer, which has no imports.
 
     Raises:
-        Rejected: a comment would be lost, or more than the head of a block changes.
+        AnswerRejected: a comment would be lost, or more than the head of a block changes.
     """
     wanted = _dump(answer)
     try:
         edits = _by_token(window.code, answer)
         if _dump(apply(window.code, edits)) == wanted:
             return [_placed(window, edit, newline) for edit in edits]
-    except (Rejected, ValueError, SyntaxError):
+    except (AnswerRejected, ValueError, SyntaxError):
         pass
     if window.code.endswith("\n    pass"):
-        raise Rejected("changes more than the head of a block")
+        raise AnswerRejected("changes more than the head of a block")
     kept, given = comments_of(window.code), comments_of(answer)
     if any(kept.count(comment) > given.count(comment) for comment in kept):
-        raise Rejected("loses a comment")
+        raise AnswerRejected("loses a comment")
     return [_placed(window, Edit(0, len(window.code), answer.strip("\n")), newline)]
 
 
@@ -103,7 +103,7 @@ def _by_token(old: str, new: str) -> list[Edit]:
         if tag == "equal":
             continue
         if any(token.layout for token in (*before[a:b], *after[c:d])):
-            raise Rejected("lines are added or removed")
+            raise AnswerRejected("lines are added or removed")
         if tag == "replace":
             edits.append(Edit(before[a].start, before[b - 1].end, new[after[c].start : after[d - 1].end]))
         elif tag == "delete":

@@ -55,13 +55,13 @@ class Window:
 def windows(tree: Tree, scopes: Scopes, node: ast.AST) -> list[Window]:
     """Return the windows around a node, the smallest first: its statement, then its function where that is short."""
     statement = tree.statement(node)
-    found = [_window(tree, scopes, statement)]
+    around = [_window(tree, scopes, statement)]
     for above in tree.above(statement):
         if isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef):
             if _lines(tree, *tree.span(above)) <= FUNCTION_LINES:
-                found.append(_window(tree, scopes, above))
+                around.append(_window(tree, scopes, above))
             break
-    return [window for window in found if window is not None]
+    return [window for window in around if window is not None]
 
 
 def _window(tree: Tree, scopes: Scopes, statement: ast.stmt) -> Window | None:
@@ -124,13 +124,13 @@ def _spans_lines(code: str) -> bool:
 def _imports(tree: Tree, scopes: Scopes, statement: ast.stmt) -> tuple[ast.Import | ast.ImportFrom, ...]:
     """Return the import statements that bind the names of a piece of code, in the order of the file."""
     inside = set(ast.walk(statement))
-    found: dict[ast.AST, None] = {}
+    statements: dict[ast.AST, None] = {}
     for name in scopes.names:
         if name in inside:
             for binding in scopes.of[name].resolve(name.id):
                 if binding.alias is not None and binding.node not in inside:
-                    found[binding.node] = None
-    ordered = sorted(found, key=lambda node: tree.span(node)[0])
+                    statements[binding.node] = None
+    ordered = sorted(statements, key=lambda node: tree.span(node)[0])
     return tuple(node for node in ordered if isinstance(node, ast.Import | ast.ImportFrom))
 
 

@@ -94,14 +94,14 @@ def _spans_of_edits(source: SourceFile, edits: Sequence[Edit], all_edits: Sequen
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # Rewritings that parse separately need not parse together.
         return [frozenset()]
-    found: list[frozenset[Spot]] = []
+    all_spans: list[frozenset[Spot]] = []
     for edit in edits:
         if edit.start == edit.end and edit.text.lstrip().startswith(("import ", "from ")):
             continue
         start = new_offset([other for other in all_edits if other < edit], edit.start)
         spans = evaluated_spans(tree, start, start + len(edit.text))
-        found += spans if spans or not edit.text.strip() else [frozenset()]
-    return list(dict.fromkeys(found))
+        all_spans += spans if spans or not edit.text.strip() else [frozenset()]
+    return list(dict.fromkeys(all_spans))
 
 
 def new_offset(edits: Sequence[Edit], offset: int) -> int:

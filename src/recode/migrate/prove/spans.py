@@ -35,27 +35,29 @@ def evaluated_spans(tree: Tree, start: int, end: int) -> list[frozenset[Spot]]:
             inside.append(node)
         elif (first < start < last or first == start < end) and end <= last and last - first < size:
             around, size = node, last - first
-    found: dict[ast.AST, set[Spot]] = {}
+    spans_of: dict[ast.AST, set[Spot]] = {}
     for node in [*inside, *([around] if around is not None else [])]:
         if isinstance(node, ast.expr | _SIMPLE):
             together = _together(tree, node)
-            found.setdefault(together[-1], set()).update(_spot(part) for part in together if not _ends_in_lambda(part))
-    return [frozenset(spots) for spots in found.values()]
+            spans_of.setdefault(together[-1], set()).update(
+                _spot(part) for part in together if not _ends_in_lambda(part)
+            )
+    return [frozenset(spots) for spots in spans_of.values()]
 
 
 def _together(tree: Tree, node: ast.expr | ast.stmt) -> list[ast.expr | ast.stmt]:
     """Return a node and the nodes around it that are evaluated only after it, up to the nearest branch or statement."""
-    found = [node]
+    together = [node]
     below: ast.AST = node
     for above in tree.above(node):
         if _branches(above, below) or isinstance(below, ast.stmt):
             break
         if isinstance(above, ast.expr | _SIMPLE):
-            found.append(above)
+            together.append(above)
         elif not isinstance(above, ast.keyword):
             break
         below = above
-    return found
+    return together
 
 
 def _branches(above: ast.AST, below: ast.AST) -> bool:

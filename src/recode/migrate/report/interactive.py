@@ -174,18 +174,18 @@ def _regions(source: SourceFile, edits: Sequence[Edit]) -> list[_Region]:
     """Return the whole lines that edits touch, adjacent lines joined; each region lies within one cell."""
     tree = source.tree
     starts = [*tree.starts, len(source.program)]
-    found: list[_Region] = []
+    regions: list[_Region] = []
     for edit in sorted(edits):
         start = starts[tree.line_of(edit.start) - 1]
         first, last = source.bounds(edit.start)
         # A cell's last line may have no end of its own.
         end = min(last, starts[tree.line_of(max(edit.start, edit.end - 1))])
-        if found and first <= found[-1].start and start <= found[-1].end:
-            before = found.pop()
-            found.append(_Region(before.start, max(end, before.end), (*before.edits, edit)))
+        if regions and first <= regions[-1].start and start <= regions[-1].end:
+            before = regions.pop()
+            regions.append(_Region(before.start, max(end, before.end), (*before.edits, edit)))
         else:
-            found.append(_Region(start, end, (edit,)))
-    return found
+            regions.append(_Region(start, end, (edit,)))
+    return regions
 
 
 def open_editor(text: str) -> str | None:

@@ -46,7 +46,7 @@ class PlaceReport:
 
 def places(result: MigrationResult) -> list[PlaceReport]:
     """Return every place in the order of files and lines."""
-    found = [
+    reports = [
         PlaceReport(finding, outcome_of_change(change), change.method, printable(change.remark), change)
         for change in result.changes
         for finding in change.findings
@@ -54,8 +54,8 @@ def places(result: MigrationResult) -> list[PlaceReport]:
     for place in result.left:
         method = place.tried.method if place.tried else None
         remark = printable(reason_text(place, result.options))
-        found.append(PlaceReport(place.finding, outcome_of_left(place), method, remark))
-    return sorted(found, key=_position)
+        reports.append(PlaceReport(place.finding, outcome_of_left(place), method, remark))
+    return sorted(reports, key=_position)
 
 
 def _position(place: PlaceReport) -> tuple[str, int, int, int]:
@@ -65,8 +65,8 @@ def _position(place: PlaceReport) -> tuple[str, int, int, int]:
 
 def counts(result: MigrationResult) -> dict[str, int]:
     """Return how many places had each outcome, the best first; outcomes that did not occur are left out."""
-    found = Counter(place.outcome for place in places(result))
-    return {outcome.value: found[outcome] for outcome in PlaceOutcome if found[outcome]}
+    outcomes = Counter(place.outcome for place in places(result))
+    return {outcome.value: outcomes[outcome] for outcome in PlaceOutcome if outcomes[outcome]}
 
 
 def as_json(result: MigrationResult) -> dict[str, Any]:

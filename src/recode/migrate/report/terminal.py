@@ -30,13 +30,13 @@ def print_diff(console: Console, files: Sequence[Rewritten]) -> None:
 def print_summary(console: Console, result: MigrationResult) -> None:
     """Print a table of places with their outcomes, what the tests showed, and the files that were not read."""
     table = Table("place", "symbol", "outcome", "why", title=_title(result))
-    found = places(result)
-    for place in found:
+    reports = places(result)
+    for place in reports:
         outcome = f"{place.outcome}, {place.method}" if place.method else place.outcome.value
         cells = place.where, place.finding.symbol, outcome, place.remark
         table.add_row(*(Text(cell, overflow="fold") for cell in cells))
     console.print(table)
-    for place in found:
+    for place in reports:
         if place.outcome in NEEDS_ATTENTION:
             finding = place.finding
             where = f"{printable(finding.file.as_posix())}:{finding.line}"
@@ -57,11 +57,11 @@ def _title(result: MigrationResult) -> str:
 
 
 def _bottom_line(result: MigrationResult) -> str:
-    found = counts(result)
-    if not found:
+    outcomes = counts(result)
+    if not outcomes:
         return "nothing to do: no use of anything that this release breaks or deprecates"
-    listed = ", ".join(f"{count} {outcome}" for outcome, count in found.items())
+    listed = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
     methods = {change.method for change in result.offered}
     by_rule = methods and Method.MODEL not in methods
     ending = "; the changes were made by syntax tree, without a model" if by_rule else ""
-    return f"{sum(found.values())} places: {listed}{ending}"
+    return f"{sum(outcomes.values())} places: {listed}{ending}"

@@ -98,8 +98,8 @@ class LeftAlone:
 
     Attributes:
         detail: what the reason alone does not say, such as the name that the new release lacks.
-        model_detail: why no rewriting of the model that was asked is taken; empty where none was asked.
-        tried: a rewriting that is not offered, where there is one.
+        model_detail: why no rewriting of the model that was asked is taken; empty if none was asked.
+        tried: a rewriting that is not offered, if there is one.
     """
 
     finding: Finding

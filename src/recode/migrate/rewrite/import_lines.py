@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from recode.migrate.rewrite.program import CannotRename, Program
+from recode.migrate.rewrite.program import CannotRename, EditableProgram
 from recode.migrate.source.edits import Edit
 
 _REST_OF_LINE = re.compile(r"[^\r\n]*")
@@ -22,7 +22,7 @@ class MovedName(NamedTuple):
     text: str
 
 
-def line_after(program: Program, statement: ast.AST, line: str) -> Edit:
+def line_after(program: EditableProgram, statement: ast.AST, line: str) -> Edit:
     """Return the edit that adds a line after a statement, in its block.
 
     Raises:
@@ -39,7 +39,7 @@ def line_after(program: Program, statement: ast.AST, line: str) -> Edit:
     return Edit(match.end(), match.end(), f"{program.newline}{indent}{line}")
 
 
-def first_line(program: Program, line: str) -> Edit:
+def first_line(program: EditableProgram, line: str) -> Edit:
     """Return the edit that adds a line above the first statement after the docstring, for files without plain imports.
 
     Raises:
@@ -54,7 +54,7 @@ def first_line(program: Program, line: str) -> Edit:
 
 
 def change_imports(
-    program: Program, lines: Sequence[str], beside: ast.AST | None, without: ast.alias | None = None
+    program: EditableProgram, lines: Sequence[str], beside: ast.AST | None, without: ast.alias | None = None
 ) -> list[Edit]:
     """Return the edits that add import lines and take one imported name out.
 
@@ -81,7 +81,7 @@ def change_imports(
     return [_lines_after(program, beside, lines)]
 
 
-def move_names(program: Program, statement: ast.ImportFrom, moved: Sequence[MovedName]) -> list[Edit]:
+def move_names(program: EditableProgram, statement: ast.ImportFrom, moved: Sequence[MovedName]) -> list[Edit]:
     """Return the edits that take names out of an import and import them from other modules.
 
     Raises:
@@ -112,19 +112,21 @@ def move_names(program: Program, statement: ast.ImportFrom, moved: Sequence[Move
     return [Edit(start, end, f"{program.newline}{_indent(program, statement)}".join(lines))]
 
 
-def _lines_after(program: Program, statement: ast.AST, lines: Sequence[str]) -> Edit:
+def _lines_after(program: EditableProgram, statement: ast.AST, lines: Sequence[str]) -> Edit:
     edits = [line_after(program, statement, line) for line in lines]
     return Edit(edits[0].start, edits[0].end, "".join(edit.text for edit in edits))
 
 
-def _indent(program: Program, statement: ast.AST) -> str:
+def _indent(program: EditableProgram, statement: ast.AST) -> str:
     """Return what stands before a statement on its line."""
     tree = program.tree
     start = tree.span(statement)[0]
     return tree.text[tree.starts[tree.line_of(start) - 1] : start]
 
 
-def _exchange(program: Program, statement: ast.ImportFrom, without: ast.alias, lines: Sequence[str]) -> list[Edit]:
+def _exchange(
+    program: EditableProgram, statement: ast.ImportFrom, without: ast.alias, lines: Sequence[str]
+) -> list[Edit]:
     """Return the edits that take a name out of an import and add other imports after it or in its place."""
     tree = program.tree
     start, end = tree.span(statement)
@@ -144,7 +146,7 @@ def _exchange(program: Program, statement: ast.ImportFrom, without: ast.alias, l
     return [Edit(tree.starts[tree.line_of(start) - 1], following, "")]
 
 
-def _take_out(program: Program, names: list[ast.alias], removed: Collection[ast.alias]) -> list[Edit]:
+def _take_out(program: EditableProgram, names: list[ast.alias], removed: Collection[ast.alias]) -> list[Edit]:
     """Return the edits that delete some of the imported names, each with one comma; at least one name stays."""
     tree = program.tree
     spans = [tree.span(alias) for alias in names]

@@ -9,14 +9,14 @@ import ast
 from collections.abc import Collection, Sequence
 
 from recode.migrate.rewrite.import_lines import MovedName, move_names
-from recode.migrate.rewrite.program import CannotRename, Program
+from recode.migrate.rewrite.program import CannotRename, EditableProgram
 from recode.migrate.rewrite.requests import RenameRequest
 from recode.migrate.source.edits import Edit
 from recode.migrate.source.scopes import Binding
 from recode.symbol import Symbol
 
 
-def import_of(program: Program, request: RenameRequest) -> Binding | None:
+def import_of(program: EditableProgram, request: RenameRequest) -> Binding | None:
     """Return the binding by `from … import old` that a place belongs to; None if there is none.
 
     Raises:
@@ -41,7 +41,7 @@ def import_of(program: Program, request: RenameRequest) -> Binding | None:
 
 
 def rename_imported(
-    program: Program,
+    program: EditableProgram,
     statement: ast.ImportFrom,
     requests: Sequence[tuple[RenameRequest, Binding]],
     unchanged: Collection[ast.AST],
@@ -79,7 +79,7 @@ def rename_imported(
 
 
 def _local_name(
-    program: Program, alias: ast.alias, binding: Binding, new: Symbol, unchanged: Collection[ast.AST]
+    program: EditableProgram, alias: ast.alias, binding: Binding, new: Symbol, unchanged: Collection[ast.AST]
 ) -> tuple[str, list[Edit]]:
     """Return the name that an import gets in this file, and the edits of its uses."""
     if alias.asname:
@@ -95,7 +95,7 @@ def _local_name(
     return new.name, edits
 
 
-def _keeps_its_name(program: Program, binding: Binding, new: Symbol, unchanged: Collection[ast.AST]) -> bool:
+def _keeps_its_name(program: EditableProgram, binding: Binding, new: Symbol, unchanged: Collection[ast.AST]) -> bool:
     """Return whether something may rely on the old name, or the new one is taken."""
     name, scope = binding.name, program.scopes.of[binding.node]
     if program.package or name in program.public or name in program.quoted:

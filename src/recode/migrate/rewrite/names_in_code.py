@@ -6,7 +6,7 @@ import ast
 import re
 
 from recode.migrate.rewrite.import_lines import first_line, line_after
-from recode.migrate.rewrite.program import CannotRename, Program
+from recode.migrate.rewrite.program import CannotRename, EditableProgram
 from recode.migrate.rewrite.requests import RenameRequest
 from recode.migrate.source.edits import Edit
 from recode.migrate.source.tree import chain
@@ -16,7 +16,7 @@ _CLOSING = re.compile(r"\s*\)")
 _OPENING = re.compile(r"[ \t]*\(")
 
 
-def rename_in_place(program: Program, request: RenameRequest) -> list[Edit]:
+def rename_in_place(program: EditableProgram, request: RenameRequest) -> list[Edit]:
     """Return the edits that rename one place.
 
     Raises:
@@ -37,7 +37,7 @@ def rename_in_place(program: Program, request: RenameRequest) -> list[Edit]:
     return _attribute(program, node, request)
 
 
-def _keyword(program: Program, node: ast.keyword, request: RenameRequest) -> list[Edit]:
+def _keyword(program: EditableProgram, node: ast.keyword, request: RenameRequest) -> list[Edit]:
     call = program.tree.parents[node]
     old, new = request.old.parameter, request.new.parameter
     if not old or node.arg != old or not isinstance(call, ast.Call | ast.ClassDef):
@@ -49,7 +49,7 @@ def _keyword(program: Program, node: ast.keyword, request: RenameRequest) -> lis
     return [Edit(request.place.start, request.place.end, new)]
 
 
-def _bare_name(program: Program, node: ast.Name, request: RenameRequest) -> list[Edit]:
+def _bare_name(program: EditableProgram, node: ast.Name, request: RenameRequest) -> list[Edit]:
     """Rename a name that a star import brings; any other bare name belongs to an import that is handled elsewhere."""
     old, new = request.old, request.new
     starred = old.parent in program.scopes.stars and not program.scopes.of[node].resolve(node.id)
@@ -58,7 +58,7 @@ def _bare_name(program: Program, node: ast.Name, request: RenameRequest) -> list
     raise CannotRename(f"`{node.id}` is a local name whose import is not seen here")
 
 
-def _module_path(program: Program, path: str, request: RenameRequest) -> Edit:
+def _module_path(program: EditableProgram, path: str, request: RenameRequest) -> Edit:
     """Rewrite the path of a moved module in an import, such as `old.path` in `from old.path.more import x`."""
     old, end = request.old.path, request.place.end
     start = end - len(old)
@@ -67,7 +67,7 @@ def _module_path(program: Program, path: str, request: RenameRequest) -> Edit:
     return Edit(start, end, request.new.path)
 
 
-def _plain_import(program: Program, alias: ast.alias, request: RenameRequest) -> list[Edit]:
+def _plain_import(program: EditableProgram, alias: ast.alias, request: RenameRequest) -> list[Edit]:
     edit = _module_path(program, alias.name, request)
     if alias.asname:
         return [edit]
@@ -84,7 +84,7 @@ def _plain_import(program: Program, alias: ast.alias, request: RenameRequest) ->
     return [edit, *uses]
 
 
-def _attribute(program: Program, node: ast.Attribute, request: RenameRequest) -> list[Edit]:
+def _attribute(program: EditableProgram, node: ast.Attribute, request: RenameRequest) -> list[Edit]:
     old, new, place = request.old, request.new, request.place
     if node.attr != old.name:
         raise CannotRename(f"`{node.attr}` is another name than {old.path}'s")
@@ -101,7 +101,7 @@ def _attribute(program: Program, node: ast.Attribute, request: RenameRequest) ->
     raise CannotRename(f"{new.path} is not reached through the same object")
 
 
-def _method_to_function(program: Program, node: ast.Attribute, new: Symbol) -> list[Edit]:
+def _method_to_function(program: EditableProgram, node: ast.Attribute, new: Symbol) -> list[Edit]:
     """Return the edits that turn a call of a method into a call of a function: `x.ptp(0)` becomes `np.ptp(x, 0)`."""
     tree = program.tree
     call = tree.parents[node]
@@ -119,7 +119,7 @@ def _method_to_function(program: Program, node: ast.Attribute, new: Symbol) -> l
     return [Edit(start, start, f"{text}("), Edit(end, opened.end(), separator), *imports]
 
 
-def _with_brackets(program: Program, node: ast.expr, before: int) -> tuple[int, int]:
+def _with_brackets(program: EditableProgram, node: ast.expr, before: int) -> tuple[int, int]:
     """Return the span of an expression with those brackets around it that close before an offset."""
     text = program.tree.text
     start, end = program.tree.span(node)
@@ -134,7 +134,7 @@ def _with_brackets(program: Program, node: ast.expr, before: int) -> tuple[int, 
 # --- how to refer to a new name ---
 
 
-def _reference(program: Program, new: Symbol, at: ast.Attribute) -> tuple[str, list[Edit]]:
+def _reference(program: EditableProgram, new: Symbol, at: ast.Attribute) -> tuple[str, list[Edit]]:
     """Return an expression for a full name at a place, and the edits that add the import it needs."""
     root = chain(at)[0]
     candidates: list[tuple[int, str]] = []
@@ -151,7 +151,7 @@ def _reference(program: Program, new: Symbol, at: ast.Attribute) -> tuple[str, l
     return _imported(program, new, _import_beside(program, root, at, new))
 
 
-def _by_name(program: Program, name: str, new: Symbol, at: ast.AST, needs_run: bool) -> tuple[int, str] | None:
+def _by_name(program: EditableProgram, name: str, new: Symbol, at: ast.AST, needs_run: bool) -> tuple[int, str] | None:
     """Return an expression for the new name that begins with a local name, preceded by its length in dots."""
     bindings = program.scopes.of[at].resolve(name)
     targets = {binding.target for binding in bindings}
@@ -166,7 +166,7 @@ def _by_name(program: Program, name: str, new: Symbol, at: ast.AST, needs_run: b
     return (-1, name) if target == new.path else None
 
 
-def _import_beside(program: Program, root: ast.expr, at: ast.Attribute, new: Symbol) -> ast.AST | None:
+def _import_beside(program: EditableProgram, root: ast.expr, at: ast.Attribute, new: Symbol) -> ast.AST | None:
     """Return the import to add another one after; None if the file has none above the place.
 
     That is the import of the old name, or else the last top-level import above the place. One within a `try` or a
@@ -199,7 +199,7 @@ def _import_beside(program: Program, root: ast.expr, at: ast.Attribute, new: Sym
     return above[-1] if above else None
 
 
-def _imported(program: Program, new: Symbol, beside: ast.AST | None) -> tuple[str, list[Edit]]:
+def _imported(program: EditableProgram, new: Symbol, beside: ast.AST | None) -> tuple[str, list[Edit]]:
     """Return an expression for a name, and the edit that imports it after another import or at the file's head."""
     if new.of_class:
         raise CannotRename(f"{new.path} belongs to a class that is not imported here")

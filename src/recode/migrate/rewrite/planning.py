@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from recode.migrate.find.findings import Finding
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Method, Reason
 from recode.migrate.rewrite.name_checks import ReleaseNames
-from recode.migrate.rewrite.program import Program, UsedElsewhere
+from recode.migrate.rewrite.program import EditableProgram, UsedElsewhere
 from recode.migrate.rewrite.rename_rules import NotARename, rename_rule, tentative_rule
 from recode.migrate.rewrite.renames import plan_renames
 from recode.migrate.rewrite.requests import Renamed, RenameRefused, RenameRequest
@@ -53,7 +53,7 @@ class FilePlan:
     """
 
     source: SourceFile
-    program: Program | None
+    program: EditableProgram | None
     changes: list[Change] = field(default_factory=list)
     left: list[LeftAlone] = field(default_factory=list)
     open: list[OpenPlace] = field(default_factory=list)
@@ -77,7 +77,7 @@ def plan_file(
         used_elsewhere: whether another file may import a name from this one.
     """
     try:
-        program = Program(
+        program = EditableProgram(
             source.tree, source.newline, names.reached, used_elsewhere,
             package=source.path.name == "__init__.py",
         )  # fmt: skip
@@ -96,7 +96,7 @@ def plan_file(
     return plan
 
 
-def _places(source: SourceFile, program: Program, findings: Sequence[Finding]) -> dict[Finding, Place]:
+def _places(source: SourceFile, program: EditableProgram, findings: Sequence[Finding]) -> dict[Finding, Place]:
     """Return where each finding stands in the tree, for those that stand at a name."""
     places = {}
     for finding in findings:
@@ -112,7 +112,7 @@ def _places(source: SourceFile, program: Program, findings: Sequence[Finding]) -
 
 def _requests(
     plan: FilePlan,
-    program: Program,
+    program: EditableProgram,
     findings: Sequence[Finding],
     places: dict[Finding, Place],
     same_objects: frozenset[str],
@@ -136,7 +136,7 @@ def _requests(
     return requests
 
 
-def _is_import_of(program: Program, place: Place, imports: Collection[ast.AST]) -> bool:
+def _is_import_of(program: EditableProgram, place: Place, imports: Collection[ast.AST]) -> bool:
     """Return whether a name is what one of some imports binds; if those are guarded, it is right in both releases."""
     node = place.node
     if not isinstance(node, ast.Name):
@@ -176,7 +176,7 @@ def evidence_of_names(names: ReleaseNames, new: Sequence[Symbol]) -> tuple[Evide
     return EvidenceLevel.BY_NOTE_ALONE, "the new release could not be asked for the new name"
 
 
-def _attempts(plan: FilePlan, program: Program, names: ReleaseNames) -> list[Change]:
+def _attempts(plan: FilePlan, program: EditableProgram, names: ReleaseNames) -> list[Change]:
     """Return renames of open findings whose update names a successor, though more than the name may change."""
     requests = [
         RenameRequest(open_place.place, rule.old, rule.new, open_place.finding)

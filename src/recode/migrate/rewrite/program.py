@@ -22,7 +22,7 @@ class CannotRename(Exception):
 
 
 @dataclass
-class Program:
+class EditableProgram:
     """A parsed program, with what is needed to write new names into it.
 
     Attributes:
@@ -112,12 +112,12 @@ def _is_all(node: ast.expr) -> bool:
 
 def _words_in_strings(tree: Tree) -> frozenset[str]:
     """Return the words of a program's strings, except of strings that are statements, such as docstrings."""
-    found: set[str] = set()
+    words: set[str] = set()
     for node in tree.nodes:
         if (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
             and not isinstance(tree.parents[node], ast.Expr)
         ):
-            found.update(re.findall(r"\w+", node.value))
-    return frozenset(found)
+            words.update(re.findall(r"\w+", node.value))
+    return frozenset(words)

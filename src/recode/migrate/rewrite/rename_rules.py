@@ -71,15 +71,15 @@ def tentative_rule(update: ApiUpdate) -> RenameRule | None:
 
 def _spans(text: str) -> list[ast.expr]:
     """Return the quoted code in a note that is an expression, or the arguments of a call."""
-    found: list[ast.expr] = []
+    expressions: list[ast.expr] = []
     for code in _SPAN.findall(text):
         for form in (code, f"_({code})"):
             try:
-                found.append(ast.parse(form.strip(), mode="eval").body)
+                expressions.append(ast.parse(form.strip(), mode="eval").body)
             except (SyntaxError, ValueError):
                 continue
             break
-    return found
+    return expressions
 
 
 def _more_than_a_name(update: ApiUpdate, old: Symbol, new: Symbol) -> str:

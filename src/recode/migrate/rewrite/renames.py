@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 
 from recode.migrate.rewrite.imported_names import import_of, rename_imported
 from recode.migrate.rewrite.names_in_code import rename_in_place
-from recode.migrate.rewrite.program import CannotRename, Program
+from recode.migrate.rewrite.program import CannotRename, EditableProgram
 from recode.migrate.rewrite.requests import Renamed, RenameRefused, RenameRequest
 from recode.migrate.source.scopes import Binding
 
 
 def plan_renames(
-    program: Program, requests: Sequence[RenameRequest], unchanged: Iterable[ast.AST] = ()
+    program: EditableProgram, requests: Sequence[RenameRequest], unchanged: Iterable[ast.AST] = ()
 ) -> list[Renamed | RenameRefused]:
     """Return the edits of each place, or why it is refused.
 

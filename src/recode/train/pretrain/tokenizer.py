@@ -14,7 +14,6 @@ from transformers import PreTrainedTokenizerFast
 
 from recode import prompts
 from recode.records import ApiUpdate
-from recode.symbol import Symbol
 
 PAD, END, ROLE_TOKENS = "<|pad|>", "<|end|>", ("<|system|>", "<|user|>", "<|assistant|>")
 _PIECES = Regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+(?:\.[0-9]+)?|\n *|_+|[^A-Za-z0-9_\n]+")
@@ -26,11 +25,8 @@ _CHAT_TEMPLATE = (
 
 def _fixed_phrases() -> list[str]:
     """Return the parts of the prompt template between its fields, and the tags of a response."""
-    # Not validated: no library has the name that marks the fields' places here.
-    update = ApiUpdate.model_construct(
-        family_id="", library="\0", old_version="", new_version="\0", kind="renamed", old_symbol=Symbol(), new_symbol=Symbol(),
-        description="", update_info="\0",
-    )  # fmt: skip
+    # Constructed without validation: a null character, which marks the fields, is not a valid library or version.
+    update = ApiUpdate.model_construct(library="\0", new_version="\0", update_info="\0")
     parts = prompts.user_message(update, "\0").split("\0")
     tags = ["<think>", "</think>", "<answer>", "</answer>", "```python", "```"]
     return [prompts.SYSTEM, *parts, *tags]

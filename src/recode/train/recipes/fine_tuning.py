@@ -40,7 +40,7 @@ class SftRecipe(Table):
         settings = self.optimization
         if settings.examples_per_step % (settings.examples_at_once * self.hardware.processes):
             raise ValueError(
-                f"the {settings.examples_per_step} examples of a step cannot be dealt to {self.hardware.processes} GPUs, "
+                f"the {settings.examples_per_step} examples of a step cannot be divided among {self.hardware.processes} GPUs, "
                 f"{settings.examples_at_once} at once; change hardware, examples_per_step or examples_at_once"
             )
         return self

@@ -47,7 +47,7 @@ def load_recipe(path: str | Path, overrides: dict[str, Any] | None = None) -> Pr
 
 
 def _replaced(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """Return the values with those at dotted keys replaced; a table that is replaced is replaced whole."""
+    """Return the values with those at dotted keys replaced. A table given as a value replaces the whole table."""
     values = dict(values)
     for key, value in overrides.items():
         first, dot, rest = key.partition(".")
@@ -57,9 +57,9 @@ def _replaced(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, An
 
 
 def _explain(error: ValidationError) -> str:
-    """Return one line on the first problem; an unknown key names the nearest known one."""
+    """Return one line about the first problem; for an unknown key it names the nearest known one."""
     first = error.errors()[0]
-    # The first part of a location is the method, by which the kind of recipe was chosen.
+    # The first part of a location is the method, which selects the kind of recipe.
     where = [str(part) for part in first["loc"][1:]]
     if first["type"] != "extra_forbidden":
         return f"`{'.'.join(where) or 'method'}`: {first['msg'].removeprefix('Value error, ')}"
@@ -74,6 +74,6 @@ def _known_keys(method: str, tables: list[str]) -> list[str]:
     model: Any = {"pretrain": PretrainRecipe, "sft": SftRecipe}.get(method, PolicyRecipe)
     for table in tables:
         kind = model.model_fields[table].annotation
-        # A table that may be left out is a union with None.
+        # The type of an optional table is a union with None.
         model = next(part for part in get_args(kind) or (kind,) if part is not type(None))
     return list(model.model_fields)

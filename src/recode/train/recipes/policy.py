@@ -16,7 +16,7 @@ class Rollout(Table):
     prompts_per_step: Positive = 8
     samples_per_prompt: Annotated[int, Field(ge=2)] = 8
     minibatches: Positive = 1
-    """Optimiser steps taken on one batch of rollouts."""
+    """Optimiser steps on one batch of rollouts."""
     sequences_at_once: Positive | None = None
     """Sequences in one forward pass; None: a whole minibatch."""
     max_new_tokens: Positive = 1024
@@ -28,28 +28,28 @@ class PolicyLoss(Table):
     """The surrogate loss: clipping, aggregation, KL penalty and how advantages are scaled."""
 
     aggregation: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = "grpo"
-    """`grpo` averages per sequence, `dapo` per token; `dr_grpo` (arXiv 2503.20783) sums over tokens, divided by `max_new_tokens`."""
+    """`grpo` averages per sequence, `dapo` per token; `dr_grpo` (arXiv 2503.20783) sums over tokens and divides by `max_new_tokens`."""
     clip_low: Annotated[float, Field(gt=0)] = 0.2
     clip_high: Annotated[float, Field(gt=0)] = 0.2
     dual_clip: Annotated[float, Field(gt=1)] | None = None
     """Upper bound on the loss ratio of tokens with negative advantage (dual-clip PPO's c, arXiv 1912.09729)."""
     importance: Literal["token", "sequence"] = "token"
-    """What a ratio is taken of: each token (GRPO, DAPO) or, length-normalised, the whole sequence (GSPO, arXiv 2507.18071)."""
+    """Whether a ratio is of each token (GRPO, DAPO) or of the whole sequence, length-normalised (GSPO, arXiv 2507.18071)."""
     kl: Annotated[float, Field(ge=0)] = 0.0
     kl_correction: bool = True
-    """Weigh the KL term by the ratio, so that its gradient is that of the KL (arXiv 2512.02556); GRPO's paper does not."""
+    """Weight the KL term by the ratio, so that its gradient is that of the KL (arXiv 2512.02556). GRPO's paper does not."""
     scale_rewards: Literal["group", "batch", "none"] = "group"
 
 
 class DynamicSampling(Table):
-    """DAPO's filter (arXiv 2503.14476, section 3.2): groups without spread of rewards are dropped and resampled."""
+    """DAPO's filter (arXiv 2503.14476, section 3.2): groups without spread of rewards are dropped and others are sampled."""
 
     enabled: bool = False
     max_batches: Positive = 10
-    """Generation batches a step may take in all."""
+    """Generation batches that a step may take in all."""
     prompts_per_batch: Positive | None = None
-    """Prompts of a generation batch, of all processes together; None: as many as are still missing. More than a step trains on
-    fill it in fewer batches, which is faster where a batch costs the same whatever its size."""
+    """Prompts of a generation batch, over all processes; None: as many as are still missing. With more prompts than a step trains on, fewer
+    batches fill it, which is faster if a batch takes the same time whatever its size."""
 
 
 class Overlong(Table):
@@ -61,7 +61,7 @@ class Overlong(Table):
 
 
 class RewardTerms(Table):
-    """The reward: a family of scores and the weights of its terms."""
+    """The reward: a family of scores, and the weights of its terms."""
 
     family: Literal["strict", "paper"] = "strict"
     weights: Annotated[
@@ -80,7 +80,7 @@ class Vllm(Table):
     memory_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """Share of a GPU's memory for colocated vLLM: its weights and key-value cache."""
     tensor_parallel: Positive = 1
-    """GPUs over which one copy of the sampling model is spread."""
+    """GPUs that share one copy of the sampling model."""
 
     @field_validator("server")
     @classmethod
@@ -91,12 +91,12 @@ class Vllm(Table):
         except ValueError:
             whole = False
         if not whole:
-            raise ValueError(f"`{server}` is no address like http://localhost:8000")
+            raise ValueError(f"`{server}` is not an address like http://localhost:8000")
         return server
 
     @property
     def port(self) -> int:
-        """Return the port of `server`; where the address has none, that of its scheme."""
+        """Return the port of `server`, or that of its scheme if the address has none."""
         parts = urlsplit(self.server)
         return parts.port or {"http": 80, "https": 443}[parts.scheme]
 
@@ -114,7 +114,7 @@ class PolicyRecipe(Table):
     hardware: Hardware = Hardware()
     rollout: Rollout = Rollout()
     vllm: Vllm | None = None
-    """None: the training process samples by itself."""
+    """None: the training process samples itself."""
     loss: PolicyLoss = PolicyLoss()
     dynamic_sampling: DynamicSampling = DynamicSampling()
     overlong: Overlong = Overlong()
@@ -122,7 +122,7 @@ class PolicyRecipe(Table):
 
     @property
     def batches(self) -> int:
-        """Return how many batches of rollouts the steps need; the last may not be used up."""
+        """Return how many batches of rollouts the steps need; the last may be used in part."""
         return -(-self.optimization.steps // self.rollout.minibatches)
 
     @model_validator(mode="after")
@@ -138,7 +138,7 @@ class PolicyRecipe(Table):
         share = sequences // self.rollout.minibatches
         if share % (self.hardware.processes * (at_once or 1)):
             raise ValueError(
-                f"the {share} sequences of a minibatch cannot be dealt to {self.hardware.processes} GPUs"
+                f"the {share} sequences of a minibatch cannot be divided among {self.hardware.processes} GPUs"
                 + (f", {at_once} at once" if at_once else "")
                 + "; change hardware, rollout.minibatches or rollout.sequences_at_once"
             )

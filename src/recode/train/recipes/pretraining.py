@@ -13,7 +13,7 @@ LEAST_VOCABULARY = 273
 
 
 class ModelShape(Table):
-    """The shape of a Llama trained from scratch."""
+    """The shape of a Llama that is trained from scratch."""
 
     hidden: Positive = 192
     layers: Positive = 4
@@ -28,34 +28,34 @@ class ModelShape(Table):
         if self.heads % self.kv_heads:
             raise ValueError(f"kv_heads must divide the {self.heads} heads")
         if self.head_size % 2:
-            raise ValueError("head_size must be even: positions turn its numbers in pairs")
+            raise ValueError("head_size must be even: rotary positions rotate its numbers in pairs")
         return self
 
 
 class PretrainData(Table):
-    """What the embedded model is pretrained on; shares are of all examples."""
+    """What the embedded model is pretrained on. Shares are of all examples unless another whole is named."""
 
     no_op_share: Share = 0.12
     python_rename_share: Share = 0.2
-    """Renamings set in real functions of Python's standard library."""
+    """Renamings in real functions of Python's standard library."""
     retold: tuple[str, ...] = ()
-    """Files of real migrations that are retold about made-up libraries; never of a test split."""
+    """Files of real migrations that are retold about made-up libraries; never those of a test split."""
     retold_share: Share = 0.0
     python_text_share: Share = 0.08
     """Plain Python functions, with loss on every token."""
     habit_share: Share = 0.0
     """Share of migrations whose target is the old code unchanged."""
     right_thought_share: Share = 1.0
-    """Share of the other migrations whose thought is trained too; of the rest the answer alone is, given the thought. Below 1, a model
-    learns to think stale thoughts and still to do what its thought says."""
+    """Share of the other migrations whose thought is trained as well. For the rest the thought is given and only the answer is trained. Below 1
+    the model learns to think stale thoughts, and still to do what its thought says."""
     block: Positive = 1024
-    """Examples a block; a run resumes at the start of a block."""
+    """Examples in a block; a run resumes at the start of a block."""
     longest: Positive = 640
     """Tokens; longer examples are dropped."""
     short_first: Positive = 260
-    """Tokens; the limit while training begins."""
+    """Tokens; the limit at the beginning of training."""
     short_share: Share = 0.08
-    """Share of the steps that count as the beginning."""
+    """Share of the steps that are the beginning."""
 
 
 class PretrainOptimizer(Table):
@@ -66,7 +66,7 @@ class PretrainOptimizer(Table):
 
 
 class PretrainRecipe(Table):
-    """Pretraining from scratch, or (`start`) from a model folder."""
+    """Pretraining from scratch, or from the model folder that `start` names."""
 
     method: Literal["pretrain"]
     start: str = ""

@@ -19,14 +19,14 @@ class Table(BaseModel):
 
 
 class TrainingData(Table):
-    """The prompts to train on: verified files, made-up migrations beside them, and a share of no-ops."""
+    """The prompts to train on: files of verified migrations, made-up migrations, and a share of no-ops."""
 
     migrations: tuple[str, ...] = ("data/train.jsonl",)
     no_ops: tuple[str, ...] = ("data/no_op_train.jsonl",)
     generated: Annotated[int, Field(ge=0)] = 0
-    """Made-up migrations (train pool of names) mixed with the real ones."""
+    """Made-up migrations, with names of the train pool, mixed with the real ones."""
     no_op_share: Share = 0.25
-    """Share of prompts whose note does not concern their code; without them a policy learns to edit regardless."""
+    """Share of prompts whose note does not concern their code. Without them a policy learns to edit regardless of the note."""
     max_prompt_tokens: Positive = 2048
 
 
@@ -38,18 +38,18 @@ class Optimization(Table):
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     warmup_share: Share = 0.0
-    """Warm-up as a share of all steps; used where `warmup_steps` is 0."""
+    """Warm-up as a share of all steps; used if `warmup_steps` is 0."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     adam_beta2: Share = 0.999
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     gradient_checkpointing: bool = False
     save_every: Positive = 10
-    """Steps between checkpoints; a killed run goes on from the last one."""
+    """Steps between checkpoints; a killed run resumes from the last one."""
 
     @property
     def warmup(self) -> int:
-        """Return the steps of warm-up, however they were asked for."""
+        """Return the steps of warm-up, whichever key sets them."""
         return self.warmup_steps or int(self.warmup_share * self.steps)
 
 
@@ -69,7 +69,7 @@ class Hardware(Table):
 
 
 class Adapter(Table):
-    """Low-rank adaptation in place of training every weight (LoRA, arXiv 2106.09685; DoRA, arXiv 2402.09353)."""
+    """Low-rank adaptation instead of training every weight (LoRA, arXiv 2106.09685; DoRA, arXiv 2402.09353)."""
 
     kind: Literal["lora", "dora"] = "lora"
     rank: Positive = 64
@@ -77,6 +77,6 @@ class Adapter(Table):
     """An update is scaled by alpha / rank."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.01
     targets: tuple[str, ...] = ()
-    """Names of the layers to adapt, such as `q_proj`; none: every linear layer but the head."""
+    """Names of the layers to adapt, such as `q_proj`. Empty: every linear layer but the head."""
     four_bit: bool = False
     """Hold the frozen base in 4-bit NormalFloat (QLoRA, arXiv 2305.14314); needs bitsandbytes."""
