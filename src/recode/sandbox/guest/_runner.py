@@ -69,7 +69,7 @@ def _watched_module(show: Callable[[Any], None], real_filters: Any) -> type:
     They get ours or the real ones, by properties, which the names of the module cannot hide.
     """
     every = [("always", None, Warning, None, 0)]
-    own_file = warnings.__file__
+    own_file = warnings.simplefilter.__code__.co_filename
 
     def filters(self: Any) -> Any:
         asking = sys._getframe(1).f_code.co_filename
