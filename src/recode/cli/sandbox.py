@@ -50,20 +50,7 @@ def run_tasks(
         for task, verdict in zip(tasks, run.verdicts(), strict=False):
             counts[verdict.outcome] += 1
             progress.update(shown, advance=1, note=", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())))
-<<<<<<< HEAD
             yield {"id": task.id, **verdict.model_dump(mode="json")}
-=======
-
-        # In parts, so that an interrupt loses few verdicts.
-        for start in range(0, len(tasks), _AT_ONCE):
-            part, limits = tasks[start : start + _AT_ONCE], Limits(seconds=limit)
-            verdicts = judge_all(
-                part, interpreter=interpreter, limits=limits, level=level, workers=workers, on_done=done
-            )
-            for task, verdict in zip(part, verdicts, strict=True):
-                if verdict is not None:
-                    yield {"id": task.id, **verdict.model_dump(mode="json")}
->>>>>>> main
     console.print(", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())) or "no tasks")
 
 
