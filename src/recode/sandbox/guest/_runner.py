@@ -155,7 +155,9 @@ def record_events(path: str, send: Callable[[str], None]) -> None:
         try:
             asking = sys._getframe(1)
             file = asking.f_code.co_filename
-            inside = file.startswith((*libraries, "<frozen ", "<__array_function__")) or file == hook.__code__.co_filename
+            inside = (
+                file.startswith((*libraries, "<frozen ", "<__array_function__")) or file == hook.__code__.co_filename
+            )
             forged = event == "compile" and _forges_a_file(arguments, libraries)
             if event not in told and (forged or not inside or event in _ALWAYS):
                 told.add(event)
