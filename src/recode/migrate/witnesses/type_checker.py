@@ -119,7 +119,7 @@ def _run(command: Sequence[str], root: Path) -> str:
             command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
             written: tuple[bytes, bytes] = process.communicate(timeout=_SECONDS)
-        except subprocess.TimeoutExpired:
+    except subprocess.TimeoutExpired:
         raise TypeCheckError(f"ty took longer than {_SECONDS:.0f} s") from None
     except OSError as error:
         raise TypeCheckError(f"ty could not be started ({error.strerror})") from None
