@@ -5,17 +5,19 @@ Nothing is written here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-
-from packaging.utils import canonicalize_name
 
 from recode.errors import RecodeError
 from recode.knowledge.model import Shape
 from recode.migrate.find.findings import Finding
 from recode.migrate.find.scan import scan
-from recode.migrate.project.environments import pinned_environment, project_requirements
+from recode.migrate.project.environments import (
+    pinned_environment,
+    project_environment,
+    project_requirements,
+    with_own_pins,
+)
 from recode.migrate.project.files import check_root
 from recode.migrate.project.words import ProjectWords
 from recode.migrate.prove.options import RewriteOption, give_up_conflicts
@@ -24,7 +26,7 @@ from recode.migrate.prove.spans import Spot
 from recode.migrate.prove.test_runs import TestCommand, TestRun
 from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Reason
-from recode.migrate.rewrite.name_checks import ReleaseNames
+from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
@@ -79,16 +81,10 @@ def rewrite_project(
 
 def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list[FilePlan]:
     """Plan the renames of every file that has findings."""
-    upgrade, options = result.upgrade, result.options
-    environment = _environment(result, upgrade.new, options.new_requires, on_progress)
-    names = ReleaseNames(environment)
-    same_objects = _same_objects(result, on_progress)
+    names = _names(result, on_progress)
     by_file: dict[Path, list[Finding]] = {}
     for finding in result.scanned.findings:
         by_file.setdefault(finding.file, []).append(finding)
-    names.prepare(
-        (new.path, new.parameter) for finding in result.scanned.findings if (new := finding.update.new_symbol).is_simple
-    )
     words = ProjectWords(root)
     plans = []
     for path, findings in by_file.items():
@@ -99,8 +95,33 @@ def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list
             continue
         result.sources[path] = source
         used_elsewhere = lambda name, path=path: words.used_elsewhere(path, name)  # noqa: E731
-        plans.append(plan_file(source, findings, names, same_objects, used_elsewhere))
+        plans.append(plan_file(source, findings, names, used_elsewhere))
     return plans
+
+
+def _names(result: MigrationResult, on_progress: OnProgress) -> UpgradeNames:
+    """Ask both releases, in their environments, about all names that the findings' updates mention."""
+    upgrade, options = result.upgrade, result.options
+    symbols = {(finding.update.old_symbol, finding.update.new_symbol) for finding in result.scanned.findings}
+    renames = sorted((old, new) for old, new in symbols if old.is_simple and new.is_simple)
+    if not renames:
+        return UpgradeNames(ReleaseNames(None), ReleaseNames(None))
+    names = UpgradeNames(
+        ReleaseNames(_environment(result, upgrade.old, options.old_requires, on_progress)),
+        ReleaseNames(_environment(result, upgrade.new, options.new_requires, on_progress)),
+    )
+    on_progress(f"asking {upgrade.library} about {len(renames)} names")
+    names.prepare(renames)
+    for version, release, packages in (
+        (upgrade.old, names.old, {old.package for old, _ in renames}),
+        (upgrade.new, names.new, {new.package for _, new in renames}),
+    ):
+        for package in sorted(packages):
+            if failure := release.import_failure(package):
+                result.remarks.append(
+                    f"{package} cannot be imported beside {upgrade.library} {version} ({failure}), so its names are unchecked"
+                )
+    return names
 
 
 def _environment(
@@ -112,30 +133,15 @@ def _environment(
     library = result.upgrade.library
     on_progress(f"building the environment of {library} {version}")
     try:
-        return pinned_environment(library, version, requires)
+        environment, complete = project_environment(result.root, library, version, requires)
     except RecodeError as error:
         result.remarks.append(f"names could not be looked up in {library} {version}: {error}")
         return None
-
-
-def _same_objects(result: MigrationResult, on_progress: OnProgress) -> frozenset[str]:
-    """Return the old symbols that already were the same object as their new name in the old release."""
-    pairs = sorted(
-        {
-            (finding.update.old_symbol, finding.update.new_symbol)
-            for finding in result.scanned.findings
-            if finding.kind in ("replaced", "deprecated", "removed")
-            and all(
-                symbol.is_simple and not symbol.parameter
-                for symbol in (finding.update.old_symbol, finding.update.new_symbol)
-            )
-        }
-    )
-    if not pairs:
-        return frozenset()
-    environment = _environment(result, result.upgrade.old, result.options.old_requires, on_progress)
-    same = ReleaseNames(environment).same(pairs)
-    return frozenset(old for (old, _), is_same in zip(pairs, same, strict=True) if is_same)
+    if not complete:
+        result.remarks.append(
+            f"the project's own requirements do not fit {library} {version}, so its names were looked up without them"
+        )
+    return environment
 
 
 def _add_attempts(result: MigrationResult, plan: FilePlan, choices: list[RewriteOption]) -> None:
@@ -203,8 +209,8 @@ def _proven(
         return unproven
     common = project_requirements(result.root, upgrade.library, options.tests)
     on_progress(f"building the environments of {upgrade.library} {upgrade.old} and {upgrade.new} for the tests")
-    old = pinned_environment(upgrade.library, upgrade.old, _with_own_pins(common, options.old_requires))
-    new = pinned_environment(upgrade.library, upgrade.new, _with_own_pins(common, options.new_requires))
+    old = pinned_environment(upgrade.library, upgrade.old, with_own_pins(common, options.old_requires))
+    new = pinned_environment(upgrade.library, upgrade.new, with_own_pins(common, options.new_requires))
     command = TestCommand(result.root, options.tests, options.test_seconds)
 
     def run_in_new(changed: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> TestRun:
@@ -232,16 +238,6 @@ def _open_uses(result: MigrationResult) -> list[tuple[Path, int]]:
         if finding.status == "breaks" and source is not None and not source.cells:
             uses.append((finding.file, source.offset(finding.line, finding.column)))
     return uses
-
-
-def _with_own_pins(common: Sequence[str], own: Sequence[str]) -> list[str]:
-    """Return the project's requirements, replaced by the user's own for the same packages."""
-    packages = {_package(requirement) for requirement in own}
-    return [*(requirement for requirement in common if _package(requirement) not in packages), *own]
-
-
-def _package(requirement: str) -> str:
-    return canonicalize_name(re.split(r"[^\w.-]", requirement)[0])
 
 
 def _sort_out(result: MigrationResult, choice: RewriteOption, change: Change | None) -> None:
