@@ -32,6 +32,7 @@ def length(): return ("length",)
 def area(width, height): return (width, height)
 def flat(low, high, step=1): return (low, high, step)
 def loose(first, **more): return (first, more)
+def groupby(by, *more, order=1): return (by, more)
 def named(first, size=1): return (first, size)
 def deprecate(f):
     @functools.wraps(f)
@@ -70,6 +71,7 @@ def surface(height, width): return (width, height)
 def level(low, extra=0, high=0, step=1): return (low, high, step)
 def lonely(*, values): return list(values)
 def looser(first, **more): return (first, more)
+def group_by(*by, order=1): return by
 def unnamed(first, **more): return (first, more)
 def prod(values): return values
 class Client:
@@ -101,6 +103,7 @@ UPDATES = [
     change("renamed", "loose", "looser"),
     change("renamed", "named", "unnamed"),
     change("renamed", "lone", "lonely"),
+    change("renamed", "groupby", "group_by"),
     change("replaced", "product", "prod"),
     change("replaced", "every", "prod"),
     change("deprecated", "doubled", "prod"),
@@ -142,6 +145,7 @@ def rewritten(result: MigrationResult, program: str) -> str:
         ("t.area(2, 3)", "t.surface(width=2, height=3)", EvidenceLevel.CHECKED_BY_NAME),
         ("t.flat(1, 2)", "t.level(1, high=2)", EvidenceLevel.CHECKED_BY_NAME),
         ("t.loose(1, size=2)", "t.looser(1, size=2)", EvidenceLevel.CHECKED_BY_NAME),
+        ("t.groupby('a', 'b', order=2)", "t.group_by('a', 'b', order=2)", EvidenceLevel.CHECKED_BY_NAME),
         ("t.product([1])", "t.prod([1])", EvidenceLevel.FORWARDS),
         ("t.every([1])", "t.prod([1])", EvidenceLevel.FORWARDS),
         ("f = t.simps", "f = t.simpson", EvidenceLevel.FORWARDS),

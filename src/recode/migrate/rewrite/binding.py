@@ -108,7 +108,7 @@ class _Binding:
             self.as_keywords[number] = before
             self.given.add(before)
         elif not slot and self.new.any_positional and not self.as_keywords:
-            if before:
+            if before and before != self.new.any_positional:
                 self.doubts.append(f"`{before}` becomes one of any number of arguments")
         elif slot:
             raise DoesNotBind(f"argument {number + 1}, `{before}`, has no counterpart")

@@ -66,9 +66,9 @@ class CallSignature:
         return frozenset(parameter.name for parameter in self.parameters if parameter.by_keyword)
 
     @property
-    def any_positional(self) -> bool:
-        """Whether there is a `*args`."""
-        return any(parameter.kind == "VAR_POSITIONAL" for parameter in self.parameters)
+    def any_positional(self) -> str:
+        """The name of the `*args`; empty if there is none."""
+        return next((parameter.name for parameter in self.parameters if parameter.kind == "VAR_POSITIONAL"), "")
 
     @property
     def any_keyword(self) -> bool:
