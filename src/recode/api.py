@@ -28,7 +28,7 @@ class Move:
     Attributes:
         library: its normal name.
         target: the release to move to.
-        current: the release that the project comes from; None if nothing says.
+        current: the release that the project comes from; None if it is unknown.
         known: what is known about the changes in between.
     """
 
@@ -68,10 +68,10 @@ def move_of(
     Args:
         path: the project's folder, or a file of it.
         to: `LIB==B`.
-        from_: the release that the project comes from; None: what its own files say.
+        from_: the release that the project comes from; None: read from its own files.
         updates: a file of updates to use instead of the known ones.
         collect: compare the two releases now, even where their updates are shipped.
-        on_progress: called with what is being done.
+        on_progress: called with a description of the current step.
 
     Raises:
         RecodeError: `to` is not of that form; or nothing is known about the library and it cannot be collected.
@@ -104,7 +104,7 @@ def scan(
     Args:
         path: a folder, a Python file or a notebook.
         to: `LIB==B`, such as `numpy==2.1.0`.
-        from_: the release that the project comes from; None: what its own files say.
+        from_: the release that the project comes from; None: read from its own files.
         updates: a file of updates (JSON Lines) to use instead of the known ones.
         confidence: findings with a lower confidence (0 to 1) are left out.
         collect: compare the two releases now, even where their updates are shipped.
@@ -161,11 +161,11 @@ def migrate_project(
     Args:
         path: a folder, a Python file or a notebook.
         to: `LIB==B`, such as `numpy==2.1.0`.
-        from_: the release that the project comes from; None: what its own files say.
+        from_: the release that the project comes from; None: read from its own files.
         options: model, tests and the like; None: renames by syntax tree, checked by name.
         updates: a file of updates (JSON Lines) to use instead of the known ones.
         collect: compare the two releases now, even where their updates are shipped.
-        on_progress: called with what is being done.
+        on_progress: called with a description of the current step.
 
     Raises:
         RecodeError: a path or release is wrong, there are no updates for the library, the model does not answer, or

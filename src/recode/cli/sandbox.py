@@ -1,4 +1,4 @@
-"""`recode sandbox run`: tasks in, verdicts out, line by line in order."""
+"""`recode sandbox run`: read tasks and write their verdicts, line by line in order."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run_tasks(
             counts[verdict.outcome] += 1
             progress.update(shown, advance=1, note=", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())))
 
-        # In parts, so that an interrupt loses little of what is known.
+        # In parts, so that an interrupt loses few verdicts.
         for start in range(0, len(tasks), _AT_ONCE):
             part, limits = tasks[start : start + _AT_ONCE], Limits(seconds=limit)
             verdicts = judge_all(

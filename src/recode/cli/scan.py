@@ -1,4 +1,4 @@
-"""`recode scan`: the scan with its progress, and what is printed and written."""
+"""`recode scan`: run a scan with a progress bar, print and write its findings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ScanCommand:
     Attributes:
         path: the project's folder, a Python file or a notebook.
         to: `LIB==B`.
-        old: the release that the project comes from; None: what its own files say.
+        old: the release that the project comes from; None: read from its own files.
         as_json: print JSON instead of a table.
         sarif: a SARIF file to write.
         confidence: findings with a lower confidence (0 to 1) are left out.
@@ -71,7 +71,7 @@ def run_scan(command: ScanCommand) -> bool:
 
 def _scan(move: Move, command: ScanCommand, errors: Console) -> ScanResult:
     columns = TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files")
-    # Where there is no terminal, a display that is gone at the end would still leave an empty line.
+    # Without a terminal, even a display that removes itself at the end would leave an empty line.
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task("reading", total=None)
         return scan_move(

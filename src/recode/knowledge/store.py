@@ -72,7 +72,7 @@ def find_knowledge(library: str, target: str, old: str | None = None) -> StoredK
 
 
 def read_updates(file: Path) -> StoredKnowledge:
-    """Return the updates of a user's file, with the shape beside it.
+    """Return the updates of a user's file, with the shape next to it.
 
     A line is an update, a family as `recode collect --out` writes it, or a migration of the data set.
 

@@ -116,7 +116,7 @@ def copy_baseline(
     *,
     runs: bool = False,
 ) -> Scores:
-    """Return the scores of a well-formed answer that copies the old code unchanged. Show them beside every reward.
+    """Return the scores of a well-formed answer that copies the old code unchanged. Show them next to every reward.
 
     A weight for `execution` adds nothing for a migration, since the old code does not behave on the new release as it should. It is added
     for a no-op if `runs` says that answers are executed on a release that is available.

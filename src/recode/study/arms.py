@@ -70,7 +70,7 @@ def prepare(table: StudyTable, name: str, seed: int, folders: StudyFolders) -> P
     before = ""
     if arm.after:
         earlier = prepare(table, arm.after, seed, folders)
-        # The digest covers what the earlier model is, not where it lies, so it is the same on every machine.
+        # The digest covers the earlier model's content, not its path, so it is the same on every machine.
         before = earlier.folder.name
         overrides["start" if pretraining else "model"] = earlier.model
     recipe = load_recipe(shipped(arm.recipe), overrides)

@@ -53,7 +53,7 @@ class TableStatus:
 
 
 class StudyReporter(Protocol):
-    """Receives what happens during a study."""
+    """Receives the events of a study."""
 
     def part_started(self, part: Part) -> None:
         """Receive a part that starts in this process."""

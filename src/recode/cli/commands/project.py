@@ -38,7 +38,7 @@ _Unproven = Annotated[
     bool,
     typer.Option(
         "--unproven",
-        help="Also apply changes that nothing proves: a model's, or a rename whose receiver was guessed.",
+        help="Also apply unproven changes: a model's, or a rename where the receiver's type was guessed.",
     ),
 ]
 _Limit = Annotated[
@@ -91,7 +91,9 @@ def migrate(
         bool, typer.Option("--allow-dirty", help="Write even if there are uncommitted changes.")
     ] = False,
     unproven: _Unproven = False,
-    samples: Annotated[int, typer.Option(min=1, help="Candidates to request from the model for each place.")] = 4,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Number of rewritings to request from the model for each place.")
+    ] = 4,
     seed: Annotated[int, typer.Option(help="Seed of sampling.")] = 0,
     limit: _Limit = 600.0,
     old_requires: _OldRequires = None,

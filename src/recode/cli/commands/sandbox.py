@@ -28,7 +28,7 @@ def sandbox_run(
         list[str] | None, typer.Option(help="A module to import before any program runs; repeat for more.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Programs run at once (default: at least one per core).")
+        int | None, typer.Option(min=1, help="Number of programs to run at a time (default: at least one per core).")
     ] = None,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="No isolation: only for programs you have read.")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Executions kept on disk, so that verifying again is immediate and a killed run resumes where it was.
+"""Executions kept on disk, so that verifying again is immediate and a killed run resumes where it stopped.
 
 What is kept is what a program did, not the rule's verdict on it, so a change of the rule is applied to all entries without
 running anything. The key is the content (program, lock, hash seed, what was loaded before, version of the runner), so nothing

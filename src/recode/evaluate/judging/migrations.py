@@ -71,7 +71,7 @@ def judge(entry: Migration, completion: str, weights: Mapping[str, float] = DEFA
         kind=entry.kind,
         completion=completion,
         exact=None if exact is None else exact > 0,
-        # The inverse of 3.5 * similarity - 1.5; the score of no answer, -2, lies below every similarity.
+        # The inverse of 3.5 * similarity - 1.5; the score of no answer, -2, is below that of every similarity.
         edit=None if edit is None else max(0.0, (edit + 1.5) / 3.5),
         reward=scores.total,
         lift=scores["lift"],

@@ -1,7 +1,7 @@
 """Which scope a name belongs to, by Python's rules.
 
-Finding and rewriting both use the scopes of this module. They ask it who owns a name; what the name stands for at one
-point of the program is kept beside the scopes by the finder (`find/flow.py`).
+Finding and rewriting both use the scopes of this module. They ask it who owns a name; the value of the name at one
+point of the program is recorded by the finder (`find/flow.py`), not in the scopes.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Scope:
 class Scopes:
     """The scopes of a module.
 
-    `of` maps a node to the scope that it stands in, `opened` maps a function, lambda, class or comprehension to the
+    `of` maps a node to the scope that it is in, `opened` maps a function, lambda, class or comprehension to the
     scope that it opens. `names` are all bare names in the order of the text, `stars` the modules of star imports.
     """
 
@@ -142,7 +142,7 @@ class Scopes:
         """Return the scope that a function, class, lambda or comprehension opens.
 
         The scopes of an expression that is not in the module's tree, such as a quoted annotation, are read now;
-        `scope` is the scope that it stands in.
+        `scope` is the scope that it is in.
         """
         if node not in self.opened:
             self._read([node], scope)
@@ -240,7 +240,7 @@ class Scopes:
         scope = self.opened[node] = Scope(kind, parent)
         for argument in all_arguments(arguments) if arguments is not None else ():
             scope.bind(Binding(argument.arg, argument))
-        # A declaration holds for the whole body, including what stands before it.
+        # A declaration holds for the whole body, including the statements before it.
         for declaration in _declarations(body):
             self._readers[type(declaration)](declaration, scope)
         return _within(body, scope)
@@ -251,7 +251,7 @@ _Pending = Sequence[tuple[ast.AST, Scope]]
 _NO_CHILDREN = frozenset(
     {"ctx", "op", "ops", "id", "attr", "arg", "names", "rest", "kwd_attrs", "type_comment", "type_params", "is_async"}
 )  # fmt: skip
-"""Fields in which no node stands that has a scope of its own to be in."""
+"""Fields of a node below which no name is read or bound and no scope opens."""
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {
     kind: tuple(name for name in kind._fields if name not in _NO_CHILDREN)
     for kind in vars(ast).values()

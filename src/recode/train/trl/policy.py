@@ -117,7 +117,7 @@ class PolicyTrainer(HookedTrainer):
             return completion_logps(policy, ids, mask, kept, self.temperature, at_once, self.idle)
 
     def scored(self, rows: list[dict[str, Any]], completions: list[str], terms: Tensor) -> Tensor:
-        """Log exact matches and copies of the old code beside the rewards; leave out completions that cannot be graded."""
+        """Log exact matches and copies of the old code together with the rewards; leave out completions that cannot be graded."""
         if self.rollouts is not None or not self.recipe.dynamic_sampling.enabled:
             self._log_answers(rows, completions)
         terms = gradable_terms(terms, self.num_generations)
