@@ -6,6 +6,7 @@ Nothing is written here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from recode.errors import RecodeError
@@ -30,6 +31,7 @@ from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
+from recode.migrate.witnesses.rewritten import type_objections
 from recode.migrate.witnesses.together import TypeWitness, with_types
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
@@ -86,7 +88,8 @@ def rewrite_project(
 
 def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list[FilePlan]:
     """Plan the renames of every file that has findings."""
-    names = _names(result, on_progress)
+    environments = _environments(result, on_progress)
+    names = _names(result, environments, on_progress)
     by_file: dict[Path, list[Finding]] = {}
     for finding in result.scanned.findings:
         by_file.setdefault(finding.file, []).append(finding)
@@ -101,20 +104,34 @@ def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list
         result.sources[path] = source
         used_elsewhere = lambda name, path=path: words.used_elsewhere(path, name)  # noqa: E731
         plans.append(plan_file(source, findings, names, used_elsewhere))
+    _check_types(result, plans, environments, on_progress)
     return plans
 
 
-def _names(result: MigrationResult, on_progress: OnProgress) -> UpgradeNames:
+_Environments = tuple[Environment | None, Environment | None]
+"""Those of the old and of the new release; None where one could not be built."""
+
+
+def _environments(result: MigrationResult, on_progress: OnProgress) -> _Environments:
+    """Return the environments in which names are looked up; none are built if no update names a successor."""
+    options, upgrade = result.options, result.upgrade
+    if not options.environments or not any(finding.update.new_symbol for finding in result.scanned.findings):
+        return None, None
+    return (
+        _environment(result, upgrade.old, options.old_requires, on_progress),
+        _environment(result, upgrade.new, options.new_requires, on_progress),
+    )
+
+
+def _names(result: MigrationResult, environments: _Environments, on_progress: OnProgress) -> UpgradeNames:
     """Ask both releases, in their environments, about all names that the findings' updates mention."""
-    upgrade, options = result.upgrade, result.options
+    upgrade = result.upgrade
+    old, new = environments
+    names = UpgradeNames(ReleaseNames(old), ReleaseNames(new))
     symbols = {(finding.update.old_symbol, finding.update.new_symbol) for finding in result.scanned.findings}
     renames = sorted((old, new) for old, new in symbols if old.is_simple and new.is_simple)
     if not renames:
-        return UpgradeNames(ReleaseNames(None), ReleaseNames(None))
-    names = UpgradeNames(
-        ReleaseNames(_environment(result, upgrade.old, options.old_requires, on_progress)),
-        ReleaseNames(_environment(result, upgrade.new, options.new_requires, on_progress)),
-    )
+        return names
     on_progress(f"asking {upgrade.library} about {len(renames)} names")
     names.prepare(renames)
     for version, release, packages in (
@@ -133,8 +150,6 @@ def _environment(
     result: MigrationResult, version: str, requires: Sequence[str], on_progress: OnProgress
 ) -> Environment | None:
     """Return the environment in which names are looked up; None, with a remark, if it cannot be built."""
-    if not result.options.environments:
-        return None
     library = result.upgrade.library
     on_progress(f"building the environment of {library} {version}")
     try:
@@ -147,6 +162,29 @@ def _environment(
             f"the project's own requirements do not fit {library} {version}, so its names were looked up without them"
         )
     return environment
+
+
+def _check_types(
+    result: MigrationResult, plans: Sequence[FilePlan], environments: _Environments, on_progress: OnProgress
+) -> None:
+    """Take back the changes that a type checker objects to, with what it says."""
+    old, new = environments
+    changes = [change for plan in plans for change in plan.changes if change.offered]
+    if new is None or not changes:
+        return
+    on_progress("checking the types of the rewritten code")
+    try:
+        objections = type_objections(result.root, result.sources, changes, old, new)
+    except RecodeError as error:
+        result.remarks.append(f"the types of the rewritten code were not checked: {error}")
+        return
+    for plan in plans:
+        for change in [change for change in plan.changes if change in objections]:
+            objection = objections[change]
+            level = EvidenceLevel.REFUTED if objection.certain else EvidenceLevel.UNPROVEN
+            tried = replace(change, evidence=level, remark=objection.message)
+            plan.changes.remove(change)
+            plan.left += [LeftAlone(finding, Reason.TYPES, objection.message, tried) for finding in change.findings]
 
 
 def _add_attempts(result: MigrationResult, plan: FilePlan, choices: list[RewriteOption]) -> None:
