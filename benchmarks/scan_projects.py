@@ -86,7 +86,7 @@ def ruff_lines(folder: Path) -> dict[tuple[str, int], set[str]]:
 def study(project: dict[str, Any], verdicts: dict[tuple[str, str, int], str], show: bool) -> dict[str, Any]:
     name = project["name"]
     old, new = source_of(name, project["old"]), source_of(name, project["new"])
-    result = scan_move(move_of(old, project["to"]), old)
+    result = scan_move(move_of(old, project["to"]), old, fast=True)
     places = sorted({(one.file.as_posix(), one.line) for one in result.findings})
     symbols = {(one.file.as_posix(), one.line): one.symbol for one in result.findings}
     wanted = {(file, line) for (of, file, line), verdict in verdicts.items() if of == name and verdict == "changed"}

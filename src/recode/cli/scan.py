@@ -42,6 +42,7 @@ class ScanCommand:
     confidence: float = CONFIDENCE
     updates: Path | None = None
     collect: bool = False
+    fast: bool = False
 
 
 def run_scan(command: ScanCommand) -> bool:
@@ -58,6 +59,12 @@ def run_scan(command: ScanCommand) -> bool:
             command.path, command.to, command.old, command.updates, collect=command.collect, on_progress=status.update
         )
     result = _scan(move, command, errors)
+    if command.as_json:
+        for examined in result.examined:
+            if not examined.available:
+                errors.print(
+                    f"not compared: {examined.witness}: {examined.detail}", style="yellow", markup=False, soft_wrap=True
+                )
     if command.sarif is not None:
         write_text(command.sarif, as_sarif(result, command.path) + "\n")
     if command.as_json:
@@ -78,6 +85,7 @@ def _scan(move: Move, command: ScanCommand, errors: Console) -> ScanResult:
             move,
             command.path,
             confidence=command.confidence,
+            fast=command.fast,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
 

@@ -16,11 +16,15 @@ from recode.records import ApiUpdate, first_fault, read_jsonl, read_records
 
 @dataclass(frozen=True)
 class StoredKnowledge:
-    """Knowledge, its origin in words, and a remark for the user on what it does not cover."""
+    """Knowledge, its origin in words, and a remark for the user on what it does not cover.
+
+    `missing` says why there is none, where it could not be collected; then `knowledge` is empty.
+    """
 
     knowledge: Knowledge
     origin: str
     remark: str = ""
+    missing: str = ""
 
 
 def shipped_libraries() -> list[str]:

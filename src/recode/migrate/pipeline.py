@@ -30,6 +30,7 @@ from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
+from recode.migrate.witnesses.together import TypeWitness, with_types
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
 
@@ -58,7 +59,11 @@ def rewrite_project(
         RecodeError: the path does not exist or disappeared, the model does not answer, or the tests cannot be run.
     """
     on_progress("scanning")
-    scanned = scan(root, updates, shapes, to=upgrade.new, from_=upgrade.old, confidence=options.confidence)
+    known_at = 0.0 if options.environments else options.confidence
+    scanned = scan(root, updates, shapes, to=upgrade.new, from_=upgrade.old, confidence=known_at)
+    if options.environments:
+        witness = TypeWitness(upgrade.library, upgrade.old, upgrade.new, options.old_requires, options.new_requires)
+        scanned = with_types(scanned, root, witness, updates, shapes, options.confidence, on_progress)
     check_root(root)
     result = MigrationResult(root.parent if root.is_file() else root, upgrade, options, scanned)
     if not scanned.findings:

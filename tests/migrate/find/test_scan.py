@@ -25,7 +25,19 @@ from recode.migrate.result import MigrateOptions, Upgrade
 from recode.records import ApiUpdate, Evidence
 
 RUN = CliRunner()
-FIELDS = ["file", "line", "column", "symbol", "kind", "status", "since", "evidence", "confidence", "advice"]
+FIELDS = [
+    "file",
+    "line",
+    "column",
+    "symbol",
+    "kind",
+    "status",
+    "since",
+    "evidence",
+    "confidence",
+    "advice",
+    "witnesses",
+]
 
 
 def update(symbol: str, kind: str = "removed", **given: str) -> ApiUpdate:
@@ -158,7 +170,7 @@ def test_sarif_is_what_review_tools_read(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("import numpy as np\nnp.float_(1)\nnp.in1d([1], [1])\n")
-    asked = [str(tmp_path), "--to", "numpy==2.0.0", "--from", "1.26.4"]
+    asked = [str(tmp_path), "--to", "numpy==2.0.0", "--from", "1.26.4", "--fast"]
     done = RUN.invoke(app, ["scan", *asked, "--json", "--sarif", str(tmp_path / "out.sarif")])
     rows = json.loads(done.stdout)
     assert done.exit_code == 1
@@ -179,7 +191,7 @@ def test_a_file_of_updates_instead_of_what_is_known(tmp_path: Path) -> None:
 
     (tmp_path / "a.py").write_text("import toy\ntoy.old()\n")
     write_records(tmp_path / "toy.jsonl", [update("toy.old")])
-    result = recode.scan(tmp_path, to="toy==2.0", from_="1.0", updates=tmp_path / "toy.jsonl")
+    result = recode.scan(tmp_path, to="toy==2.0", from_="1.0", updates=tmp_path / "toy.jsonl", fast=True)
     assert isinstance(result, ScanResult)
     assert result.breaks
 

@@ -66,11 +66,15 @@ def scan(
     confidence: _Confidence = 0.5,
     updates: _Updates = None,
     collect: _Collect = False,
+    fast: Annotated[
+        bool,
+        typer.Option("--fast", help="Use what is known of the library alone: build no environment, compare no types."),
+    ] = False,
 ) -> None:
     """List each use of an API that breaks or is deprecated in a release; needs no model (exit code 1 if anything breaks)."""
     from recode.cli.scan import ScanCommand, run_scan
 
-    if run_scan(ScanCommand(path, to, old, as_json, sarif, confidence, updates, collect)):
+    if run_scan(ScanCommand(path, to, old, as_json, sarif, confidence, updates, collect, fast)):
         raise typer.Exit(1)
 
 
