@@ -227,7 +227,7 @@ def test_answers_are_asked_once_for_an_environment(tmp_path: Path, monkeypatch: 
     files = sorted((recode_home() / "names").iterdir())
     assert any("signature toycalls.isin " in json.loads(file.read_text()) for file in files)
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise AssertionError("asked again")
 
     monkeypatch.setattr("recode.migrate.rewrite.name_checks.run_program", fail)

@@ -20,7 +20,7 @@ from recode.errors import RecodeError
 from recode.migrate.rewrite.signatures import CallSignature, read_signature
 from recode.records import write_text
 from recode.sandbox.environments import Environment, recode_home
-from recode.sandbox.execution import run_program
+from recode.sandbox.execution import Servers, run_program
 from recode.symbol import Symbol
 
 Answer = Literal["yes", "no", "unknown"]
@@ -53,6 +53,7 @@ class ReleaseNames:
     def __init__(self, environment: Environment | None) -> None:
         """Take the release's environment; with None every answer is `unknown`."""
         self._environment = environment
+        self._servers = Servers()
         self._unanswered: set[Question] = set()
 
     def has(self, path: str, parameter: str = "") -> Answer:
@@ -91,7 +92,7 @@ class ReleaseNames:
             if _key(question) not in self._answers and question not in self._unanswered and _can_be_asked(question)
         ]
         if new and self._environment is not None:
-            answers = _run(self._environment, new)
+            answers = _run(self._environment, self._servers, new)
             if answers is None:
                 self._unanswered.update(new)
             else:
@@ -173,11 +174,11 @@ def _can_be_asked(question: Question) -> bool:
     return _PATH.fullmatch(first) is not None and (not second or _PATH.fullmatch(second) is not None)
 
 
-def _run(environment: Environment, questions: Sequence[Question]) -> list[Any] | None:
+def _run(environment: Environment, servers: Servers, questions: Sequence[Question]) -> list[Any] | None:
     """Return the answer to each question, in order; None if the release could not be asked."""
     code = f"{_PROGRAM.read_text(encoding='utf-8')}\nmain({list(questions)!r})\n"
     try:
-        run = run_program(environment, code)
+        run = run_program(environment, code, servers=servers)
         answers = json.loads(run.stdout.strip().splitlines()[-1])
     except (RecodeError, ValueError, IndexError):
         return None
