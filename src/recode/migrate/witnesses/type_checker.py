@@ -124,11 +124,12 @@ def _run(command: Sequence[str], root: Path) -> str:
         with supervised(
             command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
-            output, errors = (text.decode(errors="replace") for text in process.communicate(timeout=_SECONDS))
+            written: tuple[bytes, bytes] = process.communicate(timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         raise TypeCheckError(f"ty took longer than {_SECONDS:.0f} s") from None
     except OSError as error:
         raise TypeCheckError(f"ty could not be started ({error.strerror})") from None
+    output, errors = (text.decode(errors="replace") for text in written)
     if process.returncode != 0:
         last = (errors.strip() or output.strip() or "no message").splitlines()[-1]
         raise TypeCheckError(f"ty failed with exit status {process.returncode}: {last[:300]}")
