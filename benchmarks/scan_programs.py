@@ -1,8 +1,8 @@
-"""`recode scan` beside `ruff check --select NPY`, on the short programs of the tests, in one run.
+"""`recode scan` and `ruff check --select NPY` on the short programs of the tests, in one run.
 
     python benchmarks/scan_programs.py
 
-A program's marked lines are to be told, and no other; a line with two marks is beyond ruff's rules (methods, parameters).
+A program's marked lines should be reported, and no other; a line with two marks is beyond ruff's rules (methods, parameters).
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def main() -> None:
             row for row in json.loads(done.stdout) if (row["code"] or "").startswith("NPY") and row["code"] != STYLE
         ]
         ruffs = {(Path(row["filename"]).name, row["location"]["row"]) for row in rows}
-    print(f"{len(programs)} programs, {len(wanted)} lines to be told, {len(beyond)} of them beyond ruff's rules\n")
-    print("| | told | right | wrong | missed |\n| --- | --- | --- | --- | --- |")
+    print(f"{len(programs)} programs, {len(wanted)} lines to be reported, {len(beyond)} of them beyond ruff's rules\n")
+    print("| | reported | right | wrong | missed |\n| --- | --- | --- | --- | --- |")
     for label, found in (("recode scan", ours), ("ruff --select NPY", ruffs)):
         print(f"| {label} | {len(found)} | {len(found & wanted)} | {len(found - wanted)} | {len(wanted - found)} |")
-    print(f"\nright in ruff and not told by scan: {sorted((ruffs & wanted) - ours)}")
+    print(f"\nright in ruff and not reported by scan: {sorted((ruffs & wanted) - ours)}")
     print(f"wrong in scan: {sorted(ours - wanted)}; wrong in ruff: {len(ruffs - wanted)}")
     for file, line in sorted(ruffs - ours):
         number = int(file.removeprefix("program_").removesuffix(".py"))

@@ -53,7 +53,7 @@ def layer_of(part: str) -> int | None:
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """Dotted names of what is imported, wherever it stands."""
+    """Dotted names of everything that a file imports, at any depth."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -117,7 +117,7 @@ def module_file(name: str) -> Path:
 
 
 def reached(path: Path) -> str:
-    """A path as the dotted name of the part that it lies in; `recode` itself for what lies in no part."""
+    """A path as the dotted name of the part that it is in; `recode` itself for a path in no part."""
     inside = path.is_relative_to(SOURCE) and path != SOURCE and layer_of(part_of(path)) is not None
     return f"recode.{part_of(path)}" if inside else "recode"
 

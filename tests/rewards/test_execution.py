@@ -1,4 +1,4 @@
-"""The execution reward: one for an answer that runs clean and prints what it should, zero for any other, None where nobody can say."""
+"""The execution reward: one for an answer that runs clean and prints what it should, zero for any other, None where it cannot be decided."""
 
 from __future__ import annotations
 

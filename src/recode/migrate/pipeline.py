@@ -20,9 +20,9 @@ from recode.migrate.project.environments import (
     with_own_pins,
 )
 from recode.migrate.project.files import check_root
-from recode.migrate.project.words import ProjectWords
-from recode.migrate.prove.options import RewriteOption, give_up_conflicts
+from recode.migrate.project.names_in_use import ProjectWords
 from recode.migrate.prove.proof import prove
+from recode.migrate.prove.rewrite_options import RewriteOption, give_up_conflicts
 from recode.migrate.prove.spans import Spot
 from recode.migrate.prove.test_runs import TestCommand, TestRun
 from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade

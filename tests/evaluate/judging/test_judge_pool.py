@@ -1,4 +1,4 @@
-"""Judging by several processes: the same verdicts in the same order, errors as they are, and nobody left behind after a kill."""
+"""Judging by several processes: the same verdicts in the same order, errors as they are, and no process left after a kill."""
 
 from __future__ import annotations
 

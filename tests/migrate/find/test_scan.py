@@ -1,4 +1,4 @@
-"""Scanning a project: findings with their places, what is left out, and the forms they are printed in."""
+"""Scanning a project: findings with their places, what is skipped, and the forms of output."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_a_file_of_updates_instead_of_what_is_known(tmp_path: Path) -> None:
     assert result.breaks
 
 
-def test_wrong_use_is_told_in_one_line(tmp_path: Path) -> None:
+def test_wrong_use_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RecodeError, match="no such file"):
         recode.scan(tmp_path / "missing", to="numpy==2.0.0")
     with pytest.raises(RecodeError, match="give --from"):
@@ -211,7 +211,7 @@ def test_wrong_use_is_told_in_one_line(tmp_path: Path) -> None:
         ("null.ipynb", b'{"cells": [{"cell_type": "code", "source": null}]}'),
     ],
 )
-def test_an_odd_file_is_told_and_the_others_are_read(tmp_path: Path, name: str, content: bytes) -> None:
+def test_an_odd_file_is_reported_and_the_others_are_read(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     (tmp_path / "a.py").write_text("import toy\ntoy.old()\n")
     result = scan(tmp_path, [update("toy.old")], workers=1)

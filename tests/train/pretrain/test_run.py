@@ -1,4 +1,4 @@
-"""Pretraining from scratch, killed and resumed, and the data it is made of."""
+"""Pretraining from scratch, killed and resumed, and its data."""
 
 from __future__ import annotations
 

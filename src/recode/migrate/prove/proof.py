@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recode.migrate.prove.coverage import Coverage, OpenUse, RunTests, run_with
-from recode.migrate.prove.options import RewriteOption, give_up_conflicts
+from recode.migrate.prove.rewrite_options import RewriteOption, give_up_conflicts
 from recode.migrate.prove.test_runs import TestRun
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Reason
 from recode.migrate.source.source_file import SourceFile

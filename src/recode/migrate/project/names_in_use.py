@@ -1,4 +1,4 @@
-"""Which names of a file other files of the project may import, judged by the words those files contain."""
+"""The names of a file that other files of the project may import, judged by the words those files contain."""
 
 from __future__ import annotations
 
