@@ -154,7 +154,7 @@ class UpgradeNames:
 
         What the new release shows counts more: there the old name is kept for compatibility alone.
         """
-        if old.parameter or new.parameter or not old.path or not new.path:
+        if not (old.is_simple and new.is_simple) or old.parameter or new.parameter:
             return Relation.UNKNOWN
         shown = [names.relation(old.path, new.path) for names in (self.new, self.old)]
         if Relation.CONVERTS in shown:
