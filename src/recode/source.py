@@ -26,7 +26,7 @@ _FILE_NAME = "<recode source>"
 # that change the filters of `warnings` at once can leave them changed for good.
 _TOKENIZING = threading.Lock()
 
-_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
+PARSE_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
 """Everything the interpreter was seen to raise for text that is not a program."""
 
 # Since Python 3.12 a formatted string arrives as many tokens between a start and an end; before, as one.
@@ -71,9 +71,9 @@ def parses(code: str) -> bool:
         try:
             # A quarter faster than `ast.parse`, which hands the whole tree to Python. It refuses more: what a scope cannot hold.
             symtable.symtable(code, _FILE_NAME, "exec")
-        except _ERRORS:
+        except PARSE_ERRORS:
             parse_quietly(code)
-    except _ERRORS:
+    except PARSE_ERRORS:
         return False
     return True
 
@@ -83,7 +83,7 @@ def compiles(code: str) -> bool:
     _ignore_warnings_of_parsed_text()
     try:
         compile(code, _FILE_NAME, "exec", dont_inherit=True)
-    except _ERRORS:
+    except PARSE_ERRORS:
         return False
     return True
 
@@ -164,7 +164,7 @@ def _lexical(code: str) -> tuple[dict[int, int], set[int], int]:
                     comments[row] = column
                 elif end_row > row and kind == token.STRING:
                     inside.update(range(row, end_row))
-    except (tokenize.TokenError, *_ERRORS):
+    except (tokenize.TokenError, *PARSE_ERRORS):
         return comments, inside, starts[0] if starts else reached
     return comments, inside, code.count("\n") + 2
 

@@ -60,12 +60,12 @@ def score(
     """
     if program(target) is None or stdout is None or environment is None:
         return None
-    code, known = answer(completion), (target, old_code or "")
-    if code is None or spells_out(code, stdout, known) or refused(code, known):
+    out, known = answer(completion), (target, old_code or "")
+    if out is None or spells_out(out.text, stdout, known) or refused(out.text, known):
         return 0.0
     try:
         with _given(servers) as own:
-            done = _run(environment, code, module, own)
+            done = _run(environment, out.text, module, own)
             if done.outcome != "finished" or done.stdout != stdout:
                 return 0.0
             if not (_deprecations(done) or done.events):
