@@ -1,11 +1,11 @@
 """Recall and precision of `recode collect` on pairs of releases that no update source uses.
 
     python benchmarks/collect.py              # collects the five pairs (needs the package index) and scores them
-    python benchmarks/collect.py --to-judge   # prints the sampled families that nobody has judged yet
+    python benchmarks/collect.py --to-judge   # prints the sampled families that have not been judged yet
 
 Recall is over lists of breaking changes that were read out of release notes before anything was collected:
 `breaking_changes/<library>.toml`. Precision is over families drawn by a hash of their names, at most `SAMPLE` of each library and confidence,
-each judged by reading (right: it happened as told, and the first quote is about it): `breaking_changes/judged.jsonl`.
+each judged by reading (right: it happened as reported, and the first quote is about it): `breaking_changes/judged.jsonl`.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def tokens(line: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def beside_upstream(result: MigrationResult, upstream: Path) -> tuple[Counter[str], list[str]]:
+def compared_with_upstream(result: MigrationResult, upstream: Path) -> tuple[Counter[str], list[str]]:
     """Compare every offered change with the next release's file; return counts, and the changed lines that differ there."""
     found: Counter[str] = Counter()
     other: list[str] = []
@@ -140,11 +140,11 @@ def study(project: Project, model: str | None, with_tests: bool) -> dict[str, An
                     new_requires=project.requires if command else (), test_seconds=1800)  # fmt: skip
     start = time.monotonic()
     result = migrate_project(old, to=project.to, from_=project.from_, options=options)
-    beside, other = beside_upstream(result, new)
+    beside, other = compared_with_upstream(result, new)
     return {
         "project": f"{project.name} {project.old}", "to": project.to, "model": model, "places": len(result.scanned.findings),
         "outcomes": counts(result), "by_model": sum(change.method is Method.MODEL for change in result.offered),
-        "beside_upstream": beside, "otherwise": other, "applies": applies(result), "tests": tests(result),
+        "compared_with_upstream": beside, "otherwise": other, "applies": applies(result), "tests": tests(result),
         "reasons": Counter(reason_text(place, result.options)[:160] for place in result.left).most_common(6), "remarks": result.remarks,
         "seconds": round(time.monotonic() - start, 1),
     }  # fmt: skip

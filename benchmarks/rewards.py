@@ -1,7 +1,7 @@
 """What the reward costs: the edit term against a plain Levenshtein table, and the terms' share of a training step.
 
 Run: `python benchmarks/rewards.py --step-seconds 1.7`. Every figure is the median of several runs, each with the terms'
-cache of answers emptied first. `spread` is (slowest - fastest) / median without the extreme tenths. Times are CPU seconds
+caches emptied first. `spread` is (slowest - fastest) / median without the extreme tenths. Times are CPU seconds
 of this process, which uses one core, so other load on the machine does not count.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from recode.prompts import response
 from recode.records import read_jsonl
-from recode.rewards import FAMILIES, answer, copy_baseline, edit, score
+from recode.rewards import FAMILIES, answer, copy_baseline, edit, normal_form, score
 from recode.source import clean, parses
 
 STATEMENTS = (
@@ -82,7 +82,8 @@ def seconds(work: Callable[[], object], runs: int, gold: str = "") -> list[float
     """Time `work` in CPU seconds, each run with a cache that holds only `gold`, which a whole group shares."""
     taken = []
     for _ in range(runs):
-        answer._program.cache_clear()
+        for cached in (answer._program, answer._answer, normal_form._cached):
+            cached.cache_clear()
         answer.program(gold)
         start = time.process_time()
         work()

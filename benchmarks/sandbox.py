@@ -49,7 +49,7 @@ def sandbox(kind: str, count: int) -> float:
     begun: list[float] = []
     tasks = [*warm, *[ProgramTask(id=str(n), program=program, entry_point="solve", calls=calls) for n in range(count)]]
 
-    def done(_: object) -> None:
+    def done(_: int, __: object) -> None:
         begun.append(time.perf_counter())
 
     limits = Limits(seconds=10.0, memory=4 << 30 if kind == "torch" else 1 << 30)

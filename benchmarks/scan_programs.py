@@ -1,8 +1,8 @@
-"""`recode scan` beside `ruff check --select NPY`, on the short programs of the tests, in one run.
+"""`recode scan` and `ruff check --select NPY` on the short programs of the tests, in one run.
 
     python benchmarks/scan_programs.py
 
-A program's marked lines are to be told, and no other; a line with two marks is beyond ruff's rules (methods, parameters).
+A program's marked lines should be reported, and no other; a line with two marks is beyond ruff's rules (methods, parameters).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> None:
             (folder / f"program_{number}.py").write_text(program.text, encoding="utf-8")
         wanted = {(f"program_{number}.py", line) for number, one in enumerate(programs) for line, _ in one.expected}
         beyond = {(f"program_{number}.py", line) for number, one in enumerate(programs) for line in one.beyond}
-        result = scan_move(move_of(folder, "numpy==2.4.6", "0.1"), folder, workers=1)
+        result = scan_move(move_of(folder, "numpy==2.4.6", "0.1"), folder, fast=True, workers=1)
         ours = {(finding.file.as_posix(), finding.line) for finding in result.findings}
         done = subprocess.run(
             [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "NPY", "--output-format", "json", "--no-cache", name],
@@ -39,11 +39,11 @@ def main() -> None:
             row for row in json.loads(done.stdout) if (row["code"] or "").startswith("NPY") and row["code"] != STYLE
         ]
         ruffs = {(Path(row["filename"]).name, row["location"]["row"]) for row in rows}
-    print(f"{len(programs)} programs, {len(wanted)} lines to be told, {len(beyond)} of them beyond ruff's rules\n")
-    print("| | told | right | wrong | missed |\n| --- | --- | --- | --- | --- |")
+    print(f"{len(programs)} programs, {len(wanted)} lines to be reported, {len(beyond)} of them beyond ruff's rules\n")
+    print("| | reported | right | wrong | missed |\n| --- | --- | --- | --- | --- |")
     for label, found in (("recode scan", ours), ("ruff --select NPY", ruffs)):
         print(f"| {label} | {len(found)} | {len(found & wanted)} | {len(found - wanted)} | {len(wanted - found)} |")
-    print(f"\nright in ruff and not told by scan: {sorted((ruffs & wanted) - ours)}")
+    print(f"\nright in ruff and not reported by scan: {sorted((ruffs & wanted) - ours)}")
     print(f"wrong in scan: {sorted(ours - wanted)}; wrong in ruff: {len(ruffs - wanted)}")
     for file, line in sorted(ruffs - ours):
         number = int(file.removeprefix("program_").removesuffix(".py"))

@@ -1,11 +1,11 @@
-"""How much `recode scan` finds in real projects, and how much of it is right, beside ruff's rules for NumPy.
+"""How much `recode scan` finds in real projects, and how much of it is right, compared with ruff's rules for NumPy.
 
     python benchmarks/scan_projects.py [--only NAME] [--unjudged]
 
 The projects (`scan_projects/projects.toml`) are source distributions from PyPI that predate a breaking release of a
-dependency. What their own next release changed for it, and what else is right or wrong, stands place by place in
-`scan_projects/judged.jsonl`: `changed` (the next release changed this line for it), `breaks` (it breaks or is deprecated as
-told, and the next release left it or changed only the import), `wrong`. Recall is the share of the changed places that are
+dependency. `scan_projects/judged.jsonl` lists, place by place, what their own next release changed for it, and which other findings
+are right or wrong: `changed` (the next release changed this line for it), `breaks` (it breaks or is deprecated as
+reported, and the next release left it or changed only the import), `wrong`. Recall is the share of the changed places that are
 found; precision the share of what is found that is `changed` or `breaks`. What is found and not judged counts as wrong.
 
 Downloads are kept below $RECODE_HOME. Ruff is run with `--select NPY` and its default settings on the same files (NumPy only).
@@ -86,7 +86,7 @@ def ruff_lines(folder: Path) -> dict[tuple[str, int], set[str]]:
 def study(project: dict[str, Any], verdicts: dict[tuple[str, str, int], str], show: bool) -> dict[str, Any]:
     name = project["name"]
     old, new = source_of(name, project["old"]), source_of(name, project["new"])
-    result = scan_move(move_of(old, project["to"]), old)
+    result = scan_move(move_of(old, project["to"]), old, fast=True)
     places = sorted({(one.file.as_posix(), one.line) for one in result.findings})
     symbols = {(one.file.as_posix(), one.line): one.symbol for one in result.findings}
     wanted = {(file, line) for (of, file, line), verdict in verdicts.items() if of == name and verdict == "changed"}
@@ -148,7 +148,7 @@ def main() -> None:
     if asked.unjudged:
         return
     print(
-        "| project | to | lines | places changed for it | found | told | right | ruff: told | ruff: found | ruff: wrong |"
+        "| project | to | lines | places changed for it | found | reported | right | ruff: reported | ruff: found | ruff: wrong |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
@@ -158,8 +158,10 @@ def main() -> None:
             f"{row['found']} | {row['places']} | {row['right']} | {' | '.join(ruff)} |"
         )
     changed, found = sum(row["changed"] for row in rows), sum(row["found"] for row in rows)
-    told, right = sum(row["places"] for row in rows), sum(row["right"] for row in rows)
-    print(f"\nrecall {found} of {changed} ({found / changed:.0%}), precision {right} of {told} ({right / told:.0%})")
+    reported, right = sum(row["places"] for row in rows), sum(row["right"] for row in rows)
+    print(
+        f"\nrecall {found} of {changed} ({found / changed:.0%}), precision {right} of {reported} ({right / reported:.0%})"
+    )
     for row in rows:
         for place in row["missed"]:
             print(f"missed: {row['name']} {place[0]}:{place[1]}")

@@ -32,7 +32,7 @@ DEFAULTS: dict[str, Any] = {
 
 @pytest.fixture
 def make_entry() -> MakeEntry:
-    """Return a maker of entries: a good one, but for what is given."""
+    """Return a function that makes entries: valid ones, except for the fields that are given."""
     return lambda **changes: Migration(**{**DEFAULTS, **changes})
 
 

@@ -1,4 +1,4 @@
-"""Whatever stands in the place of a package's name or version, only names and versions reach uv and file names."""
+"""Only names and versions of packages reach uv and file names, whatever text a record holds in their place."""
 
 from __future__ import annotations
 

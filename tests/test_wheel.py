@@ -95,7 +95,7 @@ def test_scan_and_data_and_recipes_by_name(run: Run, tmp_path: Path, installed: 
     project = tmp_path / "project"
     project.mkdir()
     (project / "tides.py").write_text("import numpy as np\n\nprint(np.trapz([1, 2]))\n")
-    assert "numpy.trapz" in run("scan", "project", "--to", "numpy==2.4.6", "--json", expect=[1]).stdout
+    assert "numpy.trapz" in run("scan", "project", "--to", "numpy==2.4.6", "--fast", "--json", expect=[1]).stdout
     run("data", "export", "--format", "recode", "--out", "exported")
     split = (tmp_path / "exported" / "train.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(split) == len((ROOT / "data" / "train.jsonl").read_text(encoding="utf-8").splitlines())

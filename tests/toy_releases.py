@@ -119,7 +119,7 @@ ODD_MODULES = {
     "leaves.py": "raise SystemExit\n",
     "sound_too.py": "def further(): return 2\n",
 }
-"""A module that cannot be imported, one that ends the process, and objects that raise or make up whatever they are asked for."""
+"""A module that cannot be imported, another that ends the process, and objects that raise or invent every attribute."""
 NOTES = """
 Changes
 =======

@@ -6,19 +6,20 @@ Both first find out which release a project comes from and what changed since, t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recode.errors import RecodeError
-from recode.knowledge.model import Shape, write_knowledge
+from recode.knowledge.model import Knowledge, Shape, write_knowledge
 from recode.knowledge.store import StoredKnowledge, cached_file, find_knowledge, read_updates, shipped_libraries
-from recode.migrate.find.findings import ScanResult
+from recode.migrate.find.findings import Examined, ScanResult, Witness
 from recode.migrate.find.scan import CONFIDENCE
 from recode.migrate.find.scan import scan as scan_folder
 from recode.migrate.pipeline import rewrite_project
 from recode.migrate.project.files import check_root
 from recode.migrate.project.target import CurrentRelease, current_release, parse_target
 from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
+from recode.migrate.witnesses.together import TypeWitness, with_types
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Move:
     Attributes:
         library: its normal name.
         target: the release to move to.
-        current: the release that the project comes from; None if nothing says.
+        current: the release that the project comes from; None if it is unknown.
         known: what is known about the changes in between.
     """
 
@@ -68,13 +69,14 @@ def move_of(
     Args:
         path: the project's folder, or a file of it.
         to: `LIB==B`.
-        from_: the release that the project comes from; None: what its own files say.
+        from_: the release that the project comes from; None: read from its own files.
         updates: a file of updates to use instead of the known ones.
         collect: compare the two releases now, even where their updates are shipped.
-        on_progress: called with what is being done.
+        on_progress: called with a description of the current step.
 
     Raises:
-        RecodeError: `to` is not of that form; or nothing is known about the library and it cannot be collected.
+        RecodeError: `to` is not of that form; or nothing is known about the library, and nothing says which release the project
+            uses now.
     """
     root = Path(path)
     check_root(root)
@@ -84,8 +86,17 @@ def move_of(
         return Move(library, target, current, read_updates(Path(updates)))
     old = current.version if current else None
     known = None if collect else find_knowledge(library, target, old)
+    if known is None and old is None:
+        raise RecodeError(
+            f"{library}: nothing in the project says which release it uses now, and no updates up to {target} are shipped "
+            f"for it; give --from (shipped: {', '.join(shipped_libraries())})"
+        )
     if known is None:
-        known = _collected(library, old, target, on_progress)
+        try:
+            known = _collected(library, str(old), target, on_progress)
+        except RecodeError as error:
+            # Other witnesses may still be asked; whoever needs knowledge reads why there is none.
+            known = StoredKnowledge(Knowledge(()), "", missing=str(error))
     return Move(library, target, current, known)
 
 
@@ -97,6 +108,7 @@ def scan(
     updates: str | Path | None = None,
     confidence: float = CONFIDENCE,
     collect: bool = False,
+    fast: bool = False,
     workers: int | None = None,
 ) -> ScanResult:
     """Find the uses of APIs in a project that break or are deprecated in a library's release.
@@ -104,16 +116,18 @@ def scan(
     Args:
         path: a folder, a Python file or a notebook.
         to: `LIB==B`, such as `numpy==2.1.0`.
-        from_: the release that the project comes from; None: what its own files say.
+        from_: the release that the project comes from; None: read from its own files.
         updates: a file of updates (JSON Lines) to use instead of the known ones.
         confidence: findings with a lower confidence (0 to 1) are left out.
         collect: compare the two releases now, even where their updates are shipped.
+        fast: use what is known of the library alone; build no environment and compare no types.
         workers: number of processes (default: one for each core).
 
     Raises:
-        RecodeError: a path or release is wrong, or there are no updates for the library.
+        RecodeError: a path or release is wrong, or no witness could be asked.
     """
-    return scan_move(move_of(path, to, from_, updates, collect=collect), path, confidence=confidence, workers=workers)
+    move = move_of(path, to, from_, updates, collect=collect)
+    return scan_move(move, path, confidence=confidence, fast=fast, workers=workers)
 
 
 def scan_move(
@@ -121,13 +135,24 @@ def scan_move(
     path: str | Path,
     *,
     confidence: float = CONFIDENCE,
+    fast: bool = False,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_stage: Callable[[str], None] = lambda _: None,
 ) -> ScanResult:
-    """Find the uses of what a move changes; `on_progress` is called with the number of files read and of all files.
+    """Find the uses of what a move changes.
+
+    Args:
+        move: the library and its releases.
+        path: a folder, a Python file or a notebook.
+        confidence: findings with a lower confidence (0 to 1) are left out.
+        fast: use what is known of the library alone.
+        workers: number of processes (default: one for each core).
+        on_progress: called with the number of files read and of all files.
+        on_stage: called with what is being done after the files are read.
 
     Raises:
-        RecodeError: the path does not exist, or disappeared during the scan.
+        RecodeError: the path does not exist, or disappeared during the scan; or no witness could be asked.
     """
     root = Path(path)
     result = scan_folder(
@@ -136,11 +161,19 @@ def scan_move(
         move.shapes,
         to=move.target,
         from_=move.current.version if move.current else None,
-        confidence=confidence,
+        confidence=confidence if fast else 0.0,
         workers=workers,
         on_progress=on_progress,
     )
     check_root(root)
+    known = move.known
+    result = replace(result, examined=(Examined(Witness.KNOWLEDGE, not known.missing, known.missing or known.origin),))
+    if not fast:
+        witness = TypeWitness(move.library, move.current.version if move.current else None, move.target)
+        result = with_types(result, root, witness, known.knowledge.updates, move.shapes, confidence, on_stage)
+    if not any(examined.available for examined in result.examined):
+        reasons = "; ".join(f"{examined.witness}: {examined.detail}" for examined in result.examined)
+        raise RecodeError(f"{move.library} {move.target}: nothing could be compared ({reasons})")
     return result
 
 
@@ -161,11 +194,11 @@ def migrate_project(
     Args:
         path: a folder, a Python file or a notebook.
         to: `LIB==B`, such as `numpy==2.1.0`.
-        from_: the release that the project comes from; None: what its own files say.
+        from_: the release that the project comes from; None: read from its own files.
         options: model, tests and the like; None: renames by syntax tree, checked by name.
         updates: a file of updates (JSON Lines) to use instead of the known ones.
         collect: compare the two releases now, even where their updates are shipped.
-        on_progress: called with what is being done.
+        on_progress: called with a description of the current step.
 
     Raises:
         RecodeError: a path or release is wrong, there are no updates for the library, the model does not answer, or
@@ -183,16 +216,18 @@ def migrate_move(
     Raises:
         RecodeError: as `migrate_project`.
     """
-    return rewrite_project(Path(path), move.upgrade(), options, move.known.knowledge.updates, move.shapes, on_progress)
+    missing = move.known.missing
+    if missing and not options.environments:
+        raise RecodeError(missing)
+    updates = move.known.knowledge.updates
+    result = rewrite_project(Path(path), move.upgrade(), options, updates, move.shapes, on_progress)
+    if missing and not any(examined.available for examined in result.scanned.examined):
+        raise RecodeError(f"{move.library} {move.target}: nothing could be compared ({missing})")
+    return result
 
 
-def _collected(library: str, old: str | None, target: str, on_progress: Callable[[str], None]) -> StoredKnowledge:
+def _collected(library: str, old: str, target: str, on_progress: Callable[[str], None]) -> StoredKnowledge:
     """Compare two releases, keep the result on disk and return it."""
-    if old is None:
-        raise RecodeError(
-            f"{library}: nothing in the project says which release it uses now, and no updates up to {target} are shipped "
-            f"for it; give --from (shipped: {', '.join(shipped_libraries())})"
-        )
     from recode.knowledge.build import KnowledgeSource, build_knowledge
 
     source = KnowledgeSource(library=library, old_version=old, new_version=target)

@@ -28,8 +28,8 @@ class ProcessEndedError(RecodeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "a process was ended from outside, often for want of memory; use fewer --jobs or --workers where the command has them, or "
-            "free some memory. What is done is kept, and the same command goes on from there"
+            "a process was killed from outside, often because memory ran out; use fewer --jobs or --workers where the command has them, or "
+            "free some memory. Finished work is kept, and the same command resumes from there"
         )
 
 

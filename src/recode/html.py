@@ -1,4 +1,4 @@
-"""HTML pages from Jinja templates that stand beside the code that fills them."""
+"""HTML pages from Jinja templates, which are next to the code that fills them."""
 
 from __future__ import annotations
 

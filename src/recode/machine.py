@@ -1,4 +1,4 @@
-"""What this machine has, and work in several processes."""
+"""The cores and memory of this machine, and work in several processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar, cast
 from recode.errors import ProcessEndedError
 
 _BEAT = 0.5
-"""Seconds between two looks at whether the parent is there."""
+"""Seconds between two checks that the parent is still alive."""
 T = TypeVar("T")
 R = TypeVar("R")
 _Pipe: TypeAlias = "connection.Connection[Any, Any]"
@@ -58,13 +58,13 @@ def only_one(path: Path) -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """End this process soon after its parent: a killed parent cannot end it, and a pool's processes wait for work for ever."""
+    """End this process soon after its parent: a killed parent cannot end it, and a pool's processes would wait for work forever."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
         if parent is None:
             return
-        # Another forked process may hold the other end of the pipe that tells of the parent's end, so ask the kernel too.
+        # Another forked process may hold the other end of the pipe that shows the parent's end, so ask the kernel too.
         while parent.is_alive() and (os.name == "nt" or os.getppid() == parent.pid):
             parent.join(_BEAT)
         os._exit(1)
@@ -77,7 +77,7 @@ def map_in_processes(
 ) -> Generator[R, None, None]:
     """Yield `work(item)` for each item, in order, computed by forked processes.
 
-    The processes have `work`, and whatever it refers to, by being forked: only results are sent. They end when the
+    Forking gives the processes `work` and everything it refers to: only results are sent. They end when the
     iteration does, and also when this process is killed. Not available on Windows.
 
     Args:
@@ -96,7 +96,7 @@ def map_in_processes(
 
 
 class _Workers(Generic[T, R]):
-    """Forked processes, each with a pipe on which it is sent numbers of chunks and sends back results."""
+    """Forked processes. Each has a pipe on which it receives numbers of chunks and sends back results."""
 
     def __init__(self, work: Callable[[T], R], chunks: Sequence[Sequence[T]], count: int) -> None:
         self._waiting = iter(range(len(chunks)))
@@ -114,7 +114,7 @@ class _Workers(Generic[T, R]):
             self._processes.append(process)
 
     def result(self, number: int) -> list[R]:
-        """Return the results of a chunk, once all that is wanted before was returned."""
+        """Return the results of a chunk, waiting for it if need be."""
         while number not in self._results:
             for pipe in connection.wait(self._pipes):
                 self._receive(cast("_Pipe", pipe))

@@ -81,5 +81,5 @@ def pin(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return text as one short line, whatever it holds."""
+    """Return text as one short line, with anything unprintable escaped."""
     return ascii(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")

@@ -52,8 +52,8 @@ def messages(update: ApiUpdate, code: str) -> list[dict[str, str]]:
 def response(thought: str, code: str) -> str:
     """Return a well-formed completion (what follows `PREFILL`) with this thought and this program.
 
-    `parse_response` gives back exactly this program, up to white space at its end, whatever its strings and comments
-    hold. The thought must contain none of the four tags, or the completion is not well-formed.
+    `parse_response` gives back exactly this program, up to white space at its end, regardless of what its strings and
+    comments hold. The thought must contain none of the four tags, or the completion is not well-formed.
     """
     return f"{thought.strip()}</think>\n<answer>\n{_fenced(code)}\n</answer>"
 

@@ -58,7 +58,7 @@ class QuickstartSettings:
 
 
 def quickstart(settings: QuickstartSettings, display: ProgressDisplay) -> dict[str, Any]:
-    """Run what is left to run; return the report, which is also in `report.json`.
+    """Run the parts that are not finished; return the report, which is also in `report.json`.
 
     Raises:
         RecodeError: data or recipes are missing, or the folder holds a run with other settings.
@@ -150,7 +150,7 @@ class _Judging:
 
 
 def _evaluate(judging: _Judging, arm: str, model: str) -> tuple[dict[str, list[JudgedMigration]], dict[str, Any]]:
-    """Judge one greedy completion for every entry of every split, and measure forgetting. What was judged before is read."""
+    """Judge one greedy completion for every entry of every split, and measure forgetting. Results of an earlier run are read."""
     settings, display = judging.settings, judging.display
     folder = settings.out / arm / "evaluation"
     entries = {split: _gradable(split, settings.data) for split in SPLITS}
@@ -197,7 +197,7 @@ def some(entries: list[Migration]) -> list[Migration]:
 
 
 def _reward(settings: QuickstartSettings) -> dict[str, float]:
-    """Return the weights of the reported reward, which is the one that the policies are trained on.
+    """Return the weights of the reported reward, on which the policies are also trained.
 
     Raises:
         RecipeError: GRPO and DAPO are trained on different rewards.

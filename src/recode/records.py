@@ -46,7 +46,7 @@ Author = Literal["model", "generator", "person", "unknown"]
 UNRECORDED_MODEL = "written by a language model, not recorded which"
 BY_RULES = "made up by a rule-based generator (`recode.invent`)"
 PAIRED = "paired with the note of another entry by `recode data build`"
-"""Means by which entries of this project came about (`author_means`)."""
+"""How the entries of this project were made (`author_means`)."""
 
 _FORMER_AUTHORS: dict[str, tuple[Author, str]] = {
     "hand-written": ("model", UNRECORDED_MODEL),
@@ -54,7 +54,7 @@ _FORMER_AUTHORS: dict[str, tuple[Author, str]] = {
     "generator": ("generator", BY_RULES),
     "imported": ("unknown", "imported from a file that does not say"),
 }
-"""What files written before `author_means` existed say in `author`. In them every other text is the name of a model."""
+"""The values of `author` in files written before `author_means` existed. Any other value in them is the name of a model."""
 
 
 def _library(text: str) -> str:
@@ -306,10 +306,10 @@ def write_bytes(path: str | Path, content: bytes, mode: int | None = None) -> No
             path.write_bytes(content)
             return
         target = Path(os.path.realpath(path))
-        # A link that is left after all of them were followed is part of a loop.
+        # A path that is still a link after all links were followed is part of a loop.
         if any(part.is_symlink() for part in (target, *target.parents)):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        # Replacing needs no leave of the file itself, so one that its owner made read-only has to be asked about.
+        # Replacing a file needs no permission on the file itself, so read-only ones have to be checked for.
         if target.exists() and not os.access(target, os.W_OK):
             raise OSError(errno.EACCES, "the file is read-only")
         target.parent.mkdir(parents=True, exist_ok=True)

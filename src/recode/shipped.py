@@ -1,6 +1,6 @@
 """The files that come with ReCode, found by name from any folder: the data set, the locks, the recipes.
 
-They lie in `data/` and `recipes/` of a checkout. A wheel carries copies of both inside the package, in `share/`.
+They are in `data/` and `recipes/` of a checkout. A wheel contains copies of both inside the package, in `share/`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def shipped(name: str | Path) -> Path:
     3. A path below the files that come with ReCode, such as `data/locks` or `recipes/quickstart/grpo.toml`.
     4. A recipe without `recipes/` and `.toml`, such as `quickstart/grpo`.
 
-    If none does, the path is returned as it is, so that the error of whoever reads it names it.
+    If none does, the path is returned as it is, so that the error of the code that reads it names it.
 
     Raises:
         RecordError: no split has the name after the `@`.
@@ -51,7 +51,7 @@ def shipped(name: str | Path) -> Path:
 
 
 def is_shipped_copy(path: Path) -> bool:
-    """Return whether a path lies among the installed copies, where nothing should be written."""
+    """Return whether a path is in the installed copies, where nothing should be written."""
     return path.resolve().is_relative_to(_SHARE)
 
 

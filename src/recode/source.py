@@ -1,7 +1,7 @@
-"""Facts about Python source text: whether it parses, and what is left of it without comments and blank lines.
+"""Facts about Python source text: whether it parses, and the text without comments and blank lines.
 
-Lexical questions go to the standard library's tokenizer, because only a tokenizer can tell a comment from a `#` inside
-a string. Programs in which every line can be read on its own take a faster path.
+Lexical questions go to the standard library's tokenizer, because only a tokenizer can distinguish a comment from a `#`
+inside a string. Programs in which every line can be read on its own take a faster path.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FILE_NAME = "<recode source>"
 # that change the filters of `warnings` at once can leave them changed for good.
 _TOKENIZING = threading.Lock()
 
-_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
+PARSE_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
 """Everything the interpreter was seen to raise for text that is not a program."""
 
 # Since Python 3.12 a formatted string arrives as many tokens between a start and an end; before, as one.
@@ -47,7 +47,7 @@ def parse_quietly(code: str, mode: Literal["exec", "eval"] = "exec") -> ast.Modu
     r"""Parse a program (or, with `mode="eval"`, an expression) without the interpreter's warnings about its text.
 
     Python warns of invalid escapes such as `"\d"` while it parses; under `-W error` that would be a syntax error. Safe to
-    call from several threads: the warning filters are never switched, only extended by one that names the parsed file.
+    call from several threads: the warning filters are never replaced; one filter that names the parsed file is added.
 
     Raises:
         SyntaxError: the text is not a program of this Python.
@@ -71,19 +71,19 @@ def parses(code: str) -> bool:
         try:
             # A quarter faster than `ast.parse`, which hands the whole tree to Python. It refuses more: what a scope cannot hold.
             symtable.symtable(code, _FILE_NAME, "exec")
-        except _ERRORS:
+        except PARSE_ERRORS:
             parse_quietly(code)
-    except _ERRORS:
+    except PARSE_ERRORS:
         return False
     return True
 
 
 def compiles(code: str) -> bool:
-    """Say whether `code` is a program whose statements stand where they may: a bare `return` parses but does not compile."""
+    """Say whether `code` compiles, with every statement in a place where it is allowed: a bare `return` parses but does not compile."""
     _ignore_warnings_of_parsed_text()
     try:
         compile(code, _FILE_NAME, "exec", dont_inherit=True)
-    except _ERRORS:
+    except PARSE_ERRORS:
         return False
     return True
 
@@ -129,7 +129,7 @@ def _is_plain(code: str) -> bool:
     """
     if "\\" in code or '"""' in code or "'''" in code:
         return False
-    # Since Python 3.12 the braces of a formatted string may hold line ends and quotes, whatever its own quotes.
+    # Since Python 3.12 the braces of a formatted string may hold line ends and quotes of any kind.
     return sys.version_info < (3, 12) or _FORMATTED.search(code) is None
 
 
@@ -164,7 +164,7 @@ def _lexical(code: str) -> tuple[dict[int, int], set[int], int]:
                     comments[row] = column
                 elif end_row > row and kind == token.STRING:
                     inside.update(range(row, end_row))
-    except (tokenize.TokenError, *_ERRORS):
+    except (tokenize.TokenError, *PARSE_ERRORS):
         return comments, inside, starts[0] if starts else reached
     return comments, inside, code.count("\n") + 2
 
@@ -183,7 +183,7 @@ def _quiet_tokenizer() -> Iterator[None]:
 def _without(lines: list[str], comments: dict[int, int], inside: set[int], reached: int) -> str:
     r"""Drop comments and blank lines before the line `reached`; keep the lines that end inside a string as they are.
 
-    A continuation (`\` at the line's end) into a blank or comment line continues nothing: it goes together with that
+    A continuation (`\` at the line's end) into a blank or comment line continues nothing: it is dropped together with that
     line.
     """
     kept: list[str] = []

@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema, core_schema
 from recode.source import parse_quietly
 
 _LONGEST = 10_000
-"""Characters of a symbol. Shipped ones have a few hundred at most; the limit keeps parsing quick whatever a file contains."""
+"""Characters of a symbol. Shipped ones have a few hundred at most; the limit keeps parsing fast for any file."""
 _PATH = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _SYMBOL = re.compile(rf"\s*({_PATH.pattern})\s*(?:\((.*)\)\s*)?", re.DOTALL)
 _KEYWORD = re.compile(r"([^\W\d]\w*)\s*=(?!=)\s*(.*)", re.DOTALL)
@@ -82,7 +82,7 @@ class Argument:
             return ""
 
     def accepts(self, node: ast.expr) -> bool:
-        """Say whether an expression of a program is one of the values, as far as its syntax shows."""
+        """Say whether an expression of a program is one of the values, judging by its syntax alone."""
         match self.kind:
             case ValueKind.ANY:
                 return True
@@ -94,7 +94,7 @@ class Argument:
                 except (*_NO_EXPRESSION, TypeError):
                     return False
                 meant = _literal(self.value)
-                # 1 == True, and neither is meant by the other.
+                # 1 == True, but neither stands for the other in a symbol.
                 return type(meant) is type(given) and bool(meant == given)
             case ValueKind.TEXT if isinstance(node, ast.Constant):
                 return isinstance(node.value, str)
@@ -203,7 +203,7 @@ class Symbol(str):
 
     @property
     def leaves(self) -> frozenset[str]:
-        """The names that tell it from other symbols: its parameters, or else the last part of its path."""
+        """The names that distinguish it from other symbols: its parameters, or else the last part of its path."""
         return frozenset(self.parameters or ([self.name] if self._path else []))
 
     @property

@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 
 COMMANDS = {
     "help": ["--help"],
-    "scan": ["scan", "tides.py", "--to", "numpy==2.4.6"],
-    "scan-json": ["scan", "tides.py", "--to", "numpy==2.4.6", "--json"],
+    "scan": ["scan", "tides.py", "--to", "numpy==2.4.6", "--fast"],
+    "scan-json": ["scan", "tides.py", "--to", "numpy==2.4.6", "--fast", "--json"],
     "migrate": ["migrate", "tides.py", "--to", "numpy==2.4.6", "--from", "1.26.4", "--offline"],
     "migrate-json": ["migrate", "tides.py", "--to", "numpy==2.4.6", "--from", "1.26.4", "--offline", "--json"],
     "reward": ["reward", "completions.jsonl"],
@@ -148,7 +148,7 @@ LONG = "n" * 300
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["scan", LONG, "--to", "numpy==2.4.6"], "File name too long"),
+        (["scan", LONG, "--to", "numpy==2.4.6", "--fast"], "File name too long"),
         (["migrate", LONG, "--to", "numpy==2.4.6", "--from", "1.26.4", "--offline"], "File name too long"),
         (["reward", LONG], "File name too long"),
         (["verify", LONG], "File name too long"),
@@ -156,13 +156,13 @@ LONG = "n" * 300
         (["train", LONG], "File name too long"),
         (["data", "generate", "--out", LONG], "File name too long"),
         (["evaluate", "--completions", LONG], "File name too long"),
-        (["scan", "loop", "--to", "numpy==2.4.6"], "loop"),
+        (["scan", "loop", "--to", "numpy==2.4.6", "--fast"], "loop"),
         (["migrate", "loop", "--to", "numpy==2.4.6", "--from", "1.26.4", "--offline"], "loop"),
         (["reward", "loop"], "loop"),
         (["data", "generate", "--out", "loop"], "loop"),
         (["data", "generate", "--out", "/proc/made"], "/proc/made"),
         (["data", "export", "--format", "recode", "--out", "/proc/made"], "/proc/made"),
-        (["scan", "tides.py", "--to", "numpy==2.4.6", "--sarif", "/proc/scan.sarif"], "/proc/scan.sarif"),
+        (["scan", "tides.py", "--to", "numpy==2.4.6", "--fast", "--sarif", "/proc/scan.sarif"], "/proc/scan.sarif"),
         (["train", "quickstart/sft", "--out", "/proc/made"], "/proc/made"),
         (["evaluate", "--completions", "answers.jsonl", "--on", "test_generated", "--out", "/proc/made"], "/proc/made"),
         (["reward", "red\x1b[31m\nname"], "red\\x1b[31m\\nname: cannot be read"),

@@ -1,4 +1,4 @@
-"""`recode collect` on toy releases: what is printed, what is written, and what one failing library does to the others."""
+"""`recode collect` on toy releases: its output, its files, and that a failing library does not stop the others."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def test_a_named_successor_is_taken_where_the_tests_prove_it(toy_index: Path, pr
     named = [*UPDATES[:2], update("replaced", "slow", "surface", "`toylib.slow` is gone; see `toylib.surface`.")]
     write_records(project.parent / "updates.jsonl", named)
     assert outcomes(run(project, "--json")[1])["slow"] == "unproven"
-    # The surface is twice the sum: one check cannot tell, the other can.
+    # The surface is twice the sum: one check cannot distinguish them, the other can.
     (project / "check.py").write_text(
         "import calc\n\nprint(int(calc.slowly([1, -1])), calc.size([1]), calc.weight([1]))\n"
     )

@@ -44,7 +44,7 @@ def test_every_kind_of_change_is_found(
     collected: Collected, kind: str, old: str, new: str, confidence: str | None
 ) -> None:
     if confidence is None:
-        # Still reached by its old path, or a module that nobody has to name: nothing happened to programs.
+        # Still reached by its old path, or a module that programs do not name: nothing changes for programs.
         assert not [one for one in collected.families if one.update.old_symbol == old]
         return
     found = family(collected, kind, old)

@@ -22,7 +22,7 @@ from recode.source import parses
 
 DATA = Path(__file__).parents[2] / "data"
 LONGEST_ABBREVIATION = 6
-"""Words are at times cut to five letters, with an s at the end; what is left may occur in both pools."""
+"""Words are at times cut to five letters, with an s at the end; the result may occur in both pools."""
 
 
 def entries(seed: int, count: int, pool: Pool = "train", no_ops: float = 0.0, python: float = 0.0) -> list[Migration]:

@@ -177,7 +177,7 @@ def test_an_outage_is_waited_for(server: Server) -> None:
 
     server.misbehave = dead
     kept: dict[tuple[int, int], str] = {}
-    # More failures of each request than it may have beside successes of others.
+    # More failures of each request than are allowed while other requests succeed.
     generated(EndpointBackend(server.url, "m", concurrency=4, patience=Patience(1.0, 60.0, 12, 0.01, 0.05)), kept)
     assert kept == EXPECTED
 

@@ -1,4 +1,4 @@
-"""Names of models, and what is said when there is none."""
+"""Names of models, and the error when there is none."""
 
 from __future__ import annotations
 

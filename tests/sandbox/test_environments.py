@@ -147,7 +147,7 @@ def test_a_real_release(tmp_path: Path) -> None:
 
 
 def _left(home: Path) -> list[str]:
-    """What stands in the folder of environments, without lock files."""
+    """The names in the folder of environments, without lock files."""
     return sorted(path.name for path in (home / "environments").glob("*") if path.suffix != ".lock")
 
 

@@ -114,4 +114,4 @@ def test_unreviewed_programs_never_run_without_isolation(toy_new: Environment, m
     monkeypatch.setattr(execution, "best_level", none)
     with pytest.raises(SandboxError):
         run_program(toy_new, "print(1)", reviewed=False)
-    assert run_program(toy_new, "print(1)").level == "unsafe"
+    assert run_program(toy_new, "print(1)", reviewed=True).level == "unsafe"

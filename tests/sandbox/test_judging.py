@@ -154,7 +154,7 @@ def test_a_sandbox_that_fails_is_started_anew(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Zygote, "start", start_and_note)
     killed: list[int] = []
 
-    def kill_once(verdict: Verdict) -> None:
+    def kill_once(number: int, verdict: Verdict) -> None:
         if not killed:
             killed.append(started[-1])
             os.kill(started[-1], 9)
@@ -179,7 +179,7 @@ def test_cancelled_work_stops() -> None:
         ProgramTask(id=str(n), program="def f(): return 1", entry_point="f", calls=(Call(expected=1),))
         for n in range(50)
     ]
-    verdicts = judge_all(tasks, level="unsafe", workers=1, on_done=lambda _: cancelled.set(), cancelled=cancelled)
+    verdicts = judge_all(tasks, level="unsafe", workers=1, on_done=lambda *_: cancelled.set(), cancelled=cancelled)
     assert [verdict is not None for verdict in verdicts] == [True] + [False] * 49
 
 
@@ -255,7 +255,7 @@ def test_what_a_library_says_while_it_is_loaded_does_not_stop_it(
 
 
 def test_a_server_that_cannot_be_told_what_to_do_is_not_left_half_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none() -> bytes:
+    def none(**_: bool) -> bytes:
         raise SandboxError("libseccomp is not there")
 
     zygote = Zygote(Interpreter(), "reduced")

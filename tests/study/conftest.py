@@ -1,4 +1,4 @@
-"""A recipe of two steps on four made-up entries, with the data beside it."""
+"""A recipe of two steps on four made-up entries, with its data."""
 
 from __future__ import annotations
 

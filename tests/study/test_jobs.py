@@ -1,4 +1,4 @@
-"""A study's parts in several processes: the same figures as in one, an arm after the one that it starts from, one clear error."""
+"""A study's parts in several processes: the same figures as in one, an arm after the arm that it starts from, one clear error."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def test_a_pool_for_pretraining_is_refused(place: StudyFolders, monkeypatch: pyt
 
 
 def test_an_untrained_model_has_no_curve(place: StudyFolders, tiny_model: Path) -> None:
-    # A log beside the model's folder is another run's.
+    # A log next to the model's folder is another run's.
     model = place.out.parent / "kept" / "model"
     shutil.copytree(tiny_model, model)
     (model.parent / "log.jsonl").write_text('{"step": 1, "exact": 0.5}\n', encoding="utf-8")

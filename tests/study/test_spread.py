@@ -15,10 +15,10 @@ from recode.errors import RecipeError
 from recode.evaluate.reports.comparison import arms_of, run_means
 from recode.records import write_jsonl
 from recode.study.arms import StudyFolders, evaluation_folder, prepare
+from recode.study.markdown import markdown
 from recode.study.rows import rows_of
 from recode.study.spread import half_widths, t_quantile, widened
 from recode.study.tables import StudyTable, read_tables
-from recode.study.writing import markdown
 
 TABLE = """
 title = "One run"

@@ -36,7 +36,7 @@ def test_every_shipped_table_is_ready_to_run(name: str, tmp_path: Path) -> None:
             models[prepared.folder] = (arm, seed)
             fixed = "seed" in table.arms[arm].change or (prepared.recipe and prepared.recipe.method == "pretrain")
             assert fixed or getattr(prepared.recipe, "seed", seed) == seed
-    # No arm stands twice under two names.
+    # No arm appears under two names.
     assert len(models) == sum(len(seeds_of(table, arm, place)) for arm in table.arms)
     assert not list(tmp_path.iterdir())
 

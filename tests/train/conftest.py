@@ -75,7 +75,7 @@ def policy(tiny_model: Path, data: dict[str, Any]) -> MakePolicy:
 
 @pytest.fixture(scope="session")
 def kill() -> Kill:
-    """Return a function that runs a recipe in a process of its own, which is killed as it reports a step or while it saves it."""
+    """Return a function that runs a recipe in a separate process, which is killed as it reports a step or while it saves it."""
 
     def run(recipe: Any, folder: Path, step: int, how: str = "at once") -> None:
         script = Path(__file__).with_name("killed_run.py")

@@ -1,4 +1,4 @@
-"""The papers' equations in a few lines of float64, written from the papers alone: what TRL and verl are compared with.
+"""The papers' equations in short float64 code, written from the papers alone. TRL and verl are compared with them.
 
 GRPO: arXiv 2402.03300, equations 3 and 4 and section 4.1.2. DAPO: arXiv 2503.14476, equations 8 and 9. Dr. GRPO: arXiv 2503.20783, section 3.1.
 GSPO: arXiv 2507.18071, equations 5 to 7. Dual clip: arXiv 1912.09729, equation 5. KL weighed by the ratio:

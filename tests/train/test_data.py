@@ -98,5 +98,5 @@ def test_what_copying_earns_is_told_with_execution(tiny_model: Path, data: dict[
     settings = TrainingData(**{**data, "no_ops": (*data["no_ops"], str(path))})
     prompts = load_prompts(settings, load(tiny_model)[1], 1, reward)
     assert {row["copy"] for row in prompts.migrations} == {1.0}
-    # Those that nobody can run earn nothing by it.
+    # Entries that cannot be run get no score from it.
     assert {(row["copy"], row["stdout"]) for row in prompts.no_ops} == {(1.0, None), (3.0, "1\n")}

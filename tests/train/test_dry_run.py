@@ -154,7 +154,7 @@ def test_a_launched_process_that_is_alone_does_not_launch_again(
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     prepare("trl", path, tmp_path, {}).run()
     assert len(launched) == 1
-    # What was launched finds its parent's variables and nobody beside itself.
+    # A launched process finds its parent's variables and no other process.
     for name, value in launched[0].items():
         monkeypatch.setenv(name, value)
     with pytest.raises(RecodeError, match="accelerate started one process where"):

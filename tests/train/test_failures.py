@@ -1,4 +1,4 @@
-"""Every way in which a run stops: one clear line, nothing already learnt is lost, and the same command goes on to the same weights."""
+"""Every way in which a run stops: one clear line, no finished step is lost, and the same command resumes to the same weights."""
 
 from __future__ import annotations
 

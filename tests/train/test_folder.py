@@ -67,9 +67,9 @@ def test_a_folder_in_which_nothing_is_learnt_yet_takes_a_mended_recipe(policy: M
 
 @pytest.fixture
 def own(sft: MakeSft, tiny_model: Path, tmp_path: Path) -> SftRecipe:
-    """A recipe whose data and model are nobody else's."""
+    """A recipe whose data and model no other test uses."""
     model = shutil.copytree(tiny_model, tmp_path / "start")
-    # By whatever name: every file of records is read.
+    # Under any name: every file of records is read.
     data = tmp_path / "own.ndjson"
     shutil.copy(sft().data.migrations[0], data)
     recipe = sft(model, steps=2)

@@ -113,7 +113,7 @@ def test_a_process_that_is_ended_from_outside_is_one_error_line() -> None:
     with WorkerPool(1, 1, Seen()) as pool:
         pool.submit("killed", dies)
         with pytest.raises(
-            RecodeError, match="ended from outside, often for want of memory; use fewer --jobs"
+            RecodeError, match="killed from outside, often because memory ran out; use fewer --jobs"
         ) as caught:
             pool.wait()
         assert "\n" not in str(caught.value)

@@ -41,14 +41,14 @@ def main() -> None:
         message = _message(error)
         if message is None:
             raise
-        # With standard error full or closed as well, the exit code is all that can be given.
+        # If standard error is full or closed as well, only the exit code is left to report it.
         with contextlib.suppress(OSError):
             typer.secho(f"error: {printable(message)}", fg="red", err=True)
         sys.exit(2)
 
 
 def _message(error: Exception) -> str | None:
-    """Return what to say of an error that the user or the machine causes; None for a fault of the program."""
+    """Return the message for an error that the user or the machine caused; None for a fault of the program."""
     match error:
         case RecodeError():
             return str(error)
@@ -61,7 +61,7 @@ def _message(error: Exception) -> str | None:
         case OSError():
             return error.strerror or " ".join(str(error).split())
         case ValueError() if "embedded null" in str(error):
-            # Python's own words; there is no narrower type.
+            # Recognized by Python's own message; there is no narrower type.
             return "a file name holds a NUL character; remove it"
         case RuntimeError() if str(error).startswith("Symlink loop"):
             # `Path.resolve` of Python 3.11 and 3.12; later ones raise an OSError.

@@ -1,4 +1,4 @@
-"""The commands on the data set: what they print while they work, and the tables at the end."""
+"""The commands on the data set: progress while they work, and tables at the end."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def run_build(sources: Path, out: Path, options: VerifyOptions, families: int | 
 
 
 def run_synthesize(updates: Path, out: Path, model: SynthesisModel, options: SynthesisOptions, confidence: str) -> bool:
-    """Have programs written, print what came of it; return whether any entry holds.
+    """Have programs written and print the outcome; return whether any entry holds.
 
     Raises:
         RecodeError: the file holds no updates, an option is wrong, the model does not answer, or there is no isolation.

@@ -10,7 +10,7 @@ EXTRAS = {
 """Each extra that `recode doctor` checks, and the modules it installs."""
 
 _ALSO = {"tokenizers": "train", "safetensors": "train", "huggingface_hub": "train", "numpy": "train"}
-"""Modules that an extra's packages bring along."""
+"""Modules that come as dependencies of an extra's packages."""
 
 
 def extra_of(module: str) -> str | None:

@@ -1,4 +1,4 @@
-"""`recode migrate`: the migration with its progress, and what is asked, printed and written."""
+"""`recode migrate`: run a migration with progress bars, ask about its changes, print and write the result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from recode.records import write_bytes, write_text
 
 @dataclass(frozen=True)
 class MigrateOutput:
-    """What is done with the changes.
+    """What to do with the changes.
 
     Attributes:
         write: change the files.
@@ -42,7 +42,7 @@ class MigrateOutput:
         html: a report to write.
         as_json: print one JSON object instead of the diff and the table.
         allow_dirty: write over uncommitted changes.
-        unproven: take changes that nothing proves, too.
+        unproven: also take changes that nothing proves.
     """
 
     write: bool = False
@@ -61,9 +61,9 @@ class MigrateCommand:
     Attributes:
         path: the project's folder, a Python file or a notebook.
         to: `LIB==B`.
-        old: the release that the project comes from; None: what its own files say.
+        old: the release that the project comes from; None: read from its own files.
         options: how the migration is made.
-        output: what is done with the changes.
+        output: what to do with the changes.
         updates: a file of updates to use instead of the known ones.
         collect: compare the two releases now.
     """
@@ -108,7 +108,7 @@ def run_migrate(command: MigrateCommand) -> bool:
 
 
 def _refuse_early(command: MigrateCommand) -> None:
-    """Refuse what could not be written in the end, before anything is scanned, asked or run."""
+    """Refuse outputs that could not be written, before anything is scanned, asked or run."""
     output = command.output
     check_root(command.path)
     for target in (output.patch, output.html):
@@ -129,7 +129,7 @@ def _refuse_files(result: MigrationResult, output: MigrateOutput) -> None:
 
 
 def _taken(result: MigrationResult, output: MigrateOutput, console: Console | None = None) -> list[Change]:
-    """Return the changes that are made: those that the user takes, all offered ones, or the unproven ones, too."""
+    """Return the changes to make: those that the user takes, all offered ones, or the unproven ones as well."""
     if output.interactive and console is not None:
         return ask_for_each(result, console)
     return result.with_unproven() if output.unproven else result.offered

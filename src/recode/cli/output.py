@@ -33,7 +33,7 @@ def checked_output() -> Iterator[None]:
         raise OutputError("standard output is closed; redirect it to /dev/null if it is not wanted")
     given = sys.__stdout__
     if given is None or sys.stdout is not given:
-        # A test or another program has replaced it, and looks after it.
+        # A test or another program has replaced it and is responsible for it.
         yield
         return
     given.flush()
@@ -52,7 +52,8 @@ def checked_output() -> Iterator[None]:
         sys.stdout = given
         checked.flush()
     if raw.error is not None:
-        # Raised before, and caught on the way by code that takes any exception for its own.
+        # Raised before, but caught on the way by code that handles every exception.
+
         raise raw.error
 
 

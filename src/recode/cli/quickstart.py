@@ -18,7 +18,7 @@ def run_quickstart(settings: QuickstartSettings) -> None:
     """Run the quickstart, write the report, print the table and the report's path.
 
     Raises:
-        RecodeError: an extra is missing, which is found out before anything runs; or as `quickstart`.
+        RecodeError: an extra is missing, which is checked before anything runs; or as `quickstart`.
     """
     quiet()
     pyplot()

@@ -1,9 +1,12 @@
-"""`recode sandbox run`: tasks in, verdicts out, line by line in order."""
+"""`recode sandbox run`: read tasks and write their verdicts, line by line in order."""
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,10 @@ from rich.table import Table
 from recode.errors import SandboxError
 from recode.records import read_records
 from recode.sandbox.environments import installed_environments, packages_of, prune_environments, read_locks
+from recode.sandbox.levels import best_level
 from recode.sandbox.pool import ProgramTask, judge_all
 from recode.sandbox.verdict import Verdict
 from recode.sandbox.zygotes import Interpreter, Level, Limits
-
-_AT_ONCE = 500
 
 
 def run_tasks(
@@ -32,6 +34,8 @@ def run_tasks(
     """
     tasks = read_records(file, ProgramTask)
     interpreter = Interpreter(python or Interpreter().python, tuple(preload))
+    interpreter.require_python()
+    run = _Run(tasks, interpreter, Limits(seconds=limit), level or best_level(), workers)
     console = Console(stderr=True)
     columns = (
         TextColumn("judging"),
@@ -43,21 +47,53 @@ def run_tasks(
     counts: Counter[str] = Counter()
     with Progress(*columns, console=console, transient=True) as progress:
         shown = progress.add_task("judging", total=len(tasks), note="")
-
-        def done(verdict: Verdict) -> None:
+        for task, verdict in zip(tasks, run.verdicts(), strict=False):
             counts[verdict.outcome] += 1
             progress.update(shown, advance=1, note=", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())))
-
-        # In parts, so that an interrupt loses little of what is known.
-        for start in range(0, len(tasks), _AT_ONCE):
-            part, limits = tasks[start : start + _AT_ONCE], Limits(seconds=limit)
-            verdicts = judge_all(
-                part, interpreter=interpreter, limits=limits, level=level, workers=workers, on_done=done
-            )
-            for task, verdict in zip(part, verdicts, strict=True):
-                if verdict is not None:
-                    yield {"id": task.id, **verdict.model_dump(mode="json")}
+            yield {"id": task.id, **verdict.model_dump(mode="json")}
     console.print(", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())) or "no tasks")
+
+
+@dataclass
+class _Run:
+    """Tasks that are judged on a thread, while their verdicts are taken in order, each as soon as it is there."""
+
+    tasks: Sequence[ProgramTask]
+    interpreter: Interpreter
+    limits: Limits
+    level: Level
+    workers: int | None
+    _found: queue.SimpleQueue[tuple[int, Verdict] | BaseException | None] = field(default_factory=queue.SimpleQueue)
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def verdicts(self) -> Iterator[Verdict]:
+        """Yield the verdicts in the order of the tasks."""
+        thread = threading.Thread(target=self._judge, daemon=True)
+        thread.start()
+        waiting: dict[int, Verdict] = {}
+        place = 0
+        try:
+            while (said := self._found.get()) is not None:
+                if isinstance(said, BaseException):
+                    raise said
+                waiting[said[0]] = said[1]
+                while place in waiting:
+                    yield waiting.pop(place)
+                    place += 1
+        finally:
+            # Also where nobody reads on: what runs is ended, not left.
+            self._cancelled.set()
+            thread.join()
+
+    def _judge(self) -> None:
+        try:
+            judge_all(
+                self.tasks, interpreter=self.interpreter, limits=self.limits, level=self.level, workers=self.workers,
+                on_done=lambda number, verdict: self._found.put((number, verdict)), cancelled=self._cancelled,
+            )  # fmt: skip
+            self._found.put(None)
+        except BaseException as error:  # noqa: BLE001 (raised again by whoever takes the verdicts)
+            self._found.put(error)
 
 
 def environment_table() -> Table:

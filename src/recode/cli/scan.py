@@ -1,4 +1,4 @@
-"""`recode scan`: the scan with its progress, and what is printed and written."""
+"""`recode scan`: run a scan with a progress bar, print and write its findings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ScanCommand:
     Attributes:
         path: the project's folder, a Python file or a notebook.
         to: `LIB==B`.
-        old: the release that the project comes from; None: what its own files say.
+        old: the release that the project comes from; None: read from its own files.
         as_json: print JSON instead of a table.
         sarif: a SARIF file to write.
         confidence: findings with a lower confidence (0 to 1) are left out.
@@ -42,6 +42,7 @@ class ScanCommand:
     confidence: float = CONFIDENCE
     updates: Path | None = None
     collect: bool = False
+    fast: bool = False
 
 
 def run_scan(command: ScanCommand) -> bool:
@@ -58,6 +59,12 @@ def run_scan(command: ScanCommand) -> bool:
             command.path, command.to, command.old, command.updates, collect=command.collect, on_progress=status.update
         )
     result = _scan(move, command, errors)
+    if command.as_json:
+        for examined in result.examined:
+            if not examined.available:
+                errors.print(
+                    f"not compared: {examined.witness}: {examined.detail}", style="yellow", markup=False, soft_wrap=True
+                )
     if command.sarif is not None:
         write_text(command.sarif, as_sarif(result, command.path) + "\n")
     if command.as_json:
@@ -71,13 +78,14 @@ def run_scan(command: ScanCommand) -> bool:
 
 def _scan(move: Move, command: ScanCommand, errors: Console) -> ScanResult:
     columns = TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files")
-    # Where there is no terminal, a display that is gone at the end would still leave an empty line.
+    # Without a terminal, even a display that removes itself at the end would leave an empty line.
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task("reading", total=None)
         return scan_move(
             move,
             command.path,
             confidence=command.confidence,
+            fast=command.fast,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
 

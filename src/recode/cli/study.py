@@ -41,7 +41,7 @@ def print_status(options: StudyOptions) -> None:
 
 
 class _Printer:
-    """Prints tables to `output` and what is going on to `log`."""
+    """Prints tables to `output` and the current step to `log`."""
 
     def __init__(self, output: Console, log: Console) -> None:
         self._output, self._log = output, log

@@ -94,7 +94,7 @@ def collect(
     Args:
         request: the library and its releases.
         locks: folder of locks; None: one below `$RECODE_HOME`.
-        on_progress: called with what is being done.
+        on_progress: called with a description of the current step.
 
     Raises:
         ReleaseError: the index does not know the library or one of its releases.
@@ -164,7 +164,7 @@ def series(version: str) -> str:
 def _unexamined(old: Api, new: Api) -> Iterator[str]:
     """Yield the modules that cannot be imported, and the names that cannot be inspected, in one of the two releases.
 
-    What fails in both is left out: nothing can be compared there anyway.
+    A fault in both is left out: there is nothing to compare.
     """
     for api, other in ((old, new), (new, old)):
         for module, reason in api.failures.items():

@@ -18,7 +18,7 @@ from recode.dataset.verify.rule import EnvironmentPair, Runner
 from recode.records import Migration, write_records
 
 TEST_NO_OPS = 60
-"""How many no-op entries are made of the test splits."""
+"""How many no-op entries are made from the test splits."""
 
 TRAIN_NO_OP_SHARE = 1 / 3
 """No-op entries per training entry, at most."""
@@ -47,7 +47,7 @@ def build(
     """Compile update sources to the data set's JSON Lines files.
 
     Writes `train`, `validation`, `test_updates`, `test_libraries`, `no_op` and `no_op_train` (`.jsonl`) and `locks/` under
-    `out`. The same sources and locks give the same bytes. A killed build resumes where it was.
+    `out`. The same sources and locks give the same bytes. A killed build resumes where it stopped.
 
     Args:
         sources: a TOML file, or a folder of them.
@@ -88,7 +88,7 @@ def _some(entries: Sequence[UnverifiedEntry], families: int | None) -> list[Unve
 
 
 def pinned_families(sources: Path) -> frozenset[str]:
-    """Return the families that stay in `train`: the lines of `pinned.txt` beside the sources, if it exists."""
+    """Return the families that stay in `train`: the lines of `pinned.txt` next to the sources, if it exists."""
     path = (sources if sources.is_dir() else sources.parent) / "pinned.txt"
     if not path.exists():
         return frozenset()

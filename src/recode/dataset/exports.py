@@ -24,7 +24,7 @@ def export(data: Path, out: Path, form: Format) -> dict[str, int]:
 
     Args:
         data: folder of the data set's JSON Lines files.
-        out: where the files go.
+        out: folder for the files.
         form: `recode`: JSON Lines with the six fields of the published data (arXiv 2506.20495). `hf`: Parquet files and a card, which
             `datasets.load_dataset` reads. `verl`: Parquet files of chat prompts with `reward_model.ground_truth`, for the reward
             function `recode.rewards.compute_score`; rows whose gold cannot be graded are left out, because verl accepts no None.

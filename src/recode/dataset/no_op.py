@@ -1,6 +1,6 @@
 """Entries whose note does not concern their code: the right answer is the code unchanged.
 
-They are made of the notes and programs of one set of entries, so that nothing of a test split reaches training.
+They combine notes and programs of one set of entries, so that nothing of a test split reaches training.
 """
 
 from __future__ import annotations

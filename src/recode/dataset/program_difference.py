@@ -1,4 +1,4 @@
-"""What the difference of two programs suggests about the update between them: its kind, the old symbol and the new one.
+"""The kind, old symbol and new symbol of an update, as the difference of two programs suggests them.
 
 For records that name neither (`recode.dataset.record_reader.read_published`).
 """

@@ -12,7 +12,7 @@ from recode.source import clean, parse_quietly, parses
 
 
 def edited_lines(old_code: str, new_code: str) -> int:
-    """Return how many lines are removed or added, whichever are more; comments and blank lines do not count."""
+    """Return the larger of the numbers of removed and added lines; comments and blank lines do not count."""
     old, new = clean(old_code).splitlines(), clean(new_code).splitlines()
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     edits = [code[1:] for code in matcher.get_opcodes() if code[0] != "equal"]
@@ -27,7 +27,7 @@ def similarity(old_code: str, new_code: str) -> float:
 def text_at(code: str, line: int) -> str:
     """Return the text of the innermost statement that covers a line (from 1).
 
-    A call's name may stand some lines above the one that fails. Of a compound statement, only the header counts.
+    A call's name may be some lines above the line that fails. Of a compound statement, only the header counts.
     """
     lines = code.splitlines()
     covering = [

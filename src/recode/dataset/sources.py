@@ -89,7 +89,7 @@ class UnverifiedEntry:
 
 
 def read_sources(paths: Iterable[Path]) -> list[UnverifiedEntry]:
-    """Read files of update sources; a folder stands for its `*.toml` files.
+    """Read files of update sources; of a folder, its `*.toml` files.
 
     Returns:
         the entries in the order of library, family and program; their ids are `<family>-<number>`, counted from 1.

@@ -1,4 +1,4 @@
-"""What an evaluation reports while it runs. It knows no terminal; whoever has one shows the reports."""
+"""Progress reports of an evaluation. Nothing here prints; the caller shows the reports."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def decoding(benchmark: Benchmark, options: EvaluationOptions) -> tuple[int, Sam
 
 
 def _claim(options: EvaluationOptions, model: EvaluatedModel | None) -> None:
-    """Write to `settings.json` what is evaluated here, so that completions of two models never end up in one table.
+    """Write the settings of the evaluation to `settings.json`, so that completions of two models never end up in one table.
 
     Raises:
         RecodeError: the folder holds another evaluation.
@@ -289,7 +289,7 @@ def _summary(benchmark: Benchmark, samples: Sequence[dict[str, Any]]) -> dict[st
 
 
 def _save(out: Path, name: str, samples: Sequence[dict[str, Any]], summary: dict[str, Any]) -> None:
-    """Write a benchmark's lines and summary beside those of other benchmarks in this folder."""
+    """Write a benchmark's lines and summary; those of other benchmarks in this folder are kept."""
     path, results = out / "samples.jsonl", out / "results.json"
     others = [row for _, row in read_jsonl(path) if row.get("benchmark") != name] if path.exists() else []
     mine = ({key: _encodable(value) for key, value in sample.items()} for sample in samples)

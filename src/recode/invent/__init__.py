@@ -1,4 +1,4 @@
-"""Made-up migrations: libraries that do not exist, updates that never happened, programs that nobody wrote.
+"""Made-up migrations: libraries that do not exist, updates that never happened, programs that no person wrote.
 
 They are used where names must be unseen: to pretrain the embedded model, and to test a policy on names that no model can know. Nothing here
 is executed; real, executed migrations come from `recode.dataset`.

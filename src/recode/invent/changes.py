@@ -31,7 +31,7 @@ class ApiChange:
     imports: tuple[Pair, ...] = ()
     drops_library_import: bool = False
     statement: bool = False
-    """Whether a use may be a statement of its own."""
+    """Whether a use may be a whole statement."""
 
 
 def _call(function: str, *arguments: str) -> str:
@@ -330,7 +330,7 @@ def replace_with_option(world: World) -> ApiChange:
 
 
 def swap_arguments(world: World) -> ApiChange:
-    """A function is replaced by one that takes its arguments in another order or in a list."""
+    """A function is replaced by another, which takes the arguments in another order or in a list."""
     path, old, new = _path(world), world.names.function(), world.names.function()
     in_list = world.rng.random() < 0.5
     symbols = f"{world.library}{path}.{old}", f"{world.library}{path}.{new}"

@@ -1,6 +1,6 @@
 """Names of libraries, functions, parameters and variables, drawn from two disjoint pools of words.
 
-The words are common English words from Python's documentation, and pseudo-words made of syllables. A hash of the word puts it into the
+The words are common English words from Python's documentation, and pseudo-words composed of syllables. A hash of the word puts it into the
 *train* or the *test* pool, so that no name of a test task shares a word with a name that a model was pretrained on.
 """
 

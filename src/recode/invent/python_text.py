@@ -114,7 +114,7 @@ def rename_in_python(world: World, names: Namer, number: int) -> Migration | Non
 
 
 def _symbol(world: World, text: str) -> Symbol:
-    """Return the symbol of a text; what is called on an expression (`open(x).read`) goes by what stands before its parenthesis.
+    """Return the symbol of a text; for a method of an expression (`open(x).read`), the symbol of the text before its parenthesis.
 
     The thoughts in pretraining blocks show this part, so blocks made by earlier versions stay the same. Where that is no path either
     (`"".join`), its last word becomes a name of the library.

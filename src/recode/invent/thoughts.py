@@ -1,4 +1,4 @@
-"""The thought of a completion, before its answer: one that leads to the migration, or one of stale habit.
+"""The thought of a completion, before its answer. It leads to the migration, or follows a stale habit.
 
 A gold thought states which spans change and how. It is derived from the two programs alone, so the same function serves made-up and real
 entries. A habit completion keeps the old code for one of several reasons, sometimes right after a correct thought.

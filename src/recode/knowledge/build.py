@@ -95,7 +95,7 @@ def build_knowledge(
         source: the library and releases, and which updates to leave out and to add.
         written: the library's update source, where there is one.
         locks: folder of locks; None: one below `$RECODE_HOME`.
-        on_progress: called with what is being done.
+        on_progress: called with a description of the current step.
 
     Raises:
         RecodeError: a release cannot be fetched, installed or imported.
@@ -308,7 +308,7 @@ def _merged(updates: Iterable[ApiUpdate], skip: Sequence[str]) -> Iterator[ApiUp
 
 @dataclass(frozen=True)
 class LibraryBuilt:
-    """What became of one library: the number of updates written, or the error and what was done about it.
+    """The outcome for one library: the number of updates written, or the error and how it was handled.
 
     `updates` is None where the file was not written. `error` may come with updates: those of the sources alone.
     """
@@ -337,7 +337,7 @@ def build_all(
         out: folder of the files.
         libraries: only these; empty: all.
         locks: folder of locks; None: one below `$RECODE_HOME`.
-        on_progress: called with a library and what is being done for it.
+        on_progress: called with a library and a description of the current step.
 
     Raises:
         RecodeError: a folder does not exist, or a library is in neither.

@@ -1,4 +1,4 @@
-"""The knowledge about a library as files: updates (JSON Lines of `ApiUpdate`) and, beside them, the shape of its older release.
+"""The knowledge about a library as files: updates (JSON Lines of `ApiUpdate`) and, next to them, the shape of its older release.
 
 `recode collect` and `recode data knowledge` write them, `recode scan` and `recode migrate` read them. Those of the data set's libraries
 are shipped with the package; those of other libraries are stored below `$RECODE_HOME`.
@@ -58,7 +58,7 @@ def cache_folder() -> Path:
 
 
 def read_knowledge(updates: Path) -> Knowledge:
-    """Read a file of updates, and the shape beside it if there is one.
+    """Read a file of updates, and the shape next to it if there is one.
 
     Raises:
         RecordError: one of the two has wrong content; names file, line and field.
@@ -76,7 +76,7 @@ def read_knowledge(updates: Path) -> Knowledge:
 
 
 def write_knowledge(updates: Path, knowledge: Knowledge) -> None:
-    """Write a file of updates, and the shape beside it."""
+    """Write a file of updates, and the shape next to it."""
     if knowledge.shape is not None:
         # The shape goes first: if the process is killed in between, no updates without their shape are found.
         text = json.dumps(knowledge.shape.model_dump(mode="json"), ensure_ascii=False, indent=0, sort_keys=True)

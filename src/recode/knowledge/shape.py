@@ -30,7 +30,7 @@ _SELF = frozenset(
 _NO_CLASS = frozenset(
     {"None", "Optional", "Union", "array_like", "scalar", "float", "int", "bool", "str", "or", "of", "a", "an", "the"}
 )
-"""Words beside a class's name that do not make the result unclear."""
+"""Words that may accompany a class's name without making the result unclear."""
 _CONTAINERS = (
     "list", "List", "tuple", "Tuple", "dict", "Dict", "Iterator", "Iterable", "Generator[", "Sequence", "Callable",
 )  # fmt: skip

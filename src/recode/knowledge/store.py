@@ -16,11 +16,15 @@ from recode.records import ApiUpdate, first_fault, read_jsonl, read_records
 
 @dataclass(frozen=True)
 class StoredKnowledge:
-    """Knowledge, its origin in words, and a remark for the user on what it does not cover."""
+    """Knowledge, its origin in words, and a remark for the user on what it does not cover.
+
+    `missing` says why there is none, where it could not be collected; then `knowledge` is empty.
+    """
 
     knowledge: Knowledge
     origin: str
     remark: str = ""
+    missing: str = ""
 
 
 def shipped_libraries() -> list[str]:
@@ -72,7 +76,7 @@ def find_knowledge(library: str, target: str, old: str | None = None) -> StoredK
 
 
 def read_updates(file: Path) -> StoredKnowledge:
-    """Return the updates of a user's file, with the shape beside it.
+    """Return the updates of a user's file, with the shape next to it.
 
     A line is an update, a family as `recode collect --out` writes it, or a migration of the data set.
 

@@ -5,21 +5,18 @@ Nothing is written here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-
-from packaging.utils import canonicalize_name
 
 from recode.errors import RecodeError
 from recode.knowledge.model import Shape
 from recode.migrate.find.findings import Finding
 from recode.migrate.find.scan import scan
-from recode.migrate.project.environments import pinned_environment, project_requirements
+from recode.migrate.project.environments import pinned_environment, project_requirements, with_own_pins
 from recode.migrate.project.files import check_root
-from recode.migrate.project.words import ProjectWords
-from recode.migrate.prove.options import RewriteOption, give_up_conflicts
+from recode.migrate.project.names_in_use import ProjectWords
 from recode.migrate.prove.proof import prove
+from recode.migrate.prove.rewrite_options import RewriteOption, give_up_conflicts
 from recode.migrate.prove.spans import Spot
 from recode.migrate.prove.test_runs import TestCommand, TestRun
 from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
@@ -28,6 +25,7 @@ from recode.migrate.rewrite.name_checks import ReleaseNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
+from recode.migrate.witnesses.together import TypeWitness, with_types
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
 
@@ -56,7 +54,11 @@ def rewrite_project(
         RecodeError: the path does not exist or disappeared, the model does not answer, or the tests cannot be run.
     """
     on_progress("scanning")
-    scanned = scan(root, updates, shapes, to=upgrade.new, from_=upgrade.old, confidence=options.confidence)
+    known_at = 0.0 if options.environments else options.confidence
+    scanned = scan(root, updates, shapes, to=upgrade.new, from_=upgrade.old, confidence=known_at)
+    if options.environments:
+        witness = TypeWitness(upgrade.library, upgrade.old, upgrade.new, options.old_requires, options.new_requires)
+        scanned = with_types(scanned, root, witness, updates, shapes, options.confidence, on_progress)
     check_root(root)
     result = MigrationResult(root.parent if root.is_file() else root, upgrade, options, scanned)
     if not scanned.findings:
@@ -203,8 +205,8 @@ def _proven(
         return unproven
     common = project_requirements(result.root, upgrade.library, options.tests)
     on_progress(f"building the environments of {upgrade.library} {upgrade.old} and {upgrade.new} for the tests")
-    old = pinned_environment(upgrade.library, upgrade.old, _with_own_pins(common, options.old_requires))
-    new = pinned_environment(upgrade.library, upgrade.new, _with_own_pins(common, options.new_requires))
+    old = pinned_environment(upgrade.library, upgrade.old, with_own_pins(common, options.old_requires))
+    new = pinned_environment(upgrade.library, upgrade.new, with_own_pins(common, options.new_requires))
     command = TestCommand(result.root, options.tests, options.test_seconds)
 
     def run_in_new(changed: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> TestRun:
@@ -232,16 +234,6 @@ def _open_uses(result: MigrationResult) -> list[tuple[Path, int]]:
         if finding.status == "breaks" and source is not None and not source.cells:
             uses.append((finding.file, source.offset(finding.line, finding.column)))
     return uses
-
-
-def _with_own_pins(common: Sequence[str], own: Sequence[str]) -> list[str]:
-    """Return the project's requirements, replaced by the user's own for the same packages."""
-    packages = {_package(requirement) for requirement in own}
-    return [*(requirement for requirement in common if _package(requirement) not in packages), *own]
-
-
-def _package(requirement: str) -> str:
-    return canonicalize_name(re.split(r"[^\w.-]", requirement)[0])
 
 
 def _sort_out(result: MigrationResult, choice: RewriteOption, change: Change | None) -> None:

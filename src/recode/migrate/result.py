@@ -1,4 +1,4 @@
-"""What a migration is asked to do, and what it returns."""
+"""The options of a migration, and its result."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class MigrationResult:
         left: the findings whose code stays as it is.
         proof: the runs of the tests; None where none were made.
         sources: the files as they were read.
-        remarks: what the user should know besides, such as an environment that could not be built.
+        remarks: further facts that the user should know, such as an environment that could not be built.
     """
 
     root: Path
@@ -98,7 +98,7 @@ class MigrationResult:
 
     @property
     def done(self) -> bool:
-        """Whether no place that breaks is left alone, except where the code itself handles both releases."""
+        """Whether every place that breaks is changed, except where the code itself handles both releases."""
         return not any(place.finding.status == "breaks" and place.reason is not Reason.GUARDED for place in self.left)
 
     @property
@@ -122,7 +122,7 @@ class MigrationResult:
         return taken
 
     def settled(self, taken: Sequence[Change]) -> MigrationResult:
-        """Return the result in which exactly these changes are made, and everything else is left alone."""
+        """Return the result in which exactly these changes are made, and every other place stays as it is."""
         done = {finding for change in taken for finding in change.findings}
         left = [place for place in self.left if place.finding not in done]
         left += [
@@ -146,7 +146,7 @@ class MigrationResult:
         Without a repository the paths are relative to the root. Empty where nothing changes.
 
         Raises:
-            RecodeError: the root lies outside its repository by a link.
+            RecodeError: the root is not below the top that git names, because a link leads to it.
         """
         return patch_of(self.root, self.files())
 

@@ -21,7 +21,7 @@ class Backend(Protocol):
     """What the user calls it."""
 
     def fingerprint(self) -> str:
-        """Return a string that changes when the model does, as far as that can be known."""
+        """Return a string that changes when the model does, if a change can be detected."""
         ...
 
     def generate(self, prompts: Sequence[Prompt], samples: int, sampling: Sampling, have: Have, keep: Keep) -> None:

@@ -58,7 +58,7 @@ def _generate(
         {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
     )
     per_prompt = 1 if greedy else samples
-    # With the penalties of a model's own settings this would be a different policy from the one that is trained and that vLLM samples from.
+    # With the penalties of a model's settings, this policy would differ from the one that is trained and that vLLM samples from.
     chosen |= {"repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
     together = max(1, _ROWS // per_prompt)
     results: list[list[list[int]]] = []

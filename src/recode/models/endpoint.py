@@ -78,11 +78,11 @@ class EndpointBackend:
         self.patience = patience or Patience()
 
     def fingerprint(self) -> str:
-        """Return the address and the model's name; what stands behind them cannot be known."""
+        """Return the address and the model's name; the model behind them cannot be identified."""
         return f"{self.url} {self.name}"
 
     def generate(self, prompts: Sequence[Prompt], samples: int, sampling: Sampling, have: Have, keep: Keep) -> None:
-        """Request every missing completion, each in a request of its own.
+        """Request every missing completion, each in a separate request.
 
         Raises:
             RecodeError: the server refuses a request, cannot be reached, or gives no usable reply for longer than `patience` allows.
@@ -138,7 +138,7 @@ class _Requests:
     def run(self) -> None:
         """Answer all requests. After a fatal error, wait for the requests under way and raise it.
 
-        The threads are daemons: an interrupt ends the command at once, whatever they wait for.
+        The threads are daemons, so an interrupt ends the command at once, even while they wait.
         """
         threads = [
             threading.Thread(target=self._work, daemon=True) for _ in range(min(self.backend.concurrency, self.count))
@@ -193,7 +193,7 @@ class _Requests:
         except _Transient as failure:
             raise RecodeError(
                 f"{self.backend.url}: no usable reply ({failure}); "
-                "finished completions are kept: run the same command again when the endpoint is well"
+                "finished completions are kept: run the same command again when the endpoint works"
             ) from None
 
     def _body(self, number: int, sample: int) -> bytes:

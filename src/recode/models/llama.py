@@ -92,7 +92,7 @@ class _Group:
         for row, prompt in enumerate(prompts):
             ids_pt[row, : len(prompt)] = torch.tensor(prompt)
         self.keys, self.values, self.last_pc = self._read(ids_pt)
-        # Padded on the right: the padding lies behind a prompt's last token and is masked for its samples.
+        # Padded on the right: the padding follows a prompt's last token and is masked for its samples.
         self.padded_pt = torch.arange(longest)[None] >= self.lengths_p[:, None]
         shape = (len(prompts), samples, weights.kv_heads, room, weights.size)
         self.new_keys = [torch.empty(shape) for _ in weights.layers]
@@ -108,7 +108,7 @@ class _Group:
         for layer in w.layers:
             q, k, v = self._project(x, layer)
             q, k = _rotate(q, cosine, sine), _rotate(k, cosine, sine)
-            # As projected, heads lie within tokens, so that every product with them would copy them first.
+            # After the projection, heads are stored within tokens, and every product with them would copy them first.
             keys.append(k.contiguous())
             values.append(v.contiguous())
             mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)

@@ -121,7 +121,7 @@ def _check_whole(name: str, report: dict[str, Any]) -> None:
 
 
 def _base_of(folder: Path) -> str | None:
-    """Return the base model of an adapter's folder; None if the folder holds a model of its own."""
+    """Return the base model of an adapter's folder; None if the folder holds a whole model."""
     path = folder / _ADAPTER
     if not path.exists() or (folder / "config.json").exists():
         return None

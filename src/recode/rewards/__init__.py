@@ -16,9 +16,19 @@ from recode.errors import RecipeError
 from recode.prompts import response
 from recode.rewards import edit, exact, execution, lift, paper, progress
 from recode.rewards import format as well_formed
-from recode.rewards.answer import gradable, text_of
+from recode.rewards.answer import gradable, same_program, text_of
 
-__all__ = ["DEFAULT_WEIGHTS", "FAMILIES", "Scores", "compute_score", "copy_baseline", "gradable", "score", "trl_reward"]
+__all__ = [
+    "DEFAULT_WEIGHTS",
+    "FAMILIES",
+    "Scores",
+    "compute_score",
+    "copy_baseline",
+    "gradable",
+    "same_program",
+    "score",
+    "trl_reward",
+]
 
 Term = Callable[[str, str, str | None], float | None]
 """`(completion, target, old_code) -> score`; None if it cannot be graded."""
@@ -116,14 +126,14 @@ def copy_baseline(
     *,
     runs: bool = False,
 ) -> Scores:
-    """Return the scores of a well-formed answer that copies the old code unchanged. Show them beside every reward.
+    """Return the scores of a well-formed answer that copies the old code unchanged. Show them next to every reward.
 
     A weight for `execution` adds nothing for a migration, since the old code does not behave on the new release as it should. It is added
     for a no-op if `runs` says that answers are executed on a release that is available.
     """
     text = {name: weight for name, weight in weights.items() if name != "execution"}
     scores = score(response("", old_code), target, old_code, family, text)
-    if runs and old_code == target and scores.total is not None:
+    if runs and same_program(old_code, target) and scores.total is not None:
         return Scores(scores.terms, scores.total + weights.get("execution", 0.0))
     return scores
 

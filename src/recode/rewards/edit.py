@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rapidfuzz.distance import Levenshtein
 
-from recode.rewards.answer import answer, program
+from recode.rewards.answer import answer, comparable, program
 
 UNREADABLE = -2.0
 
 
 def score(completion: str, target: str, old_code: str | None = None) -> float | None:
-    """Return 3.5 * similarity - 1.5 of answer and gold after cleaning, in [-1.5, 2] (arXiv 2506.20495, ES*).
+    """Return 3.5 * similarity - 1.5 of the normal forms of answer and gold, in [-1.5, 2] (arXiv 2506.20495, ES*).
 
     -2 if the answer block does not have exactly one fence, or its program does not parse. None if the gold is not
     gradable. Copying the old code unchanged scores high, since most of the code is the same: see `recode.rewards.copy_baseline`.
@@ -19,7 +19,9 @@ def score(completion: str, target: str, old_code: str | None = None) -> float | 
     if gold is None:
         return None
     out = answer(completion)
-    return UNREADABLE if out is None else scaled(similarity(out, gold))
+    if out is None:
+        return UNREADABLE
+    return scaled(1.0 if out.same_as(gold) else similarity(*comparable(out, gold)))
 
 
 def similarity(one: str, other: str) -> float:

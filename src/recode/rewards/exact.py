@@ -1,4 +1,4 @@
-"""The exact term, the paper's EM*: is the answer the gold program, apart from comments and blank lines?"""
+"""The exact term, the paper's EM* by tree: is the answer the gold program, whatever its layout?"""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ EQUAL, DIFFERENT, UNREADABLE = 2.0, -1.5, -2.0
 
 
 def score(completion: str, target: str, old_code: str | None = None) -> float | None:
-    """Return +2 if answer and gold are equal after cleaning, otherwise -1.5 (arXiv 2506.20495, EM*).
+    """Return +2 if answer and gold have the same syntax tree, otherwise -1.5 (the values of EM*, arXiv 2506.20495).
 
-    -2 if the answer block does not have exactly one fence, or its program does not parse. None if the gold is not
-    gradable. Equal after cleaning implies equal syntax trees.
+    The tree holds neither layout nor comments, and literals by type and value: other quotes, parentheses, line breaks,
+    trailing commas and `1.` for `1.0` are exact; another docstring, `1` for `1.0` and another order of keyword
+    arguments or imports are not. -2 if the answer block does not have exactly one fence, or its program does not
+    parse. None if the gold is not gradable.
     """
     gold = program(target)
     if gold is None:
@@ -19,4 +21,4 @@ def score(completion: str, target: str, old_code: str | None = None) -> float | 
     out = answer(completion)
     if out is None:
         return UNREADABLE
-    return EQUAL if out == gold else DIFFERENT
+    return EQUAL if out.same_as(gold) else DIFFERENT

@@ -1,9 +1,13 @@
 """The execution term: does the answer run clean on the new release and print what the old program printed on the old one?
 
-The answer runs in the sandbox and is never told what it should print. It still may print it without doing the task, so an answer that spells
+The answer runs in the sandbox and is never given what it should print. It still may print it without doing the task, so an answer that spells
 out a value of the expected output which neither the old code nor the gold program spells out scores 0; so does one that spells out all values
-of a line of it which these two do not. Where the update shows by a warning, an answer could silence it and leave the code as it was: one that
-names anything to do with warnings which these two do not name scores 0.
+of a line of it which these two do not.
+
+Where the update shows by a warning, the old code prints the right thing. So every deprecation counts that the gold program is not warned of as
+well (those are a library's own doing), whichever way the code that caused it was run. Deprecations are reported the moment they are given, to
+where the program cannot take them back, and whatever it does to the `warnings` module. What leads around that (text run as code, other
+processes, frames, names put together) scores 0 unless the gold program does the same.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import ast
 import contextlib
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +26,7 @@ from recode.errors import RecipeError, SandboxError
 from recode.machine import cores, overloaded
 from recode.rewards.answer import answer, program, text_of
 from recode.sandbox.environments import Environment, ensure_environment, read_locks
-from recode.sandbox.execution import Execution, run_program
+from recode.sandbox.execution import Execution, Servers, run_program
 from recode.sandbox.levels import best_level
 from recode.sandbox.zygotes import Limits
 from recode.shipped import shipped
@@ -38,6 +42,7 @@ def score(
     stdout: str | None,
     environment: Environment | None,
     module: str = "",
+    servers: Servers | None = None,
 ) -> float | None:
     """Return 1 for an answer that does what it should, 0 for any other.
 
@@ -48,35 +53,61 @@ def score(
         stdout: what the old program printed on the old release.
         environment: the new release.
         module: the library's module, loaded once for many programs.
+        servers: the caller's fork servers, for many answers.
 
     Returns:
         None where it cannot be graded: there is no environment (made-up entries), the gold does not parse, or the sandbox failed.
     """
     if program(target) is None or stdout is None or environment is None:
         return None
-    code, known = answer(completion), (target, old_code or "")
-    if code is None or spells_out(code, stdout, known) or hushes(code, known):
+    out, known = answer(completion), (target, old_code or "")
+    if out is None or spells_out(out.text, stdout, known) or refused(out.text, known):
         return 0.0
     try:
-        done = _run(environment, code, module)
+        with _given(servers) as own:
+            done = _run(environment, out.text, module, own)
+            if done.outcome != "finished" or done.stdout != stdout:
+                return 0.0
+            if not (_deprecations(done) or done.events):
+                return 1.0
+            # What the gold is warned of, and does, an answer may be warned of and do.
+            gold = _run(environment, target, module, own)
     except SandboxError:
         return None
-    return 1.0 if clean(done) and done.stdout == stdout else 0.0
+    return float(_deprecations(done) <= _deprecations(gold) and set(done.events) <= set(gold.events))
 
 
-def _run(environment: Environment, code: str, module: str) -> Execution:
-    """Run a program, once more with more time where the machine was too busy for the first time to say anything."""
+@contextlib.contextmanager
+def _given(servers: Servers | None) -> Iterator[Servers]:
+    """Yield these servers, or others for this one block."""
+    if servers is not None:
+        yield servers
+        return
+    with Servers() as own:
+        yield own
+
+
+def _run(environment: Environment, code: str, module: str, servers: Servers) -> Execution:
+    """Run a program, and once more with more time if it ran out of it on a machine that was too busy for that to say anything."""
     preload = (module,) if module else ()
-    done = run_program(environment, code, limits=LIMITS, reviewed=False, preload=preload)
+    done = run_program(environment, code, limits=LIMITS, preload=preload, watched=True, servers=servers)
     if done.outcome == "timeout" and overloaded():
         patient = replace(LIMITS, seconds=_PATIENCE * LIMITS.seconds)
-        return run_program(environment, code, limits=patient, reviewed=False, preload=preload)
+        return run_program(environment, code, limits=patient, preload=preload, watched=True, servers=servers)
     return done
 
 
-def clean(done: Execution) -> bool:
-    """Say whether a program ran to its end and was warned of no deprecation of its own making."""
-    return done.outcome == "finished" and not any(one.is_deprecation and one.file_is_program for one in done.warnings)
+def _deprecations(done: Execution) -> set[tuple[str, str]]:
+    """Return the deprecations that a program was warned of, without the numbers in them.
+
+    Also those attributed to a library: it may have been handed the old function to call.
+    """
+    return {
+        (warning.category, _NUMBER.sub("0", warning.message)) for warning in done.warnings if warning.is_deprecation
+    }
+
+
+_NUMBER = re.compile(r"(0x)?[0-9a-f]*[0-9][0-9a-f]*")
 
 
 def spells_out(code: str, stdout: str, known: Sequence[str]) -> bool:
@@ -95,27 +126,61 @@ def spells_out(code: str, stdout: str, known: Sequence[str]) -> bool:
     return any(values and values <= new for values in (_values(line) - old for line in stdout.splitlines()))
 
 
-def hushes(code: str, known: Sequence[str]) -> bool:
-    """Say whether a program names something to do with warnings that none of the known programs names.
+def refused(code: str, known: Sequence[str]) -> str | None:
+    """Return a construct that could hide what a program does from the recorder and that none of the known programs holds; None without one.
 
-    The recorder of warnings lives in the program's own process, so what such a program is warned of might not be seen.
+    The recorder of warnings and events lives in the program's own process. Silencing warnings does not hide them from it; running text as code,
+    looking at frames, and reaching names by other names might.
     """
-    return bool(_of_warnings(code) - {name for other in known for name in _of_warnings(other)})
+    new = _constructs(code) - {name for other in known for name in _constructs(other)}
+    return min(new, default=None)
 
 
-def _of_warnings(code: str) -> set[str]:
-    """Return the names and words that a program could reach the `warnings` module by."""
+def _constructs(code: str) -> set[str]:
+    """Return the constructs of a program that need a gold which holds them too."""
     found: set[str] = set()
     for node in _nodes(code):
         match node:
-            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name) | ast.keyword(arg=str(name)):
+            case ast.Call(func=ast.Name(id="getattr" | "hasattr"), args=[_, ast.Constant(value=str(name)), *_]):
+                found |= {name} & (_HIDING | _HIDING_NAMES)
+            case ast.Call(func=ast.Name(id="getattr" | "setattr" | "delattr" as name)):
+                found.add(f"{name} of a name that is put together")
+            case ast.Name(id=name) if name in _HIDING_NAMES:
                 found.add(name)
-            case ast.ImportFrom(module=str(name)) | ast.Constant(value=str(name)):
+            case ast.Attribute(attr=name) if name in _HIDING or _is_special(name):
                 found.add(name)
-    return {name for name in found if _WARNS.search(name)}
+            case ast.Import(names=names):
+                found |= {alias.name.split(".")[0] for alias in names} & _HIDING_MODULES
+            case ast.ImportFrom(module=module, names=names):
+                found |= {(module or "").split(".")[0]} & _HIDING_MODULES
+                found |= {alias.name for alias in names} & (_HIDING | _HIDING_NAMES)
+            case ast.Constant(value=str(text)) if (
+                text in _HIDING or text in _HIDING_NAMES or (text.startswith("__") and _is_special(text))
+            ):
+                found.add(text)
+    return found
 
 
-_WARNS = re.compile("warn|simplefilter", re.IGNORECASE)
+_HIDING_NAMES = frozenset(
+    "exec eval compile __import__ globals locals vars breakpoint __builtins__ __loader__ __spec__".split()
+)
+_HIDING = frozenset(
+    "modules _getframe _current_frames f_back f_globals f_locals f_code f_builtins tb_frame tb_next gi_frame gi_code cr_frame cr_code ag_frame "
+    "settrace setprofile addaudithook attrgetter methodcaller getmodule import_module reload run_module run_path _filters_mutated "
+    "_showwarnmsg _showwarnmsg_impl closerange dup2 fork forkpty system popen execv execve spawnv posix_spawn".split()
+)
+_HIDING_MODULES = frozenset(
+    "_ctypes _thread _warnings builtins cffi code codeop concurrent ctypes faulthandler gc imp importlib inspect marshal multiprocessing pdb "
+    "pickle pkgutil runpy socket subprocess threading timeit trace traceback types _io _posixsubprocess _frozen_importlib".split()
+)
+_ORDINARY = frozenset(
+    f"__{name}__"
+    for name in "init name version doc main file len iter next repr str eq hash enter exit call getitem setitem contains post_init".split()
+)
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__") and name not in _ORDINARY
 
 
 def _nodes(code: str) -> list[ast.AST]:
@@ -169,13 +234,16 @@ def trl_reward(locks: str | Path = "data/locks") -> Callable[..., list[float | N
     if not folder.is_dir():
         raise RecipeError(f"{locks}: the execution reward needs the locks of the releases; run where data/locks is")
 
+    servers, pool = Servers(), ThreadPoolExecutor(cores(), thread_name_prefix="execution")
+
     def reward(
         completions: Sequence[Any] = (), target: Sequence[str] = (), old_code: Sequence[str | None] = (),
         stdout: Sequence[str | None] = (), lock: Sequence[str | None] = (), module: Sequence[str] = (), **columns: object,
     ) -> list[float | None]:  # fmt: skip
-        texts = [text_of(one) for one in completions]
+        texts = [text_of(completion) for completion in completions]
         environments = [environment_of(digest, folder) for digest in lock]
-        return list(_pool().map(score, texts, target, old_code, stdout, environments, module))
+        graded = functools.partial(score, servers=servers)
+        return list(pool.map(graded, texts, target, old_code, stdout, environments, module))
 
     reward.__name__ = reward.__qualname__ = "execution"
     return reward
@@ -188,9 +256,3 @@ def environment_of(digest: str | None, locks: Path) -> Environment | None:
         if lock.digest == digest:
             return ensure_environment(lock)
     return None
-
-
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    """Threads that stay, each with its fork servers."""
-    return ThreadPoolExecutor(cores(), thread_name_prefix="execution")

@@ -76,7 +76,7 @@ def _first_program(completion: str) -> str | None:
 
 
 def _clean(code: str) -> str:
-    """Drop what follows a `#` outside of what is taken for strings, then blank lines, then white space at both ends."""
+    """Drop everything after a `#` outside of what is taken for strings, then blank lines, then white space at both ends."""
     kept = []
     commented = False
     for piece, is_string in _pieces(code):

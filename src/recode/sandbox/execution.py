@@ -7,11 +7,12 @@ was never told.
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
-from collections import OrderedDict
-from typing import Any, Literal
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, Self
 
 from pydantic import ValidationError
 
@@ -27,9 +28,52 @@ SECONDS = 180.0
 LIMITS = Limits(seconds=SECONDS, memory=4 << 30, processes=64)
 """Generous in the rest too: libraries with thread pools reserve far more than they use."""
 
-_KEPT_ZYGOTES = 6
-"""Fork servers a thread keeps; one for each environment and hash seed."""
+_KEPT_SERVERS = 12
+"""Idle fork servers that are kept."""
 _TRIES = 3
+
+
+class Servers:
+    """Fork servers that are kept between programs, for any number of threads. Close it when done; at the latest it ends with its owner."""
+
+    def __init__(self) -> None:
+        self._idle: list[tuple[tuple[Interpreter, Level], Zygote]] = []
+        self._lock = threading.Lock()
+        self._finalizer = weakref.finalize(self, _stop_all, self._idle)
+
+    @contextmanager
+    def lend(self, interpreter: Interpreter, level: Level) -> Iterator[Zygote]:
+        """Lend a server, which runs one program at a time; it is started when a program needs it."""
+        key = interpreter, level
+        with self._lock:
+            place = next((place for place, (own, _) in enumerate(self._idle) if own == key), None)
+            zygote = Zygote(interpreter, level) if place is None else self._idle.pop(place)[1]
+        try:
+            yield zygote
+        finally:
+            with self._lock:
+                self._idle.append((key, zygote))
+                surplus = [self._idle.pop(0)[1] for _ in range(len(self._idle) - _KEPT_SERVERS)]
+            for old in surplus:
+                old.stop()
+
+    def close(self) -> None:
+        """End all servers that are not lent."""
+        with self._lock:
+            _stop_all(self._idle)
+
+    def __enter__(self) -> Self:
+        """Return this."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all servers."""
+        self.close()
+
+
+def _stop_all(idle: list[tuple[tuple[Interpreter, Level], Zygote]]) -> None:
+    while idle:
+        idle.pop()[1].stop()
 
 
 class Raised(Record):
@@ -44,8 +88,8 @@ class Raised(Record):
 
 
 class Warned(Record):
-    """A warning. `file_is_program` says whether it is attributed to the program itself, and `line` to which line
-    (1-based).
+    """A warning. It is attributed to the program itself (then `line` is the line, 1-based), to a file of a library, or to neither, as for
+    code that was text.
     """
 
     category: str
@@ -53,6 +97,7 @@ class Warned(Record):
     file_is_program: bool
     line: int | None
     is_deprecation: bool
+    file_is_library: bool = False
 
 
 class Execution(Record):
@@ -66,13 +111,15 @@ class Execution(Record):
     stdout: str
     exception: Raised | None = None
     warnings: tuple[Warned, ...] = ()
+    events: tuple[str, ...] = ()
+    """Of a watched program the audit events by which it ran code that cannot be attributed, or left its process."""
     detail: str = ""
     level: Level = "unsafe"
 
 
 def run_program(
     environment: Environment, code: str, *, hash_seed: int = 0, limits: Limits = LIMITS, reviewed: bool = False,
-    preload: tuple[str, ...] = (),
+    preload: tuple[str, ...] = (), watched: bool = False, servers: Servers | None = None,
 ) -> Execution:  # fmt: skip
     """Run a program in a fresh process of a pinned environment.
 
@@ -84,6 +131,8 @@ def run_program(
         limits: wall time and the rest, after which the program and its children are killed.
         reviewed: whether the user said that they trust the program (`--trust`); nothing a file says of itself counts. Where a
             machine gives no isolation, trusted programs run without it, and others not at all.
+        watched: whether to report events, see `Execution.events`.
+        servers: the caller's fork servers, for many programs; without them one is started for this program alone.
         preload: modules loaded once, before any program: much faster, but what they warn of while they are imported is not seen.
 
     Returns:
@@ -92,10 +141,18 @@ def run_program(
     Raises:
         SandboxError: there is no isolation and the program was not reviewed, or the sandbox fails again and again.
     """
-    zygote = _zygote(Interpreter(str(environment.python), preload, hash_seed), _level(reviewed))
+    interpreter, level = Interpreter(str(environment.python), preload, hash_seed), _level(reviewed)
+    if servers is None:
+        with Servers() as own, own.lend(interpreter, level) as zygote:
+            return _tried(zygote, environment, code, limits, watched)
+    with servers.lend(interpreter, level) as zygote:
+        return _tried(zygote, environment, code, limits, watched)
+
+
+def _tried(zygote: Zygote, environment: Environment, code: str, limits: Limits, watched: bool) -> Execution:
     for attempt in range(1, _TRIES + 1):
         try:
-            return _run(zygote, code, limits)
+            return _run(zygote, code, limits, watched)
         except Fault as fault:
             zygote.stop()
             if attempt == _TRIES:
@@ -112,38 +169,28 @@ def _level(reviewed: bool) -> Level:
         return "unsafe"
 
 
-class _Kept(threading.local):
-    """The fork servers of one thread; they end with it."""
-
-    def __init__(self) -> None:
-        self.zygotes: OrderedDict[tuple[int, Interpreter, Level], Zygote] = OrderedDict()
-
-
-_KEPT = _Kept()
-
-
-def _zygote(interpreter: Interpreter, level: Level) -> Zygote:
-    key = (os.getpid(), interpreter, level)
-    kept = _KEPT.zygotes
-    if key not in kept:
-        kept[key] = Zygote(interpreter, level)
-    kept.move_to_end(key)
-    while len(kept) > _KEPT_ZYGOTES:
-        kept.popitem(last=False)[1].stop()
-    return kept[key]
-
-
-def _run(zygote: Zygote, code: str, limits: Limits) -> Execution:
-    with zygote.program("script", limits) as running:
+def _run(zygote: Zygote, code: str, limits: Limits, watched: bool) -> Execution:
+    with zygote.program("script", limits, watched=watched) as running:
         first = running.receive()
         if first is None or _wire.decode(first) != ("confined",):
             raise Fault("confinement failed" if first is None else str(_wire.decode(first)))
         running.send(code.encode("utf-8", "surrogatepass"))
-        report = running.receive()
-    return _read(report, running.end(), limits, zygote.level)
+        reports, size = [], 0
+        # What is reported while the program runs comes before its end; nothing sent can be taken back.
+        while (report := running.receive()) is not None and report.startswith(_EARLY):
+            size += len(report)
+            if size > _REPORTED_BYTES:
+                break
+            reports.append(report)
+    return _read(report, reports, running.end(), limits, zygote.level)
 
 
-def _read(report: bytes | None, ended: Ended, limits: Limits, level: Level) -> Execution:
+_EARLY = tuple(_wire.encode((tag, None))[:-1] for tag in ("warned", "event"))
+"""How the encodings of reports begin."""
+_REPORTED_BYTES = 8 << 20
+
+
+def _read(report: bytes | None, early: Sequence[bytes], ended: Ended, limits: Limits, level: Level) -> Execution:
     if report is None:
         if ended.killed == "timeout" or ended.status == -signal.SIGXCPU:
             return Execution(outcome="timeout", stdout="", level=level)
@@ -152,7 +199,8 @@ def _read(report: bytes | None, ended: Ended, limits: Limits, level: Level) -> E
             outcome="crashed", stdout="", detail=f"killed for {ended.killed}" if ended.killed else how, level=level
         )
     try:
-        tag, printed, size, exception, warned = _wire.decode(report)
+        tag, printed, size, exception = _wire.decode(report)
+        said = [_wire.decode(one) for one in early]
         if tag != "ran":
             raise TypeError
         text: str = printed.decode("utf-8", errors="replace")
@@ -161,11 +209,17 @@ def _read(report: bytes | None, ended: Ended, limits: Limits, level: Level) -> E
                 outcome="crashed", stdout=text, detail=f"printed {size} bytes, more than {limits.output}", level=level
             )
         raised = Raised(**exception) if exception else None
-        warnings = tuple(Warned(**_keyed(warning)) for warning in warned)
+        warnings = tuple(Warned(**_keyed(what)) for how, what in said if how == "warned")
+        events = tuple(dict.fromkeys(str(what)[:100] for how, what in said if how == "event"))
     except (_wire.BadFrame, ValidationError, TypeError, ValueError, AttributeError):
         return Execution(outcome="crashed", stdout="", detail="a report of the program's own making", level=level)
     return Execution(
-        outcome="raised" if raised else "finished", stdout=text, exception=raised, warnings=warnings, level=level
+        outcome="raised" if raised else "finished",
+        stdout=text,
+        exception=raised,
+        warnings=warnings,
+        events=events,
+        level=level,
     )
 
 

@@ -32,9 +32,9 @@ class Call(Record):
 class Decided(Exception):
     """The verdict is known."""
 
-    def __init__(self, outcome: Outcome, detail: str = "") -> None:
+    def __init__(self, outcome: Outcome, detail: str = "", starved: bool = False) -> None:
         super().__init__(detail)
-        self.outcome, self.detail = outcome, detail
+        self.outcome, self.detail, self.starved = outcome, detail, starved
 
 
 def judge_calls(zygote: Zygote, program: str, entry_point: str, calls: Sequence[Call], limits: Limits) -> Verdict:
@@ -53,7 +53,13 @@ def judge_calls(zygote: Zygote, program: str, entry_point: str, calls: Sequence[
             verdict = Decided(Outcome.PASSED)
         except Decided as decided:
             verdict = decided
-    return Verdict(outcome=verdict.outcome, level=zygote.level, seconds=running.end().seconds, detail=verdict.detail)
+    return Verdict(
+        outcome=verdict.outcome,
+        level=zygote.level,
+        seconds=running.end().seconds,
+        detail=verdict.detail,
+        starved=verdict.starved,
+    )
 
 
 def _check(running: Program, entry_point: str, call: Call, number: int) -> None:
@@ -160,7 +166,7 @@ def fail(category: str, message: str, what: str) -> NoReturn:
 def blame(ended: Ended, what: str) -> Decided:
     """Return the verdict on a program that ended too early."""
     if ended.killed == "timeout" or ended.status == -signal.SIGXCPU:
-        return Decided(Outcome.TIMEOUT, f"after {ended.seconds:.1f} s")
+        return Decided(Outcome.TIMEOUT, f"after {ended.seconds:.1f} s", ended.starved)
     if ended.killed == "memory" or (ended.killed is None and ended.status == -signal.SIGKILL):
         return Decided(Outcome.OUT_OF_MEMORY, "the program and its children used more memory than allowed")
     if ended.killed == "processes":

@@ -1,12 +1,13 @@
 """Which isolation this machine gives, found by trying it.
 
 `isolated`: namespaces by bubblewrap and by the kernel, a system call filter, limits. `reduced`: where namespaces are forbidden, Landlock, the
-filter, limits. `unsafe`: limits alone; only ever by an explicit wish. docs/sandbox.md says what each guarantees.
+filter, limits; only where it is chosen. `unsafe`: limits alone; only ever by an explicit wish. docs/sandbox.md says what each guarantees.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,20 +69,37 @@ def try_level(level: Level) -> Tried:
     return Tried(level, not wrong, "; ".join(wrong))
 
 
-@functools.cache
-def best_level() -> Level:
-    """Return the strongest level that holds on this machine.
+CHOICE = "RECODE_SANDBOX"
+"""The environment variable that accepts a weaker level: `reduced`."""
+
+
+def best_level(accept_reduced: bool | None = None) -> Level:
+    """Return the strongest level that holds on this machine and that the user accepts: `isolated`, or where chosen `reduced`.
+
+    Args:
+        accept_reduced: whether `reduced` will do where there is no better; by default what the environment variable RECODE_SANDBOX says.
 
     Raises:
-        SandboxError: only `unsafe` is left; names what stands in the way of the others.
+        SandboxError: there is none; names what stands in the way.
     """
-    tried = []
-    levels: tuple[Level, ...] = ("isolated", "reduced")
-    for level in levels:
-        one = try_level(level)
-        if one.holds:
-            return level
-        tried.append(f"{level}: {one.reason}")
+    if accept_reduced is None:
+        accept_reduced = os.environ.get(CHOICE) == "reduced"
+    return _best_level(accept_reduced)
+
+
+@functools.cache
+def _best_level(accept_reduced: bool) -> Level:
+    isolated = try_level("isolated")
+    if isolated.holds:
+        return "isolated"
+    reduced = try_level("reduced")
+    if reduced.holds and accept_reduced:
+        return "reduced"
+    offer = (
+        f"; set {CHOICE}=reduced to accept a weaker one, which docs/sandbox.md describes"
+        if reduced.holds
+        else f"; reduced: {reduced.reason}"
+    )
     raise SandboxError(
-        "this machine gives no sandbox for untrusted programs (" + "; ".join(tried) + "); see `recode doctor`"
+        f"this machine gives no sandbox for untrusted programs (isolated: {isolated.reason}{offer}); see `recode doctor`"
     )

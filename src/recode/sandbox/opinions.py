@@ -232,7 +232,13 @@ def judge_test(zygote: Zygote, tester: Zygote, program: str, test: str, limits: 
         seconds += running.end().seconds
         raise _combined(apart, meant)
     except Decided as decided:
-        return Verdict(outcome=decided.outcome, level=zygote.level, seconds=round(seconds, 4), detail=decided.detail)
+        return Verdict(
+            outcome=decided.outcome,
+            level=zygote.level,
+            seconds=round(seconds, 4),
+            detail=decided.detail,
+            starved=decided.starved,
+        )
 
 
 @dataclass

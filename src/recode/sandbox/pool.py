@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar, Self
 
 from pydantic import model_validator
@@ -43,11 +44,12 @@ class ProgramTask(Record):
 
 def judge_all(
     tasks: Sequence[ProgramTask], *, interpreter: Interpreter | None = None, limits: Limits | None = None, level: Level | None = None,
-    workers: int | None = None, on_done: Callable[[Verdict], None] | None = None, cancelled: threading.Event | None = None,
+    workers: int | None = None, on_done: Callable[[int, Verdict], None] | None = None, cancelled: threading.Event | None = None,
 ) -> list[Verdict | None]:  # fmt: skip
     """Judge tasks, several at a time; return verdicts in their order, None for those not begun when `cancelled` was set.
 
-    A sandbox that fails is started anew; a task on which it fails again and again is `ungradable`, never failed.
+    A sandbox that fails is started again; a task on which it keeps failing is `ungradable`, never failed. A program that ran out of time after
+    it had waited long for a core is run once more, with nothing beside it, before that counts.
 
     Args:
         tasks: what to judge.
@@ -55,7 +57,7 @@ def judge_all(
         limits: of each program.
         level: the isolation; by default the strongest that this machine gives, and never `unsafe`.
         workers: how many at once; by default as many as there are cores, for many tasks half as many again.
-        on_done: told each verdict as it comes, by the worker that found it.
+        on_done: called with a task's place and its verdict as soon as that is there, by the worker that found it.
         cancelled: set from outside to stop; programs that run are killed by their limits.
 
     Raises:
@@ -94,18 +96,56 @@ def _sensible(tasks: int) -> int:
     return cores() + ((cores() + 1) // 2 if tasks >= _MANY else 0)
 
 
+class _Gate:
+    """Lets workers judge beside each other, or one of them alone."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._wanted = 0
+
+    @contextmanager
+    def beside_others(self) -> Iterator[None]:
+        """Wait until nobody wants to be alone."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._wanted)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until nobody else is inside, and keep everybody out."""
+        with self._changed:
+            self._wanted += 1
+            self._changed.wait_for(lambda: not self._inside)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._wanted -= 1
+                self._inside -= 1
+                self._changed.notify_all()
+
+
 class _Shared:
     """What the workers share: the tasks that wait, and the verdicts found."""
 
     def __init__(
         self, tasks: Sequence[ProgramTask], limits: Limits, level: Level, interpreter: Interpreter,
-        on_done: Callable[[Verdict], None] | None, cancelled: threading.Event,
+        on_done: Callable[[int, Verdict], None] | None, cancelled: threading.Event,
     ) -> None:  # fmt: skip
         self.limits, self.level, self.interpreter = limits, level, interpreter
         self.on_done, self.cancelled = on_done, cancelled
         self.tasks = tasks
         self.verdicts: list[Verdict | None] = [None] * len(tasks)
         self.errors: list[BaseException] = []
+        self._gate = _Gate()
         self._waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
         for number in range(len(tasks)):
             self._waiting.put(number)
@@ -119,10 +159,14 @@ class _Shared:
                     number = self._waiting.get_nowait()
                 except queue.Empty:
                     return
-                verdict = self._judge(self.tasks[number], *zygotes)
+                with self._gate.beside_others():
+                    verdict = self._judge(self.tasks[number], *zygotes)
+                if verdict.outcome is Outcome.TIMEOUT and verdict.starved:
+                    with self._gate.alone():
+                        verdict = self._judge(self.tasks[number], *zygotes)
                 self.verdicts[number] = verdict
                 if self.on_done:
-                    self.on_done(verdict)
+                    self.on_done(number, verdict)
         except BaseException as error:  # noqa: BLE001 (raised again in the thread that asked)
             self.errors.append(error)
             self.cancelled.set()

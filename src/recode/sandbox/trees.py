@@ -145,6 +145,8 @@ def _bubblewrap(tree: Path, environment: Environment, beside: Path, result: Path
     ]  # fmt: skip
     for folder in (*_SYSTEM, "/etc/passwd", "/etc/group", *Interpreter(str(environment.python)).folders()):
         line += ["--ro-bind-try", folder, folder]
+    for secret in Interpreter(str(environment.python)).secrets():
+        line += ["--ro-bind", "/dev/null", secret]
     line += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm"]
     if str(environment.folder).startswith("/tmp/"):
         # The empty /tmp hides it.

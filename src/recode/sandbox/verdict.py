@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from recode.records import Record
 from recode.sandbox.zygotes import Level
 
@@ -29,3 +31,5 @@ class Verdict(Record):
     level: Level
     seconds: float
     detail: str = ""
+    starved: bool = Field(default=False, exclude=True)
+    """Whether it ran out of time after waiting long for a core, so that its neighbours may be to blame."""

@@ -29,6 +29,9 @@ NOBODY = 65534
 _HERE = Path(__file__).parent / "guest"
 _START_SECONDS = 120.0
 _END_SECONDS = 10.0
+_STARVED = 0.15
+_SECRETS = ("pip.conf", "pip.ini", "uv.toml", ".netrc", ".pypirc", "etc/pip.conf")
+"""Files of an environment's folder that may hold the tokens of a package index."""
 _MESSAGE_BYTES = 1 << 16
 _LAST_BYTES = 1 << 14
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
@@ -94,14 +97,45 @@ class Interpreter:
                 )
         return tuple(sorted(map(str, outside)))
 
+    def secrets(self) -> tuple[str, ...]:
+        """Return the files in its folders that no program may read."""
+        paths = (Path(folder) / name for folder in self.folders() for name in _SECRETS)
+        return tuple(str(path) for path in paths if path.exists())
+
+    def require_python(self) -> None:
+        """Check that it is a Python that can run programs.
+
+        Raises:
+            SandboxError: it is not.
+        """
+        self.folders()
+        question = [self.command(), "-c", "import sys; print('python', *sys.version_info[:2])"]
+        try:
+            done = subprocess.run(
+                question, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL
+            )
+            word, *version = done.stdout.split()
+        except (OSError, subprocess.TimeoutExpired, ValueError):
+            word, version = "", []
+        if word != "python" or tuple(map(int, version)) < (3, 11):
+            raise SandboxError(
+                f"{self.python}: not a Python of release 3.11 or later; give the path of one with --python"
+            )
+
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program's process ended: its exit status, what it was killed for, and its wall time in seconds."""
+    """How a program's process ended: its exit status, what it was killed for, its wall time, and how long it waited for a core, in seconds."""
 
     status: int
     killed: str | None
     seconds: float
+    waited: float = 0.0
+
+    @property
+    def starved(self) -> bool:
+        """Whether it ran out of time after it had waited for a core for a good part of it."""
+        return self.killed == "timeout" and self.waited > _STARVED * self.seconds
 
 
 class Fault(Exception):
@@ -164,8 +198,18 @@ class Zygote:
             self.start()
 
     def _config(self) -> dict[str, Any]:
-        seccomp = "" if self.level == "unsafe" else filter_program().hex()
-        readable = [*_SYSTEM, *self.interpreter.folders(), str(_HERE), "/dev/urandom", "/dev/zero"]
+        seccomp = (
+            ""
+            if self.level == "unsafe"
+            else filter_program(shares_files=self.level == "reduced", one_session=True).hex()
+        )
+        readable = [
+            *_SYSTEM,
+            *_without(self.interpreter.folders(), self.interpreter.secrets()),
+            str(_HERE),
+            "/dev/urandom",
+            "/dev/zero",
+        ]
         return {
             "level": self.level, "preload": self.interpreter.preload, "seccomp": seccomp, "uid": NOBODY, "readable": readable,
         }  # fmt: skip
@@ -198,8 +242,13 @@ class Zygote:
             self._folder = None
 
     @contextmanager
-    def program(self, mode: Mode, limits: Limits) -> Iterator[Program]:
+    def program(self, mode: Mode, limits: Limits, *, watched: bool = False) -> Iterator[Program]:
         """Start one program's process; it is gone, with all it started, when the block ends.
+
+        Args:
+            mode: what the process does.
+            limits: what it may use.
+            watched: whether a script reports, as events, that it runs code which cannot be attributed.
 
         Raises:
             Fault: the server does not answer.
@@ -209,7 +258,7 @@ class Zygote:
         assert control is not None
         home = self._home()
         ours, theirs = socket.socketpair()
-        job = {"mode": mode, "home": home, **asdict(limits)}
+        job = {"mode": mode, "home": home, "watched": watched, **asdict(limits)}
         with ours:
             ours.settimeout(limits.seconds + 1.0)
             try:
@@ -343,6 +392,8 @@ def _bubblewrap(interpreter: Interpreter, home: str) -> list[str]:
         command += ["--perms", "0755", "--dir", parent]
     for folder in folders:
         command += ["--ro-bind-try", folder, folder]
+    for secret in interpreter.secrets():
+        command += ["--ro-bind", "/dev/null", secret]
     command += ["--dev", "/dev", "--proc", "/proc"]
     # Libraries may want a temporary folder while they are loaded.
     command += [
@@ -362,6 +413,21 @@ def _bubblewrap(interpreter: Interpreter, home: str) -> list[str]:
         home,
     ]
     return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--"]
+
+
+def _without(folders: tuple[str, ...], secrets: tuple[str, ...]) -> list[str]:
+    """Return paths that cover the folders but not these files."""
+    found: list[str] = []
+    for folder in folders:
+        hidden = {secret for secret in secrets if Path(secret).is_relative_to(folder)}
+        if not hidden:
+            found.append(folder)
+            continue
+        for child in Path(folder).iterdir():
+            inside = tuple(secret for secret in hidden if Path(secret).is_relative_to(child))
+            if str(child) not in hidden:
+                found += _without((str(child),), inside) if inside else [str(child)]
+    return found
 
 
 def _variables(hash_seed: int) -> dict[str, str]:

@@ -24,8 +24,8 @@ from recode.run_folder import in_turn
 from recode.shipped import shipped
 from recode.study.pools import write_pool
 from recode.study.tables import PYTHON_LOSS, StudyArm, StudyTable
-from recode.train import inputs
-from recode.train.inputs import data_files, digest_of
+from recode.train import input_digests
+from recode.train.input_digests import data_files, digest_of
 from recode.train.recipes import PolicyRecipe, PretrainRecipe, SftRecipe, load_recipe
 from recode.train.worker_pool import ProgressDisplay
 
@@ -70,7 +70,7 @@ def prepare(table: StudyTable, name: str, seed: int, folders: StudyFolders) -> P
     before = ""
     if arm.after:
         earlier = prepare(table, arm.after, seed, folders)
-        # The digest covers what the earlier model is, not where it lies, so it is the same on every machine.
+        # The digest covers the earlier model's content, not its path, so it is the same on every machine.
         before = earlier.folder.name
         overrides["start" if pretraining else "model"] = earlier.model
     recipe = load_recipe(shipped(arm.recipe), overrides)
@@ -85,7 +85,7 @@ def prepare(table: StudyTable, name: str, seed: int, folders: StudyFolders) -> P
 
 def identity(model: str) -> str:
     """Return a short digest of a model's files; they are read once."""
-    return inputs.identity(model, _fingerprint)
+    return input_digests.identity(model, _fingerprint)
 
 
 @functools.cache

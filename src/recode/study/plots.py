@@ -47,7 +47,7 @@ def _intervals(plt: Any, table: StudyTable, rows: Sequence[TableRow]) -> Any:
             if cell.mean is None:
                 continue
             low, high = cell.interval or (cell.mean, cell.mean)
-            # Rounding can put an interval of zero width just beside its mean.
+            # Rounding can move an interval of zero width slightly off its mean.
             error = [[max(0.0, cell.mean - low)], [max(0.0, high - cell.mean)]]
             color = "#444444" if row.name == table.against else "#1f77b4"
             axis.errorbar(cell.mean, height, xerr=error, fmt="o", color=color, capsize=3)
@@ -58,7 +58,7 @@ def _intervals(plt: Any, table: StudyTable, rows: Sequence[TableRow]) -> Any:
 
 
 def _scatter(plt: Any, table: StudyTable, rows: Sequence[TableRow]) -> Any:
-    """Draw the first column against the second: what is gained, and what it costs."""
+    """Draw the first column against the second: the gain, and its cost."""
     across, up = table.columns[:2]
     figure, axis = plt.subplots(figsize=(7, 5), layout="constrained")
     for row in rows:

@@ -52,7 +52,7 @@ def _share(entries: Sequence[Migration], share: float, what: str) -> set[str]:
 def hide_code(entry: Migration) -> Migration:
     """Return the entry with a line that breaks its gold program, between comments that hide the line from the published reward.
 
-    The published cleaning takes what stands between the two apostrophes for a string in a comment (see `recode.rewards.paper`,
+    The published cleaning takes the text between the two apostrophes for a string in a comment (see `recode.rewards.paper`,
     fault 1); Python runs it.
     """
     return entry.model_copy(update={"new_code": f"{entry.new_code.rstrip()}\n# don't\nraise RuntimeError\n# won't\n"})

@@ -24,7 +24,7 @@ PLAIN_SCORES = ("reward", "lift", "reward_of_copying", *COMPUTED_REWARDS)
 class TableCell:
     """An arm's value in a column: mean with its interval over seeds and items, the change against the first arm, and n.
 
-    `not_counted` is the number of items and completions that are in no rate, by reason.
+    `not_counted` is the number of items and completions that are excluded from all rates, by reason.
     """
 
     mean: float | None
@@ -97,7 +97,7 @@ def _compared(
             cells[name] = TableCell(None, not_counted=not_counted)
             continue
         low, mean, high = row["rate"]
-        # A share stays between 0 and 1, whatever is added to its interval.
+        # A share stays between 0 and 1 even if its interval is widened.
         least, most = (-math.inf, math.inf) if score in PLAIN_SCORES else (0.0, 1.0)
         low, high = widened((low, high), mean, lacks[name])
         change = None

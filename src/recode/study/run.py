@@ -12,10 +12,10 @@ from recode.models import quiet
 from recode.records import write_text
 from recode.study.arms import StudyFolders, is_evaluated, is_trained, prepare
 from recode.study.jobs import Part, parts_of, run_part, run_parts
+from recode.study.markdown import markdown
 from recode.study.plots import draw
 from recode.study.rows import rows_of
 from recode.study.tables import StudyTable, read_tables
-from recode.study.writing import markdown
 from recode.train.worker_pool import ProgressDisplay, sensible_jobs
 
 
@@ -53,7 +53,7 @@ class TableStatus:
 
 
 class StudyReporter(Protocol):
-    """Receives what happens during a study."""
+    """Receives the events of a study."""
 
     def part_started(self, part: Part) -> None:
         """Receive a part that starts in this process."""

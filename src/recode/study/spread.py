@@ -1,4 +1,4 @@
-"""How much runs of one method differ, which the interval of an arm with a single seed must cover besides its items.
+"""How much runs of one method differ, which the interval of an arm with a single seed must cover in addition to its items.
 
 Two runs that differ only in their seed score differently. An arm with several seeds shows by how much; an arm with one does not. Such an
 arm is assumed to vary as much as the runs of its method in another table. Where the recipes differ that is an assumption, but a better

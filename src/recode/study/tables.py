@@ -35,13 +35,13 @@ class Pool(_Table):
     entries: Annotated[int, Field(ge=1)] | None = None
     """The number of entries; None for all."""
     spoiled: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of entries whose gold program is broken on purpose, as in data that nobody ran."""
+    """Share of entries whose gold program is broken on purpose, as in data that was never run."""
     seeded: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share whose gold program hides wrong code from the published reward. A model fine-tuned on them has a way to fool it."""
 
 
 class StudyArm(_Table):
-    """An untrained model, or one that a recipe trains, once per seed."""
+    """An untrained model, or a model that a recipe trains, once per seed."""
 
     model: str = ""
     recipe: str = ""
@@ -159,7 +159,7 @@ class StudyTable(_Table):
         return self.model_copy(update={"seeds": self.seeds[:1], "arms": arms})
 
     def ordered(self) -> dict[str, StudyArm]:
-        """Return the arms by name, starting with the one that the others are compared with."""
+        """Return the arms by name, starting with `against`, with which the others are compared."""
         return {self.against: self.arms[self.against], **self.arms}
 
 

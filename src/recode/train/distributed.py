@@ -29,7 +29,7 @@ def started_by_launcher() -> bool:
 
 
 def is_main() -> bool:
-    """Say whether this process is the main one of a run: the one that writes, shows progress and holds the folder."""
+    """Say whether this process is the main one of a run, which writes, shows progress and holds the folder."""
     return os.environ.get("RANK", "0") == "0"
 
 

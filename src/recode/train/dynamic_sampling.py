@@ -1,4 +1,4 @@
-"""Dynamic sampling (DAPO, arXiv 2503.14476, section 3.2): which groups of completions a step trains on, and what is sampled next.
+"""Dynamic sampling (DAPO, arXiv 2503.14476, section 3.2): which groups of completions a step trains on, and which prompts are sampled next.
 
 A group is all completions of one prompt. If every completion of a group earns the same reward, all its advantages are zero and it teaches
 nothing. Dynamic sampling drops such groups and samples other prompts in their place. Nothing here depends on a trainer.
@@ -142,7 +142,7 @@ def spreads(rewards: Tensor) -> Tensor:
 
 
 def gradable_terms(terms: Tensor, samples: int) -> Tensor:
-    """Return rewards by term (N, T) in which a completion that lacks a term has none at all, so that it is left out.
+    """Return rewards by term (N, T) in which a completion that lacks a term lacks all of them, so that it is left out.
 
     A term that a whole group lacks, such as the execution of programs that cannot be run, says nothing about any completion and leaves the
     sum. If only some lack it, a sum without it would be a reward of zero for something that nobody could grade.

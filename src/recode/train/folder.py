@@ -14,7 +14,7 @@ from recode.errors import RecipeError
 from recode.records import write_text
 from recode.run_folder import Claim, exclusive
 from recode.train.distributed import is_main
-from recode.train.inputs import inputs_of
+from recode.train.input_digests import inputs_of
 from recode.train.recipes import AnyRecipe
 
 CHANGEABLE = (

@@ -200,7 +200,7 @@ def _run(command: list[str], folder: Path, **variables: str) -> None:
 def _ends_with_this_process() -> Callable[[], None] | None:
     """Return what makes a started process end with this one, even by SIGKILL; None if the system cannot do that.
 
-    A trainer that is left alone would share the folder with the next run of the same command.
+    A trainer that outlived this process would share the folder with the next run of the same command.
     """
     if sys.platform != "linux":
         return None

@@ -79,7 +79,7 @@ def _body(
         if licence
         else "The base model's card names no licence; look it up before you pass this model on."
     )
-    kept = f"\nThe adapter alone is in `{adapter.name}/` beside this folder.\n" if adapter else ""
+    kept = f"\nThe adapter alone is in `{adapter.name}/` next to this folder.\n" if adapter else ""
     return f"""# {Path(recipe.model).name}, trained with ReCode by {recipe.method.upper()}
 
 It rewrites Python code to follow a note about a library update. Base model: `{recipe.model}`; {trained}.

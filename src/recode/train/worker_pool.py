@@ -89,7 +89,7 @@ class WorkerPool:
         return future
 
     def wait(self) -> set[Future[Any]]:
-        """Show progress until a job has ended; return the jobs that did. Each is returned once; none is left when the set is empty.
+        """Show progress until a job has ended; return the jobs that did. Each is returned once; an empty set means that all have ended.
 
         Raises:
             ProcessEndedError: a worker was killed from outside.

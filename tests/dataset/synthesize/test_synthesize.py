@@ -1,4 +1,4 @@
-"""A server that replays answers stands for the model; the programs are really run in both releases."""
+"""A server that replays answers takes the model's place; the programs are really run in both releases."""
 
 from __future__ import annotations
 

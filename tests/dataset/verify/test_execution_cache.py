@@ -19,7 +19,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     programs: list[str] = []
 
     def run(
-        environment: Environment, code: str, *, hash_seed: int, reviewed: bool, preload: tuple[str, ...]
+        environment: Environment, code: str, *, hash_seed: int, reviewed: bool, preload: tuple[str, ...], **_: object
     ) -> Execution:
         assert reviewed == code.startswith("trusted ")
         code = code.removeprefix("trusted ")

@@ -64,7 +64,7 @@ def test_items_are_available_where_their_pins_and_solutions_hold(
     opened.prepare(ignore_progress)
     first, second = opened.items
     assert first.unavailable == ""
-    assert "cannot have its environment" in second.unavailable
+    assert "its environment cannot be built" in second.unavailable
     assert (first.library, first.kind, first.group) == ("toylib", "name change", "toylib 2.0")
     right, wrong = opened.judge([(first, "toylib.surface(values)"), (first, "toylib.area(values)")], lambda n: None)
     assert (right.outcome, wrong.outcome) == ("passed", "failed")
@@ -81,7 +81,7 @@ def test_what_may_pass_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.Mo
 
     def checks(self: GitChameleon, names: list[str]) -> list[AvailabilityCheck]:
         asked.append(len(names))
-        reason = "Python 3.11 cannot have its environment: uv could not build the environment (dns error)"
+        reason = "its environment cannot be built for Python 3.11: uv could not build the environment (dns error)"
         return [AvailabilityCheck(Availability.BUILD_FAILED, reason)] * len(names)
 
     monkeypatch.setattr(GitChameleon, "_checks", checks)

@@ -1,4 +1,4 @@
-"""The project's splits as a benchmark: what is judged by text, what by running, and what cannot be."""
+"""The project's splits as a benchmark: which scores come from the text, which from running, and which are missing."""
 
 from __future__ import annotations
 

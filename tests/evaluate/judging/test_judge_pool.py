@@ -1,4 +1,4 @@
-"""Judging by several processes: the same verdicts in the same order, errors as they are, and nobody left behind after a kill."""
+"""Judging by several processes: the same verdicts in the same order, errors as they are, and no process left after a kill."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_model_that_cannot_be_loaded_is_the_users_error(judges: JudgePool, tmp
 def test_a_process_that_is_ended_from_outside_is_one_error_line(tiny_model: Path) -> None:
     with JudgePool(1) as judges:
         judges._pool.submit(os.kill, judges._pool.submit(os.getpid).result(), signal.SIGKILL)
-        with pytest.raises(RecodeError, match="ended from outside, often for want of memory"):
+        with pytest.raises(RecodeError, match="killed from outside, often because memory ran out"):
             judges.judge(str(tiny_model), ENTRIES[:1], WEIGHTS)
 
 

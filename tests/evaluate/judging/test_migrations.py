@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,6 +48,19 @@ def test_a_copy_is_right_for_a_no_op() -> None:
 
 def test_comments_and_blank_lines_do_not_count(entries: list[Migration]) -> None:
     assert judge(entries[0], response("", f"# a remark\n\n{entries[0].new_code}")).exact
+
+
+def test_another_layout_of_the_gold_is_exact_and_one_of_the_old_code_is_a_copy(entries: list[Migration]) -> None:
+    for entry in entries:
+        gold, old = (
+            ast.unparse(ast.parse(code)).replace(", ", " ,\\\n  ") for code in (entry.new_code, entry.old_code)
+        )
+        assert (gold, old) != (entry.new_code, entry.old_code)
+        judged = judge(entry, response("So it is.", gold))
+        assert (judged.exact, judged.edit, judged.lift, judged.copied) == (True, 1.0, 1.0, False)
+        judged = judge(entry, response("So it is.", old))
+        assert (judged.exact, judged.lift, judged.copied) == (False, 0.0, True)
+        assert judged.reward == judged.reward_of_copying
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Reads the files of short programs in `programs/`: what each is called, its text, and which lines are to be told of which symbol."""
+"""Reads the files of short programs in `programs/`: what each is called, its text, and the lines to be reported, with their symbols."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.migrate.migration_corpus import UPDATES
 HEAD = "import numpy as np\nfrom elsewhere import conversion, has_header, is_float32, is_md5, n_gt_0, args, version, HAS_NUMPY\n"
 
 
-def told(folder: Path, text: str) -> list[int]:
+def reported(folder: Path, text: str) -> list[int]:
     (folder / "a.py").write_text(text)
     return [one.line for one in scan(folder, UPDATES, workers=1).findings]
 
@@ -32,8 +32,10 @@ def migrated(folder: Path, text: str, confidence: float = 0.5) -> MigrationResul
      "unknown.__version__ > '2'"],
 )  # fmt: skip
 def test_common_names_in_conditions_guard_nothing(tmp_path: Path, condition: str) -> None:
-    assert told(tmp_path, f"{HEAD}if {condition}:\n    np.trapz(1)\n") == [4]
-    assert told(tmp_path, f"{HEAD}def f(x):\n    if {condition}:\n        return x\n    return np.trapz(x)\n") == [6]
+    assert reported(tmp_path, f"{HEAD}if {condition}:\n    np.trapz(1)\n") == [4]
+    assert reported(tmp_path, f"{HEAD}def f(x):\n    if {condition}:\n        return x\n    return np.trapz(x)\n") == [
+        6
+    ]
 
 
 @pytest.mark.parametrize(
@@ -56,12 +58,12 @@ def test_common_names_in_conditions_guard_nothing(tmp_path: Path, condition: str
 )
 def test_releases_and_flags_made_of_them_guard(tmp_path: Path, flag: str, condition: str) -> None:
     text = f"import numpy as np\n{flag}def f(x):\n    if {condition}:\n        return np.trapezoid(x)\n    return np.trapz(x)\n"
-    assert told(tmp_path, text) == []
+    assert reported(tmp_path, text) == []
 
 
 def test_that_a_library_is_installed_is_no_release(tmp_path: Path) -> None:
     head = "try:\n    import numpy as np\n    HAVE = True\nexcept ImportError:\n    HAVE = False\n"
-    assert told(tmp_path, f"{head}if HAVE:\n    np.trapz(1)\n") == [7]
+    assert reported(tmp_path, f"{head}if HAVE:\n    np.trapz(1)\n") == [7]
 
 
 def test_a_try_about_another_module_guards_nothing_when_rewriting(tmp_path: Path) -> None:
@@ -89,7 +91,7 @@ def test_what_finding_calls_guarded_is_guarded_when_rewriting(tmp_path: Path) ->
 )
 def test_a_flag_is_one_where_its_name_is_seen(tmp_path: Path, before: str) -> None:
     text = f"import numpy as np\n{before}def f(data):\n    result = sorted(data)\n    if result:\n        return np.in1d(result, data)\n"
-    assert len(told(tmp_path, text)) == 1
+    assert len(reported(tmp_path, text)) == 1
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_a_flag_is_one_where_its_name_is_seen(tmp_path: Path, before: str) -> No
 )
 def test_what_is_made_of_a_release_in_any_way_is_no_flag(tmp_path: Path, value: str) -> None:
     text = f"import numpy as np\ntext = {value}\nif text:\n    np.in1d(1, 2)\ndef load(text):\n    if text:\n        return np.in1d(1, 2)\n"
-    assert told(tmp_path, text) == [4, 7]
+    assert reported(tmp_path, text) == [4, 7]
 
 
 @pytest.mark.parametrize(
@@ -117,13 +119,13 @@ def test_what_is_made_of_a_release_in_any_way_is_no_flag(tmp_path: Path, value: 
 )  # fmt: skip
 def test_what_is_read_off_a_release_is_a_flag_also_in_functions(tmp_path: Path, value: str) -> None:
     functions = "def f(x):\n    if NEW:\n        return np.trapz(x)\ndef g(NEW):\n    if NEW:\n        np.trapz(1)\n"
-    assert told(tmp_path, f"import numpy as np\nNEW = {value}\n{functions}") == [8]
+    assert reported(tmp_path, f"import numpy as np\nNEW = {value}\n{functions}") == [8]
 
 
 def test_a_flag_that_a_function_sets_by_global_guards_other_functions(tmp_path: Path) -> None:
     head = "import numpy as np\nNEW = None\ndef f(x):\n    if NEW:\n        return np.trapz(x)\n"
-    assert told(tmp_path, f"{head}def look():\n    global NEW\n    NEW = hasattr(np, 'isin')\n") == []
-    assert told(tmp_path, f"{head}def look():\n    NEW = hasattr(np, 'isin')\n") == [5]
+    assert reported(tmp_path, f"{head}def look():\n    global NEW\n    NEW = hasattr(np, 'isin')\n") == []
+    assert reported(tmp_path, f"{head}def look():\n    NEW = hasattr(np, 'isin')\n") == [5]
 
 
 EARLY = {
@@ -141,7 +143,7 @@ def in_function(body: str) -> str:
 
 @pytest.mark.parametrize("early", EARLY.values(), ids=EARLY)
 def test_what_follows_an_early_return_is_for_the_other_releases(tmp_path: Path, early: str) -> None:
-    assert told(tmp_path, in_function(early + "return np.trapz(y)")) == []
+    assert reported(tmp_path, in_function(early + "return np.trapz(y)")) == []
 
 
 @pytest.mark.parametrize(
@@ -157,10 +159,10 @@ def test_what_follows_an_early_return_is_for_the_other_releases(tmp_path: Path, 
     ],
 )
 def test_an_early_return_for_other_reasons_guards_nothing(tmp_path: Path, early: str) -> None:
-    assert len(told(tmp_path, in_function(early + "return np.trapz(y)"))) == 1
+    assert len(reported(tmp_path, in_function(early + "return np.trapz(y)"))) == 1
 
 
 def test_what_an_instance_has_tells_releases_apart_where_updates_are_about_it(tmp_path: Path) -> None:
     body = "a = np.zeros(3)\nif hasattr(a, {!r}):\n    return a.tobytes()\nreturn a.tostring()"
-    assert told(tmp_path, in_function(body.format("tobytes"))) == []
-    assert told(tmp_path, in_function(body.format("name"))) == [6]
+    assert reported(tmp_path, in_function(body.format("tobytes"))) == []
+    assert reported(tmp_path, in_function(body.format("name"))) == [6]

@@ -1,4 +1,4 @@
-"""Scanning a project: findings with their places, what is left out, and the forms they are printed in."""
+"""Scanning a project: findings with their places, what is skipped, and the forms of output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,19 @@ from recode.migrate.result import MigrateOptions, Upgrade
 from recode.records import ApiUpdate, Evidence
 
 RUN = CliRunner()
-FIELDS = ["file", "line", "column", "symbol", "kind", "status", "since", "evidence", "confidence", "advice"]
+FIELDS = [
+    "file",
+    "line",
+    "column",
+    "symbol",
+    "kind",
+    "status",
+    "since",
+    "evidence",
+    "confidence",
+    "advice",
+    "witnesses",
+]
 
 
 def update(symbol: str, kind: str = "removed", **given: str) -> ApiUpdate:
@@ -158,7 +170,7 @@ def test_sarif_is_what_review_tools_read(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("import numpy as np\nnp.float_(1)\nnp.in1d([1], [1])\n")
-    asked = [str(tmp_path), "--to", "numpy==2.0.0", "--from", "1.26.4"]
+    asked = [str(tmp_path), "--to", "numpy==2.0.0", "--from", "1.26.4", "--fast"]
     done = RUN.invoke(app, ["scan", *asked, "--json", "--sarif", str(tmp_path / "out.sarif")])
     rows = json.loads(done.stdout)
     assert done.exit_code == 1
@@ -179,12 +191,12 @@ def test_a_file_of_updates_instead_of_what_is_known(tmp_path: Path) -> None:
 
     (tmp_path / "a.py").write_text("import toy\ntoy.old()\n")
     write_records(tmp_path / "toy.jsonl", [update("toy.old")])
-    result = recode.scan(tmp_path, to="toy==2.0", from_="1.0", updates=tmp_path / "toy.jsonl")
+    result = recode.scan(tmp_path, to="toy==2.0", from_="1.0", updates=tmp_path / "toy.jsonl", fast=True)
     assert isinstance(result, ScanResult)
     assert result.breaks
 
 
-def test_wrong_use_is_told_in_one_line(tmp_path: Path) -> None:
+def test_wrong_use_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RecodeError, match="no such file"):
         recode.scan(tmp_path / "missing", to="numpy==2.0.0")
     with pytest.raises(RecodeError, match="give --from"):
@@ -199,7 +211,7 @@ def test_wrong_use_is_told_in_one_line(tmp_path: Path) -> None:
         ("null.ipynb", b'{"cells": [{"cell_type": "code", "source": null}]}'),
     ],
 )
-def test_an_odd_file_is_told_and_the_others_are_read(tmp_path: Path, name: str, content: bytes) -> None:
+def test_an_odd_file_is_reported_and_the_others_are_read(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     (tmp_path / "a.py").write_text("import toy\ntoy.old()\n")
     result = scan(tmp_path, [update("toy.old")], workers=1)

@@ -74,6 +74,7 @@ def test_a_scan_that_is_killed_leaves_no_process(project: Path, number: signal.S
         "--from",
         "1.26.4",
         "--json",
+        "--fast",
     ]
     # An interrupt is ignored by what a shell starts in the background, and that is inherited.
     scan = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Short programs: each marked line is told, and no other."""
+"""Short programs: each marked line is reported, and no other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def move(to: str) -> Move:
     return move_of(Path(__file__).parent, to, "0.1")
 
 
-def told(program: Program, to: str, folder: Path) -> dict[int, set[str]]:
+def reported(program: Program, to: str, folder: Path) -> dict[int, set[str]]:
     (folder / "program.py").write_text(program.text, encoding="utf-8")
     found: dict[int, set[str]] = defaultdict(set)
     for finding in scan_move(move(to), folder, workers=1).findings:
@@ -30,7 +30,7 @@ def told(program: Program, to: str, folder: Path) -> dict[int, set[str]]:
 
 def check(program: Program, found: dict[int, set[str]]) -> None:
     wanted = dict(program.expected)
-    assert set(found) == set(wanted), f"told: {dict(found)}"
+    assert set(found) == set(wanted), f"reported: {dict(found)}"
     for line, symbol in wanted.items():
         assert any(one == symbol or one.startswith(f"{symbol}(") for one in found[line]), f"{line}: {found[line]}"
 
@@ -42,9 +42,9 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("program", NUMPY, ids=lambda program: program.name)
 def test_numpy(program: Program, tmp_path: Path) -> None:
-    check(program, told(program, "numpy==2.4.6", tmp_path))
+    check(program, reported(program, "numpy==2.4.6", tmp_path))
 
 
 @pytest.mark.parametrize("program", OTHERS, ids=lambda program: program.name)
 def test_other_libraries(program: Program, tmp_path: Path) -> None:
-    check(program, told(program, program.name.partition(" ")[0], tmp_path))
+    check(program, reported(program, program.name.partition(" ")[0], tmp_path))

@@ -1,4 +1,4 @@
-"""A model's answers: what is taken, what is rejected and why, and that comments and layout stay."""
+"""A model's answers: which are accepted, which are rejected and why, and that comments and layout stay."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from recode.migrate.find.findings import Finding
-from recode.migrate.prove.options import RewriteOption
 from recode.migrate.prove.proof import prove
+from recode.migrate.prove.rewrite_options import RewriteOption
 from recode.migrate.prove.spans import Spot
 from recode.migrate.prove.test_runs import TestRun
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method, Reason

@@ -1,4 +1,4 @@
-"""What counts as reached: that the changed expression itself was evaluated, not that its line was come by."""
+"""An edit counts as reached if the changed expression itself was evaluated, not if its line was executed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 import recode.migrate.prove.test_runs
 from recode.migrate.find.findings import Finding
-from recode.migrate.prove.options import RewriteOption
 from recode.migrate.prove.proof import prove
+from recode.migrate.prove.rewrite_options import RewriteOption
 from recode.migrate.prove.spans import Spot, evaluated_spans
 from recode.migrate.prove.test_runs import TestRun
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method

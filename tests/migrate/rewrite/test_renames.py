@@ -17,7 +17,7 @@ IN1D, ISIN = Symbol("numpy.in1d"), Symbol("numpy.isin")
 
 
 def renamed(text: str, old: Symbol, new: Symbol, at: str, **options: object) -> str:
-    """Rename the first place where `at` stands; its last letters are the name."""
+    """Rename the first occurrence of `at`; its last letters are the name."""
     tree = Tree(text)
     end = text.index(at) + len(at)
     place = tree.place(end - len(old.parameter or old.name), end)

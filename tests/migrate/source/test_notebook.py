@@ -1,4 +1,4 @@
-"""Notebooks: cells are found, and where their text stands."""
+"""Notebooks: their cells, and the positions of the cells' text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patches: git applies them whatever the bytes are."""
+"""Patches: git applies them to files of any bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notebooks: edits stand where they belong, and every other byte of the file stays."""
+"""Notebooks: edits are made at the right place, and every other byte of the file stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The encoding of values: plain, typed, bounded, and safe to decode whatever the bytes."""
+"""The encoding of values: plain, typed, bounded, and safe to decode from any bytes."""
 
 from __future__ import annotations
 

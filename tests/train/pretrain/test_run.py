@@ -1,4 +1,4 @@
-"""Pretraining from scratch, killed and resumed, and the data it is made of."""
+"""Pretraining from scratch, killed and resumed, and its data."""
 
 from __future__ import annotations
 
@@ -198,5 +198,5 @@ def test_a_worker_that_is_ended_from_outside_is_one_error_line(folder: Path) -> 
     next(made)
     for process in multiprocessing.active_children():
         process.kill()
-    with pytest.raises(RecodeError, match="ended from outside, often for want of memory"):
+    with pytest.raises(RecodeError, match="killed from outside, often because memory ran out"):
         list(made)

@@ -185,7 +185,7 @@ def test_an_adapter_over_a_four_bit_base_trains_and_is_merged_into_the_whole_one
     ("targets", "message"),
     [
         (("q_prj",), r"adapter\.targets: the model has no layer `q_prj` that can be adapted; did you mean `q_proj`"),
-        # peft takes the one that is there, and says nothing of the other.
+        # peft takes the target that exists and does not report the other.
         (("q_proj", "v_prj"), "no layer `v_prj`"),
         (("self_attn",), "no layer `self_attn` that can be adapted"),
         (("zzz",), "layers: .*down_proj"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 from trl import GRPOTrainer
 
+from recode.prompts import response
 from recode.records import read_jsonl
 from recode.train.trl import run
 from recode.train.trl.hooks import Rollouts
@@ -183,6 +185,17 @@ def test_without_dynamic_sampling_flat_groups_are_kept(policy: MakePolicy, watch
     assert watched.batches == []
     assert len(watched.generated[0]) == 2 * WANTED * GROUP
     assert all(row["frac_reward_zero_std"] == 1 for row in log_of(tmp_path))
+
+
+def test_exact_matches_and_copies_are_logged_by_tree() -> None:
+    logged: dict[str, tuple[float, int]] = {}
+    trainer = SimpleNamespace(_log_share=lambda name, total, count: logged.update({name: (total, count)}))
+    migration = {"target": "x = new('a')", "old_code": "x = old('a')", "copy": 1.0}
+    no_op = {"target": "x = new('a')", "old_code": 'x = new("a",)', "copy": 2.0}
+    answers = ['x = (new("a"))', "x = old(\n'a')", "x = other('a')", None, 'x = new("a")']
+    completions = ["no answer" if answer is None else response("t", answer) for answer in answers]
+    PolicyTrainer._log_answers(trainer, [migration] * 4 + [no_op], completions)  # type: ignore[arg-type]
+    assert logged == {"exact": (2, 5), "copy": (1, 4), "reward_of_copying": (6.0, 5)}
 
 
 ROLLOUTS = Rollouts(

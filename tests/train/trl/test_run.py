@@ -64,7 +64,7 @@ def test_a_killed_sft_run_goes_on_to_the_same_weights(
     kill(sft(), folder, 4)
     assert [path.name for path in (folder / "checkpoints").glob("checkpoint-*")] == ["checkpoint-2"]
     run.train(sft(), folder)
-    # TRL's count of tokens begins anew in a resumed SFT run.
+    # TRL's count of tokens restarts in a resumed SFT run.
     check_resumed(folder, finished, 5, tiny_model, CLOCK | {"num_tokens"})
 
 

@@ -24,18 +24,22 @@ _Trust = Annotated[
 
 @app.command(epilog="Example: `recode collect numpy --from 1.26.4 --to 2.4.6 --out numpy.jsonl`")
 def collect(
-    libraries: Annotated[list[str], typer.Argument(help="A library as PyPI spells it; several: each as `LIB:A..B`.")],
+    libraries: Annotated[
+        list[str], typer.Argument(help="A library by its name on PyPI; for several, each as `LIB:A..B`.")
+    ],
     old: Annotated[str | None, typer.Option("--from", help="The older release.")] = None,
     new: Annotated[str | None, typer.Option("--to", help="The newer release.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the families there, as JSON Lines.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the families to this JSON Lines file.")] = None,
     package: Annotated[
-        str | None, typer.Option(help="The name programs import (default: found in the release).")
+        str | None, typer.Option(help="The name that programs import (default: read from the release).")
     ] = None,
     old_requires: Annotated[
         list[str] | None,
         typer.Option(help="A further pin for the older environment, such as `numpy<2`; repeat for more."),
     ] = None,
-    new_requires: Annotated[list[str] | None, typer.Option(help="The same for the newer environment.")] = None,
+    new_requires: Annotated[
+        list[str] | None, typer.Option(help="A further pin for the newer environment; repeat for more.")
+    ] = None,
     locks: Annotated[
         Path | None, typer.Option(help="Folder of locks; a missing one is resolved and written (default: a cache).")
     ] = None,
@@ -60,24 +64,24 @@ def collect(
 def synthesize(
     updates: Annotated[Path, typer.Argument(help="Update families, as `recode collect --out` writes them.")],
     model: Annotated[str, typer.Option(help="The model's name at the endpoint; without one, a folder or hub name.")],
-    out: Annotated[Path, typer.Option(help="Where the verified entries go, as JSON Lines.")],
+    out: Annotated[Path, typer.Option(help="Write the verified entries to this JSON Lines file.")],
     endpoint: Annotated[
         str | None, typer.Option(help="An OpenAI-compatible server, such as http://host:8000/v1.")
     ] = None,
     contexts: Annotated[int, typer.Option(min=1, help="Pairs of programs for each update.")] = 3,
-    retries: Annotated[int, typer.Option(min=0, help="Further tries after a rejection.")] = 3,
+    retries: Annotated[int, typer.Option(min=0, help="Number of further tries after a rejection.")] = 3,
     confidence: Annotated[
         str, typer.Option(help="The lowest confidence of an update to use: high, medium or low.")
     ] = "medium",
     temperature: Annotated[float, typer.Option(min=0.0, help="Of sampling.")] = 0.8,
     max_tokens: Annotated[int, typer.Option(min=1, help="Of one reply.")] = 2000,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests to the endpoint at once.")] = 16,
+    concurrency: Annotated[int, typer.Option(min=1, help="Number of requests to the endpoint at a time.")] = 16,
     locks: Annotated[Path | None, typer.Option(help="Folder of locks (default: that of `recode collect`).")] = None,
 ) -> None:
-    """Have a model write old and new programs for updates; keep those that hold (exit code 1 if none does).
+    """Have a model write an old and a new program for each update; keep the pairs that hold (exit code 1 if none does).
 
-    Each pair is run in both releases by the rule of `recode verify`; what fails goes back to the model with the reason.
-    A killed run resumes where it was.
+    Each pair is run in both releases and checked as by `recode verify`; one that fails is returned to the model with the
+    reason. A killed run resumes where it stopped.
     """
     from recode.cli.dataset import run_synthesize
     from recode.dataset.synthesize.synthesize import SynthesisModel, SynthesisOptions
@@ -100,12 +104,13 @@ def verify(
     locks: Annotated[Path, typer.Option(help="Folder of locks; a missing one is resolved and written.")] = Path(
         "data/locks"
     ),
-    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again, whatever results are kept.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again and ignore stored results.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     infer: Annotated[
-        bool, typer.Option("--infer", help="The file has the published six fields: look for the old release.")
+        bool,
+        typer.Option("--infer", help="The file has the six published fields: find the old release of each record."),
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="With --infer: where the verified records go.")] = None,
+    out: Annotated[Path | None, typer.Option(help="With --infer: write the verified records to this file.")] = None,
     trust: _Trust = False,
 ) -> None:
     """Run every entry in both pinned environments and show which do not hold, and why (exit code 1 if any)."""
@@ -126,12 +131,12 @@ def verify(
 @data_app.command("build", epilog="Example: `recode data build --sources data/sources --out data`")
 def data_build(
     sources: Annotated[Path, typer.Option(help="Folder of update sources, or one TOML file.")] = Path("data/sources"),
-    out: Annotated[Path, typer.Option(help="Where the JSON Lines files and the locks go.")] = Path("data"),
+    out: Annotated[Path, typer.Option(help="Folder for the JSON Lines files and the locks.")] = Path("data"),
     families: Annotated[int | None, typer.Option(min=1, help="At most this many families of each library.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again, whatever results are kept.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again and ignore stored results.")] = False,
     trust: _Trust = False,
 ) -> None:
-    """Compile update sources to verified records, split by family; print what was left out, and why."""
+    """Compile update sources to verified records, split by family; print what was left out and why."""
     from recode.cli.dataset import run_build
     from recode.dataset.verify.entries import VerifyOptions
 
@@ -140,7 +145,7 @@ def data_build(
 
 @data_app.command("generate", epilog="Example: `recode data generate --out data`")
 def data_generate(
-    out: Annotated[Path, typer.Option(help="Where the JSON Lines files go.")] = Path("data"),
+    out: Annotated[Path, typer.Option(help="Folder for the JSON Lines files.")] = Path("data"),
 ) -> None:
     """Write the made-up test splits, whose names no model was trained on."""
     from recode.dataset.generated import write_generated
@@ -151,10 +156,12 @@ def data_generate(
 
 @data_app.command("knowledge", epilog="Example: `recode data knowledge numpy`")
 def data_knowledge(
-    libraries: Annotated[list[str] | None, typer.Argument(help="Only these (default: all).")] = None,
-    sources: Annotated[Path, typer.Option(help="Folder of what to compare, skip and add.")] = Path("data/knowledge"),
+    libraries: Annotated[list[str] | None, typer.Argument(help="Libraries to collect (default: all).")] = None,
+    sources: Annotated[
+        Path, typer.Option(help="Folder of the TOML files that say what to compare, skip and add.")
+    ] = Path("data/knowledge"),
     written: Annotated[Path, typer.Option(help="Folder of update sources.")] = Path("data/sources"),
-    out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("src/recode/knowledge/files"),
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("src/recode/knowledge/files"),
     locks: Annotated[Path | None, typer.Option(help="Folder of locks (default: that of `recode collect`).")] = None,
 ) -> None:
     """Collect what `recode scan` knows of each library, and write it into the package (exit code 1 if one could not be)."""
@@ -170,7 +177,7 @@ def data_export(
         Literal["recode", "hf", "verl"],
         typer.Option("--format", help="The published six fields, a folder for `datasets`, or verl's Parquet."),
     ],
-    out: Annotated[Path, typer.Option(help="Where the files go.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files.")],
     data: Annotated[
         Path, typer.Option(help="Folder of the data set (default: the one that comes with ReCode).")
     ] = Path("@all"),

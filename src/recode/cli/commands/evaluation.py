@@ -34,24 +34,30 @@ def evaluate(
     backend: Annotated[
         str, typer.Option(help="`transformers` or `vllm`, for models without an endpoint.")
     ] = "transformers",
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests to the endpoint at once.")] = 16,
+    concurrency: Annotated[int, typer.Option(min=1, help="Number of requests to the endpoint at a time.")] = 16,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="1: greedy. More: sampled, with pass@k (default: the benchmark's own).")
+        int | None,
+        typer.Option(
+            min=1, help="Completions per item. 1: greedy; more: sampled, with pass@k (default: the benchmark's own)."
+        ),
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(min=0.0, help="Of sampling (default: the benchmark's own).")
+        float | None, typer.Option(min=0.0, help="Sampling temperature (default: the benchmark's own).")
     ] = None,
     top_p: Annotated[float | None, typer.Option(min=0.01, max=1.0, help="Of sampling.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest completion in tokens.")] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Items of each benchmark at most, chosen by a hash of their ids.")
+        int | None,
+        typer.Option(min=1, help="At most this many items of each benchmark, chosen by a hash of their ids."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
     thinker: Annotated[
         str | None,
         typer.Option(help="A model whose greedy thought begins each completion (measures a habit of thought)."),
     ] = None,
-    log_samples: Annotated[bool, typer.Option("--log-samples", help="Put the prompts into samples.jsonl too.")] = False,
+    log_samples: Annotated[
+        bool, typer.Option("--log-samples", help="Also write the prompts to samples.jsonl.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Judge a model, or given completions, on benchmarks: rates with their intervals, n, and a line for every completion."""
@@ -72,7 +78,7 @@ def report(
         list[str],
         typer.Argument(help="Evaluations, as FOLDER or NAME=FOLDER (one name: seeds); or a quickstart, or several."),
     ],
-    out: Annotated[Path, typer.Option(help="Where the report on evaluations goes.")] = Path("runs/report"),
+    out: Annotated[Path, typer.Option(help="Folder for the report on evaluations.")] = Path("runs/report"),
 ) -> None:
     """Write report.html and report.md on evaluations side by side, or a quickstart's into its folder; of several quickstarts print the seeds."""
     from recode.evaluate.reports.dispatch import report_on

@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command(epilog="Example: `recode quickstart --seed 2 --out runs/quickstart-2`")
 def quickstart(
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/quickstart"),
-    seed: Annotated[int, typer.Option(help="Of prompts' order, sampling and training.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the order of prompts, sampling and training.")] = 1,
     data: Annotated[
         Path, typer.Option(help="Folder of the data set (default: the one that comes with ReCode).")
     ] = Path("data"),
@@ -23,7 +23,7 @@ def quickstart(
         "recipes/quickstart"
     ),
 ) -> None:
-    """See it work on a CPU in minutes: evaluate, train by SFT, GRPO and DAPO, evaluate, report."""
+    """Run the whole loop on a CPU in minutes: evaluate, train by SFT, GRPO and DAPO, evaluate, report."""
     from recode.cli.quickstart import run_quickstart
     from recode.quickstart import QuickstartSettings
 

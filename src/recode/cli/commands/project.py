@@ -38,7 +38,7 @@ _Unproven = Annotated[
     bool,
     typer.Option(
         "--unproven",
-        help="Also apply changes that nothing proves: a model's, or a rename whose receiver was guessed.",
+        help="Also apply unproven changes: a model's, or a rename where the receiver's type was guessed.",
     ),
 ]
 _Limit = Annotated[
@@ -66,11 +66,15 @@ def scan(
     confidence: _Confidence = 0.5,
     updates: _Updates = None,
     collect: _Collect = False,
+    fast: Annotated[
+        bool,
+        typer.Option("--fast", help="Use what is known of the library alone: build no environment, compare no types."),
+    ] = False,
 ) -> None:
     """List each use of an API that breaks or is deprecated in a release; needs no model (exit code 1 if anything breaks)."""
     from recode.cli.scan import ScanCommand, run_scan
 
-    if run_scan(ScanCommand(path, to, old, as_json, sarif, confidence, updates, collect)):
+    if run_scan(ScanCommand(path, to, old, as_json, sarif, confidence, updates, collect, fast)):
         raise typer.Exit(1)
 
 
@@ -91,7 +95,9 @@ def migrate(
         bool, typer.Option("--allow-dirty", help="Write even if there are uncommitted changes.")
     ] = False,
     unproven: _Unproven = False,
-    samples: Annotated[int, typer.Option(min=1, help="Candidates to request from the model for each place.")] = 4,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Number of rewritings to request from the model for each place.")
+    ] = 4,
     seed: Annotated[int, typer.Option(help="Seed of sampling.")] = 0,
     limit: _Limit = 600.0,
     old_requires: _OldRequires = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,17 +29,21 @@ def sandbox_run(
         list[str] | None, typer.Option(help="A module to import before any program runs; repeat for more.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Programs run at once (default: at least one per core).")
+        int | None, typer.Option(min=1, help="Number of programs to run at a time (default: at least one per core).")
     ] = None,
+    reduced: Annotated[
+        bool, typer.Option("--reduced", help="Accept the weaker isolation where namespaces are forbidden.")
+    ] = False,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="No isolation: only for programs you have read.")] = False,
 ) -> None:
     """Judge untrusted programs: one JSON line {"id", "outcome", "level", "seconds", "detail"} per task, in order."""
     from recode.cli.sandbox import run_tasks
+    from recode.sandbox.levels import best_level
 
-    for line in run_tasks(
-        file, limit=limit, python=python, preload=preload or [], level="unsafe" if unsafe else None, workers=workers
-    ):
+    level = "unsafe" if unsafe else best_level(accept_reduced=reduced or None)
+    for line in run_tasks(file, limit=limit, python=python, preload=preload or [], level=level, workers=workers):
         typer.echo(json.dumps(line))
+        sys.stdout.flush()
 
 
 @env_app.command("list", epilog="Example: `recode env list`")

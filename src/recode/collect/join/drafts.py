@@ -85,7 +85,7 @@ def _fits(statement: Statement, draft: Draft, pair: ReleasePair) -> bool:
 
 
 def _best(statements: Sequence[Statement]) -> Statement | None:
-    """Return the statement that says most: one that names a replacement, found in the new release; notes come last."""
+    """Return the most informative statement: one whose replacement is in the new release comes first, notes come last."""
     order = {Origin.PROBE: 0, Origin.MESSAGE: 1, Origin.NOTE: 2}
     return min(
         statements,

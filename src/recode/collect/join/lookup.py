@@ -23,8 +23,8 @@ class NameLookup:
         Args:
             api: the release to search.
             token: the name as written: `np.trapz`, `DataFrame.append()`, `trapz`.
-            near: paths that the text is about; a bare name is first looked for beside and below them.
-            by_owner: return a member under the class that defines it, whichever class the text names.
+            near: paths that the text is about; a bare name is first looked for next to and below them.
+            by_owner: return a member under the class that defines it, even if the text names another class.
         """
         match = TOKEN.fullmatch(token.strip().strip("@."))
         if match is None:

@@ -24,7 +24,7 @@ from recode.records import Evidence
 
 _MENTIONS_PARAMETER = re.compile(rf"\b{PARAMETER_NOUN}\b", re.I)
 _HOOKS = frozenset({"__init__", "__new__", "__call__", "__post_init__", "wrapper", "inner", "decorator"})
-"""Functions that speak for the class or function around them."""
+"""Functions whose messages are about the class or function around them."""
 
 
 @dataclass(frozen=True)

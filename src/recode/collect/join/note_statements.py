@@ -89,7 +89,7 @@ def _subjects(sentence: str, text: str, verb: Verb, near: Sequence[str], lookup:
 def _parameter_subject(
     name: str, sentence: str, everywhere: Sequence[str], near: Sequence[str], lookup: NameLookup
 ) -> _Subject | None:
-    """Return the callable that a parameter belongs to: one that the text names, or one of the headings."""
+    """Return the callable that a parameter belongs to: one named by the text, or by one of its headings."""
     word = match.group(1) if (match := VALUE.fullmatch(name)) else name
     path = lookup.callable_with([one for one in everywhere if one != name], word, near)
     path = path or next((one for one in near if word in parameters_of(lookup.old, one)), "")
@@ -137,7 +137,7 @@ def _is_about(sentence: str, path: str, parameters: Sequence[str], verb: Verb) -
 
 
 def mentions(differences: Sequence[Difference], items: Sequence[NoteItem], lookup: NameLookup) -> Iterator[Statement]:
-    """Yield a statement for each note that mentions a difference, whatever its sentences look like (at most two per difference).
+    """Yield a statement for each note that mentions a difference, in any form of sentence (at most two per difference).
 
     A member has to be named with its class, a parameter with its callable.
     """

@@ -72,8 +72,8 @@ def find_replacement(
     """Look up the names that a text says to use instead.
 
     Returns:
-        the first that fits: a parameter of the same callable, a public name of the new release, a member beside the old one;
-        otherwise the first one that is code, as written.
+        the first that fits: a parameter of the same callable, a public name of the new release, a member of the old one's
+        class; otherwise the first one that is code, as written.
     """
     return (
         _parameter(candidates, path, parameters, lookup)

@@ -1,6 +1,6 @@
 """Deprecation messages in the sources of a release, read from the syntax tree.
 
-Libraries announce changes in many ways: `warnings.warn` with a category of their own, decorators and helpers of any name, maps of
+Libraries announce changes in many ways: `warnings.warn` with their own category, decorators and helpers of any name, maps of
 expired attributes that a module's `__getattr__` reads, `.. deprecated::` directives in docstrings, and errors that name a
 replacement. Each becomes a `Notice`: the text, its position, and the names that the code around it gives. Nothing is run.
 """

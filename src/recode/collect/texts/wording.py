@@ -155,7 +155,7 @@ def subject_part(sentence: str) -> str:
 
 
 def verb_of(sentence: str, context: str = "") -> Verb | None:
-    """Return what a sentence says happened; without a verb of its own, what its heading says."""
+    """Return what a sentence says happened; if it has no verb, what its heading says."""
     for text in (sentence, context):
         verb = next((verb for verb, pattern in _VERBS.items() if re.search(pattern, text, re.I)), None)
         if verb is None:

@@ -36,7 +36,7 @@ SKIPPED = {
     "pytest_plugin",
 }
 VALUES = (int, str, bytes, bool, type(None), tuple, frozenset, complex)
-"""Types of constants that are compared by value, as they need not be one object wherever they are imported."""
+"""Types of constants that are compared by value, since importing one from two modules may give two objects."""
 NOT_API = {"typing", "typing_extensions", "__future__", "logging"}
 """Modules that define type variables, loggers and the like: a module's tools, not names of its API."""
 NOISE = {"TYPE_CHECKING", "annotations", "absolute_import", "division", "print_function", "unicode_literals"}
@@ -377,7 +377,7 @@ def walk(package: str, part: int, size: int) -> None:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
             found.load()
-        except BaseException as error:  # whatever the library does, the host gets one line
+        except BaseException as error:  # the host gets one line for every kind of failure
             answer: dict[str, Any] = {"error": (type(error).__name__ + ": " + " ".join(str(error).split()))[:300]}
         else:
             for name, module in sorted(found.modules.items()):

@@ -100,7 +100,7 @@ def _modules(old: Api, new: Api) -> Iterator[Difference]:
 
 
 def _is_entry(module: str, old: Api) -> bool:
-    """Say whether a module is where people import from: the best path of some name leads through it."""
+    """Say whether people import from a module: the best path of some name leads through it."""
     return any(name.path.rpartition(".")[0] == module for name in old.names)
 
 
@@ -133,7 +133,7 @@ def _name(name: Name, old: Api, new: Api, gone_modules: dict[str, str]) -> Itera
         target, certain = _target(path, name, kept, old, new)
         if module := _below(path, gone_modules):
             if (followed := gone_modules[module]) and f"{followed}{path[len(module) :]}" in new.by_path:
-                # It moved with its module, which is a difference of its own.
+                # It moved with its module, which is a separate difference.
                 continue
             # The module's own difference covers it, unless a message or a note names it: `join` looks for those.
             certain = certain and bool(target)
@@ -377,7 +377,7 @@ def _takes_any_keyword(parameters: Sequence[Parameter]) -> bool:
 
 
 def _neighbours(one: Parameter, mine: list[Parameter], others: list[Parameter]) -> tuple[str, str]:
-    """Return the nearest parameters before and after one that both signatures have."""
+    """Return the nearest parameters before and after a parameter that both signatures have."""
     shared = _names(others)
     index = mine.index(one)
     left = next((two.name for two in reversed(mine[:index]) if two.name in shared), "")

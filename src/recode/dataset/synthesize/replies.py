@@ -53,7 +53,7 @@ class Replies:
                 self._kept[keys[number]] = text
                 try:
                     with self._path.open("a", encoding="utf-8") as file:
-                        # A line break first: what a killed run left unfinished must not swallow this line.
+                        # A line break first: this line must not become part of one that a killed run left unfinished.
                         file.write(f"\n{line}\n")
                 except OSError as error:
                     raise RecordError(f"{self._path}: cannot be written ({error.strerror})") from None

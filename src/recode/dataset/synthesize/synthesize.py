@@ -1,7 +1,7 @@
 """`recode synthesize`: update families → old and new programs by a model, verified by running, with rejections sent back.
 
 All replies are kept as they arrive (`<out>.replies.jsonl`), under the question. A killed run asks the same questions again and
-finds their answers there, and executions are kept too, so it resumes where it was.
+finds their answers there, and executions are kept too, so it resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class SynthesisTask:
 
     @property
     def id(self) -> str:
-        """The id of the entry to be."""
+        """The id that the entry will have."""
         return f"{self.update.family_id}-{self.number + 1}"
 
     def prompt(self) -> Prompt:

@@ -39,7 +39,7 @@ def variants(old_code: str, new_code: str) -> Iterator[str]:
 
 
 def _edited_lines(old_code: str, new_code: str) -> set[int]:
-    """Return the lines of `new_code` (from 1) that the edit touched; beside a deletion, the neighbouring ones."""
+    """Return the lines of `new_code` (from 1) that the edit touched; for a deletion, the neighbouring ones."""
     matcher = difflib.SequenceMatcher(None, old_code.splitlines(), new_code.splitlines(), autojunk=False)
     lines: set[int] = set()
     for tag, _, _, start, end in matcher.get_opcodes():
@@ -61,7 +61,7 @@ def _feeding_literals(tree: ast.Module, edited: set[int]) -> list[ast.expr]:
         enclosing = {definition.name for definition in definitions if node in ast.walk(definition)}
         for other in statements:
             gives = other.lineno <= node.lineno and _names(other) & needed and not _is_print(other)
-            # A function or class gets its values from wherever it is called.
+            # A function or class gets its values from all places that call it.
             if other not in feeding and (gives or _names(other) & enclosing):
                 feeding.append(other)
     distinct = dict.fromkeys(literal for node in feeding for literal in _literals(node))
@@ -75,7 +75,7 @@ def _edited_parts(statements: list[ast.stmt], edited: set[int]) -> Iterator[Part
     changed += [node for node in statements if _names(node) & moved and node not in changed]
     yield from (node for node in changed if not _imported(node))
     for node in statements:
-        # An edited `except` depends on what is tried, and a setting made for a `with` block on what the block does.
+        # An edited `except` depends on the body of its `try`, and the effect of a `with` statement on its block.
         if (isinstance(node, ast.Try) and node in changed) or (
             isinstance(node, ast.With) and any(inner in changed for inner in node.body)
         ):

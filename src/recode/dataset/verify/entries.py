@@ -29,8 +29,8 @@ _OTHER_FORM = "codeupdatearena.jsonl"
 class VerifyOptions:
     """How entries are verified.
 
-    `locks` is the folder of locks; a missing lock is resolved and written there. `fresh`: run everything, whatever results are
-    kept. `trust`: the user trusts the programs, which then run without isolation where the machine gives none.
+    `locks` is the folder of locks; a missing lock is resolved and written there. `fresh`: run everything, even if results are
+    stored. `trust`: the user trusts the programs, which then run without isolation where the machine gives none.
     """
 
     locks: Path
@@ -52,8 +52,8 @@ def verify_files(
     """Verify the entries of files; return them in the order of the files.
 
     Args:
-        files: update sources (TOML files) and records (JSON Lines files), or folders of them: a folder stands for its sources,
-            or without any for the records of real libraries in it.
+        files: update sources (TOML files) and records (JSON Lines files), or folders: of a folder, its sources, or
+            if it has none, the records of real libraries in it.
         options: how.
         on_progress: called after each entry.
 
@@ -83,7 +83,7 @@ def _read(files: Sequence[Path], locks: Path) -> list[UnverifiedEntry]:
 
 
 def _files_of(path: Path) -> list[Path]:
-    """Return a file, or the files of a folder; a folder with neither sources nor records is left for `read_sources` to refuse."""
+    """Return a file, or the files of a folder; a folder with neither is refused later, by `read_sources`."""
     if not path.is_dir() or any(path.glob("*.toml")):
         return [path]
     records = sorted(path.glob("*.jsonl"))
@@ -135,7 +135,7 @@ def verified(entry: Migration, environments: EnvironmentPair, run: Runner) -> Ch
         return CheckedEntry(entry, admission)
     breaks = admission.old_on_new
     if breaks is not None:
-        # Messages name files of the environment; where that lies on this machine is nobody's business.
+        # Messages name files of the environment; the environment's path on this machine does not belong into a record.
         breaks = breaks.model_copy(update={"message": breaks.message.replace(f"{environments.new.folder}/", "")})
     locks = (environments.old.digest, environments.new.digest)
     observed = {"stdout": admission.stdout, "old_on_new": breaks, "locks": locks}

@@ -1,4 +1,4 @@
-"""Executions kept on disk, so that verifying again is immediate and a killed run resumes where it was.
+"""Executions kept on disk, so that verifying again is immediate and a killed run resumes where it stopped.
 
 What is kept is what a program did, not the rule's verdict on it, so a change of the rule is applied to all entries without
 running anything. The key is the content (program, lock, hash seed, what was loaded before, version of the runner), so nothing
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from recode.errors import SandboxError
 from recode.records import write_text
 from recode.sandbox.environments import Environment, recode_home
-from recode.sandbox.execution import Execution, run_program
+from recode.sandbox.execution import Execution, Servers, run_program
 from recode.sandbox.levels import best_level
 
 RUNNER_VERSION = 1
@@ -35,6 +35,7 @@ class CachedRunner:
         """
         self._folder = (home or recode_home()) / "executions"
         self._fresh, self._trust = fresh, trust
+        self._servers = Servers()
 
     def __call__(
         self, environment: Environment, code: str, hash_seed: int = 0, preload: tuple[str, ...] = ()
@@ -51,7 +52,9 @@ class CachedRunner:
             return kept
         if not self._trust:
             require_isolation()
-        execution = run_program(environment, code, hash_seed=hash_seed, reviewed=self._trust, preload=preload)
+        execution = run_program(
+            environment, code, hash_seed=hash_seed, reviewed=self._trust, preload=preload, servers=self._servers
+        )
         # A time-out or a crash may be the machine's doing, so the next run tries again.
         if execution.outcome in ("finished", "raised"):
             write_text(path, execution.model_dump_json())

@@ -1,4 +1,4 @@
-"""What a program mentions, and whether it uses a symbol or follows an update: read off the syntax tree, nothing is run."""
+"""What a program mentions, and whether it uses a symbol or follows an update, by its syntax tree: nothing is run."""
 
 from __future__ import annotations
 

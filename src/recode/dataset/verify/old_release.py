@@ -40,7 +40,7 @@ class InferredEntry:
 
 @dataclass(frozen=True)
 class Inference:
-    """What came of a file of published records. `written`: the entries that hold were written."""
+    """The outcome for a file of published records. `written`: the entries that hold were written."""
 
     entries: tuple[InferredEntry, ...]
     written: bool
@@ -84,7 +84,7 @@ def infer(entry: Migration, locks: Path, run: Runner) -> InferredEntry:
     """Verify an entry with the newest release before its own with which the rule holds."""
     if not entry.new_version:
         return InferredEntry(entry.id, None, "it names no new release", ran=False)
-    # The old release is still to be found; any stands for it.
+    # The old release is not known yet; any text takes its place.
     if fault := update_fault(entry.model_copy(update={"old_version": entry.new_version})):
         return InferredEntry(entry.id, None, fault, ran=False)
     try:

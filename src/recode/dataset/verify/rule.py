@@ -2,7 +2,7 @@
 
 A migration is admitted only if the old program works on the old release, breaks on the new one because of the old
 symbol, and the new program does the same on the new release, with a small edit and an output that depends on the
-call. An entry whose note does not concern its code (`no_op`) has a rule of its own.
+call. An entry whose note does not concern its code (`no_op`) has its own rule.
 
 Warnings, exceptions and outputs come from runs that start with nothing loaded, or with the library's own import where that is
 silent: preloading more would hide warnings at import, and imports that a program forgot. Runs that are only compared with such
@@ -53,7 +53,7 @@ Clause = Literal[
 
 
 class Runner(Protocol):
-    """Runs programs, each in a process of its own."""
+    """Runs programs, each in a separate process."""
 
     def __call__(
         self, environment: Environment, code: str, hash_seed: int = 0, preload: tuple[str, ...] = ()
@@ -218,7 +218,7 @@ def _check_output(first: Execution, second: Execution, runs: Clause) -> Iterator
 
 
 def _check_new(after: Execution) -> Iterator[Failure]:
-    """Yield a fault unless the new program finishes on the new release without any deprecation warning, whatever its origin."""
+    """Yield a fault unless the new program finishes on the new release without any deprecation warning, from anywhere."""
     if after.outcome != "finished":
         yield Failure("new_runs_on_new", _described(after))
     for warning in [warning for warning in after.warnings if warning.is_deprecation][:1]:

@@ -33,7 +33,7 @@ def open_benchmark(name: str, data: str | None = None, folder: Path | None = Non
     Args:
         name: one of `BENCHMARKS`.
         data: a path or hub name; None for the benchmark's default.
-        folder: the folder of the project's own data; None for the one that comes with ReCode.
+        folder: the folder of the project's own data; None for the shipped one.
 
     Raises:
         RecodeError: there is no such benchmark, or its files are missing or bad.

@@ -133,7 +133,7 @@ class CodeUpdateArena(Benchmark):
 
     @classmethod
     def open(cls, name: str, data: str | None, folder: Path) -> CodeUpdateArena:
-        """Read the file, and the authors' example if it lies beside it."""
+        """Read the file, and the authors' example if it is next to it."""
         path = Path(data) if data else folder / OWN_FILE
         path = path if data or path.exists() else shipped(f"data/{OWN_FILE}")
         return cls(name, read_arena(path), _example(path.parent / _EXAMPLE_FILE))
@@ -177,7 +177,7 @@ class CodeUpdateArena(Benchmark):
                 found[run] = Judgement(Outcome.UNGRADABLE, "its values cannot leave the process", answer=run.answer)
             else:
                 groups.setdefault(run.line.update.package, []).append(run)
-        # Packages that take longest to load start first, so that none of them is left at the end.
+        # Packages that take longest to load start first, so that the run does not end by waiting for one.
         ordered = [groups[package] for package in sorted(groups, key=lambda name: (-len(_PRELOAD.get(name, ())), name))]
         for chosen, verdicts in zip(ordered, _judged_in_parallel(ordered), strict=True):
             for run, verdict in zip(chosen, verdicts, strict=True):

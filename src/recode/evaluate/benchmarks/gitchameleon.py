@@ -83,7 +83,7 @@ class Availability(enum.StrEnum):
 
 @dataclass(frozen=True)
 class AvailabilityCheck:
-    """What was found out about an item, and the sentence that the user sees; it is empty for an available item."""
+    """The result of checking an item, and the sentence that the user sees; it is empty for an available item."""
 
     status: Availability
     reason: str = ""
@@ -167,13 +167,13 @@ class GitChameleon(Benchmark):
         except EnvironmentBuildError as error:
             text = " ".join(str(error).split())
             status = Availability.NO_SUCH_ENVIRONMENT if _UNSATISFIABLE in text else Availability.BUILD_FAILED
-            reason = f"Python {PYTHON} cannot have its environment: {text[:400]}"
+            reason = f"its environment cannot be built for Python {PYTHON}: {text[:400]}"
             return [AvailabilityCheck(status, reason)] * len(names)
         solutions = judge_beside([self._work(name, self.golds[name]) for name in names], LIMITS, lambda n: None)
         return [_solution_check(judgement) for judgement in solutions]
 
     def requirements(self, name: str) -> tuple[str, ...]:
-        """Return the requirements of an item's environment: its pins, pytest, and whatever else its tests import."""
+        """Return the requirements of an item's environment: its pins, pytest, and the other packages that its tests import."""
         problem = self.problems[name]
         pins = [f"{problem.library}=={problem.version}", *problem.additional_dependencies.split()]
         pinned = {_distribution(pin) for pin in pins}
@@ -251,7 +251,7 @@ def _solution_check(judgement: Judgement) -> AvailabilityCheck:
     if judgement.outcome == "failed":
         return AvailabilityCheck(Availability.SOLUTION_FAILS, f"its own solution fails here: {judgement.detail}")
     return AvailabilityCheck(
-        Availability.SOLUTION_UNFINISHED, f"its own solution did not come to an end here: {judgement.detail}"
+        Availability.SOLUTION_UNFINISHED, f"its own solution did not finish here: {judgement.detail}"
     )
 
 

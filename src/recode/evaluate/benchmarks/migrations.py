@@ -21,7 +21,7 @@ from recode.sandbox.verdict import Outcome
 from recode.shipped import shipped
 
 _MADE_UP = "(made up)"
-"""Stands for all invented libraries in tables, since each has only a few entries."""
+"""The name for all invented libraries together in tables, since each has only a few entries."""
 _ALL = ("test_generated", "test_updates", "test_libraries", "no_op")
 
 

@@ -18,7 +18,7 @@ from recode.evaluate.judging.answers import parsed
 from recode.evaluate.judging.guard import refusal
 from recode.machine import cores
 from recode.sandbox.environments import Environment
-from recode.sandbox.execution import Execution, run_program
+from recode.sandbox.execution import Execution, Servers, run_program
 from recode.sandbox.verdict import Outcome
 from recode.sandbox.zygotes import Limits
 
@@ -51,21 +51,22 @@ def judge_beside(works: Sequence[Beside], limits: Limits, advance: Advance) -> l
         SandboxError: this machine gives no isolation.
     """
 
-    def one(work: Beside) -> Judgement:
-        judgement = _judge(work, limits)
-        advance(1)
-        return judgement
+    with Servers() as servers, ThreadPoolExecutor(cores()) as pool:
 
-    with ThreadPoolExecutor(cores()) as pool:
-        return list(pool.map(one, works))
+        def judge(work: Beside) -> Judgement:
+            judgement = _judge(work, limits, servers)
+            advance(1)
+            return judgement
+
+        return list(pool.map(judge, works))
 
 
-def _judge(work: Beside, limits: Limits) -> Judgement:
+def _judge(work: Beside, limits: Limits, servers: Servers) -> Judgement:
     if refused := refusal(work.answer, work.own, "" if work.name else work.tests):
         # It counts: otherwise an answer that fails could leave the rate by holding `import os`.
         return Judgement(Outcome.UNGRADABLE, f"{MARK}: not run, it holds {refused}", {"pass": 0.0}, work.answer)
     word = secrets.token_hex(16)
-    run = run_program(work.environment, _script(work, word), limits=limits, reviewed=False, preload=work.preload)
+    run = run_program(work.environment, _script(work, word), limits=limits, preload=work.preload, servers=servers)
     outcome, detail = _read(run, word, _count(work))
     return Judgement(outcome, f"{MARK}: {detail}", {"pass": float(outcome is Outcome.PASSED)}, work.answer)
 

@@ -61,7 +61,7 @@ class JudgePool:
         on_done: Callable[[int], None] | None,
     ) -> list[JudgedMigration]:  # fmt: skip
         pending: dict[Future[list[JudgedMigration]], list[int]] = {}
-        # The longest batch first, so that none of them is left at the end.
+        # The longest batches first, so that the processes finish at about the same time.
         for chosen in reversed(batches(entries)):
             work = self._pool.submit(_judge, model, [entries[i] for i in chosen], dict(weights), headroom)
             pending[work] = chosen

@@ -12,8 +12,7 @@ from recode.errors import RecordError
 from recode.models import Sampling, complete, render
 from recode.prompts import parse_response
 from recode.records import Migration, read_records
-from recode.rewards import DEFAULT_WEIGHTS, copy_baseline, score
-from recode.source import clean
+from recode.rewards import DEFAULT_WEIGHTS, copy_baseline, same_program, score
 
 SPLITS: dict[str, tuple[str, ...]] = {
     "test_generated": ("test_generated.jsonl",),
@@ -29,7 +28,8 @@ SPLITS: dict[str, tuple[str, ...]] = {
 class JudgedMigration:
     """One completion and its verdict.
 
-    `edit` is the edit similarity to the gold after cleaning, from 0 to 1; 0 if there is no answer. `reward` is the weighted sum of the
+    `exact` says whether the answer has the gold's syntax tree, and `copied` whether it has the old code's: layout and comments do not count.
+    `edit` is the edit similarity to the gold, both in normal form, from 0 to 1; 0 if there is no answer. `reward` is the weighted sum of the
     strict family's terms (format + edit unless other weights are given) and `lift` its lift. A value that cannot be graded is None.
     """
 
@@ -62,7 +62,6 @@ def judge(entry: Migration, completion: str, weights: Mapping[str, float] = DEFA
     """Return the verdict on one completion (what follows the pre-filled `<think>`)."""
     scores = score(completion, entry.new_code, entry.old_code, weights=weights)
     answer = parse_response(completion)
-    code = None if answer.code is None else clean(answer.code)
     edit, exact = scores["edit"], scores["exact"]
     return JudgedMigration(
         id=entry.id,
@@ -71,11 +70,11 @@ def judge(entry: Migration, completion: str, weights: Mapping[str, float] = DEFA
         kind=entry.kind,
         completion=completion,
         exact=None if exact is None else exact > 0,
-        # The inverse of 3.5 * similarity - 1.5; the score of no answer, -2, lies below every similarity.
+        # The inverse of 3.5 * similarity - 1.5; the score of no answer, -2, is below that of every similarity.
         edit=None if edit is None else max(0.0, (edit + 1.5) / 3.5),
         reward=scores.total,
         lift=scores["lift"],
-        copied=code == clean(entry.old_code),
+        copied=answer.code is not None and same_program(answer.code, entry.old_code),
         well_formed=answer.well_formed,
         reward_of_copying=copy_baseline(entry.new_code, entry.old_code, weights=weights).total,
     )

@@ -28,7 +28,12 @@ def judge_tasks(
     """
     chosen = interpreter or Interpreter(preload=tuple(preload))
     verdicts = judge_all(
-        tasks, interpreter=chosen, limits=limits, workers=workers, cancelled=cancelled, on_done=lambda _: advance(1)
+        tasks,
+        interpreter=chosen,
+        limits=limits,
+        workers=workers,
+        cancelled=cancelled,
+        on_done=lambda number, verdict: advance(1),
     )
     # None stands for what was not begun because of an interrupt, which is raised instead.
     found = [verdict for verdict in verdicts if verdict is not None]

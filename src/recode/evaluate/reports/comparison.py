@@ -21,7 +21,7 @@ from recode.records import read_jsonl
 MAIN = ("execution", "exact", "update", "pass")
 """The scores by which models are compared, in order of preference; a benchmark uses the first that it has."""
 NOT_COUNTED = ("unavailable", "ungradable", "missing", "without_score")
-"""Fields of a row of `compare` that count what is in no rate."""
+"""Fields of a row of `compare` that count what is excluded from all rates."""
 _RESAMPLES = 2000
 
 
@@ -120,7 +120,7 @@ def compare(arms: Sequence[EvaluatedArm], benchmark: str, score: str) -> list[di
     in every run and lack this score in one of them; made-up libraries, for instance, have no `execution`.
 
     Args:
-        arms: the first is the one that the others are compared with.
+        arms: the others are compared with the first.
         benchmark: a benchmark that all runs have.
         score: a score, or `exact@8` for each item's unbiased estimate for that many samples.
     """
@@ -237,7 +237,7 @@ def _part(arm: EvaluatedArm, benchmark: str, score: str, labels: dict[str, str],
 
 
 def learning_curves(arms: Sequence[EvaluatedArm]) -> dict[str, list[dict[str, float]]]:
-    """Return the training log of each arm whose model lies beside one: minutes, with reward, exact match and loss if they were logged."""
+    """Return the training log of each arm that has one next to its model: minutes, with reward, exact match and loss if they were logged."""
     curves = {}
     for arm in arms:
         log = Path(arm.runs[0].model).parent / "log.jsonl"

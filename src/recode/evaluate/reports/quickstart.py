@@ -123,7 +123,7 @@ def _plot_exact(report: dict[str, Any], path: Path) -> None:
                 axis.errorbar(
                     x,
                     value,
-                    # Rounding can put an interval of zero width just beside its bar.
+                    # Rounding can move an interval of zero width slightly off its bar.
                     yerr=[[max(0.0, value - (base + low))], [max(0.0, base + high - value)]],
                     color="black",
                     linewidth=1,
@@ -274,7 +274,7 @@ def _headline(report: dict[str, Any]) -> str:
 
 
 def _row(report: dict[str, Any], arm: str) -> list[dict[str, str]]:
-    """Return an arm's cells: exact match per split with the interval of its change, then what is measured once."""
+    """Return an arm's cells: exact match per split with the interval of its change, then the values measured once."""
     results, delta = report["arms"][arm], report["delta"].get(arm)
     cells = []
     for split in SPLITS:

@@ -5,6 +5,7 @@ Findings are the only thing that rewriting takes from finding.
 
 from __future__ import annotations
 
+import enum
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,15 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def readable(path: Path) -> str:
     """Return a path as text that can be written, with replacement characters where a name is not UTF-8."""
     return _SURROGATE.sub("\ufffd", path.as_posix())
+
+
+class Witness(enum.StrEnum):
+    """What saw a breakage."""
+
+    KNOWLEDGE = "knowledge"
+    """What the library's releases say of themselves."""
+    TYPES = "types"
+    """A type checker that accepts the code in the old release and reports it in the new one."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,8 @@ class Finding:
     """Whether it is in a branch for some releases only, so that no change is needed."""
     cell: int | None = None
     """Index of the cell among all cells of the notebook, from 0; None outside notebooks."""
+    witnesses: tuple[Witness, ...] = (Witness.KNOWLEDGE,)
+    """What saw it."""
 
     def row(self) -> dict[str, Any]:
         """Return the fields that `recode scan --json` prints."""
@@ -66,6 +78,7 @@ class Finding:
             "evidence": self.evidence,
             "confidence": round(self.confidence, 2),
             "advice": self.advice,
+            "witnesses": [str(witness) for witness in self.witnesses],
         }
 
 
@@ -78,6 +91,15 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Examined:
+    """What a witness compared, or why it could not be asked, in words for the user."""
+
+    witness: Witness
+    available: bool
+    detail: str
+
+
+@dataclass(frozen=True)
 class ScanResult:
     """Findings in the order of file, cell and position, with what was skipped and how much was scanned."""
 
@@ -87,6 +109,8 @@ class ScanResult:
     """Files scanned."""
     lines: int = 0
     """Lines of Python in them."""
+    examined: tuple[Examined, ...] = ()
+    """Each witness that was wanted."""
 
     @property
     def breaks(self) -> bool:

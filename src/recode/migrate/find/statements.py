@@ -55,6 +55,13 @@ def uses_in(source: SourceFile, index: Index) -> list[Use]:
     return list(best.values())
 
 
+def guarded_lines(source: SourceFile, index: Index) -> frozenset[int]:
+    """Return the lines of a program, from 1, that run in some releases of the libraries only. Raises as `uses_in` does."""
+    reader = _StatementReader(index, source)
+    reader.module(source.tree.module)
+    return frozenset(reader.uses.guarded_lines)
+
+
 class _Deferred(NamedTuple):
     """A function whose body is read after the module's own statements."""
 
@@ -101,6 +108,8 @@ class _StatementReader(ImportReader):
         guards = self.uses.guards
         left = False
         for statement in body:
+            if self.uses.guards and statement.end_lineno is not None:
+                self.uses.guarded_lines.update(range(statement.lineno, statement.end_lineno + 1))
             reader = self.statements.get(type(statement))
             if reader is None:
                 for child in children(statement):

@@ -39,6 +39,8 @@ class Uses:
         self.uses: list[Use] = []
         self.guards = 0
         """How many guards are around what is read now."""
+        self.guarded_lines: set[int] = set()
+        """Lines of statements that run in some releases only."""
 
     @contextmanager
     def guarded(self) -> Iterator[None]:

@@ -40,6 +40,16 @@ def project_requirements(root: Path, library: str, command: str) -> list[str]:
     return _distinct(lines, library)
 
 
+def with_own_pins(common: Sequence[str], own: Sequence[str]) -> list[str]:
+    """Return the project's requirements, replaced by the user's own for the same packages."""
+    packages = {_package(requirement) for requirement in own}
+    return [*(requirement for requirement in common if _package(requirement) not in packages), *own]
+
+
+def _package(requirement: str) -> str:
+    return canonicalize_name(re.split(r"[^\w.-]", requirement)[0])
+
+
 def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").splitlines()

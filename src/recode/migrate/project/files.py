@@ -1,7 +1,7 @@
 """The files of a project that are read: Python files and notebooks, as git sees the folder.
 
 Files that `.gitignore` names are not part of a project. git itself decides which those are, even in a folder that is not a
-repository, such as a source distribution. Links, huge files and installed environments are left alone.
+repository, such as a source distribution. Links, huge files and installed environments are skipped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def files_around(folder: Path) -> list[Path]:
     """Return the files of the whole project that a folder belongs to, with their full paths.
 
     The project is git's work tree, or the folder with the project's metadata. If there is neither, it is the outermost package
-    around the folder and the files beside that package.
+    around the folder and the files next to that package.
     """
     package = folder.resolve()
     while (package / "__init__.py").exists() and package != package.parent:
@@ -65,9 +65,9 @@ def check_root(root: Path) -> None:
 
 
 def project_files(root: Path) -> list[Path]:
-    """Return the project's Python files and notebooks, relative to the root and sorted; a file stands for itself.
+    """Return the project's Python files and notebooks, relative to the root and sorted; of a file, the file itself.
 
-    Files that git tracks are included even if `.gitignore` names them. Links are included, too: whoever reads them refuses them.
+    Files that git tracks are included even if `.gitignore` names them. Links are included as well and are refused when they are read.
 
     Raises:
         RecodeError: the path cannot be read.
@@ -125,7 +125,7 @@ def is_environment(folder: Path) -> bool:
 
 
 def _inside_environment(root: Path, path: Path, is_environment: Callable[[Path], bool]) -> bool:
-    """Return whether a file lies in an installed environment or a folder of tools, which nobody edits."""
+    """Return whether a file is in an installed environment or a tool's folder, which users do not edit."""
     parents = path.parts[:-1]
     if not _NEVER.isdisjoint(parents):
         return True

@@ -46,9 +46,9 @@ def parse_target(text: str) -> tuple[str, str]:
 
 
 def current_release(root: Path, library: str, target: str) -> CurrentRelease | None:
-    """Return the release of a library that a project uses now; None if no file says, or only one that is not older than the target.
+    """Return the release of a library that a project uses now; None if no file gives one that is older than the target.
 
-    Lock files are read first, then requirements, then the project's metadata; last comes what is installed beside ReCode.
+    Lock files are read first, then requirements, then the project's metadata; last, the release that is installed next to ReCode.
     """
     goal = parse_release(target, "--to")
     for candidate in _candidates(root, str(canonicalize_name(library))):

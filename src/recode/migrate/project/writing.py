@@ -60,7 +60,7 @@ def refuse_unsaved(folder: Path, files: Sequence[Path]) -> None:
 
 
 def _in_repository(folder: Path) -> bool:
-    """Return whether a folder lies in a git work tree.
+    """Return whether a folder is in a git work tree.
 
     Raises:
         RecodeError: it seems to, but git does not answer: it is not installed, or does not trust the folder.
@@ -105,7 +105,7 @@ def patch_of(root: Path, files: Sequence[Rewritten]) -> bytes:
     """Return one patch with paths from the top of the repository around the root, or from the root if there is none.
 
     Raises:
-        RecodeError: the root lies outside its repository by a link.
+        RecodeError: the root is not below the top that git names, because a link leads to it.
     """
     top = git_top(root)
     prefix = Path()

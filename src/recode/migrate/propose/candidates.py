@@ -55,7 +55,7 @@ def judge(
         program: the program that the window is a part of.
         window: what the model was shown.
         limit: start and end of the finding's statement, outside which only imports may change.
-        update: the update that the model was told about.
+        update: the update in the model's prompt.
         completions: the model's answers.
     """
     votes: Counter[RewriteCandidate] = Counter()
@@ -108,7 +108,7 @@ def _split_imports(answer: str) -> tuple[list[ast.Import | ast.ImportFrom], str]
         return imports, ""
     lines = answer.splitlines(keepends=True)
     first = min([rest[0].lineno, *(decorator.lineno for decorator in getattr(rest[0], "decorator_list", []))])
-    # Comments above the code belong to it; an import may stand on the line before a semicolon.
+    # Comments above the code belong to it; an import may be on the line, before a semicolon.
     if imports and (imports[-1].end_lineno or 0) >= first:
         raise AnswerRejected("an import shares its line with other code")
     after = (imports[-1].end_lineno or 0) if imports else 0

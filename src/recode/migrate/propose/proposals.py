@@ -12,7 +12,7 @@ from recode.migrate.propose.candidates import JudgedAnswers, RewriteCandidate, j
 from recode.migrate.propose.sampling import completions
 from recode.migrate.propose.token_edits import AnswerRejected
 from recode.migrate.propose.windows import Window, windows
-from recode.migrate.prove.options import RewriteOption
+from recode.migrate.prove.rewrite_options import RewriteOption
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
 from recode.migrate.rewrite.import_lines import change_imports
 from recode.migrate.rewrite.planning import FilePlan, OpenPlace

@@ -65,7 +65,7 @@ def windows(tree: Tree, scopes: Scopes, node: ast.AST) -> list[Window]:
 
 
 def _window(tree: Tree, scopes: Scopes, statement: ast.stmt) -> Window | None:
-    """Return the window of one statement; None if it cannot stand alone."""
+    """Return the window of one statement; None if it is not a program by itself."""
     start, end = tree.span(statement)
     body = getattr(statement, "body", None)
     if body and _lines(tree, start, end) > (FUNCTION_LINES if hasattr(statement, "args") else STATEMENT_LINES):

@@ -1,6 +1,6 @@
 """Runs inside the process of the user's tests: records which test evaluated which watched expression, and how each test ended.
 
-The file is copied beside the tests and imports only the standard library. pytest loads it as a plugin; every other Python
+The file is copied next to the tests and imports only the standard library. pytest loads it as a plugin; every other Python
 process of the command loads it through a one-line `sitecustomize`.
 """
 
@@ -32,7 +32,7 @@ def _start() -> None:
     with open(os.environ["RECODE_TRACE_WATCH"], encoding="utf-8") as file:  # noqa: PTH123
         _watched.update({name: [tuple(spot) for spot in spots] for name, spots in json.load(file).items()})
     atexit.register(_write, out)
-    # Older Pythons do not record where in a line an instruction stands.
+    # Older Pythons do not record where in a line an instruction is.
     if _watched and sys.version_info >= (3, 11):
         threading.settrace(_on_call)
         sys.settrace(_on_call)
@@ -61,7 +61,7 @@ def _on_call(frame: Any, event: str, argument: Any) -> Any:
 def _completing_instructions(code: Any, spots: list[_Spot]) -> tuple[dict[int, list[_Spot]], set[int]]:
     """Return which instructions of a code object complete a watched expression, and their lines.
 
-    An instruction completes an expression if it stands in it and ends where it ends.
+    An instruction completes an expression if it is part of it and ends where it ends.
     """
     table: dict[int, list[_Spot]] = {}
     lines = set()

@@ -1,4 +1,4 @@
-"""Which tests reach which change: what is watched in a run, and what the run recorded of it."""
+"""Which tests reach which change: the spans to watch in a run, and what the run recorded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recode.migrate.source.tree import parsed
 RunTests = Callable[[Mapping[Path, bytes], Mapping[Path, frozenset[Spot]], bool], TestRun]
 """`(changed files, watched spots, whether all code is reviewed)` → a run of the tests in the new release."""
 OpenUse = tuple[Path, int]
-"""File and offset of an old use that nothing is done about."""
+"""File and offset of an old use that stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Coverage:
 
     Attributes:
         by_change: for each change, the tests that evaluated each of its spans; `""` stands for code outside any test.
-        open_uses: the tests that evaluated each span of the old uses that nothing is done about.
+        open_uses: the tests that evaluated each span of the old uses that stay as they are.
     """
 
     by_change: Mapping[Change, list[frozenset[str]]]

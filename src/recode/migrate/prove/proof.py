@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recode.migrate.prove.coverage import Coverage, OpenUse, RunTests, run_with
-from recode.migrate.prove.options import RewriteOption, give_up_conflicts
+from recode.migrate.prove.rewrite_options import RewriteOption, give_up_conflicts
 from recode.migrate.prove.test_runs import TestRun
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Reason
 from recode.migrate.source.source_file import SourceFile
@@ -58,8 +58,8 @@ def prove(
         options: the rewritings of each place. They are modified: `chosen` says which one was kept.
         base: the run of the old code in the old release.
         run_tests: runs the tests in the new release.
-        open_uses: old uses that nothing is done about. A test that reaches one is held against no change.
-        on_progress: called with what is being done.
+        open_uses: old uses that stay as they are. A test that reaches one counts against no change.
+        on_progress: called with a description of the current step.
         runs: the largest number of runs.
     """
     on_progress("running the tests with the old code in the new release")
@@ -128,7 +128,7 @@ class _Search:
         return run_with(self._documents, changes, self._run_tests, open_uses)
 
     def _improves(self, open_uses: Sequence[OpenUse], most: int) -> bool:
-        """Run the tests with what is chosen now, and keep that run if at most so many tests end differently."""
+        """Run the tests with the rewritings chosen now; keep that run if at most so many tests end differently."""
         run, coverage = self._run(open_uses)
         self.runs += 1
         if len(run.differing(self._base)) > most:

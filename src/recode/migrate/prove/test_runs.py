@@ -62,7 +62,7 @@ class TestRun:
 
     @property
     def summary(self) -> str:
-        """How the run went, in a few words."""
+        """A short summary of the run."""
         if self.status is None:
             return f"killed after {self.seconds:.0f} s"
         if self.tests:

@@ -24,7 +24,7 @@ from recode.migrate.source.text import Unreadable
 from recode.source import parses
 
 Ask = Callable[[str], str]
-"""Puts a question and returns the answer; raises EOFError if there is nobody to answer."""
+"""Asks a question and returns the answer; raises EOFError if standard input has ended."""
 Editor = Callable[[str], str | None]
 """Lets the user edit a text; returns None if they give up."""
 _QUESTION = "Take it? [y]es, [n]o, [e]dit, [a]ll that are offered, [q]uit: "
@@ -119,7 +119,7 @@ def edit_change(source: SourceFile, change: Change, editor: Editor, on_fault: Ca
         source: the file.
         change: the change to begin with.
         editor: called with the lines of each region.
-        on_fault: called with what is wrong with the edited file.
+        on_fault: called with a description of the fault in the edited file.
 
     Returns:
         The edited change; None if the user gives up.
@@ -171,14 +171,14 @@ def _edit(source: SourceFile, region: _Region, text: str) -> Edit:
 
 
 def _regions(source: SourceFile, edits: Sequence[Edit]) -> list[_Region]:
-    """Return the whole lines that edits touch, adjacent lines joined; each region lies within one cell."""
+    """Return the whole lines that edits touch, adjacent lines joined; each region is within one cell."""
     tree = source.tree
     starts = [*tree.starts, len(source.program)]
     regions: list[_Region] = []
     for edit in sorted(edits):
         start = starts[tree.line_of(edit.start) - 1]
         first, last = source.bounds(edit.start)
-        # A cell's last line may have no end of its own.
+        # A cell's last line may have no line end.
         end = min(last, starts[tree.line_of(max(edit.start, edit.end - 1))])
         if regions and first <= regions[-1].start and start <= regions[-1].end:
             before = regions.pop()

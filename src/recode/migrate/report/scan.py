@@ -42,10 +42,18 @@ def print_table(result: ScanResult, console: Console, title: str) -> None:
         table.add_column("status", no_wrap=True)
         table.add_column("since", no_wrap=True)
         table.add_column("sure", justify="right", no_wrap=True)
+        table.add_column("seen by", no_wrap=True)
         for finding in result.findings:
             status = Text(finding.status, style=_COLOURS[finding.status])
             confidence = f"{finding.confidence:.2f}"
-            table.add_row(Text(location(finding)), Text(finding.symbol), status, finding.since, confidence)
+            table.add_row(
+                Text(location(finding)),
+                Text(finding.symbol),
+                status,
+                finding.since,
+                confidence,
+                ", ".join(finding.witnesses),
+            )
         console.print(table)
         console.print()
         _print_advice(result, console)
@@ -57,6 +65,20 @@ def print_table(result: ScanResult, console: Console, title: str) -> None:
         f"{counts['breaks']} uses break, {counts['deprecated']} are deprecated; {result.files} files, {result.lines} lines",
         highlight=False,
     )
+
+    _print_examined(result, console)
+
+
+def _print_examined(result: ScanResult, console: Console) -> None:
+    """Say what was compared, so that "0 uses break" cannot be taken for more than it is."""
+    compared = [f"{examined.witness} ({examined.detail})" for examined in result.examined if examined.available]
+    if compared:
+        line = f"compared: {'; '.join(compared)}. Nothing was run: changed behaviour of unchanged names is not seen."
+        console.print(Text(printable(line), style="dim"), soft_wrap=True)
+    for examined in result.examined:
+        if not examined.available:
+            line = f"not compared: {examined.witness}: {printable(examined.detail)}"
+            console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
 def _print_advice(result: ScanResult, console: Console) -> None:
@@ -141,7 +163,11 @@ def _result(finding: Finding, order: dict[str, int]) -> dict[str, Any]:
             }
         ],
         "partialFingerprints": {"recode/v1": hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest()[:32]},
-        "properties": {"confidence": round(finding.confidence, 2), "evidence": finding.evidence},
+        "properties": {
+            "confidence": round(finding.confidence, 2),
+            "evidence": finding.evidence,
+            "witnesses": [str(witness) for witness in finding.witnesses],
+        },
     }
 
 

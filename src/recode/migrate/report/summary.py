@@ -21,8 +21,8 @@ class PlaceReport:
         finding: the use of an old API.
         outcome: what became of it.
         method: who made the rewriting; None if there is none.
-        remark: what the evidence is, or why the place is left alone.
-        change: the change that settles it; None if it is left alone.
+        remark: the evidence, or why the place stays as it is.
+        change: the change that settles it; None if it stays as it is.
     """
 
     finding: Finding

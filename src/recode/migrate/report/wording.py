@@ -1,4 +1,4 @@
-"""The sentences for every reason, and for what became of a place; nothing else decides by them."""
+"""The sentences for every reason and every outcome; no code decides by them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ NEEDS_ATTENTION = frozenset({PlaceOutcome.LEFT_ALONE, PlaceOutcome.UNPROVEN, Pla
 """The outcomes with which a person has to look at the place."""
 
 _SENTENCES = {
-    Reason.GUARDED: "guarded: the code around it tells releases apart",
+    Reason.GUARDED: "guarded: the code around it distinguishes the releases",
     Reason.UNREADABLE: "",
     Reason.UNPARSABLE: "the file does not parse with this Python",
     Reason.TOO_DEEP: "nested too deeply",
-    Reason.NO_NAME: "no name of the program stands there (it is within a string, or split over lines)",
+    Reason.NO_NAME: "there is no name of the program at this place (it is within a string, or split over lines)",
     Reason.NO_RULE: "",
     Reason.RENAME_REFUSED: "",
     Reason.CONFLICT: "another change touches the same place; run again after it",
@@ -49,7 +49,7 @@ def outcome_of_change(change: Change) -> PlaceOutcome:
 
 
 def outcome_of_left(place: LeftAlone) -> PlaceOutcome:
-    """Return the outcome of a place that is left alone; a rewriting with too little evidence gives its own."""
+    """Return the outcome of a place that stays as it is; a rewriting with too little evidence gives its own."""
     if place.reason is Reason.GUARDED:
         return PlaceOutcome.GUARDED
     if place.tried is None or place.tried.offered:
@@ -58,7 +58,7 @@ def outcome_of_left(place: LeftAlone) -> PlaceOutcome:
 
 
 def reason_text(place: LeftAlone, options: MigrateOptions) -> str:
-    """Return why a place is left alone, as one line."""
+    """Return why a place stays as it is, as one line."""
     text = ": ".join(part for part in (_SENTENCES[place.reason], place.detail) if part)
     if place.model_detail:
         text += f"; the model's rewritings were not taken: {place.model_detail}"

@@ -12,7 +12,7 @@ from typing import Literal
 
 from recode.errors import RecodeError
 from recode.sandbox.environments import Environment
-from recode.sandbox.execution import run_program
+from recode.sandbox.execution import Servers, run_program
 
 Answer = Literal["yes", "no", "unknown"]
 
@@ -80,6 +80,7 @@ class ReleaseNames:
     def __init__(self, environment: Environment | None) -> None:
         """Take the release's environment; with None every answer is `unknown`."""
         self._environment = environment
+        self._servers = Servers()
         self._answers: dict[tuple[str, str, str], Answer] = {}
 
     def has(self, path: str, parameter: str = "") -> Answer:
@@ -113,7 +114,7 @@ class ReleaseNames:
                 return unknown
         code = f"QUESTIONS = {questions!r}\n{_PROGRAM}"
         try:
-            run = run_program(self._environment, code)
+            run = run_program(self._environment, code, servers=self._servers)
             answers = json.loads(run.stdout.strip().splitlines()[-1])
         except (RecodeError, ValueError, IndexError):
             return unknown

@@ -1,4 +1,4 @@
-"""Edits of a text by position; everything outside them stays the same to the byte."""
+"""Edits of a text by position; everything outside them stays the same, byte for byte."""
 
 from __future__ import annotations
 

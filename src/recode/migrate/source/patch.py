@@ -1,4 +1,4 @@
-"""Unified diffs for `git apply`, made of bytes, so that encodings and line ends are those of the files."""
+"""Unified diffs for `git apply`, built from bytes, so that the encodings and line ends of the files are kept."""
 
 from __future__ import annotations
 

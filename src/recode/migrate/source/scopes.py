@@ -1,7 +1,7 @@
 """Which scope a name belongs to, by Python's rules.
 
-Finding and rewriting both use the scopes of this module. They ask it who owns a name; what the name stands for at one
-point of the program is kept beside the scopes by the finder (`find/flow.py`).
+Finding and rewriting both use the scopes of this module. They ask it who owns a name; the value of the name at one
+point of the program is recorded by the finder (`find/flow.py`), not in the scopes.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class Scopes:
     def __init__(self, module: ast.Module) -> None:
         self.module = Scope(ScopeKind.MODULE, None, self)
         self._body = module.body
-        self._is_read = False
+        self.is_read = False
         self._of: dict[ast.AST, Scope] = {}
         self._opened: dict[ast.AST, Scope] = {}
         self._names: list[ast.Name] = []
@@ -133,7 +133,7 @@ class Scopes:
 
     @property
     def of(self) -> dict[ast.AST, Scope]:
-        """The scope that each node stands in."""
+        """The scope that each node is in."""
         self.read()
         return self._of
 
@@ -159,21 +159,21 @@ class Scopes:
         return [self.module, *self._opened.values()]
 
     def opened_by(self, node: ast.stmt | ast.expr, scope: Scope) -> Scope:
-        """Return the scope that a function, class, lambda or comprehension opens; `scope` is the one that it stands in."""
+        """Return the scope that a function, class, lambda or comprehension opens; `scope` is the one that it is in."""
         opened = self._opened.get(node)
         if opened is None:
             opened = self._opened[node] = Scope(_KINDS[type(node)], scope, self)
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                # A declaration holds for the whole body, including what stands before it.
+                # A declaration holds for the whole body, including the statements before it.
                 for declaration, names in _declarations(node.body):
                     opened.declared.update(dict.fromkeys(names, declaration))
         return opened
 
     def read(self) -> None:
         """Read the whole module, once. Needs no recursion, so deeply nested expressions do no harm."""
-        if self._is_read:
+        if self.is_read:
             return
-        self._is_read = True
+        self.is_read = True
         of, readers = self._of, self._readers()
         pending = _within(self._body, self.module)[::-1]
         while pending:
@@ -275,7 +275,7 @@ _Pending = Sequence[tuple[ast.AST, Scope]]
 _NO_CHILDREN = frozenset(
     {"ctx", "op", "ops", "id", "attr", "arg", "names", "rest", "kwd_attrs", "type_comment", "type_params", "is_async"}
 )  # fmt: skip
-"""Fields in which no node stands that has a scope of its own to be in."""
+"""Fields of a node below which no name is read or bound and no scope opens."""
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {
     kind: tuple(name for name in kind._fields if name not in _NO_CHILDREN)
     for kind in vars(ast).values()

@@ -48,7 +48,7 @@ class Position:
 
 @dataclass(frozen=True, eq=False)
 class SourceFile:
-    """A file that was read. `program` is what is parsed, and edits are given in offsets of it.
+    """A file that was read. `program` is the text that is parsed; edits are given in its offsets.
 
     `path` is relative to the project. In a notebook's program, magics and shell lines are replaced by as many
     characters that parse, and a cell that is no program is blank.
@@ -74,7 +74,7 @@ class SourceFile:
         for cell in notebook.code_cells(content.text):
             if not cell.spans:
                 continue
-            # A cell that is no program does not keep the others from being one.
+            # A cell that is no program does not prevent the others from being parsed.
             body = cell.python
             fault = _fault(body) if body.strip() else ""
             if fault:

@@ -1,7 +1,7 @@
 """Decoding a file so that it can be written back byte for byte.
 
-The text keeps its line ends; its encoding and byte order mark are kept beside it. A file that would not be written back
-to the same bytes is refused.
+The text keeps its line ends; its encoding and byte order mark are kept with it. A file that would not be written back to
+the same bytes is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 from recode.errors import RecodeError
 
 LARGEST = 4 << 20
-"""Files of more bytes are left alone: nobody wrote them by hand."""
+"""Larger files, in bytes, are skipped: they were not written by hand."""
 
 _NO_TEXT = "its declared encoding, {}, is not a text encoding"
 Newline = Literal["\n", "\r\n", "\r"]
@@ -28,7 +28,7 @@ class Unreadable(RecodeError):
 
 @dataclass(frozen=True)
 class EncodedText:
-    r"""A file's text with its own line ends (`\r\n` stays) and how it becomes bytes again; `text` is without the mark `bom`."""
+    r"""A file's text with its own line ends (`\r\n` stays) and how it becomes bytes again; `text` does not include the mark `bom`."""
 
     text: str
     encoding: str

@@ -31,7 +31,7 @@ class Place:
 
 
 class Tree:
-    """A parsed program. Offsets count characters from the beginning of `text`, whatever its line ends are."""
+    """A parsed program. Offsets count characters from the beginning of `text`, however its lines end."""
 
     def __init__(self, text: str) -> None:
         """Parse the text.
@@ -83,7 +83,7 @@ class Tree:
         decorators = getattr(node, "decorator_list", None)
         if decorators:
             first = decorators[0]
-            # The `@` stands before the expression, on its line or, behind a continuation, above.
+            # The `@` is before the expression, on the same line or, with a continuation, above it.
             start = self.text.rfind("@", 0, self.offset(first.lineno, first.col_offset))
         else:
             start = self.offset(line, column)

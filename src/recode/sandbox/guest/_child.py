@@ -11,6 +11,7 @@ import os
 import resource
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -207,13 +208,36 @@ def _reply(value: Any) -> bytes:
         return _wire.encode(("other", type(value).__name__[:100]))
 
 
+def _reporter(channel: socket.socket, fstat: Any = os.fstat, end: Any = os._exit) -> Callable[[Any], None]:
+    """Return a function that sends a message which nothing can take back; where it cannot be sent, the process ends."""
+    number, encode, write = channel.fileno(), _wire.encode, os.write
+    own, lock = fstat(number), threading.Lock()
+
+    def report(message: Any) -> None:
+        with lock:
+            try:
+                data = encode(message)
+                data = len(data).to_bytes(4, "big") + data
+                now = fstat(number)
+                if (now.st_ino, now.st_dev) != (own.st_ino, own.st_dev):
+                    end(1)
+                while data:
+                    data = data[write(number, data) :]
+            except BaseException:  # noqa: BLE001 (a program whose reports are lost is not reported on)
+                end(1)
+
+    return report
+
+
 def _run_script(channel: socket.socket, job: dict[str, Any]) -> None:
     """Run the program as a script; reply what it printed, raised and warned of."""
     source, path = _text(channel), "program.py"
     out = os.open(".", os.O_TMPFILE | os.O_RDWR)
     os.dup2(out, 1)
-    seen: list[dict[str, Any]] = []
-    _runner.record_warnings(path, seen)
+    report = _reporter(channel)
+    _runner.record_warnings(path, lambda warning: report(("warned", warning)))
+    if job["watched"]:
+        _runner.record_events(path, lambda event: report(("event", event)))
     exception = _runner.run(source, path)
     try:
         sys.stdout.flush()
@@ -221,7 +245,7 @@ def _run_script(channel: socket.socket, job: dict[str, Any]) -> None:
         exception = exception or _runner.describe(error, path)
     os.lseek(out, 0, os.SEEK_SET)
     printed = os.read(out, job["output"])
-    _wire.send(channel, _wire.encode(("ran", printed, os.fstat(out).st_size, exception, seen)))
+    _wire.send(channel, _wire.encode(("ran", printed, os.fstat(out).st_size, exception)))
 
 
 _MODES: dict[str, Callable[[socket.socket, dict[str, Any]], None]] = {

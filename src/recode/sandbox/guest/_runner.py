@@ -6,11 +6,13 @@ This file runs in an environment that does not have recode: it imports the stand
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 import traceback
 import types
 import warnings
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import Any
 
 _DEPRECATIONS = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)
 _MAX_WARNINGS = 200
@@ -21,30 +23,162 @@ def is_deprecation(category: type[Warning]) -> bool:
     return issubclass(category, _DEPRECATIONS) or "deprecat" in category.__name__.lower()
 
 
-def record_warnings(path: str, seen: list[dict[str, Any]]) -> None:
-    """Show every warning, every time, and keep it instead of printing it."""
+def record_warnings(path: str, send: Callable[[dict[str, Any]], None]) -> None:
+    """Report every warning, every time, the moment it is given, whatever the program does to the `warnings` module.
 
-    def keep(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        if len(seen) < _MAX_WARNINGS:
-            seen.append(
+    Args:
+        path: the program's file.
+        send: reports one warning, to where the program cannot reach it any more.
+    """
+    module: Any = warnings
+    real_show, real_filters = module._showwarnmsg, module.filters
+    libraries = _library_folders()
+    counted = [0]
+
+    def show(message: Any) -> None:
+        deprecation = is_deprecation(message.category)
+        counted[0] += not deprecation
+        if deprecation or counted[0] <= _MAX_WARNINGS:
+            inside = message.filename.startswith(libraries) and os.path.exists(message.filename)
+            send(
                 {
-                    "category": category.__name__,
-                    "message": str(message)[:2000],
-                    "file_is_program": filename == path,
-                    "line": lineno if filename == path else None,
-                    "is_deprecation": is_deprecation(category),
+                    "category": message.category.__name__,
+                    "message": str(message.message)[:2000],
+                    "file_is_program": message.filename == path,
+                    "line": message.lineno if message.filename == path else None,
+                    "is_deprecation": deprecation,
+                    "file_is_library": bool(inside or message.filename.startswith(_OF_LIBRARIES)),
                 }
             )
+        _as_the_program_wants(message, vars(module).get("filters", real_filters), real_show)
 
-    warnings.simplefilter("always")
-    warnings.showwarning = keep
+    module.showwarning = lambda *_, **__: None
+    module.simplefilter("always")
+    module.__class__ = _watched_module(show, real_filters)
+
+
+def _library_folders() -> tuple[str, ...]:
+    folders = {sys.prefix, sys.base_prefix, *map(os.path.realpath, (sys.prefix, sys.base_prefix))}
+    return tuple(f"{folder}/" for folder in folders)
+
+
+def _watched_module(show: Callable[[Any], None], real_filters: Any) -> type:
+    """Return a class for the `warnings` module.
+
+    The interpreter asks the module for its filters and for the function that shows a warning, and libraries for the function that gives one.
+    They get ours or the real ones, by properties, which the names of the module cannot hide.
+    """
+    every = [("always", None, Warning, None, 0)]
+    own_file = warnings.simplefilter.__code__.co_filename
+
+    def filters(self: Any) -> Any:
+        asking = sys._getframe(1).f_code.co_filename
+        return vars(self).get("filters", real_filters) if asking == own_file else list(every)
+
+    def set_filters(self: Any, value: Any) -> None:
+        vars(self)["filters"] = value
+
+    def set_name(self: Any, name: str, value: Any) -> None:
+        if name != "__class__":
+            types.ModuleType.__setattr__(self, name, value)
+
+    def fixed(value: Any) -> property:
+        return property(lambda self: value, lambda self, _: None)
+
+    names = {
+        "filters": property(filters, set_filters), "_showwarnmsg": fixed(show), "warn": fixed(warnings.warn),
+        "warn_explicit": fixed(warnings.warn_explicit), "__setattr__": set_name,
+    }  # fmt: skip
+    return type("module", (types.ModuleType,), names)
+
+
+_OF_LIBRARIES = ("<__array_function__ internals>", "<frozen ")
+"""Names that libraries and the interpreter give to code of theirs that has no file."""
+
+
+def _as_the_program_wants(message: Any, filters: Any, show: Callable[[Any], None]) -> None:
+    """Show a warning, raise it or pass over it, as the program's own filters say."""
+    text = str(message.message)
+    module = message.filename.removesuffix(".py")
+    for action, pattern, category, where, line in filters:
+        fits = (
+            (pattern is None or pattern.match(text))
+            and (where is None or where.match(module))
+            and line in (0, message.lineno)
+        )
+        if issubclass(message.category, category) and fits:
+            if action == "ignore":
+                return
+            if action == "error":
+                raise message.message
+            break
+    show(message)
+
+
+EVENTS = {
+    "exec": "runs text or code objects as code", "compile": "compiles text", "code.__new__": "makes code objects",
+    "subprocess.Popen": "starts a process", "os.fork": "forks", "os.forkpty": "forks", "os.system": "starts a process",
+    "os.exec": "replaces its process", "os.posix_spawn": "starts a process", "os.spawn": "starts a process",
+    "ctypes.dlopen": "loads a C library", "sys._getframe": "looks at frames", "sys._current_frames": "looks at frames",
+    "object.__getattr__": "looks at frames", "object.__setattr__": "changes the class of an object", "sys.settrace": "traces code",
+    "sys.setprofile": "traces code", "gc.get_objects": "looks at all objects", "gc.get_referrers": "looks at all objects",
+    "gc.get_referents": "looks at all objects", "pickle.find_class": "reads a pickle", "marshal.loads": "reads code objects",
+    "sys.addaudithook": "watches the interpreter", "builtins.breakpoint": "starts a debugger",
+}  # fmt: skip
+"""Ways to run code that nobody can attribute, or to reach what records it."""
+_ALWAYS = frozenset(
+    (
+        "subprocess.Popen",
+        "os.fork",
+        "os.forkpty",
+        "os.system",
+        "os.exec",
+        "os.posix_spawn",
+        "os.spawn",
+        "ctypes.dlopen",
+        "code.__new__",
+    )
+)
+"""Events that count whoever raises them: they lead out of this process, or to code under a false name."""
+
+
+def record_events(path: str, send: Callable[[str], None]) -> None:
+    """Report, once each, the events of `EVENTS` that the program raises. An audit hook cannot be removed."""
+    busy: list[bool] = []
+    told: set[str] = set()
+    libraries = _library_folders()
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in EVENTS or busy:
+            return
+        busy.append(True)
+        try:
+            asking = sys._getframe(1)
+            file = asking.f_code.co_filename
+            inside = (
+                file.startswith((*libraries, "<frozen ", "<__array_function__")) or file == hook.__code__.co_filename
+            )
+            forged = event == "compile" and _forges_a_file(arguments, libraries)
+            if event not in told and (forged or not inside or event in _ALWAYS):
+                told.add(event)
+                send(event)
+        finally:
+            busy.clear()
+
+    sys.addaudithook(hook)
+
+
+def _forges_a_file(arguments: tuple[Any, ...], libraries: tuple[str, ...]) -> bool:
+    """Say whether text is compiled under the name of a library's file that holds something else."""
+    source, file = arguments[:2]
+    if type(file) is not str or not file.startswith(libraries) or source is None:
+        return False
+    try:
+        with open(file, "rb") as handle:
+            held = handle.read()
+    except OSError:
+        return True
+    return held != (source.encode() if isinstance(source, str) else bytes(source))
 
 
 def missing_module(error: BaseException) -> str | None:

@@ -38,10 +38,12 @@ _NAMESPACES = 0x10000000 | 0x20000000 | 0x00020000 | 0x08000000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 _POLL_SECONDS = 0.02
 _MESSAGE_BYTES = 1 << 16
+_NICE = 15
+_NEW_PIDS = 0x20000000
 
 
-def fork(namespaces: bool) -> int:
-    """Fork, with the child in namespaces of its own; return the child's pid, 0 in the child.
+def fork(namespaces: int) -> int:
+    """Fork, with the child in new namespaces of these kinds; return the child's pid, 0 in the child.
 
     Python's `os.fork` knows no namespaces, and unsharing first would take two forks a program.
     """
@@ -49,7 +51,7 @@ def fork(namespaces: bool) -> int:
         return os.fork()
     number = _CLONE[os.uname().machine]
     ctypes.pythonapi.PyOS_BeforeFork()
-    pid = int(_LIBC.syscall(number, _NAMESPACES | signal.SIGCHLD, 0, 0, 0, 0))
+    pid = int(_LIBC.syscall(number, namespaces | signal.SIGCHLD, 0, 0, 0, 0))
     if pid == 0:
         ctypes.pythonapi.PyOS_AfterFork_Child()
         return 0
@@ -68,6 +70,7 @@ class Watch:
         self._alone = alone
         """Whether all processes here but this one are the program's."""
         self._started = time.monotonic()
+        self._reniced: set[int] = set()
 
     def wait(self) -> dict[str, Any]:
         """Return the exit status, and what the child was killed for, if it was."""
@@ -95,6 +98,7 @@ class Watch:
                     pause = max(_POLL_SECONDS, 4 * (time.monotonic() - begin))
         finally:
             os.close(handle)
+        waited = _waited(self._pid) if killed == "timeout" else 0.0
         if killed:
             self._kill()
         _, status = os.waitpid(self._pid, 0)
@@ -104,7 +108,12 @@ class Watch:
         if killed == "host" and ended != -signal.SIGKILL:
             # Its channel closes a moment before a process has ended: it was ending by itself.
             killed = None
-        return {"status": ended, "killed": killed, "seconds": round(time.monotonic() - self._started, 4)}
+        return {
+            "status": ended,
+            "killed": killed,
+            "seconds": round(time.monotonic() - self._started, 4),
+            "waited": waited,
+        }
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -114,6 +123,11 @@ class Watch:
     def _beyond_limits(self) -> str | None:
         everyone = [int(name) for name in os.listdir("/proc") if name.isdigit()] if self._alone else _descendants()
         pids = [pid for pid in everyone if pid not in self._job["ours"]]
+        for pid in set(pids) - self._reniced - {self._pid}:
+            # One program with many processes must not take the cores from its neighbours.
+            self._reniced.add(pid)
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, pid, _NICE)
         if len(pids) > self._job["processes"]:
             return "processes"
         # What is shared counts more than once in what is resident; where even that is little, the slow truth need not be asked for,
@@ -121,6 +135,15 @@ class Watch:
         if sum(map(_resident, pids)) <= self._job["memory"]:
             return None
         return "memory" if sum(map(_memory, pids)) > self._job["memory"] else None
+
+
+def _waited(pid: int) -> float:
+    """Return for how many seconds the threads of a process were ready and had no core: the longest of them."""
+    longest = 0.0
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            longest = max(longest, int(path.read_text().split()[1]) / 1e9)
+    return longest
 
 
 def _descendants() -> list[int]:
@@ -176,6 +199,10 @@ def serve(control: socket.socket, config: dict[str, Any]) -> None:
     # Of the processes in a pid namespace those that were here before any program are ours.
     ours = [int(name) for name in os.listdir("/proc") if name.isdigit()] if isolated else []
     null = os.open("/dev/null", os.O_RDWR)
+    namespaces = _NAMESPACES if isolated else 0
+    if config["level"] == "reduced" and may_make_pids():
+        # Then killing the first process of a program kills all of them, however fast they fork.
+        namespaces = _NEW_PIDS
     while True:
         message, handles, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, 1)
         if not message:
@@ -186,7 +213,7 @@ def serve(control: socket.socket, config: dict[str, Any]) -> None:
         job = json.loads(message)
         job |= {"ours": ours, "uid": os.getuid(), "gid": os.getgid()}
         try:
-            pid = fork(isolated)
+            pid = fork(namespaces)
         except OSError as error:
             os.close(handles[0])
             control.send(json.dumps({"fault": f"fork: {error.strerror}"}).encode())
@@ -197,6 +224,18 @@ def serve(control: socket.socket, config: dict[str, Any]) -> None:
         os.close(handles[0])
         result = Watch(pid, control, job, alone=isolated).wait()
         control.send(json.dumps(result).encode())
+
+
+def may_make_pids() -> bool:
+    """Say whether this process may give a child a pid namespace of its own."""
+    try:
+        pid = fork(_NEW_PIDS)
+    except OSError:
+        return False
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return True
 
 
 def become_nobody(uid: int) -> None:

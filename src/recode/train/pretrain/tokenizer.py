@@ -1,8 +1,8 @@
 """The embedded model's tokenizer: byte-level BPE that splits an identifier the same way wherever it appears.
 
 Following a note largely means copying names from the note and the old code into the new code. So the pre-tokenizer splits at the borders of
-words and numbers, whatever surrounds them. A frequent number is one token, which distinguishes it from similar numbers. The fixed phrases of
-the prompt template are single tokens, which shortens every prompt by two thirds.
+words and numbers, regardless of what surrounds them. A frequent number is one token, which distinguishes it from similar numbers. The fixed
+phrases of the prompt template are single tokens, which shortens every prompt by two thirds.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class DynamicSampling(Table):
     """Generation batches that a step may take in all."""
     prompts_per_batch: Positive | None = None
     """Prompts of a generation batch, over all processes; None: as many as are still missing. With more prompts than a step trains on, fewer
-    batches fill it, which is faster if a batch takes the same time whatever its size."""
+    batches fill it, which is faster if a batch takes the same time at any size."""
 
 
 class Overlong(Table):

@@ -15,7 +15,7 @@ from torch import Tensor
 from recode.models import Sampling, sample_ids
 from recode.models.llama import supports
 from recode.prompts import parse_response
-from recode.source import clean
+from recode.rewards import same_program
 from recode.train.dynamic_sampling import fill_batch, gradable_terms, weighted_sum
 from recode.train.recipes import PolicyRecipe
 from recode.train.trl.hooks import HookedTrainer, Rollouts
@@ -117,7 +117,7 @@ class PolicyTrainer(HookedTrainer):
             return completion_logps(policy, ids, mask, kept, self.temperature, at_once, self.idle)
 
     def scored(self, rows: list[dict[str, Any]], completions: list[str], terms: Tensor) -> Tensor:
-        """Log exact matches and copies of the old code beside the rewards; leave out completions that cannot be graded."""
+        """Log exact matches and copies of the old code together with the rewards; leave out completions that cannot be graded."""
         if self.rollouts is not None or not self.recipe.dynamic_sampling.enabled:
             self._log_answers(rows, completions)
         terms = gradable_terms(terms, self.num_generations)
@@ -126,12 +126,12 @@ class PolicyTrainer(HookedTrainer):
 
     def _log_answers(self, rows: list[dict[str, Any]], completions: list[str]) -> None:
         answers = [parse_response(text).code for text in completions]
-        cleaned = [None if answer is None else clean(answer) for answer in answers]
-        exact = [answer == clean(row["target"]) for answer, row in zip(cleaned, rows, strict=True)]
+        pairs = list(zip(answers, rows, strict=True))
+        exact = [answer is not None and same_program(answer, row["target"]) for answer, row in pairs]
         copies = [
-            answer == clean(row["old_code"])
-            for answer, row in zip(cleaned, rows, strict=True)
-            if row["old_code"] != row["target"]
+            answer is not None and same_program(answer, row["old_code"])
+            for answer, row in pairs
+            if not same_program(row["old_code"], row["target"])
         ]
         self._log_share("exact", sum(exact), len(exact))
         self._log_share("copy", sum(copies), len(copies))

@@ -121,7 +121,7 @@ def _arguments(recipe: SftRecipe | PolicyRecipe, folder: Path) -> dict[str, Any]
         "save_steps": settings.save_every,
         "save_total_limit": 2,
         "logging_steps": 1,
-        # The filter would log the mean of earlier losses in place of one that is not a number, and the run would continue.
+        # The filter would log the mean of earlier losses in place of a loss that is not a number, and the run would continue.
         "logging_nan_inf_filter": False,
         "report_to": ["tensorboard"],
         "disable_tqdm": True,

@@ -35,7 +35,7 @@ def check(recipe: Any) -> PolicyRecipe:
     if not isinstance(recipe, PolicyRecipe):
         raise RecipeError(f"method `{recipe.method}` runs with --engine trl; verl runs grpo and dapo")
     faults = {
-        # Its merger writes the base's weights as the model, and the adapter beside them with an alpha that may be 0.
+        # Its merger writes the base's weights as the model, and the adapter separately, with an alpha that may be 0.
         "adapter: verl's merger would leave it out of the trained model": recipe.adapter is not None,
         "loss.aggregation: verl has no bnpo": recipe.loss.aggregation not in AGGREGATIONS,
         "loss.scale_rewards: verl cannot scale by the batch": recipe.loss.scale_rewards == "batch",

@@ -1,4 +1,4 @@
-"""The execution reward: one for an answer that runs clean and prints what it should, zero for any other, None where nobody can say."""
+"""The execution reward: one for an answer that runs clean and prints what it should, zero for any other, None where it cannot be decided."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recode.errors import RecipeError, SandboxError
 from recode.prompts import response
 from recode.rewards import execution
 from recode.rewards.answer import text_of
-from recode.rewards.execution import hushes, score, spells_out, trl_reward
+from recode.rewards.execution import refused, score, spells_out, trl_reward
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
 from recode.sandbox.execution import Execution
 from recode.sandbox.levels import best_level
@@ -147,10 +147,73 @@ def test_a_silenced_warning_earns_nothing(toy_new: Environment, silencer: str) -
     assert (reward(FOLLOWS), reward(WARNS), reward(silencer + WARNS)) == (1.0, 0.0, 0.0)
 
 
-def test_programs_about_warnings_may_name_them() -> None:
-    gold = "import warnings\nwarnings.simplefilter('ignore')\nprint(f())"
-    assert not hushes(gold.replace("f()", "g()"), (gold,))
-    assert hushes(gold, ("print(f())",))
+DISGUISES = {
+    "exec": f"exec({WARNS!r})",
+    "eval of compile": f"eval(compile({WARNS!r}, 'x', 'exec'))",
+    "compiled as the library": f"import toylib\nexec(compile({WARNS!r}, toylib.__file__, 'exec'), vars(toylib))",
+    "a thread of the library's function": "import threading, toylib\nr = []\n"
+    "t = threading.Thread(target=lambda a: r.append(toylib.mean(a)), args=([1.0, 3.0],))\nt.start(); t.join(); print(r[0])\n",
+    "thread": "import threading\nimport toylib\nt = threading.Thread(target=lambda: print(toylib.mean([1.0, 3.0])))\nt.start()\nt.join()\n",
+    "executor": "from concurrent.futures import ThreadPoolExecutor\nimport toylib\nwith ThreadPoolExecutor() as p:\n    print(p.submit(toylib.mean, [1.0, 3.0]).result())\n",
+    "subprocess": f"import subprocess, sys\nsys.stdout.write(subprocess.run([sys.executable, '-c', {WARNS!r}], capture_output=True, text=True).stdout)",
+    "fork": "import os\nimport toylib\nif os.fork() == 0:\n    print(toylib.mean([1.0, 3.0]), flush=True)\n    os._exit(0)\nos.wait()\n",
+    "after many": "import warnings\nfor i in range(300): warnings.warn(str(i))\n" + WARNS,
+    "module of its own": f"open('m.py', 'w').write({WARNS!r})\nimport sys\nsys.path.insert(0, '.')\nimport m\n",
+    "recorder by frames": "import sys\nimport toylib\nx = toylib.mean([1.0, 3.0])\nf = sys._getframe()\nwhile f:\n    [v.clear() for v in f.f_locals.values() if type(v) is list]\n    f = f.f_back\nprint(x)",
+    "code of another name": "import toylib\ndef g(): return toylib.mean([1.0, 3.0])\ng.__code__ = g.__code__.replace(co_filename=toylib.__file__)\nprint(g())",
+    "class of the module": "import warnings, types\nobject.__setattr__(warnings, '__class__', types.ModuleType)\nwarnings.simplefilter('ignore')\n"
+    + WARNS,
+    "catch_warnings": "import warnings\nimport toylib\nwith warnings.catch_warnings():\n    warnings.simplefilter('ignore')\n    print(toylib.mean([1.0, 3.0]))\n",
+    "recorded and dropped": "import warnings\nimport toylib\nwith warnings.catch_warnings(record=True):\n    print(toylib.mean([1.0, 3.0]))\n",
+    "handlers replaced": "import warnings\nwarnings.showwarning = warnings._showwarnmsg = warnings.warn = lambda *a, **k: None\nwarnings.filters = []\n"
+    + WARNS,
+    "no module of warnings": "import sys\nsys.modules.pop('warnings')\n" + WARNS,
+    "put together": "import sys\ngetattr(sys, 'mod' + 'ules').pop('warnings')\n" + WARNS,
+    "timeit": f"import timeit\ntimeit.timeit({WARNS!r}, number=1)",
+    "reports closed": "import os\nfor n in range(3, 64):\n    try: os.close(n)\n    except OSError: pass\n" + WARNS,
+    "reports led away": "import os\nd = os.open('/dev/null', os.O_WRONLY)\nfor n in range(3, 20):\n    if n != d: getattr(os, 'dup2')(d, n)\n"
+    + WARNS,
+    "decorated": "import toylib, functools\nprint(functools.reduce(lambda a, b: toylib.mean([1.0, 3.0]), [1, 2]))",
+}
+
+
+@pytest.mark.parametrize("name", DISGUISES)
+def test_the_old_code_in_disguise_earns_nothing(toy_new: Environment, name: str) -> None:
+    """By the text, and where the text says nothing by what is recorded."""
+    code = DISGUISES[name]
+    assert score(response("t", code), FOLLOWS, WARNS, "2.0\n", toy_new, "toylib") == 0.0
+
+
+@pytest.mark.parametrize("name", [name for name in DISGUISES if name not in ("put together", "no module of warnings")])
+def test_what_the_text_hides_is_recorded(toy_new: Environment, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(execution, "refused", lambda code, known: None)
+    assert score(response("t", DISGUISES[name]), FOLLOWS, WARNS, "2.0\n", toy_new, "toylib") == 0.0
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        FOLLOWS + "# warn\n",
+        '"""Warnings of the day."""\n' + FOLLOWS,
+        FOLLOWS.replace("print(", "warned = print\nwarned("),
+        'def forewarn(x):\n    """Warn nobody."""\n    return x\n' + FOLLOWS,
+        "import warnings\nwith warnings.catch_warnings(record=True) as seen:\n    warnings.simplefilter('always')\n    warnings.warn('x')\n"
+        "assert len(seen) == 1\n" + FOLLOWS,
+        "import warnings\nwarnings.simplefilter('error')\ntry:\n    warnings.warn('x')\nexcept UserWarning:\n    pass\n"
+        + FOLLOWS,
+        FOLLOWS.replace("import toylib", "import toylib as t").replace("toylib.average", "t.average"),
+        "import collections\nP = collections.namedtuple('P', 'x')\n" + FOLLOWS,
+        "import dataclasses\n@dataclasses.dataclass\nclass A:\n    x: int = 0\n" + FOLLOWS,
+    ],
+)
+def test_right_answers_may_speak_of_warnings(toy_new: Environment, code: str) -> None:
+    assert score(response("t", code), FOLLOWS, WARNS, "2.0\n", toy_new, "toylib") == 1.0
+
+
+def test_what_the_gold_holds_an_answer_may_hold() -> None:
+    gold = "import sys\nprint(sys.modules['a'], exec('1'))"
+    assert refused(gold.replace("'a'", "'b'"), (gold,)) is None
+    assert refused(gold, ("print(f())",)) is not None
 
 
 def test_a_late_answer_on_a_busy_machine_has_another_chance(

@@ -1,4 +1,4 @@
-"""Which names other files of a project may take from a file, by the words those files contain."""
+"""The names of a file that other files of the project may import, judged by the words those files contain."""
 
 from __future__ import annotations
 

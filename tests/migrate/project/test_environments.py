@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from recode.migrate.pipeline import _with_own_pins
+from recode.migrate.project.environments import with_own_pins
 
 
 def test_a_users_own_pin_takes_the_place_of_the_projects_however_it_is_spelt() -> None:
     common = ["typing_extensions==4.1", "Zope.Interface>=5", "six"]
-    assert _with_own_pins(common, ["typing-extensions==4.12", "zope_interface==6"]) == [
+    assert with_own_pins(common, ["typing-extensions==4.12", "zope_interface==6"]) == [
         "six", "typing-extensions==4.12", "zope_interface==6",
     ]  # fmt: skip
-    assert _with_own_pins(common, []) == common
+    assert with_own_pins(common, []) == common

@@ -39,7 +39,7 @@ def markdown(name: str, table: StudyTable, rows: Sequence[TableRow], plot: str) 
 
 
 def _not_counted(table: StudyTable, rows: Sequence[TableRow]) -> list[str]:
-    """Return a paragraph on what is in no rate; nothing if everything is counted."""
+    """Return a paragraph on what is excluded from all rates; nothing if everything is counted."""
     parts = [
         f"{row.name}, {column}: " + ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in counts.items())
         for row in rows

@@ -39,7 +39,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     def run(command: str, path: Path | str, *options: str) -> tuple[int, str, str]:
         known = ["--from", "1.0", "--to", "toy==2.0", "--updates", str(tmp_path / "updates.jsonl")]
-        offline = ["--offline"] if command == "migrate" else []
+        offline = ["--offline" if command == "migrate" else "--fast"]
         monkeypatch.setattr(sys, "argv", ["recode", command, str(path), *known, *offline, *options])
         with pytest.raises(SystemExit) as ended:
             main()

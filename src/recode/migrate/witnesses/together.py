@@ -1,0 +1,162 @@
+"""The witnesses of a scan side by side: what each saw becomes one list of findings, and each says what it compared."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from recode.errors import RecodeError
+from recode.knowledge.model import Shape
+from recode.knowledge.versions import parse_release
+from recode.migrate.find.findings import Examined, Finding, ScanResult, Witness
+from recode.migrate.find.index import Index, build_index
+from recode.migrate.find.statements import guarded_lines
+from recode.migrate.find.uses import Uses
+from recode.migrate.project.environments import pinned_environment, project_requirements, with_own_pins
+from recode.migrate.project.files import project_files
+from recode.migrate.source.source_file import read_source
+from recode.migrate.source.text import Unreadable
+from recode.migrate.witnesses.type_checker import version
+from recode.migrate.witnesses.types import CheckedReleases, type_findings
+from recode.records import ApiUpdate
+from recode.sandbox.environments import Environment
+
+_TYPED = frozenset({".py", ".pyi", ".pyw"})
+OnProgress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TypeWitness:
+    """What the types witness needs besides the project.
+
+    Attributes:
+        library: the library that moves.
+        old: the release that the project comes from; None where nothing says, and then there is nothing to compare with.
+        new: the release that it moves to.
+        old_requires: further requirements of the old release's environment; they replace the project's own of the same name.
+        new_requires: the same for the new release's.
+    """
+
+    library: str
+    old: str | None
+    new: str
+    old_requires: tuple[str, ...] = ()
+    new_requires: tuple[str, ...] = ()
+
+
+def with_types(
+    scanned: ScanResult,
+    root: Path,
+    witness: TypeWitness,
+    updates: Sequence[ApiUpdate],
+    shapes: Sequence[Shape],
+    confidence: float,
+    on_progress: OnProgress = lambda _: None,
+) -> ScanResult:
+    """Return a scan's result with what the types witness sees; without it, and with the reason, where it cannot be asked.
+
+    Args:
+        scanned: what the knowledge witness found, with findings of any confidence: types may confirm them.
+        root: the project's folder, or a file of it.
+        witness: the releases to compare.
+        updates: what is known of the library; it tells which branches are for some releases only.
+        shapes: what the library looks like.
+        confidence: findings of less confidence are left out.
+        on_progress: called with what is being done.
+    """
+    files = [file for file in project_files(root) if file.suffix in _TYPED]
+    folder = root.parent if root.is_file() else root
+    if witness.old is None:
+        return _unavailable(scanned, confidence, "nothing says which release the project uses now; give --from")
+    if not files:
+        return _unavailable(scanned, confidence, "there are no Python files; notebooks are not checked by types")
+    try:
+        releases = CheckedReleases(
+            witness.library, witness.old, witness.new,
+            _environment(folder, witness.library, witness.old, witness.old_requires, on_progress),
+            _environment(folder, witness.library, witness.new, witness.new_requires, on_progress),
+        )  # fmt: skip
+        on_progress("comparing types")
+        index = build_index(updates, shapes, parse_release(witness.new, "--to"), parse_release(witness.old, "--from"))
+        guarded = functools.cache(functools.partial(_guarded, folder, index))
+        seen = type_findings(folder, files, releases, lambda file, line: line in guarded(file))
+        checker = version()
+    except RecodeError as error:
+        return _unavailable(scanned, confidence, str(error))
+    detail = f"{checker}, {len(files)} files against {witness.library} {witness.old} and {witness.new}"
+    examined = (*scanned.examined, Examined(Witness.TYPES, True, detail))
+    findings = tuple(one for one in merged(scanned.findings, seen) if one.confidence >= confidence)
+    return replace(scanned, findings=findings, examined=examined)
+
+
+def merged(known: Iterable[Finding], seen: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings of knowledge and types as one list in the order of places.
+
+    Where both saw a place, knowledge gives the reason and the advice and types the certainty; the checker looked at the
+    release itself, so what it misses there breaks, whatever was announced.
+    """
+    findings = list(known)
+    for finding in seen:
+        same = [number for number, other in enumerate(findings) if _overlap(finding, other)]
+        for number in same:
+            findings[number] = _confirmed(findings[number], finding)
+        if not same:
+            weight = Uses.GUARDED if finding.guarded else 1.0
+            findings.append(replace(finding, confidence=finding.confidence * weight))
+    return tuple(sorted(findings, key=_order))
+
+
+def _confirmed(known: Finding, seen: Finding) -> Finding:
+    witnesses = tuple(dict.fromkeys((*known.witnesses, *seen.witnesses)))
+    if known.guarded or seen.guarded:
+        return replace(known, witnesses=witnesses)
+    breaks = seen.status == "breaks" and seen.kind != "replaced"
+    return replace(
+        known,
+        witnesses=witnesses,
+        confidence=max(known.confidence, seen.confidence),
+        status="breaks" if breaks else known.status,
+    )
+
+
+def _overlap(first: Finding, second: Finding) -> bool:
+    if first.file != second.file or second.cell is not None:
+        return False
+    starts = [(one.line, one.column) for one in (first, second)]
+    ends = [(one.end_line, one.end_column) for one in (first, second)]
+    return max(starts) < min(ends)
+
+
+def _order(finding: Finding) -> tuple[str, int, int, int, str]:
+    cell = -1 if finding.cell is None else finding.cell
+    return finding.file.as_posix(), cell, finding.line, finding.column, finding.symbol
+
+
+def _environment(
+    folder: Path, library: str, release: str, requires: Sequence[str], on_progress: OnProgress
+) -> Environment:
+    """Return the environment of a release with the project's requirements, or without them where they do not fit together."""
+    on_progress(f"building the environment of {library} {release}")
+    wanted = with_own_pins(project_requirements(folder, library, ""), requires)
+    try:
+        return pinned_environment(library, release, wanted)
+    except RecodeError:
+        if not wanted:
+            raise
+        return pinned_environment(library, release, requires)
+
+
+def _guarded(folder: Path, index: Index, file: Path) -> frozenset[int]:
+    """Return the lines of a file that run in some releases only; none where it cannot be read."""
+    try:
+        return guarded_lines(read_source(folder, file), index)
+    except (Unreadable, SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+
+
+def _unavailable(scanned: ScanResult, confidence: float, reason: str) -> ScanResult:
+    findings = tuple(one for one in scanned.findings if one.confidence >= confidence)
+    examined = (*scanned.examined, Examined(Witness.TYPES, False, reason))
+    return replace(scanned, findings=findings, examined=examined)

@@ -1,0 +1,134 @@
+"""The types witness: what a type checker reports against the new release and not against the old one.
+
+It needs no knowledge of the library. It sees receivers that the knowledge witness can't follow (other modules, `self`, chains, `super()`),
+and misses whatever the library's annotations do not say: values of arguments, names in class bodies, settings, changed behaviour.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recode.migrate.find.findings import Finding, Witness
+from recode.migrate.witnesses.type_checker import Diagnostic, check, new_diagnostics, version
+from recode.records import ApiUpdate, Kind
+from recode.sandbox.environments import Environment
+from recode.symbol import Symbol
+
+_DOTTED = r"[A-Za-z_][\w.]*"
+_MODULE_MEMBER = re.compile(rf"Module `({_DOTTED})` has no member `(\w+)`")
+_ATTRIBUTE = re.compile(r"has no attribute `(\w+)`|Attribute `(\w+)` is not defined on|Unresolved attribute `(\w+)`")
+_RECEIVER = re.compile(rf"(?:type|on) `<?(?:super: <class '|class '|module ')?({_DOTTED})")
+_UNKNOWN_ARGUMENT = re.compile(rf"Argument `(\w+)` does not match any known parameter(?: of (?:\w+ )*`({_DOTTED})`)?")
+_CALLABLE = re.compile(rf"(?:function|method|class|of) `({_DOTTED})`")
+_DEPRECATED = re.compile(rf"The \w+ `({_DOTTED})` is deprecated")
+_NO_IMPORT = re.compile(rf"(?:module|import) `({_DOTTED})`")
+_CERTAIN = 0.95
+_BY_TYPE = 0.7
+"""Confidence where the checker objects to a value's type: stubs that became stricter object to code that runs."""
+_BY_VALUE = frozenset(
+    {
+        "invalid-argument-type", "no-matching-overload", "unsupported-operator", "not-callable", "not-subscriptable", "not-iterable",
+    }
+)  # fmt: skip
+_LONGEST_CODE = 60
+
+
+@dataclass(frozen=True)
+class CheckedReleases:
+    """The two environments that are compared, and the library and releases that they stand for."""
+
+    library: str
+    old_version: str
+    new_version: str
+    old: Environment
+    new: Environment
+
+
+def type_findings(
+    root: Path, files: Sequence[Path], releases: CheckedReleases, is_guarded: Callable[[Path, int], bool]
+) -> tuple[Finding, ...]:
+    """Return a finding for each place that the checker accepts in the old release and reports in the new one.
+
+    Args:
+        root: the project's folder.
+        files: Python files, relative to the root.
+        releases: the environments to compare.
+        is_guarded: says of a file and a line whether a branch makes the line run in one release only.
+
+    Raises:
+        MissingExtraError: ty is not installed.
+        TypeCheckError: ty failed.
+    """
+    new = check(root, files, releases.new)
+    if not new:
+        return ()
+    # Only files that the new release has something against can lose anything.
+    concerned = sorted({diagnostic.file for diagnostic in new})
+    old = check(root, concerned, releases.old)
+    checker = version()
+    return tuple(
+        _finding(root, diagnostic, releases, checker, is_guarded(diagnostic.file, diagnostic.line))
+        for diagnostic in new_diagnostics(old, new)
+    )
+
+
+def _finding(root: Path, diagnostic: Diagnostic, releases: CheckedReleases, checker: str, guarded: bool) -> Finding:
+    kind, symbol = described(diagnostic)
+    library, old, new = releases.library, releases.old_version, releases.new_version
+    message = diagnostic.message.rstrip(".")
+    update = ApiUpdate(
+        family_id=f"types-{library}-{new}-{diagnostic.rule}", library=library, old_version=old, new_version=new, kind=kind,
+        old_symbol=symbol, new_symbol=Symbol(""), description=message, update_info=message,
+    )  # fmt: skip
+    return Finding(
+        file=diagnostic.file,
+        line=diagnostic.line,
+        column=diagnostic.column,
+        end_line=diagnostic.end_line,
+        end_column=diagnostic.end_column,
+        symbol=str(symbol) or _code(root, diagnostic),
+        kind=kind,
+        status="deprecated" if kind == "deprecated" else "breaks",
+        since=new,
+        evidence=f"{checker} against {library} {new}, not against {old}: {diagnostic.rule}",
+        confidence=_BY_TYPE if diagnostic.rule in _BY_VALUE else _CERTAIN,
+        advice=message,
+        update=update,
+        guarded=guarded,
+        witnesses=(Witness.TYPES,),
+    )
+
+
+def described(diagnostic: Diagnostic) -> tuple[Kind, Symbol]:
+    """Return what happened, and to which API as far as the message names it (the empty symbol where it does not)."""
+    message = diagnostic.message
+    if match := _MODULE_MEMBER.search(message):
+        return "removed", Symbol(f"{match[1]}.{match[2]}")
+    if match := _UNKNOWN_ARGUMENT.search(message):
+        return "parameter_removed", Symbol(f"{match[2].removesuffix('.__init__')}({match[1]})" if match[2] else "")
+    if match := _DEPRECATED.search(message):
+        return "deprecated", Symbol(match[1])
+    if match := _ATTRIBUTE.search(message):
+        name = match[1] or match[2] or match[3]
+        receiver = _RECEIVER.search(message)
+        return "removed", Symbol(f"{receiver[1]}.{name}" if receiver else name)
+    if diagnostic.rule == "import-not-found":
+        match = _NO_IMPORT.search(message)
+        return "removed", Symbol(match[1] if match else "")
+    match = _CALLABLE.search(message)
+    return "replaced", Symbol(match[1].removesuffix(".__init__") if match else "")
+
+
+def _code(root: Path, diagnostic: Diagnostic) -> str:
+    """Return the code that is reported, on one line and shortened."""
+    try:
+        lines = (root / diagnostic.file).read_text(encoding="utf-8", errors="replace").splitlines()
+        line = lines[diagnostic.line - 1]
+    except (OSError, IndexError):
+        return diagnostic.rule
+    end = diagnostic.end_column - 1 if diagnostic.end_line == diagnostic.line else None
+    return textwrap.shorten(line[diagnostic.column - 1 : end], _LONGEST_CODE, placeholder=" …") or diagnostic.rule
