@@ -6,13 +6,19 @@ Nothing is written here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from recode.errors import RecodeError
 from recode.knowledge.model import Shape
 from recode.migrate.find.findings import Finding
 from recode.migrate.find.scan import scan
-from recode.migrate.project.environments import pinned_environment, project_requirements, with_own_pins
+from recode.migrate.project.environments import (
+    pinned_environment,
+    project_environment,
+    project_requirements,
+    with_own_pins,
+)
 from recode.migrate.project.files import check_root
 from recode.migrate.project.names_in_use import ProjectWords
 from recode.migrate.prove.proof import prove
@@ -21,10 +27,11 @@ from recode.migrate.prove.spans import Spot
 from recode.migrate.prove.test_runs import TestCommand, TestRun
 from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Reason
-from recode.migrate.rewrite.name_checks import ReleaseNames
+from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
+from recode.migrate.witnesses.rewritten import type_objections
 from recode.migrate.witnesses.together import TypeWitness, with_types
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
@@ -81,16 +88,11 @@ def rewrite_project(
 
 def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list[FilePlan]:
     """Plan the renames of every file that has findings."""
-    upgrade, options = result.upgrade, result.options
-    environment = _environment(result, upgrade.new, options.new_requires, on_progress)
-    names = ReleaseNames(environment)
-    same_objects = _same_objects(result, on_progress)
+    environments = _environments(result, on_progress)
+    names = _names(result, environments, on_progress)
     by_file: dict[Path, list[Finding]] = {}
     for finding in result.scanned.findings:
         by_file.setdefault(finding.file, []).append(finding)
-    names.prepare(
-        (new.path, new.parameter) for finding in result.scanned.findings if (new := finding.update.new_symbol).is_simple
-    )
     words = ProjectWords(root)
     plans = []
     for path, findings in by_file.items():
@@ -101,43 +103,88 @@ def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list
             continue
         result.sources[path] = source
         used_elsewhere = lambda name, path=path: words.used_elsewhere(path, name)  # noqa: E731
-        plans.append(plan_file(source, findings, names, same_objects, used_elsewhere))
+        plans.append(plan_file(source, findings, names, used_elsewhere))
+    _check_types(result, plans, environments, on_progress)
     return plans
+
+
+_Environments = tuple[Environment | None, Environment | None]
+"""Those of the old and of the new release; None where one could not be built."""
+
+
+def _environments(result: MigrationResult, on_progress: OnProgress) -> _Environments:
+    """Return the environments in which names are looked up; none are built if no update names a successor."""
+    options, upgrade = result.options, result.upgrade
+    if not options.environments or not any(finding.update.new_symbol for finding in result.scanned.findings):
+        return None, None
+    return (
+        _environment(result, upgrade.old, options.old_requires, on_progress),
+        _environment(result, upgrade.new, options.new_requires, on_progress),
+    )
+
+
+def _names(result: MigrationResult, environments: _Environments, on_progress: OnProgress) -> UpgradeNames:
+    """Ask both releases, in their environments, about all names that the findings' updates mention."""
+    upgrade = result.upgrade
+    old, new = environments
+    names = UpgradeNames(ReleaseNames(old), ReleaseNames(new))
+    symbols = {(finding.update.old_symbol, finding.update.new_symbol) for finding in result.scanned.findings}
+    renames = sorted((old, new) for old, new in symbols if old.is_simple and new.is_simple)
+    if not renames:
+        return names
+    on_progress(f"asking {upgrade.library} about {len(renames)} names")
+    names.prepare(renames)
+    for version, release, packages in (
+        (upgrade.old, names.old, {old.package for old, _ in renames}),
+        (upgrade.new, names.new, {new.package for _, new in renames}),
+    ):
+        for package in sorted(packages):
+            if failure := release.import_failure(package):
+                result.remarks.append(
+                    f"{package} cannot be imported beside {upgrade.library} {version} ({failure}), so its names are unchecked"
+                )
+    return names
 
 
 def _environment(
     result: MigrationResult, version: str, requires: Sequence[str], on_progress: OnProgress
 ) -> Environment | None:
     """Return the environment in which names are looked up; None, with a remark, if it cannot be built."""
-    if not result.options.environments:
-        return None
     library = result.upgrade.library
     on_progress(f"building the environment of {library} {version}")
     try:
-        return pinned_environment(library, version, requires)
+        environment, complete = project_environment(result.root, library, version, requires)
     except RecodeError as error:
         result.remarks.append(f"names could not be looked up in {library} {version}: {error}")
         return None
+    if not complete:
+        result.remarks.append(
+            f"the project's own requirements do not fit {library} {version}, so its names were looked up without them"
+        )
+    return environment
 
 
-def _same_objects(result: MigrationResult, on_progress: OnProgress) -> frozenset[str]:
-    """Return the old symbols that already were the same object as their new name in the old release."""
-    pairs = sorted(
-        {
-            (finding.update.old_symbol, finding.update.new_symbol)
-            for finding in result.scanned.findings
-            if finding.kind in ("replaced", "deprecated", "removed")
-            and all(
-                symbol.is_simple and not symbol.parameter
-                for symbol in (finding.update.old_symbol, finding.update.new_symbol)
-            )
-        }
-    )
-    if not pairs:
-        return frozenset()
-    environment = _environment(result, result.upgrade.old, result.options.old_requires, on_progress)
-    same = ReleaseNames(environment).same(pairs)
-    return frozenset(old for (old, _), is_same in zip(pairs, same, strict=True) if is_same)
+def _check_types(
+    result: MigrationResult, plans: Sequence[FilePlan], environments: _Environments, on_progress: OnProgress
+) -> None:
+    """Take back the changes that a type checker objects to, with what it says."""
+    old, new = environments
+    changes = [change for plan in plans for change in plan.changes if change.offered]
+    if new is None or not changes:
+        return
+    on_progress("checking the types of the rewritten code")
+    try:
+        objections = type_objections(result.root, result.sources, changes, old, new)
+    except RecodeError as error:
+        result.remarks.append(f"the types of the rewritten code were not checked: {error}")
+        return
+    for plan in plans:
+        for change in [change for change in plan.changes if change in objections]:
+            objection = objections[change]
+            level = EvidenceLevel.REFUTED if objection.certain else EvidenceLevel.UNPROVEN
+            tried = replace(change, evidence=level, remark=objection.message)
+            plan.changes.remove(change)
+            plan.left += [LeftAlone(finding, Reason.TYPES, objection.message, tried) for finding in change.findings]
 
 
 def _add_attempts(result: MigrationResult, plan: FilePlan, choices: list[RewriteOption]) -> None:

@@ -1,4 +1,4 @@
-"""What a rewriting's tests are run with."""
+"""What the environments of a migration are built with."""
 
 from __future__ import annotations
 

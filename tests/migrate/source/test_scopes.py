@@ -71,3 +71,27 @@ def test_a_quoted_expression_is_read_in_its_scope() -> None:
     opened = scopes.opened_by(quoted, function)
     assert opened.parent is function
     assert opened.owner("x") is function
+
+
+def test_opening_a_scope_does_not_read_the_module() -> None:
+    module = ast.parse("def f():\n    global x\n    x = 1\n")
+    scopes = Scopes(module)
+    function = module.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    opened = scopes.opened_by(function, scopes.module)
+    assert not scopes.is_read
+    assert opened.binds_in("x") is scopes.module
+    assert not scopes.is_read
+    assert list(scopes.module.bindings) == ["f", "x"]
+    assert scopes.all_scopes() == [scopes.module, opened]
+
+
+def test_a_nonlocal_name_is_found_in_a_scope_that_was_only_opened() -> None:
+    module = ast.parse("def f():\n    x = 1\n    def g():\n        nonlocal x\n        x = 2\n")
+    scopes = Scopes(module)
+    outer = module.body[0]
+    assert isinstance(outer, ast.FunctionDef)
+    inner = outer.body[1]
+    assert isinstance(inner, ast.FunctionDef)
+    opened = scopes.opened_by(outer, scopes.module)
+    assert scopes.opened_by(inner, opened).binds_in("x") is opened

@@ -34,26 +34,27 @@ class CallReader(AttributeReader):
             self.read(argument)
         for keyword in node.keywords:
             self.read(keyword.value)
-        found = [self._result(callee, node, alone=len(callees) == 1) for callee in callees]
-        if len(found) == 1:
-            return found[0]
-        return union(*found) if found else UNKNOWN
-
-    def _result(self, callee: Value, node: ast.Call, *, alone: bool) -> Values:
-        """Return what a call of one possibility gives; `alone` says that there is no other."""
-        match callee.kind:
-            case AbstractKind.NAME | AbstractKind.METHOD:
-                return self._called(callee, node)
-            case AbstractKind.FUNCTION if isinstance(callee.info, FunctionInfo):
-                return weaker(callee.info.returns, BY_RETURN) or UNKNOWN
-            case AbstractKind.CLASS:
-                self._constructed(callee, node)
-                return (Value(AbstractKind.OBJECT, callee.path, callee.confidence, callee.info),)
-            case AbstractKind.INSTANCE:
-                gives = self.index.returns.get(f"{callee.path}.__call__")
-                return (Value(AbstractKind.INSTANCE, gives, callee.confidence * BY_RETURN),) if gives else UNKNOWN
-            case AbstractKind.UNKNOWN if alone:
+        if len(callees) == 1:
+            if callees[0].kind is AbstractKind.UNKNOWN:
                 self._guessed_call(node)
+                return UNKNOWN
+            return self._result(callees[0], node)
+        return union(*[self._result(callee, node) for callee in callees]) if callees else UNKNOWN
+
+    def _result(self, callee: Value, node: ast.Call) -> Values:
+        """Return what a call of one possibility gives."""
+        kind = callee.kind
+        # Guards rather than `match`, as in `AttributeReader._attribute_of`.
+        if kind is AbstractKind.NAME or kind is AbstractKind.METHOD:
+            return self._called(callee, node)
+        if kind is AbstractKind.FUNCTION and isinstance(callee.info, FunctionInfo):
+            return weaker(callee.info.returns, BY_RETURN) or UNKNOWN
+        if kind is AbstractKind.CLASS:
+            self._constructed(callee, node)
+            return (Value(AbstractKind.OBJECT, callee.path, callee.confidence, callee.info),)
+        if kind is AbstractKind.INSTANCE:
+            gives = self.index.returns.get(f"{callee.path}.__call__")
+            return (Value(AbstractKind.INSTANCE, gives, callee.confidence * BY_RETURN),) if gives else UNKNOWN
         return UNKNOWN
 
     def _called(self, callee: Value, node: ast.Call) -> Values:

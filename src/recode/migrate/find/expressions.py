@@ -27,7 +27,7 @@ from recode.migrate.find.flow import Flow
 from recode.migrate.find.guards import Releases
 from recode.migrate.find.index import Index
 from recode.migrate.find.uses import Uses
-from recode.migrate.source.scopes import Scopes
+from recode.migrate.source.scopes import Scopes, children
 
 BY_RETURN = 0.95
 """Factor on the confidence of what a call or an operator gives."""
@@ -58,7 +58,7 @@ class ExpressionReader:
         reader = self.readers.get(type(node))
         if reader is not None:
             return reader(node)
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             if isinstance(child, ast.expr):
                 self.read(child)
         return UNKNOWN
@@ -72,15 +72,18 @@ class ExpressionReader:
 
     def settled(self, values: Values) -> Values:
         """Return values with properties evaluated: a member that is not called stands for what it holds."""
-        found: list[Value] = []
         for value in values:
-            if value.kind is AbstractKind.METHOD and isinstance(value.info, ClassInfo):
-                gives = self.index.returns.get(value.path)
-                if gives:
-                    path = value.info.name if gives == "Self" else gives
-                    value = Value(AbstractKind.INSTANCE, path, value.confidence * BY_RETURN)
-            found.append(value)
-        return tuple(found)
+            if value.kind is AbstractKind.METHOD:
+                return tuple(map(self._settled, values))
+        return values
+
+    def _settled(self, value: Value) -> Value:
+        if value.kind is AbstractKind.METHOD and isinstance(value.info, ClassInfo):
+            gives = self.index.returns.get(value.path)
+            if gives:
+                path = value.info.name if gives == "Self" else gives
+                return Value(AbstractKind.INSTANCE, path, value.confidence * BY_RETURN)
+        return value
 
     # --- questions about expressions ---
 

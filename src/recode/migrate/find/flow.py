@@ -23,6 +23,8 @@ class Frame:
     names: dict[str, Values] = field(default_factory=dict)
     flags: set[str] = field(default_factory=set)
     """Names that were computed from releases (`guards.py`)."""
+    chain: tuple[Frame, ...] | None = None
+    """The frames of `scope.chain`; None where a statement declares names, so that each name needs its own search."""
 
 
 class Flow:
@@ -39,6 +41,7 @@ class Flow:
     def restart(self) -> None:
         """Forget all values, to read the module again."""
         self.module = self.frame = Frame(self._scopes.module)
+        self.module.chain = (self.module,)
         self._frames: dict[Scope, Frame] = {self._scopes.module: self.module}
         self.stars: list[str] = []
         """The modules of star imports so far."""
@@ -50,16 +53,18 @@ class Flow:
         """Read in a fresh frame of the scope that a node opens; `within` is the frame it was defined in (default: this one)."""
         before = self.frame
         scope = self._scopes.opened_by(node, (within or before).scope)
-        self.frame = self._frames[scope] = Frame(scope, info)
+        self.frame = frame = self._frames[scope] = Frame(scope, info)
+        if not any(around.declared for around in scope.chain):
+            frame.chain = tuple(self._frames[around] for around in scope.chain)
         try:
-            yield self.frame
+            yield frame
         finally:
             self.frame = before
 
     def lookup(self, name: str) -> Values | None:
         """Return what a name stands for; None where no scope has bound it."""
-        for scope in self.frame.scope.searched(name):
-            values = self._frames[scope].names.get(name)
+        for frame in self.frame.chain or self._searched(name):
+            values = frame.names.get(name)
             if values is not None:
                 return values
         return None
@@ -79,11 +84,13 @@ class Flow:
 
     def is_flag(self, name: str) -> bool:
         """Say whether a name was computed from releases; a name of an inner scope hides an outer one."""
-        for scope in self.frame.scope.searched(name):
-            frame = self._frames[scope]
+        for frame in self.frame.chain or self._searched(name):
             if name in frame.names:
                 return name in frame.flags
         return False
+
+    def _searched(self, name: str) -> Iterator[Frame]:
+        return (self._frames[scope] for scope in self.frame.scope.searched(name))
 
     def _bound(self, name: str) -> Frame:
         frame = self.frame

@@ -24,7 +24,7 @@ from recode.migrate.find.imports import ImportReader
 from recode.migrate.find.index import Index
 from recode.migrate.find.operators import PartValues
 from recode.migrate.find.uses import Use, Uses, leaf_of
-from recode.migrate.source.scopes import ScopeKind, all_arguments
+from recode.migrate.source.scopes import ScopeKind, all_arguments, children
 from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.text import lines_of
 
@@ -112,7 +112,7 @@ class _StatementReader(ImportReader):
                 self.uses.guarded_lines.update(range(statement.lineno, statement.end_lineno + 1))
             reader = self.statements.get(type(statement))
             if reader is None:
-                for child in ast.iter_child_nodes(statement):
+                for child in children(statement):
                     if isinstance(child, ast.expr):
                         self.read(child)
             elif reader(statement):

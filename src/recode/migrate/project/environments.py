@@ -11,6 +11,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from recode.errors import EnvironmentBuildError
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock, recode_home
 
 
@@ -23,6 +24,30 @@ def pinned_environment(library: str, version: str, requires: Sequence[str] = ())
     """
     key = hashlib.sha256(" ".join(requires).encode()).hexdigest()[:16] if requires else "plain"
     return ensure_environment(ensure_lock(recode_home() / "locks" / "migrate" / key, library, version, requires))
+
+
+def project_environment(root: Path, library: str, version: str, own: Sequence[str] = ()) -> tuple[Environment, bool]:
+    """Return the environment of a release beside a project's own requirements, and whether it has them.
+
+    Requirements that do not fit together with the release are left out, all of them.
+
+    Args:
+        root: the project's folder.
+        library: the library that moves.
+        version: its release.
+        own: requirements that the user gave; they replace the project's for the same packages.
+
+    Raises:
+        EnvironmentBuildError: it cannot be built.
+        MissingExtraError: uv is not installed.
+    """
+    wanted = with_own_pins(project_requirements(root, library, ""), own)
+    try:
+        return pinned_environment(library, version, wanted), True
+    except EnvironmentBuildError:
+        if wanted == list(own):
+            raise
+    return pinned_environment(library, version, own), False
 
 
 def project_requirements(root: Path, library: str, command: str) -> list[str]:

@@ -12,6 +12,8 @@ class PlaceOutcome(StrEnum):
     """What became of a place, in the order of reports: the best first."""
 
     PROVEN = "proven"
+    SAME_OBJECT = "same object"
+    FORWARDS = "forwards to it"
     CHECKED_BY_NAME = "checked by name"
     BY_NOTE_ALONE = "by the note alone"
     UNPROVEN = "unproven"
@@ -31,6 +33,8 @@ _SENTENCES = {
     Reason.NO_NAME: "there is no name of the program at this place (it is within a string, or split over lines)",
     Reason.NO_RULE: "",
     Reason.RENAME_REFUSED: "",
+    Reason.DOES_NOT_BIND: "",
+    Reason.TYPES: "the type checker objects to the rewriting",
     Reason.CONFLICT: "another change touches the same place; run again after it",
     Reason.BREAKS_THE_FILE: "the file would not parse with the change",
     Reason.NAME_MISSING: "",
@@ -40,7 +44,7 @@ _SENTENCES = {
     Reason.NOT_TAKEN: "not taken",
 }
 """What each reason says; empty where its detail says it all."""
-_A_MODEL_MAY_HELP = frozenset({Reason.NO_RULE, Reason.RENAME_REFUSED})
+_A_MODEL_MAY_HELP = frozenset({Reason.NO_RULE, Reason.RENAME_REFUSED, Reason.DOES_NOT_BIND})
 
 
 def outcome_of_change(change: Change) -> PlaceOutcome:

@@ -25,8 +25,12 @@ class EvidenceLevel(StrEnum):
 
     PROVEN = "proven"
     """The tests that reach it give the same results in the new release as the old code gave in the old one."""
+    SAME_OBJECT = "same object"
+    """A release that has both names has one object under them, and the new release has the new name."""
+    FORWARDS = "forwards to it"
+    """In a release that has both names, the old one only calls the new one; the new release has the new name."""
     CHECKED_BY_NAME = "checked by name"
-    """The new release has the new name; nothing was run."""
+    """The new release has the new name, and as far as its signature is known the call fits; nothing was run."""
     BY_NOTE_ALONE = "by the note alone"
     """The update's note names the new name, and the release could not be asked about it."""
     UNPROVEN = "unproven"
@@ -35,7 +39,12 @@ class EvidenceLevel(StrEnum):
     """The new release lacks the new name, or a test that reaches the change gives another result."""
 
 
-OFFERED = frozenset({EvidenceLevel.PROVEN, EvidenceLevel.CHECKED_BY_NAME, EvidenceLevel.BY_NOTE_ALONE})
+OFFERED = frozenset(
+    {
+        EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.CHECKED_BY_NAME,
+        EvidenceLevel.BY_NOTE_ALONE,
+    }
+)  # fmt: skip
 """The evidence with which a change goes into the diff; with less it is only suggested."""
 
 
@@ -56,6 +65,10 @@ class Reason(StrEnum):
     """The update is more than a rename."""
     RENAME_REFUSED = "rename refused"
     """The update is a rename that cannot be done safely at this place."""
+    DOES_NOT_BIND = "does not bind"
+    """The new name does not accept the arguments of the call."""
+    TYPES = "types"
+    """A type checker reports the rewritten place, and did not report it before."""
     CONFLICT = "conflict"
     """Another change touches the same characters."""
     BREAKS_THE_FILE = "breaks the file"

@@ -1,77 +1,50 @@
-"""Asking a release about names: whether it has them, and whether two of them are the same object.
+"""Asking a release about names: whether it has them, how they are called, and how an old name relates to a new one.
 
 The release is imported in its pinned environment, in the sandbox. The questions are our own, so nothing model-written runs.
+Answers are kept on disk for each environment, so that a release is asked once.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
 
 from recode.errors import RecodeError
-from recode.sandbox.environments import Environment
+from recode.migrate.rewrite.signatures import CallSignature, read_signature
+from recode.records import write_text
+from recode.sandbox.environments import Environment, recode_home
 from recode.sandbox.execution import Servers, run_program
+from recode.symbol import Symbol
 
 Answer = Literal["yes", "no", "unknown"]
+Question = tuple[str, str, str]
+"""What is asked, and one or two names (the second may be empty)."""
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-_PROGRAM = """
-import importlib, inspect, json, warnings
-warnings.simplefilter("ignore")
+_PROGRAM = Path(__file__).with_name("_name_questions.py")
+"""The program that runs in the release's environment."""
 
-def reach(path):
-    parts = path.split(".")
-    for size in range(len(parts), 0, -1):
-        try:
-            thing = importlib.import_module(".".join(parts[:size]))
-        except ImportError:
-            continue
-        for part in parts[size:]:
-            owner, thing = thing, getattr(thing, part)
-        return thing
-    raise ImportError(path)
 
-def has(path, parameter):
-    try:
-        thing = reach(path)
-    except Exception:
-        parent = path.rpartition(".")[0]
-        try:
-            # Attributes that instances get when they are created or fitted are not attributes of the class.
-            return "unknown" if inspect.isclass(reach(parent)) else "no"
-        except Exception:
-            return "no"
-    if not parameter:
-        return "yes"
-    try:
-        parameters = inspect.signature(thing).parameters
-    except Exception:
-        return "unknown"
-    if parameter in parameters:
-        return "yes"
-    return "unknown" if any(p.kind is p.VAR_KEYWORD for p in parameters.values()) else "no"
+class Relation(StrEnum):
+    """How an old name relates to its successor in a release that has both."""
 
-def reached(module, rest):
-    try:
-        thing = importlib.import_module(module)
-        for part in rest.split("."):
-            thing = getattr(thing, part)
-    except Exception:
-        return "no"
-    return "yes"
-
-def same(name, other):
-    try:
-        first, second = reach(name), reach(other)
-    except Exception:
-        return "no"
-    # Small constants may be the same object by chance.
-    return "yes" if first is second and not isinstance(first, (int, float, str, bytes, tuple, type(None))) else "no"
-
-print(json.dumps([globals()[kind](first, second) for kind, first, second in QUESTIONS]))
-"""
+    SAME = "same"
+    """One object."""
+    FORWARDS = "forwards"
+    """The old name does nothing but call the new one with the same arguments."""
+    CONVERTS = "converts"
+    """The old name calls the new one, and changes arguments or the result."""
+    NONE = "no"
+    """Nothing shows that they are related."""
+    UNKNOWN = "unknown"
+    """The release lacks one of them, or could not be asked."""
 
 
 class ReleaseNames:
@@ -81,43 +54,132 @@ class ReleaseNames:
         """Take the release's environment; with None every answer is `unknown`."""
         self._environment = environment
         self._servers = Servers()
-        self._answers: dict[tuple[str, str, str], Answer] = {}
+        self._unanswered: set[Question] = set()
 
     def has(self, path: str, parameter: str = "") -> Answer:
         """Return whether the release has this name, and the parameter if one is given."""
-        return self._ask([("has", path, parameter)])[0]
+        answer = self._ask([("has", path, parameter)])[0]
+        return answer if answer in ("yes", "no") else "unknown"
 
     def reached(self, module: str, rest: str) -> bool | None:
         """Return whether `rest` can be reached as attributes after `import module`; None if that is unknown."""
-        return {"yes": True, "no": False, "unknown": None}[self._ask([("reached", module, rest)])[0]]
+        return {"yes": True, "no": False}.get(self._ask([("reached", module, rest)])[0])
 
-    def same(self, pairs: Iterable[tuple[str, str]]) -> list[bool]:
-        """Return for each pair whether both names are the same object in this release."""
-        return [answer == "yes" for answer in self._ask([("same", name, other) for name, other in pairs])]
+    def signature(self, path: str) -> CallSignature | None:
+        """Return how a name is called; None if it has no signature, as many builtins, or could not be asked."""
+        return read_signature(self._ask([("signature", path, "")])[0])
 
-    def prepare(self, names: Iterable[tuple[str, str]]) -> None:
-        """Ask `has` for many (path, parameter) in a single run."""
-        self._ask([("has", path, parameter) for path, parameter in names])
-
-    def _ask(self, questions: list[tuple[str, str, str]]) -> list[Answer]:
-        new = [question for question in dict.fromkeys(questions) if question not in self._answers]
-        if new:
-            self._answers.update(zip(new, self._run(new), strict=True))
-        return [self._answers[question] for question in questions]
-
-    def _run(self, questions: list[tuple[str, str, str]]) -> list[Answer]:
-        unknown: list[Answer] = ["unknown"] * len(questions)
-        if self._environment is None:
-            return unknown
-        for _, first, second in questions:
-            if not _PATH.fullmatch(first) or (second and not _PATH.fullmatch(second)):
-                return unknown
-        code = f"QUESTIONS = {questions!r}\n{_PROGRAM}"
+    def relation(self, old: str, new: str) -> Relation:
+        """Return how two names of this release relate."""
         try:
-            run = run_program(self._environment, code, servers=self._servers)
-            answers = json.loads(run.stdout.strip().splitlines()[-1])
-        except (RecodeError, ValueError, IndexError):
-            return unknown
-        if len(answers) != len(questions):
-            return unknown
-        return [answer if answer in ("yes", "no") else "unknown" for answer in answers]
+            return Relation(self._ask([("relation", old, new)])[0])
+        except ValueError:
+            return Relation.UNKNOWN
+
+    def import_failure(self, package: str) -> str:
+        """Return the error with which a package cannot be imported; empty if it can, or could not be asked."""
+        answer = self._ask([("imports", package, "")])[0]
+        return answer if isinstance(answer, str) and answer != "unknown" else ""
+
+    def prepare(self, questions: Iterable[Question]) -> None:
+        """Ask many questions in a single run."""
+        self._ask(list(questions))
+
+    def _ask(self, questions: Sequence[Question]) -> list[Any]:
+        new = [
+            question
+            for question in dict.fromkeys(questions)
+            if _key(question) not in self._answers and question not in self._unanswered and _can_be_asked(question)
+        ]
+        if new and self._environment is not None:
+            answers = _run(self._environment, self._servers, new)
+            if answers is None:
+                self._unanswered.update(new)
+            else:
+                self._answers.update(zip(map(_key, new), answers, strict=True))
+                self._keep()
+        return [self._answers.get(_key(question), "unknown") for question in questions]
+
+    @cached_property
+    def _answers(self) -> dict[str, Any]:
+        """The answers so far, beginning with those on disk."""
+        try:
+            kept = json.loads(self._file.read_text(encoding="utf-8")) if self._file else {}
+        except (OSError, ValueError):
+            return {}
+        return kept if isinstance(kept, dict) else {}
+
+    @cached_property
+    def _file(self) -> Path | None:
+        """Where the answers are kept; None if the environment is not known by its content."""
+        if self._environment is None or not self._environment.digest:
+            return None
+        program = hashlib.sha256(_PROGRAM.read_bytes()).hexdigest()[:8]
+        return recode_home() / "names" / f"{self._environment.digest[:24]}-{program}.json"
+
+    def _keep(self) -> None:
+        if self._file is None:
+            return
+        try:
+            write_text(self._file, json.dumps(self._answers, sort_keys=True) + "\n")
+        except RecodeError:
+            # A folder that cannot be written costs time alone.
+            return
+
+
+@dataclass(frozen=True)
+class UpgradeNames:
+    """What the two releases of an upgrade answer about names."""
+
+    old: ReleaseNames
+    new: ReleaseNames
+
+    def prepare(self, renames: Iterable[tuple[Symbol, Symbol]]) -> None:
+        """Ask both releases, in one run each, everything that renames from old to new symbols may need."""
+        questions_old: list[Question] = []
+        questions_new: list[Question] = []
+        for old, new in renames:
+            questions_old += [("signature", old.path, ""), ("imports", old.package, "")]
+            questions_new += [
+                ("has", new.path, new.parameter), ("signature", new.path, ""), ("imports", new.package, ""),
+            ]  # fmt: skip
+            if not old.parameter and not new.parameter:
+                questions_old.append(("relation", old.path, new.path))
+                questions_new.append(("relation", old.path, new.path))
+        self.old.prepare(questions_old)
+        self.new.prepare(questions_new)
+
+    def relation(self, old: Symbol, new: Symbol) -> Relation:
+        """Return how an old name relates to its successor in a release that has both.
+
+        What the new release shows counts more: there the old name is kept for compatibility alone.
+        """
+        if not (old.is_simple and new.is_simple) or old.parameter or new.parameter:
+            return Relation.UNKNOWN
+        shown = [names.relation(old.path, new.path) for names in (self.new, self.old)]
+        if Relation.CONVERTS in shown:
+            return Relation.CONVERTS
+        return next(
+            (one for one in (Relation.SAME, Relation.FORWARDS, Relation.NONE) if one in shown), Relation.UNKNOWN
+        )
+
+
+def _key(question: Question) -> str:
+    return " ".join(question)
+
+
+def _can_be_asked(question: Question) -> bool:
+    """Return whether the names are plain dotted paths, which become part of the program that asks."""
+    _, first, second = question
+    return _PATH.fullmatch(first) is not None and (not second or _PATH.fullmatch(second) is not None)
+
+
+def _run(environment: Environment, servers: Servers, questions: Sequence[Question]) -> list[Any] | None:
+    """Return the answer to each question, in order; None if the release could not be asked."""
+    code = f"{_PROGRAM.read_text(encoding='utf-8')}\nmain({list(questions)!r})\n"
+    try:
+        run = run_program(environment, code, servers=servers)
+        answers = json.loads(run.stdout.strip().splitlines()[-1])
+    except (RecodeError, ValueError, IndexError):
+        return None
+    return answers if isinstance(answers, list) and len(answers) == len(questions) else None

@@ -110,7 +110,7 @@ def _method_to_function(program: EditableProgram, node: ast.Attribute, new: Symb
     if any(isinstance(inner, ast.Attribute) and inner.attr == node.attr for inner in ast.walk(node.value)):
         raise CannotRename("the same method is called within the object it is called on")
     name_end = tree.span(node)[1]
-    start, end = _with_brackets(program, node.value, name_end - len(node.attr))
+    start, end = with_brackets(program, node.value, name_end - len(node.attr))
     opened = _OPENING.match(tree.text, name_end)
     if opened is None or re.sub(r"\s|\\", "", tree.text[end:name_end]) != f".{node.attr}":
         raise CannotRename("the call is written in an odd way")
@@ -119,8 +119,12 @@ def _method_to_function(program: EditableProgram, node: ast.Attribute, new: Symb
     return [Edit(start, start, f"{text}("), Edit(end, opened.end(), separator), *imports]
 
 
-def _with_brackets(program: EditableProgram, node: ast.expr, before: int) -> tuple[int, int]:
-    """Return the span of an expression with those brackets around it that close before an offset."""
+def with_brackets(program: EditableProgram, node: ast.expr, before: int) -> tuple[int, int]:
+    """Return the span of an expression with those brackets around it that close before an offset.
+
+    Raises:
+        CannotRename: something else, such as a comment, stands between a bracket and the expression.
+    """
     text = program.tree.text
     start, end = program.tree.span(node)
     while (closing := _CLOSING.match(text, end, before)) is not None:

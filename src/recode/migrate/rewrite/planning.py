@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from recode.migrate.find.findings import Finding
+from recode.migrate.rewrite.call_checks import check_calls
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Method, Reason
-from recode.migrate.rewrite.name_checks import ReleaseNames
+from recode.migrate.rewrite.name_checks import Relation, ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram, UsedElsewhere
 from recode.migrate.rewrite.rename_rules import NotARename, rename_rule, tentative_rule
 from recode.migrate.rewrite.renames import plan_renames
@@ -23,6 +24,11 @@ GUESSED_BELOW = 0.75
 """Confidence of a finding below which the receiver was guessed by its name, so that only a test can confirm a rename."""
 _GUESSED = "the type of what stands before the name was only guessed"
 _NAMED_SUCCESSOR = "the note names a successor, which may need more than another name"
+_CONVERTS = "where the library has both, the old name does more than call the new one with the same arguments"
+_RELATED = {
+    Relation.SAME: (EvidenceLevel.SAME_OBJECT, "a release that has both names has one object under them"),
+    Relation.FORWARDS: (EvidenceLevel.FORWARDS, "in a release that has both names, the old one only calls the new one"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +69,7 @@ class FilePlan:
 def plan_file(
     source: SourceFile,
     findings: Sequence[Finding],
-    names: ReleaseNames,
-    same_objects: frozenset[str] = frozenset(),
+    names: UpgradeNames,
     used_elsewhere: UsedElsewhere = lambda name: False,
 ) -> FilePlan:
     """Plan the renames of one file; every finding becomes part of a change, left alone, or open.
@@ -72,13 +77,12 @@ def plan_file(
     Args:
         source: the file.
         findings: its findings.
-        names: asks the new release about names.
-        same_objects: old symbols that already were the same object as their new name in the old release.
+        names: asks the two releases about names.
         used_elsewhere: whether another file may import a name from this one.
     """
     try:
         program = EditableProgram(
-            source.tree, source.newline, names.reached, used_elsewhere,
+            source.tree, source.newline, names.new.reached, used_elsewhere,
             package=source.path.name == "__init__.py",
         )  # fmt: skip
     except RecursionError:
@@ -87,7 +91,9 @@ def plan_file(
         return FilePlan(source, None, left=[LeftAlone(finding, Reason.UNPARSABLE) for finding in findings])
     plan = FilePlan(source, program)
     places = _places(source, program, findings)
-    requests = _requests(plan, program, findings, places, same_objects)
+    requests, refused = check_calls(program, _requests(plan, program, findings, places, names), names)
+    for refusal in refused:
+        _leave_open(plan, refusal, Reason.DOES_NOT_BIND)
     unchanged = {place.node for place in places.values()} - {request.place.node for request in requests}
     for outcome in plan_renames(program, requests, unchanged):
         _take_outcome(plan, outcome, names)
@@ -115,7 +121,7 @@ def _requests(
     program: EditableProgram,
     findings: Sequence[Finding],
     places: dict[Finding, Place],
-    same_objects: frozenset[str],
+    names: UpgradeNames,
 ) -> list[RenameRequest]:
     """Return the findings that a rule renames; the others are added to the plan as left alone or open."""
     guarded = {places[finding].node for finding in findings if finding.guarded and finding in places}
@@ -127,8 +133,10 @@ def _requests(
         elif place is None:
             plan.left.append(LeftAlone(finding, Reason.NO_NAME))
         else:
+            update = finding.update
+            proven = names.relation(update.old_symbol, update.new_symbol) in _RELATED
             try:
-                rule = rename_rule(finding.update, same_objects)
+                rule = rename_rule(update, frozenset({str(update.old_symbol)} if proven else ()))
             except NotARename as obstacle:
                 plan.open.append(OpenPlace(finding, place, Reason.NO_RULE, str(obstacle)))
             else:
@@ -145,14 +153,18 @@ def _is_import_of(program: EditableProgram, place: Place, imports: Collection[as
     return any(binding.alias in imports or binding.node in imports for binding in bindings)
 
 
-def _take_outcome(plan: FilePlan, outcome: Renamed | RenameRefused, names: ReleaseNames) -> None:
-    """Add a rename to the plan, with the evidence that the new release gives for it."""
+def _leave_open(plan: FilePlan, refusal: RenameRefused, reason: Reason) -> None:
+    request = refusal.request
+    assert request.finding is not None
+    plan.open.append(OpenPlace(request.finding, request.place, reason, refusal.reason))
+
+
+def _take_outcome(plan: FilePlan, outcome: Renamed | RenameRefused, names: UpgradeNames) -> None:
+    """Add a rename to the plan, with the evidence that the two releases give for it."""
     if isinstance(outcome, RenameRefused):
-        request = outcome.request
-        assert request.finding is not None
-        plan.open.append(OpenPlace(request.finding, request.place, Reason.RENAME_REFUSED, outcome.reason))
+        _leave_open(plan, outcome, Reason.RENAME_REFUSED)
         return
-    evidence, remark = evidence_of_names(names, [request.new for request in outcome.requests])
+    evidence, remark = _evidence(names, outcome)
     if evidence is not EvidenceLevel.REFUTED and min(f.confidence for f in outcome.findings) < GUESSED_BELOW:
         evidence, remark = EvidenceLevel.UNPROVEN, _GUESSED
     change = Change(plan.source.path, outcome.findings, outcome.edits, Method.SYNTAX_TREE, evidence, remark)
@@ -162,6 +174,20 @@ def _take_outcome(plan: FilePlan, outcome: Renamed | RenameRefused, names: Relea
         plan.left += [LeftAlone(finding, Reason.CONFLICT, tried=change) for finding in change.findings]
     else:
         plan.changes.append(change)
+
+
+def _evidence(names: UpgradeNames, outcome: Renamed) -> tuple[EvidenceLevel, str]:
+    """Return the evidence for a rename: that the new name is there, and what the old name is where a release has both."""
+    evidence, remark = evidence_of_names(names.new, [request.new for request in outcome.requests])
+    if evidence is EvidenceLevel.REFUTED:
+        return evidence, remark
+    doubt = next((request.doubt for request in outcome.requests if request.doubt), "")
+    relations = {names.relation(request.old, request.new) for request in outcome.requests}
+    if doubt or Relation.CONVERTS in relations:
+        return EvidenceLevel.UNPROVEN, doubt or _CONVERTS
+    if evidence is EvidenceLevel.CHECKED_BY_NAME and relations <= _RELATED.keys():
+        return _RELATED[Relation.FORWARDS if Relation.FORWARDS in relations else Relation.SAME]
+    return evidence, remark
 
 
 def evidence_of_names(names: ReleaseNames, new: Sequence[Symbol]) -> tuple[EvidenceLevel, str]:
@@ -176,18 +202,22 @@ def evidence_of_names(names: ReleaseNames, new: Sequence[Symbol]) -> tuple[Evide
     return EvidenceLevel.BY_NOTE_ALONE, "the new release could not be asked for the new name"
 
 
-def _attempts(plan: FilePlan, program: EditableProgram, names: ReleaseNames) -> list[Change]:
-    """Return renames of open findings whose update names a successor, though more than the name may change."""
+def _attempts(plan: FilePlan, program: EditableProgram, names: UpgradeNames) -> list[Change]:
+    """Return renames of open findings whose update names a successor, though more than the name may change.
+
+    A rename with which a call does not fit is not tried.
+    """
     requests = [
         RenameRequest(open_place.place, rule.old, rule.new, open_place.finding)
         for open_place in plan.open
         if (rule := tentative_rule(open_place.finding.update)) is not None
     ]
     attempts = []
+    requests, _ = check_calls(program, requests, names)
     for outcome in plan_renames(program, requests):
         if isinstance(outcome, RenameRefused):
             continue
-        if evidence_of_names(names, [request.new for request in outcome.requests])[0] is EvidenceLevel.REFUTED:
+        if evidence_of_names(names.new, [request.new for request in outcome.requests])[0] is EvidenceLevel.REFUTED:
             continue
         change = Change(
             plan.source.path, outcome.findings, outcome.edits, Method.SYNTAX_TREE, EvidenceLevel.UNPROVEN, _NAMED_SUCCESSOR

@@ -30,8 +30,8 @@ def rename_rule(update: ApiUpdate, same_objects: frozenset[str] = frozenset()) -
 
     Args:
         update: what changed.
-        same_objects: old symbols that already were the same object as their new name in the old release. Those are
-            renames whatever kind the update has.
+        same_objects: old symbols that are the same object as their new name where a release has both, or only call it.
+            Those are renames whatever kind the update has and whatever its note shows.
 
     Raises:
         NotARename: the update is more than a rename.
@@ -41,14 +41,14 @@ def rename_rule(update: ApiUpdate, same_objects: frozenset[str] = frozenset()) -
         raise NotARename(_NO_RENAME.format(update.kind))
     names_only = not old.parameter and not new.parameter
     keyword = bool(old.parameter and new.parameter and old.path == new.path)
-    if update.kind in ("renamed", "moved") and names_only:
+    if update.old_symbol in same_objects and names_only:
+        obstacle = ""
+    elif update.kind in ("renamed", "moved") and names_only:
         obstacle = _more_than_a_name(update, old, new)
     elif update.kind == "parameter_renamed" and keyword:
         obstacle = _more_than_a_keyword(update, old, new)
     elif update.kind == "replaced" and names_only and _same_arguments_shown(update, old, new):
         obstacle = _more_than_a_name(update, old, new)
-    elif update.old_symbol in same_objects and names_only:
-        obstacle = ""
     else:
         obstacle = _NO_RENAME.format(update.kind)
     if obstacle:

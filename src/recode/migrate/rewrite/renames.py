@@ -34,14 +34,16 @@ def plan_renames(
             if binding is not None and isinstance(binding.node, ast.ImportFrom):
                 by_import.setdefault(binding.node, []).append((request, binding))
             else:
-                outcomes.append(Renamed((request,), tuple(rename_in_place(program, request))))
+                outcomes.append(Renamed((request,), (*rename_in_place(program, request), *request.argument_edits)))
         except CannotRename as refusal:
             staying.add(request.place.node)
             outcomes.append(RenameRefused(request, str(refusal)))
     for statement, pairs in by_import.items():
         requests_here = tuple(request for request, _ in pairs)
         try:
-            outcomes.append(Renamed(requests_here, tuple(rename_imported(program, statement, pairs, staying))))
+            arguments = [edit for request in requests_here for edit in request.argument_edits]
+            edits = [*rename_imported(program, statement, pairs, staying), *arguments]
+            outcomes.append(Renamed(requests_here, tuple(dict.fromkeys(edits))))
         except CannotRename as refusal:
             outcomes += [RenameRefused(request, str(refusal)) for request in requests_here]
     return outcomes

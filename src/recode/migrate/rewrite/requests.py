@@ -12,12 +12,19 @@ from recode.symbol import Symbol
 
 @dataclass(frozen=True, eq=False)
 class RenameRequest:
-    """One place to be renamed, and the finding that it comes from."""
+    """One place to be renamed, and the finding that it comes from.
+
+    Attributes:
+        argument_edits: what changes in the arguments of its calls, such as an argument that has to be given by name.
+        doubt: why the rename may not be enough, as far as the signatures show it; empty if nothing shows that.
+    """
 
     place: Place
     old: Symbol
     new: Symbol
     finding: Finding | None = None
+    argument_edits: tuple[Edit, ...] = ()
+    doubt: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from recode.migrate.find.findings import Examined, Finding, ScanResult, Witness
 from recode.migrate.find.index import Index, build_index
 from recode.migrate.find.statements import guarded_lines
 from recode.migrate.find.uses import Uses
-from recode.migrate.project.environments import pinned_environment, project_requirements, with_own_pins
+from recode.migrate.project.environments import project_environment
 from recode.migrate.project.files import project_files
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
@@ -139,13 +139,7 @@ def _environment(
 ) -> Environment:
     """Return the environment of a release with the project's requirements, or without them where they do not fit together."""
     on_progress(f"building the environment of {library} {release}")
-    wanted = with_own_pins(project_requirements(folder, library, ""), requires)
-    try:
-        return pinned_environment(library, release, wanted)
-    except RecodeError:
-        if not wanted:
-            raise
-        return pinned_environment(library, release, requires)
+    return project_environment(folder, library, release, requires)[0]
 
 
 def _guarded(folder: Path, index: Index, file: Path) -> frozenset[int]:

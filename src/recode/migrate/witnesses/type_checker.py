@@ -28,6 +28,12 @@ RULES = (
     "deprecated",
 )  # fmt: skip
 """The rules whose diagnostics can mean that a release broke the code. Others, such as overrides or assignments, are about typing style."""
+VALUE_RULES = frozenset(
+    {
+        "invalid-argument-type", "no-matching-overload", "unsupported-operator", "not-callable", "not-subscriptable", "not-iterable",
+    }
+)  # fmt: skip
+"""Those that object to the type of a value: stubs that became stricter object to code that runs."""
 _CONFIG = "[analysis]\nrespect-type-ignore-comments = false\n"
 """A project's own settings and its `# type: ignore` comments say what it wants to see, not what runs."""
 _SECONDS = 600.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recode.migrate.find.findings import Finding, Witness
-from recode.migrate.witnesses.type_checker import Diagnostic, check, new_diagnostics, version
+from recode.migrate.witnesses.type_checker import VALUE_RULES, Diagnostic, check, new_diagnostics, version
 from recode.records import ApiUpdate, Kind
 from recode.sandbox.environments import Environment
 from recode.symbol import Symbol
@@ -29,11 +29,6 @@ _NO_IMPORT = re.compile(rf"(?:module|import) `({_DOTTED})`")
 _CERTAIN = 0.95
 _BY_TYPE = 0.7
 """Confidence where the checker objects to a value's type: stubs that became stricter object to code that runs."""
-_BY_VALUE = frozenset(
-    {
-        "invalid-argument-type", "no-matching-overload", "unsupported-operator", "not-callable", "not-subscriptable", "not-iterable",
-    }
-)  # fmt: skip
 _LONGEST_CODE = 60
 
 
@@ -95,7 +90,7 @@ def _finding(root: Path, diagnostic: Diagnostic, releases: CheckedReleases, chec
         status="deprecated" if kind == "deprecated" else "breaks",
         since=new,
         evidence=f"{checker} against {library} {new}, not against {old}: {diagnostic.rule}",
-        confidence=_BY_TYPE if diagnostic.rule in _BY_VALUE else _CERTAIN,
+        confidence=_BY_TYPE if diagnostic.rule in VALUE_RULES else _CERTAIN,
         advice=message,
         update=update,
         guarded=guarded,

@@ -1,0 +1,138 @@
+"""The types witness over rewritten files: what the checker reports at a rewritten place, and did not report there before.
+
+The rewritten files lie in a folder of links to the rest of the project, so that nothing large is copied.
+"""
+
+from __future__ import annotations
+
+import ast
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recode.migrate.prove.coverage import new_offset
+from recode.migrate.rewrite.changes import Change, rewritten_files
+from recode.migrate.source.edits import Edit, apply, merged
+from recode.migrate.source.source_file import SourceFile
+from recode.migrate.source.tree import Tree
+from recode.migrate.witnesses.type_checker import VALUE_RULES, Diagnostic, check
+from recode.sandbox.environments import Environment
+
+_HARMLESS = frozenset({"deprecated"})
+"""Rules about code that runs."""
+
+
+@dataclass(frozen=True)
+class TypeObjection:
+    """What the checker says of a rewritten place; `certain` unless it is about the type of a value alone."""
+
+    message: str
+    certain: bool
+
+
+def type_objections(
+    root: Path,
+    sources: Mapping[Path, SourceFile],
+    changes: Sequence[Change],
+    old: Environment | None,
+    new: Environment,
+) -> dict[Change, TypeObjection]:
+    """Return the changes that the checker objects to in the new release's environment.
+
+    What it reports of the unchanged code too is no objection: the same message in the new environment, or the same rule on the
+    line in the old one. Notebooks are not checked.
+
+    Args:
+        root: the project's folder.
+        sources: its files as they were read.
+        changes: the changes to check, all made together.
+        old: the old release's environment; None if there is none.
+        new: the new release's environment.
+
+    Raises:
+        MissingExtraError: ty is not installed.
+        TypeCheckError: ty failed.
+    """
+    checked = [change for change in changes if not sources[change.file].cells and change.file.suffix != ".ipynb"]
+    files = sorted({change.file for change in checked})
+    if not files:
+        return {}
+    with tempfile.TemporaryDirectory(prefix="recode-rewritten-") as scratch:
+        tree = Path(scratch).resolve() / "project"
+        _overlay(root.absolute(), tree, {path: file.new for path, file in rewritten_files(sources, checked).items()})
+        after = [one for one in check(tree, files, new) if one.rule not in _HARMLESS]
+    if not after:
+        return {}
+    before = {(one.file, one.line, one.rule, one.message) for one in check(root, files, new)}
+    noise = {(one.file, one.line, one.rule) for one in check(root, files, old)} if old is not None else set()
+    objections: dict[Change, TypeObjection] = {}
+    for path in sorted({one.file for one in after}):
+        edited = _EditedFile(sources[path], [change for change in checked if change.file == path])
+        for diagnostic in after:
+            if diagnostic.file != path:
+                continue
+            line = edited.old_line(diagnostic)
+            if (path, line, diagnostic.rule, diagnostic.message) in before or (path, line, diagnostic.rule) in noise:
+                continue
+            objection = TypeObjection(diagnostic.message, diagnostic.rule not in VALUE_RULES)
+            for change in edited.changes_at(diagnostic):
+                if change not in objections or objection.certain:
+                    objections[change] = objection
+    return objections
+
+
+class _EditedFile:
+    """A file after all changes, and where each change lies in it."""
+
+    def __init__(self, source: SourceFile, changes: Sequence[Change]) -> None:
+        self.source = source
+        self.edits = merged(edit for change in changes for edit in change.edits)
+        self.tree = Tree(apply(source.program, self.edits))
+        self.spans = {change: [self._around(edit) for edit in change.edits] for change in changes}
+
+    def changes_at(self, diagnostic: Diagnostic) -> Iterable[Change]:
+        """Return the changes in whose expressions a diagnostic lies."""
+        offset = self._offset(diagnostic)
+        return [change for change, spans in self.spans.items() if any(start <= offset < end for start, end in spans)]
+
+    def old_line(self, diagnostic: Diagnostic) -> int:
+        """Return the line of a diagnostic in the unchanged file."""
+        offset, shift = self._offset(diagnostic), 0
+        for edit in self.edits:
+            start = edit.start + shift
+            if start + len(edit.text) > offset:
+                # Within what was written in place of something else, or before it.
+                offset = min(offset, start)
+                break
+            shift += len(edit.text) - (edit.end - edit.start)
+        return self.source.tree.line_of(offset - shift)
+
+    def _offset(self, diagnostic: Diagnostic) -> int:
+        return self.tree.starts[diagnostic.line - 1] + diagnostic.column - 1
+
+    def _around(self, edit: Edit) -> tuple[int, int]:
+        """Return the span of the whole expression, or import, that an edit is in, after all edits."""
+        start = new_offset([other for other in self.edits if other < edit], edit.start)
+        end = start + len(edit.text)
+        found = (start, end)
+        for node in self.tree.nodes:
+            if isinstance(node, ast.expr | ast.Import | ast.ImportFrom):
+                first, last = self.tree.span(node)
+                if first <= start and end <= last and last - first > found[1] - found[0]:
+                    found = (first, last)
+        return found
+
+
+def _overlay(root: Path, tree: Path, changed: Mapping[Path, bytes]) -> None:
+    """Make a folder in which some files are changed and all others are links to the project's."""
+    tree.mkdir()
+    folders = sorted({Path(), *(parent for path in changed for parent in path.parents)})
+    for folder in folders:
+        (tree / folder).mkdir(exist_ok=True)
+        for entry in (root / folder).iterdir():
+            path = folder / entry.name
+            if path not in folders and path not in changed:
+                (tree / path).symlink_to(entry)
+    for path, content in changed.items():
+        (tree / path).write_bytes(content)
