@@ -23,10 +23,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from recode.sandbox.fork_servers import Interpreter, Limits
 from recode.sandbox.judging import Call
 from recode.sandbox.levels import best_level
 from recode.sandbox.pool import ProgramTask, judge_all
-from recode.sandbox.zygotes import Interpreter, Limits
 
 KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "small": ((), "def solve(x):\n    return 2 * x + 1\n"),

@@ -13,8 +13,8 @@ from recode.rewards.answer import text_of
 from recode.rewards.execution import refused, score, spells_out, trl_reward
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
 from recode.sandbox.execution import Execution
+from recode.sandbox.fork_servers import Limits
 from recode.sandbox.levels import best_level
-from recode.sandbox.zygotes import Limits
 
 OLD = "import toylib\n\nvalues = [1.5, 2.0]\nprint(toylib.area(values))\n"
 NEW = OLD.replace("area", "surface")

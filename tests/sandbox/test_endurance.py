@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from recode.errors import SandboxError
+from recode.sandbox.fork_servers import ForkServer, Interpreter, Limits
 from recode.sandbox.judging import Call, judge_calls
 from recode.sandbox.levels import best_level
 from recode.sandbox.verdict import Verdict
-from recode.sandbox.zygotes import Interpreter, Limits, Zygote
 
 pytestmark = pytest.mark.slow
 
@@ -45,10 +45,10 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def seen(zygote: Zygote) -> tuple[int, int, int, int]:
+def seen(fork_server: ForkServer) -> tuple[int, int, int, int]:
     """Processes of the sandbox, memory of its server, open files of its server and of this process."""
-    assert zygote._process is not None
-    inside = descendants(zygote._process.pid)
+    assert fork_server._process is not None
+    inside = descendants(fork_server._process.pid)
     server = max(inside, key=memory)
     return (
         len(inside),
@@ -65,20 +65,22 @@ def test_ten_thousand_programs() -> None:
         pytest.skip(str(error))
     rng = random.Random(1)
     programs = rng.choices(list(PROGRAMS), list(PROGRAMS.values()), k=COUNT // 2)
-    zygote = Zygote(Interpreter(preload=("json",)), level)
+    fork_server = ForkServer(Interpreter(preload=("json",)), level)
     passes: list[list[tuple[str, str]]] = []
     begun = None
     try:
         for _ in range(2):
             verdicts: list[Verdict] = []
             for number, program in enumerate(programs):
-                verdicts.append(judge_calls(zygote, program, "f", [Call(args=(1,), expected=2)], Limits(seconds=30)))
+                verdicts.append(
+                    judge_calls(fork_server, program, "f", [Call(args=(1,), expected=2)], Limits(seconds=30))
+                )
                 if number == 200 and begun is None:
-                    begun = seen(zygote)
+                    begun = seen(fork_server)
             passes.append([(verdict.outcome, verdict.detail) for verdict in verdicts])
-        ended = seen(zygote)
+        ended = seen(fork_server)
     finally:
-        zygote.stop()
+        fork_server.stop()
     assert passes[0] == passes[1]
     counts = Counter(outcome for outcome, _ in passes[0])
     assert counts.keys() == {"passed", "failed", "crashed", "out_of_memory"}

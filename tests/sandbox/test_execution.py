@@ -10,7 +10,7 @@ from recode.errors import SandboxError
 from recode.sandbox import execution
 from recode.sandbox.environments import Environment
 from recode.sandbox.execution import run_program
-from recode.sandbox.zygotes import Level, Limits
+from recode.sandbox.fork_servers import Level, Limits
 
 
 def test_a_program_that_finishes(toy_new: Environment) -> None:

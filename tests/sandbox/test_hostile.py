@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 
 from recode.errors import SandboxError
+from recode.sandbox.fork_servers import ForkServer, Interpreter, Limits
 from recode.sandbox.judging import Call, judge_calls
 from recode.sandbox.levels import best_level
-from recode.sandbox.opinions import judge_test
+from recode.sandbox.second_opinion import judge_test
 from recode.sandbox.verdict import Verdict
-from recode.sandbox.zygotes import Interpreter, Limits, Zygote
 
 HERE = Path(__file__).parent
 PROGRAMS: list[dict[str, str]] = [
@@ -157,15 +157,15 @@ def host() -> Iterator[Host]:
 
 
 @pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    made = Zygote(Interpreter(), "isolated")
+def fork_server() -> Iterator[ForkServer]:
+    made = ForkServer(Interpreter(), "isolated")
     yield made
     made.stop()
 
 
 @pytest.fixture(scope="module")
-def tester() -> Iterator[Zygote]:
-    made = Zygote(Interpreter(), "isolated")
+def tester() -> Iterator[ForkServer]:
+    made = ForkServer(Interpreter(), "isolated")
     yield made
     made.stop()
 
@@ -181,18 +181,18 @@ def forbidden(program: dict[str, str], verdict: Verdict) -> str | None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=[program["name"] for program in PROGRAMS])
-def test_values_out(program: dict[str, str], host: Host, zygote: Zygote) -> None:
+def test_values_out(program: dict[str, str], host: Host, fork_server: ForkServer) -> None:
     limits = limits_of(program)
     with Memory() as memory:
         started = time.monotonic()
-        verdict = judge_calls(zygote, program["code"], "solve", CALLS, limits)
+        verdict = judge_calls(fork_server, program["code"], "solve", CALLS, limits)
         took = time.monotonic() - started
     assert not forbidden(program, verdict)
     assert took < limits.seconds + 2
     assert not host.harm()
     # Other processes of a busy machine count too, so this is looser than the limit; unlimited, the bombs reach 3 to 6 GB.
     assert memory.peak < 2 * limits.memory
-    assert judge_calls(zygote, HONEST, "solve", CALLS, Limits(seconds=10)).outcome == "passed"
+    assert judge_calls(fork_server, HONEST, "solve", CALLS, Limits(seconds=10)).outcome == "passed"
 
 
 @pytest.mark.parametrize(
@@ -200,28 +200,30 @@ def test_values_out(program: dict[str, str], host: Host, zygote: Zygote) -> None
     [program for program in PROGRAMS if program["kind"] in ("forge", "leak")],
     ids=[program["name"] for program in PROGRAMS if program["kind"] in ("forge", "leak")],
 )
-def test_asserts_in_a_second_sandbox(program: dict[str, str], host: Host, zygote: Zygote, tester: Zygote) -> None:
-    verdict = judge_test(zygote, tester, program["code"], TEST, limits_of(program))
+def test_asserts_in_a_second_sandbox(
+    program: dict[str, str], host: Host, fork_server: ForkServer, tester: ForkServer
+) -> None:
+    verdict = judge_test(fork_server, tester, program["code"], TEST, limits_of(program))
     # A pass of its own making cannot be confirmed.
     assert not forbidden(program, verdict) or verdict.outcome == "ungradable"
     assert not host.harm()
-    assert judge_test(zygote, tester, HONEST, TEST, Limits(seconds=10)).outcome == "passed"
+    assert judge_test(fork_server, tester, HONEST, TEST, Limits(seconds=10)).outcome == "passed"
 
 
 AS_NOBODY = """
 import json, sys
 from recode.sandbox.judging import Call, judge_calls
-from recode.sandbox.opinions import judge_test
+from recode.sandbox.second_opinion import judge_test
 from recode.sandbox.verdict import Verdict
-from recode.sandbox.zygotes import Interpreter, Limits, Zygote
+from recode.sandbox.fork_servers import Interpreter, Limits, ForkServer
 given = json.load(sys.stdin)
 calls = [Call(args=(x,), expected=2 * x + 1) for x in (1, 2, 10, 123)]
-zygote = Zygote(Interpreter(), "isolated")
+fork_server = ForkServer(Interpreter(), "isolated")
 for program, seconds in given:
-    verdict = judge_calls(zygote, program, "solve", calls, Limits(seconds=seconds))
-    honest = judge_calls(zygote, "def solve(x): return 2 * x + 1", "solve", calls, Limits(seconds=10))
+    verdict = judge_calls(fork_server, program, "solve", calls, Limits(seconds=seconds))
+    honest = judge_calls(fork_server, "def solve(x): return 2 * x + 1", "solve", calls, Limits(seconds=10))
     print(json.dumps([verdict.outcome, honest.outcome]), flush=True)
-zygote.stop()
+fork_server.stop()
 """
 
 

@@ -13,13 +13,13 @@ import pytest
 
 from recode.errors import RecordError, SandboxError
 from recode.records import read_records
-from recode.sandbox import zygotes
+from recode.sandbox import fork_servers
+from recode.sandbox.fork_servers import ForkServer, Interpreter, Level, Limits
 from recode.sandbox.judging import Call, judge_calls
 from recode.sandbox.levels import best_level
-from recode.sandbox.opinions import judge_test
 from recode.sandbox.pool import ProgramTask, judge_all
+from recode.sandbox.second_opinion import judge_test
 from recode.sandbox.verdict import Verdict
-from recode.sandbox.zygotes import Interpreter, Level, Limits, Zygote
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "HumanEval.jsonl.gz"
 
@@ -34,27 +34,33 @@ def levels() -> list[Level]:
 
 
 @pytest.fixture(scope="module", params=levels())
-def zygote(request: pytest.FixtureRequest) -> Iterator[Zygote]:
-    made = Zygote(Interpreter(preload=("numpy",)), request.param)
+def fork_server(request: pytest.FixtureRequest) -> Iterator[ForkServer]:
+    made = ForkServer(Interpreter(preload=("numpy",)), request.param)
     yield made
     made.stop()
 
 
 @pytest.fixture(scope="module")
-def tester(zygote: Zygote) -> Iterator[Zygote]:
-    made = Zygote(zygote.interpreter, zygote.level)
+def tester(fork_server: ForkServer) -> Iterator[ForkServer]:
+    made = ForkServer(fork_server.interpreter, fork_server.level)
     yield made
     made.stop()
 
 
-def called(zygote: Zygote, program: str, *calls: tuple[tuple[object, ...], object], seconds: float = 5.0) -> Verdict:
+def called(
+    fork_server: ForkServer, program: str, *calls: tuple[tuple[object, ...], object], seconds: float = 5.0
+) -> Verdict:
     return judge_calls(
-        zygote, program, "f", [Call(args=args, expected=expected) for args, expected in calls], Limits(seconds=seconds)
+        fork_server,
+        program,
+        "f",
+        [Call(args=args, expected=expected) for args, expected in calls],
+        Limits(seconds=seconds),
     )
 
 
-def asserted(zygote: Zygote, tester: Zygote, program: str, test: str, seconds: float = 5.0) -> Verdict:
-    return judge_test(zygote, tester, program, test, Limits(seconds=seconds))
+def asserted(fork_server: ForkServer, tester: ForkServer, program: str, test: str, seconds: float = 5.0) -> Verdict:
+    return judge_test(fork_server, tester, program, test, Limits(seconds=seconds))
 
 
 @pytest.mark.parametrize(
@@ -74,22 +80,22 @@ def asserted(zygote: Zygote, tester: Zygote, program: str, test: str, seconds: f
         ("import sys\nsys.exit(0)", "failed", "SystemExit"),
     ],
 )
-def test_outcomes_of_calls(zygote: Zygote, program: str, outcome: str, says: str) -> None:
-    verdict = called(zygote, program, ((1,), 2), ((5,), 6), seconds=1.0 if outcome == "timeout" else 5.0)
-    assert (verdict.outcome, verdict.level) == (outcome, zygote.level)
+def test_outcomes_of_calls(fork_server: ForkServer, program: str, outcome: str, says: str) -> None:
+    verdict = called(fork_server, program, ((1,), 2), ((5,), 6), seconds=1.0 if outcome == "timeout" else 5.0)
+    assert (verdict.outcome, verdict.level) == (outcome, fork_server.level)
     assert says in verdict.detail
 
 
-def test_state_is_not_shared_between_programs(zygote: Zygote) -> None:
+def test_state_is_not_shared_between_programs(fork_server: ForkServer) -> None:
     leaves = "import builtins, os\nbuiltins.left = 1\nos.environ['LEFT'] = '1'\nopen('left', 'w').close()\ndef f():\n    return 1"
     looks = "import builtins, os\ndef f():\n    return [hasattr(builtins, 'left'), 'LEFT' in os.environ, os.path.exists('left')]"
-    assert called(zygote, leaves, ((), 1)).outcome == "passed"
-    assert called(zygote, looks, ((), [False, False, False])).outcome == "passed"
+    assert called(fork_server, leaves, ((), 1)).outcome == "passed"
+    assert called(fork_server, looks, ((), [False, False, False])).outcome == "passed"
 
 
-def test_programs_draw_different_random_numbers(zygote: Zygote) -> None:
+def test_programs_draw_different_random_numbers(fork_server: ForkServer) -> None:
     draws = "import random, numpy\ndef f():\n    return [random.random(), float(numpy.random.random())]"
-    details = {called(zygote, draws, ((), 0)).detail for _ in range(3)}
+    details = {called(fork_server, draws, ((), 0)).detail for _ in range(3)}
     assert len(details) == 3
 
 
@@ -133,8 +139,10 @@ def test_programs_draw_different_random_numbers(zygote: Zygote) -> None:
         ("def f():\n    n = 0\n    while True:\n        yield n", "assert list(f()) == []", "timeout"),
     ],
 )  # fmt: skip
-def test_outcomes_of_asserts(zygote: Zygote, tester: Zygote, program: str, test: str, outcome: str) -> None:
-    verdict = asserted(zygote, tester, program, test, seconds=1.0 if outcome == "timeout" else 5.0)
+def test_outcomes_of_asserts(
+    fork_server: ForkServer, tester: ForkServer, program: str, test: str, outcome: str
+) -> None:
+    verdict = asserted(fork_server, tester, program, test, seconds=1.0 if outcome == "timeout" else 5.0)
     assert verdict.outcome == outcome, verdict
 
 
@@ -144,14 +152,14 @@ def test_a_sandbox_that_fails_is_started_anew(monkeypatch: pytest.MonkeyPatch) -
         for n in range(6)
     ]
     started: list[int] = []
-    start = Zygote.start
+    start = ForkServer.start
 
-    def start_and_note(zygote: Zygote) -> None:
-        start(zygote)
-        assert zygote._process is not None
-        started.append(zygote._process.pid)
+    def start_and_note(fork_server: ForkServer) -> None:
+        start(fork_server)
+        assert fork_server._process is not None
+        started.append(fork_server._process.pid)
 
-    monkeypatch.setattr(Zygote, "start", start_and_note)
+    monkeypatch.setattr(ForkServer, "start", start_and_note)
     killed: list[int] = []
 
     def kill_once(number: int, verdict: Verdict) -> None:
@@ -237,9 +245,9 @@ time.sleep(30)
 def f():
     return 1
 """
-    zygote = Zygote(Interpreter(), levels()[0])
-    verdict = judge_calls(zygote, program, "f", [Call(expected=1)], Limits(seconds=10, memory=256 << 20))
-    zygote.stop()
+    fork_server = ForkServer(Interpreter(), levels()[0])
+    verdict = judge_calls(fork_server, program, "f", [Call(expected=1)], Limits(seconds=10, memory=256 << 20))
+    fork_server.stop()
     assert verdict.outcome == "out_of_memory"
 
 
@@ -247,19 +255,22 @@ def test_what_a_library_says_while_it_is_loaded_does_not_stop_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "talkative.py").write_text("import sys\nsys.stderr.write('word ' * 40_000)\n")
-    monkeypatch.setattr(zygotes, "_START_SECONDS", 10.0)
-    monkeypatch.setattr(zygotes, "_variables", lambda seed: {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path)})
-    zygote = Zygote(Interpreter(preload=("talkative",)), "unsafe")
-    assert called(zygote, "import sys\ndef f():\n    return 'talkative' in sys.modules", ((), True)).outcome == "passed"
-    zygote.stop()
+    monkeypatch.setattr(fork_servers, "_START_SECONDS", 10.0)
+    monkeypatch.setattr(fork_servers, "_variables", lambda seed: {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path)})
+    fork_server = ForkServer(Interpreter(preload=("talkative",)), "unsafe")
+    assert (
+        called(fork_server, "import sys\ndef f():\n    return 'talkative' in sys.modules", ((), True)).outcome
+        == "passed"
+    )
+    fork_server.stop()
 
 
 def test_a_server_that_cannot_be_told_what_to_do_is_not_left_half_started(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(**_: bool) -> bytes:
         raise SandboxError("libseccomp is not there")
 
-    zygote = Zygote(Interpreter(), "reduced")
-    monkeypatch.setattr(zygotes, "filter_program", none)
+    fork_server = ForkServer(Interpreter(), "reduced")
+    monkeypatch.setattr(fork_servers, "filter_program", none)
     with pytest.raises(SandboxError, match="libseccomp"):
-        zygote.start()
-    assert (zygote._process, zygote._control) == (None, None)
+        fork_server.start()
+    assert (fork_server._process, fork_server._control) == (None, None)

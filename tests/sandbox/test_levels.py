@@ -13,10 +13,10 @@ import pytest
 
 from recode.errors import SandboxError
 from recode.sandbox import levels
+from recode.sandbox.fork_servers import ForkServer, Interpreter, Level, Limits
 from recode.sandbox.judging import Call, judge_calls
 from recode.sandbox.levels import Tried, best_level
 from recode.sandbox.pool import ProgramTask, judge_all
-from recode.sandbox.zygotes import Interpreter, Level, Limits, Zygote
 
 HOG = """
 import os, time
@@ -92,12 +92,12 @@ def test_tokens_and_mounts_cannot_be_read(level: Level, tmp_path_factory: pytest
     folder = Path(tmp_path_factory.mktemp("venv", numbered=True)) / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     (folder / "pip.conf").write_text("[global]\nindex-url = https://token@example.org\n")
-    zygote = Zygote(Interpreter(str(folder / "bin" / "python")), level)
+    fork_server = ForkServer(Interpreter(str(folder / "bin" / "python")), level)
     try:
         calls = [Call(args=(str(folder / "pip.conf"),), expected=["", -1, -1, -1])]
-        assert judge_calls(zygote, LOOKS, "f", calls, Limits(seconds=20)).outcome == "passed"
+        assert judge_calls(fork_server, LOOKS, "f", calls, Limits(seconds=20)).outcome == "passed"
     finally:
-        zygote.stop()
+        fork_server.stop()
 
 
 SHARED = """
@@ -125,13 +125,13 @@ def test_reduced_leaves_the_hosts_files_and_processes_alone(tmp_path: Path) -> N
         pytest.skip("no Landlock")
     file = tmp_path / "file"
     file.write_text("x")
-    zygote = Zygote(Interpreter(), "reduced")
+    fork_server = ForkServer(Interpreter(), "reduced")
     try:
         calls = [Call(args=(str(file), os.getpid()), expected=[])]
-        verdict = judge_calls(zygote, SHARED, "f", calls, Limits(seconds=20))
+        verdict = judge_calls(fork_server, SHARED, "f", calls, Limits(seconds=20))
         assert verdict.outcome == "passed", verdict
     finally:
-        zygote.stop()
+        fork_server.stop()
     assert file.stat().st_mode & 0o7777 == 0o644
 
 
@@ -149,15 +149,15 @@ def test_a_fork_hopping_child_ends_with_its_program() -> None:
     for level in ("isolated", "reduced"):
         if not levels.try_level(level).holds:
             continue
-        zygote = Zygote(Interpreter(), level)
+        fork_server = ForkServer(Interpreter(), level)
         try:
             began = time.monotonic()
-            assert judge_calls(zygote, HOPPER, "f", [Call(expected=1)], Limits(seconds=1)).outcome != "passed"
+            assert judge_calls(fork_server, HOPPER, "f", [Call(expected=1)], Limits(seconds=1)).outcome != "passed"
             assert time.monotonic() - began < 15
-            verdict = judge_calls(zygote, "def f(): return 1", "f", [Call(expected=1)], Limits(seconds=10))
+            verdict = judge_calls(fork_server, "def f(): return 1", "f", [Call(expected=1)], Limits(seconds=10))
             assert verdict.outcome == "passed"
         finally:
-            zygote.stop()
+            fork_server.stop()
 
 
 def test_another_program_is_no_python() -> None:

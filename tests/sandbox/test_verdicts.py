@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from recode.errors import SandboxError
+from recode.sandbox.fork_servers import ForkServer, Interpreter, Limits
 from recode.sandbox.levels import best_level
-from recode.sandbox.opinions import judge_test
-from recode.sandbox.zygotes import Interpreter, Limits, Zygote
+from recode.sandbox.second_opinion import judge_test
 
 HERE = Path(__file__).parent
 PAIRS: list[dict[str, str]] = [
@@ -24,12 +24,12 @@ LIMITS = Limits(seconds=20.0)
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[Zygote, Zygote]]:
+def servers() -> Iterator[tuple[ForkServer, ForkServer]]:
     try:
         level = best_level()
     except SandboxError as error:
         pytest.skip(str(error))
-    made = tuple(Zygote(Interpreter(preload=("numpy", "pandas")), level) for _ in range(2))
+    made = tuple(ForkServer(Interpreter(preload=("numpy", "pandas")), level) for _ in range(2))
     yield made[0], made[1]
     for server in made:
         server.stop()
@@ -39,7 +39,7 @@ UNGRADABLE: list[str] = []
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=[pair["id"] for pair in PAIRS])
-def test_plain_pythons_verdict(pair: dict[str, str], servers: tuple[Zygote, Zygote]) -> None:
+def test_plain_pythons_verdict(pair: dict[str, str], servers: tuple[ForkServer, ForkServer]) -> None:
     verdict = judge_test(*servers, pair["program"], pair["test"], LIMITS)
     if verdict.outcome == "ungradable":
         assert verdict.detail

@@ -17,10 +17,10 @@ from rich.table import Table
 from recode.errors import SandboxError
 from recode.records import read_records
 from recode.sandbox.environments import installed_environments, packages_of, prune_environments, read_locks
+from recode.sandbox.fork_servers import Interpreter, Level, Limits
 from recode.sandbox.levels import best_level
 from recode.sandbox.pool import ProgramTask, judge_all
 from recode.sandbox.verdict import Verdict
-from recode.sandbox.zygotes import Interpreter, Level, Limits
 
 
 def run_tasks(

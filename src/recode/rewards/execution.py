@@ -27,8 +27,8 @@ from recode.machine import cores, overloaded
 from recode.rewards.answer import answer, program, text_of
 from recode.sandbox.environments import Environment, ensure_environment, read_locks
 from recode.sandbox.execution import Execution, Servers, run_program
+from recode.sandbox.fork_servers import Limits
 from recode.sandbox.levels import best_level
-from recode.sandbox.zygotes import Limits
 from recode.shipped import shipped
 
 LIMITS = Limits(seconds=20.0, memory=2 << 30, processes=32)

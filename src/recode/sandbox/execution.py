@@ -19,9 +19,9 @@ from pydantic import ValidationError
 from recode.errors import SandboxError
 from recode.records import Record
 from recode.sandbox.environments import Environment
+from recode.sandbox.fork_servers import Ended, Fault, ForkServer, Interpreter, Level, Limits, kill_signal
 from recode.sandbox.guest import _wire
 from recode.sandbox.levels import best_level
-from recode.sandbox.zygotes import Ended, Fault, Interpreter, Level, Limits, Zygote, kill_signal
 
 SECONDS = 180.0
 """Wall time; generous, because a busy machine must not turn honest programs into time-outs."""
@@ -37,22 +37,22 @@ class Servers:
     """Fork servers that are kept between programs, for any number of threads. Close it when done; at the latest it ends with its owner."""
 
     def __init__(self) -> None:
-        self._idle: list[tuple[tuple[Interpreter, Level], Zygote]] = []
+        self._idle: list[tuple[tuple[Interpreter, Level], ForkServer]] = []
         self._lock = threading.Lock()
         self._finalizer = weakref.finalize(self, _stop_all, self._idle)
 
     @contextmanager
-    def lend(self, interpreter: Interpreter, level: Level) -> Iterator[Zygote]:
+    def lend(self, interpreter: Interpreter, level: Level) -> Iterator[ForkServer]:
         """Lend a server, which runs one program at a time; it is started when a program needs it."""
         key = interpreter, level
         with self._lock:
             place = next((place for place, (own, _) in enumerate(self._idle) if own == key), None)
-            zygote = Zygote(interpreter, level) if place is None else self._idle.pop(place)[1]
+            fork_server = ForkServer(interpreter, level) if place is None else self._idle.pop(place)[1]
         try:
-            yield zygote
+            yield fork_server
         finally:
             with self._lock:
-                self._idle.append((key, zygote))
+                self._idle.append((key, fork_server))
                 surplus = [self._idle.pop(0)[1] for _ in range(len(self._idle) - _KEPT_SERVERS)]
             for old in surplus:
                 old.stop()
@@ -71,7 +71,7 @@ class Servers:
         self.close()
 
 
-def _stop_all(idle: list[tuple[tuple[Interpreter, Level], Zygote]]) -> None:
+def _stop_all(idle: list[tuple[tuple[Interpreter, Level], ForkServer]]) -> None:
     while idle:
         idle.pop()[1].stop()
 
@@ -143,18 +143,18 @@ def run_program(
     """
     interpreter, level = Interpreter(str(environment.python), preload, hash_seed), _level(reviewed)
     if servers is None:
-        with Servers() as own, own.lend(interpreter, level) as zygote:
-            return _tried(zygote, environment, code, limits, watched)
-    with servers.lend(interpreter, level) as zygote:
-        return _tried(zygote, environment, code, limits, watched)
+        with Servers() as own, own.lend(interpreter, level) as fork_server:
+            return _tried(fork_server, environment, code, limits, watched)
+    with servers.lend(interpreter, level) as fork_server:
+        return _tried(fork_server, environment, code, limits, watched)
 
 
-def _tried(zygote: Zygote, environment: Environment, code: str, limits: Limits, watched: bool) -> Execution:
+def _tried(fork_server: ForkServer, environment: Environment, code: str, limits: Limits, watched: bool) -> Execution:
     for attempt in range(1, _TRIES + 1):
         try:
-            return _run(zygote, code, limits, watched)
+            return _run(fork_server, code, limits, watched)
         except Fault as fault:
-            zygote.stop()
+            fork_server.stop()
             if attempt == _TRIES:
                 raise SandboxError(f"{environment.folder}: programs cannot be run there: {fault}") from None
     raise AssertionError
@@ -169,8 +169,8 @@ def _level(reviewed: bool) -> Level:
         return "unsafe"
 
 
-def _run(zygote: Zygote, code: str, limits: Limits, watched: bool) -> Execution:
-    with zygote.program("script", limits, watched=watched) as running:
+def _run(fork_server: ForkServer, code: str, limits: Limits, watched: bool) -> Execution:
+    with fork_server.program("script", limits, watched=watched) as running:
         first = running.receive()
         if first is None or _wire.decode(first) != ("confined",):
             raise Fault("confinement failed" if first is None else str(_wire.decode(first)))
@@ -182,7 +182,7 @@ def _run(zygote: Zygote, code: str, limits: Limits, watched: bool) -> Execution:
             if size > _REPORTED_BYTES:
                 break
             reports.append(report)
-    return _read(report, reports, running.end(), limits, zygote.level)
+    return _read(report, reports, running.end(), limits, fork_server.level)
 
 
 _EARLY = tuple(_wire.encode((tag, None))[:-1] for tag in ("warned", "event"))

@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 from pydantic import Field
 
 from recode.records import Record
+from recode.sandbox.fork_servers import Ended, Fault, ForkServer, Limits, Program, kill_signal
 from recode.sandbox.guest import _wire
 from recode.sandbox.verdict import Outcome, Verdict
-from recode.sandbox.zygotes import Ended, Fault, Limits, Program, Zygote, kill_signal
 
 _SHOWN = 160
 _OWN_MAKING = "the program sent a reply of its own making"
@@ -37,7 +37,9 @@ class Decided(Exception):
         self.outcome, self.detail, self.starved = outcome, detail, starved
 
 
-def judge_calls(zygote: Zygote, program: str, entry_point: str, calls: Sequence[Call], limits: Limits) -> Verdict:
+def judge_calls(
+    fork_server: ForkServer, program: str, entry_point: str, calls: Sequence[Call], limits: Limits
+) -> Verdict:
     """Call a function of the program and compare what it returns here, outside.
 
     The program is given one input at a time and never what is expected.
@@ -45,7 +47,7 @@ def judge_calls(zygote: Zygote, program: str, entry_point: str, calls: Sequence[
     Raises:
         Fault: the sandbox failed; nothing is known about the program.
     """
-    with zygote.program("calls", limits) as running:
+    with fork_server.program("calls", limits) as running:
         try:
             start(running, program)
             for number, call in enumerate(calls, start=1):
@@ -55,7 +57,7 @@ def judge_calls(zygote: Zygote, program: str, entry_point: str, calls: Sequence[
             verdict = decided
     return Verdict(
         outcome=verdict.outcome,
-        level=zygote.level,
+        level=fork_server.level,
         seconds=running.end().seconds,
         detail=verdict.detail,
         starved=verdict.starved,
@@ -90,13 +92,13 @@ def decoded(tree: _wire.Node) -> Any:
         raise Decided(Outcome.FAILED, f"another value than expected ({error})") from None
 
 
-def value_of(zygote: Zygote, program: str, entry_point: str, limits: Limits) -> Any:
+def value_of(fork_server: ForkServer, program: str, entry_point: str, limits: Limits) -> Any:
     """Return the plain value that a function of a program of our own returns.
 
     Raises:
         Fault: it returns none.
     """
-    with zygote.program("calls", limits) as running:
+    with fork_server.program("calls", limits) as running:
         try:
             start(running, program)
             reply = decoded(parsed(ask(running, _wire.encode((entry_point, (), {})), entry_point)))

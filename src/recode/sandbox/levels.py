@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from recode.errors import SandboxError
+from recode.sandbox.fork_servers import Fault, ForkServer, Interpreter, Level, Limits
 from recode.sandbox.guest import _landlock
 from recode.sandbox.judging import value_of
-from recode.sandbox.zygotes import Fault, Interpreter, Level, Limits, Zygote
 
 _PROBE = """
 import os, socket
@@ -55,13 +55,13 @@ def try_level(level: Level) -> Tried:
         return Tried(
             level, False, f"needs Landlock {_landlock.NEEDED} (Linux 6.12), and this kernel has {_landlock.version()}"
         )
-    zygote = Zygote(Interpreter(), level)
+    fork_server = ForkServer(Interpreter(), level)
     try:
-        seen: dict[str, Any] = value_of(zygote, _PROBE, "look", Limits(seconds=10.0))
+        seen: dict[str, Any] = value_of(fork_server, _PROBE, "look", Limits(seconds=10.0))
     except (Fault, SandboxError) as error:
         return Tried(level, False, str(error))
     finally:
-        zygote.stop()
+        fork_server.stop()
     expected: dict[str, Any] = {**_EXPECTED, **({"pid": 1} if level == "isolated" else {})}
     wrong = [f"{name} is {seen.get(name)}" for name, value in expected.items() if seen.get(name) != value]
     if level == "isolated" and seen.get("user") == 0:

@@ -12,11 +12,11 @@ from pydantic import model_validator
 
 from recode.machine import cores
 from recode.records import Record
+from recode.sandbox.fork_servers import Fault, ForkServer, Interpreter, Level, Limits
 from recode.sandbox.judging import Call, judge_calls
 from recode.sandbox.levels import best_level
-from recode.sandbox.opinions import judge_test
+from recode.sandbox.second_opinion import judge_test
 from recode.sandbox.verdict import Outcome, Verdict
-from recode.sandbox.zygotes import Fault, Interpreter, Level, Limits, Zygote
 
 _TRIES = 3
 """How often a program is tried where the sandbox itself fails."""
@@ -152,7 +152,7 @@ class _Shared:
 
     def work(self) -> None:
         """Judge what waits until nothing does. The fork servers end with this thread."""
-        zygotes = Zygote(self.interpreter, self.level), Zygote(self.interpreter, self.level)
+        fork_servers = ForkServer(self.interpreter, self.level), ForkServer(self.interpreter, self.level)
         try:
             while not self.cancelled.is_set():
                 try:
@@ -160,10 +160,10 @@ class _Shared:
                 except queue.Empty:
                     return
                 with self._gate.beside_others():
-                    verdict = self._judge(self.tasks[number], *zygotes)
+                    verdict = self._judge(self.tasks[number], *fork_servers)
                 if verdict.outcome is Outcome.TIMEOUT and verdict.starved:
                     with self._gate.alone():
-                        verdict = self._judge(self.tasks[number], *zygotes)
+                        verdict = self._judge(self.tasks[number], *fork_servers)
                 self.verdicts[number] = verdict
                 if self.on_done:
                     self.on_done(number, verdict)
@@ -171,19 +171,19 @@ class _Shared:
             self.errors.append(error)
             self.cancelled.set()
         finally:
-            for zygote in zygotes:
-                zygote.stop()
+            for fork_server in fork_servers:
+                fork_server.stop()
 
-    def _judge(self, task: ProgramTask, zygote: Zygote, tester: Zygote) -> Verdict:
+    def _judge(self, task: ProgramTask, fork_server: ForkServer, tester: ForkServer) -> Verdict:
         reason = ""
         for _ in range(_TRIES):
             try:
                 if task.test:
-                    return judge_test(zygote, tester, task.program, task.test, self.limits, task.setup)
-                return judge_calls(zygote, task.program, task.entry_point, task.calls, self.limits)
+                    return judge_test(fork_server, tester, task.program, task.test, self.limits, task.setup)
+                return judge_calls(fork_server, task.program, task.entry_point, task.calls, self.limits)
             except Fault as fault:
                 reason = str(fault)
-                zygote.stop()
+                fork_server.stop()
                 tester.stop()
         return Verdict(
             outcome=Outcome.UNGRADABLE, level=self.level, seconds=0.0, detail=f"the sandbox failed: {reason}"

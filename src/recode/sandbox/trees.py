@@ -20,10 +20,10 @@ from typing import IO
 
 from recode.errors import SandboxError
 from recode.sandbox.environments import Environment
+from recode.sandbox.fork_servers import _ONE_THREAD, _SYSTEM, NOBODY, Interpreter, Level
 from recode.sandbox.levels import best_level
 from recode.sandbox.supervised import supervised
 from recode.sandbox.system_calls import filter_program
-from recode.sandbox.zygotes import _ONE_THREAD, _SYSTEM, NOBODY, Interpreter, Level
 
 PROJECT = "/project"
 """Where an isolated command sees its copy of the project."""

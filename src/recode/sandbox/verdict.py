@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from recode.records import Record
-from recode.sandbox.zygotes import Level
+from recode.sandbox.fork_servers import Level
 
 
 class Outcome(StrEnum):

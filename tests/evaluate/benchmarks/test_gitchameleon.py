@@ -109,7 +109,7 @@ def _by_calls(work: object) -> object:
     from dataclasses import replace
 
     from recode.evaluate.judging.in_process import Beside, judge_beside
-    from recode.sandbox.zygotes import Limits
+    from recode.sandbox.fork_servers import Limits
 
     assert isinstance(work, Beside)
     tests = "\n".join(line for line in work.tests.splitlines() if not line.startswith("from sample_"))

@@ -11,7 +11,7 @@ from recode.evaluate.benchmark import Judgement
 from recode.evaluate.judging.guard import refusal
 from recode.evaluate.judging.in_process import MARK, Beside, judge_beside
 from recode.sandbox.environments import Environment
-from recode.sandbox.zygotes import Limits
+from recode.sandbox.fork_servers import Limits
 
 OWN = "import json\nimport fractions\n\ndef f(x):\n    return fractions.Fraction(x, 2)\n"
 TESTS = "import fractions\ndef test_half():\n    assert f(3) == fractions.Fraction(3, 2)\ndef test_zero():\n    assert f(0) == 0\n"

@@ -23,7 +23,7 @@ from recode.errors import RecodeError
 from recode.records import write_text
 from recode.sandbox.environments import Environment, recode_home
 from recode.sandbox.execution import Execution, run_program
-from recode.sandbox.zygotes import Limits
+from recode.sandbox.fork_servers import Limits
 
 _LIMITS = Limits(seconds=900.0, memory=6 << 30, processes=64, files=64 << 20, output=1 << 20)
 _NOT_API = frozenset({"tests", "test", "docs", "doc", "examples", "benchmarks", "scripts", "setup", "conftest"})

@@ -30,9 +30,9 @@ from recode.machine import cores
 from recode.models.prompting import Prompt
 from recode.records import first_fault, read_jsonl
 from recode.sandbox.environments import Environment
+from recode.sandbox.fork_servers import Limits
 from recode.sandbox.pool import ProgramTask
 from recode.sandbox.verdict import Outcome, Verdict
-from recode.sandbox.zygotes import Limits
 from recode.shipped import shipped
 from recode.source import compiles
 

@@ -28,7 +28,7 @@ from recode.evaluate.progress import EvaluationProgress, OnProgress
 from recode.models.prompting import Prompt
 from recode.records import first_fault, read_jsonl, write_text
 from recode.sandbox.environments import PYTHON, Environment, ensure_environment, ensure_lock, recode_home
-from recode.sandbox.zygotes import Limits
+from recode.sandbox.fork_servers import Limits
 
 LIMITS = Limits(seconds=120.0, memory=4 << 30, processes=64)
 _DISTRIBUTIONS = {

@@ -17,8 +17,8 @@ from recode.evaluate.judging.answers import completed_program, preamble
 from recode.evaluate.judging.test_verdicts import as_judgement, judge_tasks
 from recode.models.prompting import Prompt
 from recode.records import first_fault
+from recode.sandbox.fork_servers import Limits
 from recode.sandbox.pool import ProgramTask
-from recode.sandbox.zygotes import Limits
 
 HUB_NAME = "openai/openai_humaneval"
 LIMITS = Limits(seconds=10.0, memory=2 << 30)

@@ -17,9 +17,9 @@ from recode.evaluate.benchmarks.humaneval import chat_prompt, read_packed
 from recode.evaluate.judging.answers import completed_program
 from recode.evaluate.judging.test_verdicts import judge_tasks
 from recode.records import first_fault
+from recode.sandbox.fork_servers import Limits
 from recode.sandbox.pool import ProgramTask
 from recode.sandbox.verdict import Outcome, Verdict
-from recode.sandbox.zygotes import Limits
 
 LIMITS = Limits(seconds=30.0, memory=4 << 30)
 _LONGEST_TEST = 600_000

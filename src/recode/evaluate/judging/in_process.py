@@ -19,8 +19,8 @@ from recode.evaluate.judging.guard import refusal
 from recode.machine import cores
 from recode.sandbox.environments import Environment
 from recode.sandbox.execution import Execution, Servers, run_program
+from recode.sandbox.fork_servers import Limits
 from recode.sandbox.verdict import Outcome
-from recode.sandbox.zygotes import Limits
 
 MARK = "judged in the answer's own process"
 """Stands in the detail of every such verdict."""

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from recode.evaluate.benchmark import Advance, Judgement
 from recode.machine import overloaded
+from recode.sandbox.fork_servers import Interpreter, Limits
 from recode.sandbox.pool import ProgramTask, judge_all
 from recode.sandbox.verdict import Verdict
-from recode.sandbox.zygotes import Interpreter, Limits
 
 _PATIENCE = 4.0
 

@@ -92,7 +92,7 @@ def _confine(job: dict[str, Any], config: dict[str, Any]) -> None:
 
 
 def _own_identity(job: dict[str, Any]) -> None:
-    """Map the zygote's user, and no other, into the new user namespace."""
+    """Map the fork_server's user, and no other, into the new user namespace."""
     uid, gid = job["uid"], job["gid"]
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         _write(f"/proc/self/{name}", text)

@@ -142,7 +142,7 @@ class Fault(Exception):
     """The sandbox itself failed; this says nothing about the program."""
 
 
-class Zygote:
+class ForkServer:
     """One fork server. Not for use by several threads at once; it ends with the thread that started it."""
 
     def __init__(self, interpreter: Interpreter, level: Level) -> None:
@@ -303,7 +303,16 @@ class Zygote:
 
     def _command(self, control: int) -> list[str]:
         # As `-I`, except that the (cleared) environment is read: `-I` would ignore the hash seed.
-        python = [self.interpreter.command(), "-s", "-P", "-B", "-X", "utf8", str(_HERE / "_zygote.py"), str(control)]
+        python = [
+            self.interpreter.command(),
+            "-s",
+            "-P",
+            "-B",
+            "-X",
+            "utf8",
+            str(_HERE / "_fork_server.py"),
+            str(control),
+        ]
         return (
             [*_bubblewrap(self.interpreter, _home_of(self.interpreter)), *python]
             if self.level == "isolated"
@@ -314,8 +323,8 @@ class Zygote:
 class Program:
     """A running program, to talk with frame by frame."""
 
-    def __init__(self, zygote: Zygote, channel: socket.socket) -> None:
-        self._zygote, self._channel = zygote, channel
+    def __init__(self, fork_server: ForkServer, channel: socket.socket) -> None:
+        self._fork_server, self._channel = fork_server, channel
         self._ended: Ended | None = None
 
     def send(self, data: bytes) -> None:
@@ -348,7 +357,7 @@ class Program:
         """
         if self._ended is None:
             self._channel.close()
-            self._ended = self._zygote.end()
+            self._ended = self._fork_server.end()
         return self._ended
 
 
@@ -396,22 +405,8 @@ def _bubblewrap(interpreter: Interpreter, home: str) -> list[str]:
         command += ["--ro-bind", "/dev/null", secret]
     command += ["--dev", "/dev", "--proc", "/proc"]
     # Libraries may want a temporary folder while they are loaded.
-    command += [
-        "--perms",
-        "0755",
-        "--dir",
-        "/tmp",
-        "--perms",
-        "1777",
-        "--tmpfs",
-        home,
-        "--setenv",
-        "HOME",
-        home,
-        "--setenv",
-        "TMPDIR",
-        home,
-    ]
+    command += ["--perms", "0755", "--dir", "/tmp", "--perms", "1777", "--tmpfs", home]
+    command += ["--setenv", "HOME", home, "--setenv", "TMPDIR", home]
     return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--"]
 
 

@@ -1,6 +1,6 @@
 """The fork server inside a sandbox: libraries are loaded once, every program runs in a fork with its own namespaces.
 
-usage: python -I _zygote.py CONTROL_FD
+usage: python -I _fork_server.py CONTROL_FD
 
 This process never runs a program. It forks one child a program, straight into new user, pid, mount and ipc namespaces where the level
 allows it, watches time, memory and processes, and reports how the child ended. What the program's values are worth is for the host to say.

@@ -16,10 +16,10 @@ import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from recode.sandbox.fork_servers import ForkServer, Limits, Program
 from recode.sandbox.guest import _wire
 from recode.sandbox.judging import Decided, ask, blame, exception_line, launch, parsed, start
 from recode.sandbox.verdict import Outcome, Verdict
-from recode.sandbox.zygotes import Limits, Program, Zygote
 
 _USUAL_MODULES = {
     "np": "numpy",
@@ -192,11 +192,13 @@ def _is_pure_node(node: ast.AST) -> bool:
     return True
 
 
-def judge_test(zygote: Zygote, tester: Zygote, program: str, test: str, limits: Limits, setup: str = "") -> Verdict:
+def judge_test(
+    fork_server: ForkServer, tester: ForkServer, program: str, test: str, limits: Limits, setup: str = ""
+) -> Verdict:
     """Judge a program by a test: its names are handed to the test, and it passes if the test raises nothing.
 
     Args:
-        zygote: the fork server that runs the program, and later program and test together.
+        fork_server: the fork server that runs the program, and later program and test together.
         tester: another fork server, which runs the test apart.
         program: the program.
         test: plain Python with asserts.
@@ -208,15 +210,15 @@ def judge_test(zygote: Zygote, tester: Zygote, program: str, test: str, limits: 
     """
     facts = facts_of(test, setup)
     if isinstance(facts, str):
-        return Verdict(outcome=Outcome.UNGRADABLE, level=zygote.level, seconds=0.0, detail=facts)
+        return Verdict(outcome=Outcome.UNGRADABLE, level=fork_server.level, seconds=0.0, detail=facts)
     program = f"{setup}\n{program}" if setup else program
     # The program's time must not pass while the other server is started.
-    zygote.ensure_started()
+    fork_server.ensure_started()
     tester.ensure_started()
     seconds = 0.0
     relayed = _Relay()
     try:
-        with zygote.program("program", limits) as running, tester.program("test", limits) as asserting:
+        with fork_server.program("program", limits) as running, tester.program("test", limits) as asserting:
             try:
                 apart: _Apart | Decided = _run_apart(running, asserting, program, f"{setup}\n{test}", facts, relayed)
             except Decided as decided:
@@ -224,7 +226,7 @@ def judge_test(zygote: Zygote, tester: Zygote, program: str, test: str, limits: 
         seconds = running.end().seconds
         if (settled := _settled(apart, facts, relayed)) is not None:
             raise settled
-        with zygote.program("together", limits) as running:
+        with fork_server.program("together", limits) as running:
             try:
                 meant = _run_together(running, program, test, facts)
             except Decided as decided:
@@ -234,7 +236,7 @@ def judge_test(zygote: Zygote, tester: Zygote, program: str, test: str, limits: 
     except Decided as decided:
         return Verdict(
             outcome=decided.outcome,
-            level=zygote.level,
+            level=fork_server.level,
             seconds=round(seconds, 4),
             detail=decided.detail,
             starved=decided.starved,

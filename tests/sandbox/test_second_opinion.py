@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from recode.sandbox.fork_servers import ForkServer, Interpreter, Level, Limits
 from recode.sandbox.levels import try_level
-from recode.sandbox.opinions import TestFacts, facts_of, judge_test
-from recode.sandbox.zygotes import Interpreter, Level, Limits, Zygote
+from recode.sandbox.second_opinion import TestFacts, facts_of, judge_test
 
 ATTACKS: list[dict[str, str]] = json.loads(
     (Path(__file__).parent / "attacks_on_tests.json").read_text(encoding="utf-8")
@@ -19,18 +19,18 @@ LEVELS: tuple[Level, ...] = ("isolated", "reduced")
 
 
 @pytest.fixture(scope="module", params=LEVELS)
-def servers(request: pytest.FixtureRequest) -> Iterator[tuple[Zygote, Zygote]]:
+def servers(request: pytest.FixtureRequest) -> Iterator[tuple[ForkServer, ForkServer]]:
     tried = try_level(request.param)
     if not tried.holds:
         pytest.skip(tried.reason)
-    made = tuple(Zygote(Interpreter(preload=("numpy", "pandas")), request.param) for _ in range(2))
+    made = tuple(ForkServer(Interpreter(preload=("numpy", "pandas")), request.param) for _ in range(2))
     yield made[0], made[1]
     for server in made:
         server.stop()
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=[attack["name"] for attack in ATTACKS])
-def test_no_attack_passes(attack: dict[str, str], servers: tuple[Zygote, Zygote]) -> None:
+def test_no_attack_passes(attack: dict[str, str], servers: tuple[ForkServer, ForkServer]) -> None:
     verdict = judge_test(*servers, attack["program"], attack["test"], Limits(seconds=6.0))
     assert verdict.outcome != "passed"
 
