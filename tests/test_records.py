@@ -18,7 +18,7 @@ from recode.records import (
     write_records,
     write_text,
 )
-from recode.sandbox.pool import Task
+from recode.sandbox.pool import ProgramTask
 
 ENTRY = Migration(
     id="numpy-trapz-1",
@@ -225,7 +225,7 @@ def test_characters_that_no_text_holds(tmp_path: Path, change: dict[str, object]
 
 def test_programs_that_are_judged_may_hold_nul(tmp_path: Path) -> None:
     (tmp_path / "tasks.jsonl").write_text(json.dumps({"id": "a", "program": "x\0", "test": "assert 1"}) + "\n")
-    assert read_records(tmp_path / "tasks.jsonl", Task)[0].program == "x\0"
+    assert read_records(tmp_path / "tasks.jsonl", ProgramTask)[0].program == "x\0"
 
 
 def test_a_lone_surrogate_is_not_written(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def rewrite_project(
         options: how the migration is made.
         updates: what changed in the library.
         shapes: the modules and classes of the library.
-        on_progress: called with what is being done.
+        on_progress: called with a description of the current step.
 
     Raises:
         RecodeError: the path does not exist or disappeared, the model does not answer, or the tests cannot be run.
