@@ -157,7 +157,7 @@ def ensure_environment(lock: Lock, home: Path | None = None) -> Environment:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EnvironmentBuildError(
-            f"{root}: cannot be made ({error.strerror}); set RECODE_HOME to a folder of yours"
+            f"{root}: cannot be created ({error.strerror}); set RECODE_HOME to a folder of yours"
         ) from None
     with only_one(root / f"{key}.lock"):
         if not environment.python.exists():

@@ -151,7 +151,7 @@ def _tried(fork_server: ForkServer, environment: Environment, code: str, limits:
         except Fault as fault:
             fork_server.stop()
             if attempt == _TRIES:
-                raise SandboxError(f"{environment.folder}: programs cannot be run there: {fault}") from None
+                raise SandboxError(f"{environment.folder}: programs cannot run in this environment: {fault}") from None
     raise AssertionError
 
 
@@ -207,7 +207,7 @@ def _read(report: bytes | None, early: Sequence[bytes], ended: Ended, limits: Li
         warnings = tuple(Warned(**_keyed(what)) for how, what in said if how == "warned")
         events = tuple(dict.fromkeys(str(what)[:100] for how, what in said if how == "event"))
     except (_wire.BadFrame, ValidationError, TypeError, ValueError, AttributeError):
-        return Execution(outcome="crashed", stdout="", detail="a report of the program's own making", level=level)
+        return Execution(outcome="crashed", stdout="", detail="the program sent an invalid report", level=level)
     return Execution(
         outcome="raised" if raised else "finished",
         stdout=text,

@@ -84,7 +84,7 @@ class Interpreter:
         """
         path = Path(self.python)
         if not path.exists():
-            raise SandboxError(f"{path}: there is no such Python")
+            raise SandboxError(f"{path}: no such Python interpreter")
         found = [path.resolve().parent.parent]
         environment = path.parent.parent
         with suppress(OSError):
@@ -174,7 +174,7 @@ class ForkServer:
                 )  # fmt: skip
             except OSError as error:
                 control.close()
-                raise Fault(f"it cannot be started: {error}") from None
+                raise Fault(f"the fork server cannot be started: {error}") from None
         self._control = control
         control.settimeout(_START_SECONDS)
         try:

@@ -18,7 +18,7 @@ from recode.sandbox.guest import _wire
 from recode.sandbox.verdict import Outcome, Verdict
 
 _SHOWN = 160
-_OWN_MAKING = "the program sent a reply of its own making"
+_INVALID_REPLY = "the program sent an invalid reply"
 
 
 class Call(Record):
@@ -78,10 +78,10 @@ def _check(running: Program, entry_point: str, call: Call, number: int) -> None:
         case ("raised", str(category), str(message)):
             fail(category, message, what)
         case ("other", str(name)):
-            raise Decided(Outcome.FAILED, f"{what} returned a {name}, which is no plain value")
+            raise Decided(Outcome.FAILED, f"{what} returned a {name}, which is not a plain value")
         case ("value", value):
             raise Decided(Outcome.FAILED, f"{what} returned {short(repr(value))}, not {short(repr(call.expected))}")
-    raise Decided(Outcome.FAILED, f"{what}: {_OWN_MAKING}")
+    raise Decided(Outcome.FAILED, f"{what}: {_INVALID_REPLY}")
 
 
 def decoded(tree: _wire.Node) -> Any:
@@ -89,7 +89,7 @@ def decoded(tree: _wire.Node) -> Any:
     try:
         return _wire.value(tree)
     except (_wire.BadFrame, TypeError, ValueError) as error:
-        raise Decided(Outcome.FAILED, f"another value than expected ({error})") from None
+        raise Decided(Outcome.FAILED, f"a different value than expected ({error})") from None
 
 
 def value_of(fork_server: ForkServer, program: str, entry_point: str, limits: Limits) -> Any:
@@ -132,7 +132,7 @@ def start(running: Program, program: str) -> Sequence[str]:
             return ()
         case ("ready", [*names]) if all(type(name) is str for name in names):
             return names
-    raise Decided(Outcome.FAILED, _OWN_MAKING)
+    raise Decided(Outcome.FAILED, _INVALID_REPLY)
 
 
 def ask(running: Program, question: bytes, what: str) -> bytes:
@@ -156,7 +156,7 @@ def parsed(data: bytes) -> _wire.Node:
     try:
         return _wire.parse(data)
     except _wire.BadFrame as error:
-        raise Decided(Outcome.FAILED, f"{_OWN_MAKING}: {error}") from None
+        raise Decided(Outcome.FAILED, f"{_INVALID_REPLY}: {error}") from None
 
 
 def fail(category: str, message: str, what: str) -> NoReturn:

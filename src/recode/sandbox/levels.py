@@ -102,5 +102,5 @@ def _best_level(accept_reduced: bool) -> Level:
         else f"; reduced: {reduced.reason}"
     )
     raise SandboxError(
-        f"this machine gives no sandbox for untrusted programs (isolated: {isolated.reason}{offer}); see `recode doctor`"
+        f"this machine supports no sandbox for untrusted programs (isolated: {isolated.reason}{offer}); see `recode doctor`"
     )

@@ -299,13 +299,13 @@ def _settled(apart: _Apart | Decided, facts: TestFacts, relayed: _Relay) -> Deci
 def _raised(category: str, line: str) -> Decided:
     """Return the verdict on an exception that ended a test."""
     if category == "PermissionError":
-        return Decided(Outcome.UNGRADABLE, f"it needs what the sandbox refuses: {line}")
+        return Decided(Outcome.UNGRADABLE, f"it needs something that the sandbox refuses: {line}")
     return Decided(Outcome.OUT_OF_MEMORY if category == "MemoryError" else Outcome.FAILED, line)
 
 
 def _confirmed(apart: _Apart) -> Decided:
     if not apart.questions:
-        return Decided(Outcome.UNGRADABLE, "the test uses nothing of the program")
+        return Decided(Outcome.UNGRADABLE, "the test uses nothing from the program")
     return Decided(Outcome.PASSED)
 
 
@@ -326,7 +326,7 @@ def _run_together(running: Program, program: str, test: str, facts: TestFacts) -
                 return _raised(category, exception_line(category, message))
     except (_wire.BadFrame, TypeError, ValueError):
         pass
-    return Decided(Outcome.FAILED, "the program sent a reply of its own making")
+    return Decided(Outcome.FAILED, "the program sent an invalid reply")
 
 
 def _combined(apart: _Apart | Decided, meant: Decided) -> Decided:
@@ -338,8 +338,8 @@ def _combined(apart: _Apart | Decided, meant: Decided) -> Decided:
             return apart
         return Decided(
             Outcome.UNGRADABLE,
-            f"it passes, but apart from the test it ends otherwise ({apart.outcome}: {apart.detail})",
+            f"it passes together with the test, but not apart from it ({apart.outcome}: {apart.detail})",
         )
     if apart.held and not apart.doubt:
         return _confirmed(apart)
-    return Decided(Outcome.UNGRADABLE, f"it passes, and this cannot be confirmed: {apart.doubt or apart.detail}")
+    return Decided(Outcome.UNGRADABLE, f"it passes, but this cannot be confirmed: {apart.doubt or apart.detail}")

@@ -60,7 +60,7 @@ def isolation(reviewed: bool) -> Level:
     try:
         if best_level() == "isolated":
             return "isolated"
-        reason = "commands over a folder need namespaces"
+        reason = "commands in a folder need namespaces"
     except SandboxError as error:
         reason = str(error)
     if not reviewed:

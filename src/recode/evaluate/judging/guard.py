@@ -176,7 +176,7 @@ def _of_attribute(node: ast.Attribute) -> Iterator[str]:
 
 
 def _of_class(node: ast.ClassDef) -> Iterator[str]:
-    yield "a class of its own"
+    yield "a new class"
     yield from (f"the base class `{ast.unparse(base)}`" for base in node.bases)
     yield from (f"the class option `{keyword.arg}`" for keyword in node.keywords)
 
@@ -191,7 +191,7 @@ def _of_text(value: str | bytes) -> Iterator[str]:
 def _of_call(node: ast.Call) -> Iterator[str]:
     name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
     if (name == "type" and len(node.args) > 1) or name in _CLASS_MAKERS:
-        yield "a class of its own"
+        yield "a new class"
     yield from (
         f"an argument `{keyword.arg}` that answers a test" for keyword in node.keywords if keyword.arg in _ANSWERS
     )

@@ -88,16 +88,18 @@ def _read(run: Execution, word: str, count: int | None) -> tuple[Outcome, str]:
     said = [line for line in run.stdout.splitlines() if line.startswith(word)]
     if len(said) != 1 or run.outcome != "finished":
         how = run.exception.category if run.exception else run.detail or run.outcome
-        return (Outcome.CRASHED if run.outcome == "crashed" else Outcome.FAILED), f"ended before its tests had: {how}"
+        return (
+            Outcome.CRASHED if run.outcome == "crashed" else Outcome.FAILED
+        ), f"ended before its tests finished: {how}"
     try:
         report = json.loads(said[0][len(word) :])
         passed, failed = int(report["passed"]), str(report["failed"])[:300]
     except (ValueError, KeyError, TypeError):
-        return Outcome.FAILED, "a report of the answer's own making"
+        return Outcome.FAILED, "an invalid report"
     if failed or not passed:
         return Outcome.FAILED, failed or "no test ran"
     if count is not None and passed != count:
-        return Outcome.FAILED, f"a report of the answer's own making: {passed} of {count} tests"
+        return Outcome.FAILED, f"an invalid report: {passed} of {count} tests"
     return Outcome.PASSED, f"{passed} tests passed"
 
 
@@ -218,7 +220,7 @@ def _main(word, parts):
         failed = (type(error).__name__ + ": " + str(error))[:300] or "failed"
     liars = [] if parts["has_classes"] else _liars(known, "answer.py")
     if liars:
-        failed = "it made a class that decides how it compares: " + ", ".join(liars[:3])
+        failed = "it created a class that decides how it compares: " + ", ".join(liars[:3])
     moved = _moved(before)
     if moved:
         failed = "it changed " + ", ".join(moved[:3])
@@ -260,7 +262,7 @@ def _main(word, parts):
         failed = "pytest ended with " + str(int(code))
     liars = [] if parts["has_classes"] else _liars(known, "/" + parts["name"] + ".py")
     if liars and not failed:
-        failed = "it made a class that decides how it compares: " + ", ".join(liars[:3])
+        failed = "it created a class that decides how it compares: " + ", ".join(liars[:3])
     moved = [name for name in _moved(before) if not name.startswith(("_pytest", "pytest"))]
     if moved and not failed:
         failed = "it changed " + ", ".join(moved[:3])

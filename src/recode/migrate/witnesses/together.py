@@ -69,7 +69,7 @@ def with_types(
     files = [file for file in project_files(root) if file.suffix in _TYPED]
     folder = root.parent if root.is_file() else root
     if witness.old is None:
-        return _unavailable(scanned, confidence, "nothing says which release the project uses now; give --from")
+        return _unavailable(scanned, confidence, "the release that the project uses now is unknown; give --from")
     if not files:
         return _unavailable(scanned, confidence, "there are no Python files; notebooks are not checked by types")
     try:

@@ -30,7 +30,7 @@ else:
     import _wire
 
 _PROGRAM, _TEST = "solution", "test"
-_SWALLOWED = "an exception that an object of the program's own swallows"
+_SWALLOWED = "an exception swallowed by one of the program's objects"
 _STEPS = frozenset(("__next__", "__anext__", "send", "throw", "close", "asend", "athrow", "aclose"))
 _COMPARISONS = frozenset(f"__{name}__" for name in "eq ne lt le gt ge".split())
 _ASKED_BY_PYTHON = frozenset(
@@ -151,7 +151,7 @@ class _TestSide(_side.Side):
         if name in _COMPARISONS or not (
             made_here or name in _ASKED_BY_PYTHON or name in _STEPS or not (arguments or named)
         ):
-            self.doubt(f"`{name}` of an object of the program's own decides")
+            self.doubt(f"`{name}` of one of the program's objects decides")
         found = super().use(owner, name, arguments, named)
         if name in ("__exit__", "__aexit__") and arguments and arguments[0] is not None and found:
             self.doubt(_SWALLOWED)
