@@ -117,5 +117,5 @@ def test_a_process_that_is_ended_from_outside_is_one_error_line() -> None:
         ) as caught:
             pool.wait()
         assert "\n" not in str(caught.value)
-        with pytest.raises(RecodeError, match="ended from outside"):
+        with pytest.raises(RecodeError, match="killed from outside"):
             pool.submit("after it", dies)

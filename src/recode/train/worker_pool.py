@@ -117,9 +117,12 @@ class WorkerPool:
             for process in set(multiprocessing.active_children()) - self._before:
                 process.terminate()
         for job in self._jobs.values():
-            job.close()
+            job.stop_reading()
         # The executor joins its own processes: of two threads that join the same process, one may never be woken.
         self._pool.shutdown(cancel_futures=True)
+        # Only now: a job that was submitted a moment ago may still be on its way to a worker, with its end of the pipe.
+        for job in self._jobs.values():
+            job.close()
 
 
 @dataclass
@@ -153,10 +156,14 @@ class _Job:
             description = fields.pop("description")
             self.task, self.line = task, self.display.add_task(f"{self.title}: {description}", **fields)
 
-    def close(self) -> None:
-        """Remove the line and close the pipe; a worker that still reports is not held up by it."""
+    def stop_reading(self) -> None:
+        """Remove the line and read no more reports; a worker that still reports is not held up by it."""
         self._remove_line()
         self.receiver.close()
+
+    def close(self) -> None:
+        """Remove the line and close the pipe; the job has ended."""
+        self.stop_reading()
         self.sender.close()
 
     def _remove_line(self) -> None:
