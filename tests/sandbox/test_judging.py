@@ -72,7 +72,7 @@ def asserted(fork_server: ForkServer, tester: ForkServer, program: str, test: st
         ("def f(x):\n    raise KeyError('no')", "failed", "call 1 raised KeyError: 'no'"),
         ("def g(x):\n    return x", "failed", "call 1 raised KeyError: 'f'"),
         ("def f(x)", "failed", "the program raised SyntaxError"),
-        ("def f(x):\n    return object()", "failed", "returned a object, which is no plain value"),
+        ("def f(x):\n    return object()", "failed", "returned a object, which is not a plain value"),
         ("def f(x):\n    return bytearray(1 << 34)", "out_of_memory", "MemoryError"),
         ("import os\ndef f(x):\n    os._exit(0)", "crashed", "exit status 0"),
         ("import os\nos.abort()", "crashed", ""),

@@ -1,13 +1,13 @@
-"""The execution term: does the answer run clean on the new release and print what the old program printed on the old one?
+"""The execution term: does the answer run without deprecations on the new release and print what the old program printed on the old one?
 
-The answer runs in the sandbox and is never given what it should print. It still may print it without doing the task, so an answer that spells
-out a value of the expected output which neither the old code nor the gold program spells out scores 0; so does one that spells out all values
-of a line of it which these two do not.
+The answer runs in the sandbox and has no access to the expected output. It could still print that output without doing the task. An answer
+therefore scores 0 if it contains a literal value of the expected output that neither the old code nor the gold program contains, or
+literals for all values of an output line that those two do not contain.
 
-Where the update shows by a warning, the old code prints the right thing. So every deprecation counts that the gold program is not warned of as
-well (those are a library's own doing), whichever way the code that caused it was run. Deprecations are reported the moment they are given, to
-where the program cannot take them back, and whatever it does to the `warnings` module. What leads around that (text run as code, other
-processes, frames, names put together) scores 0 unless the gold program does the same.
+If the update shows only as a warning, the old code prints the right output. So every deprecation counts, however the code that caused it
+was run, unless the gold program triggers it too (then the library itself is the cause). Deprecations are reported as soon as they are
+issued, over a channel from which the program cannot take them back, and whatever it does to the `warnings` module. Ways around the
+recorder (text run as code, other processes, frames, assembled names) score 0 unless the gold program uses the same.
 """
 
 from __future__ import annotations
@@ -44,19 +44,20 @@ def score(
     module: str = "",
     servers: Servers | None = None,
 ) -> float | None:
-    """Return 1 for an answer that does what it should, 0 for any other.
+    """Return 1 for a correct answer, 0 for any other.
 
     Args:
-        completion: what the model wrote after `<think>`.
+        completion: the model's text after `<think>`.
         target: the gold program.
         old_code: the program before the update.
-        stdout: what the old program printed on the old release.
-        environment: the new release.
-        module: the library's module, loaded once for many programs.
-        servers: the caller's fork servers, for many answers.
+        stdout: the output of the old program on the old release.
+        environment: the environment of the new release.
+        module: the library's module, imported once for many programs.
+        servers: the caller's fork servers, for grading many answers.
 
     Returns:
-        None where it cannot be graded: there is no environment (made-up entries), the gold does not parse, or the sandbox failed.
+        None if the answer cannot be graded: there is no environment or no expected output (made-up entries), the gold does not parse,
+        or the sandbox failed.
     """
     if program(target) is None or stdout is None or environment is None:
         return None
@@ -70,7 +71,7 @@ def score(
                 return 0.0
             if not (_deprecations(done) or done.events):
                 return 1.0
-            # What the gold is warned of, and does, an answer may be warned of and do.
+            # Deprecations and events of the gold program are allowed in an answer.
             gold = _run(environment, target, module, own)
     except SandboxError:
         return None
@@ -79,7 +80,7 @@ def score(
 
 @contextlib.contextmanager
 def _given(servers: Servers | None) -> Iterator[Servers]:
-    """Yield these servers, or others for this one block."""
+    """Yield the given servers, or new ones that are closed after the block."""
     if servers is not None:
         yield servers
         return
@@ -88,7 +89,7 @@ def _given(servers: Servers | None) -> Iterator[Servers]:
 
 
 def _run(environment: Environment, code: str, module: str, servers: Servers) -> Execution:
-    """Run a program, and once more with more time if it ran out of it on a machine that was too busy for that to say anything."""
+    """Run a program; if it times out on an overloaded machine, run it once more with four times the time."""
     preload = (module,) if module else ()
     done = run_program(environment, code, limits=LIMITS, preload=preload, watched=True, servers=servers)
     if done.outcome == "timeout" and overloaded():
@@ -98,9 +99,9 @@ def _run(environment: Environment, code: str, module: str, servers: Servers) -> 
 
 
 def _deprecations(done: Execution) -> set[tuple[str, str]]:
-    """Return the deprecations that a program was warned of, without the numbers in them.
+    """Return the deprecations of a run, with the numbers in their messages masked.
 
-    Also those attributed to a library: it may have been handed the old function to call.
+    Deprecations attributed to a library count too, because the program may have passed it the old function to call.
     """
     return {
         (warning.category, _NUMBER.sub("0", warning.message)) for warning in done.warnings if warning.is_deprecation
@@ -111,9 +112,10 @@ _NUMBER = re.compile(r"(0x)?[0-9a-f]*[0-9][0-9a-f]*")
 
 
 def spells_out(code: str, stdout: str, known: Sequence[str]) -> bool:
-    """Say whether a program holds literals that stand in the expected output, and in none of the known programs.
+    """Return whether a program contains literals of the expected output that none of the known programs contains.
 
-    That is a word or a line of the output, or every number and quoted text of a line: a list may be written as a tuple.
+    A literal counts if it is a word or a line of the output. So do literals for every number and quoted text of a line, since a list may be
+    written as a tuple.
     """
     said = {*stdout.split(), *map(str.strip, stdout.splitlines())}
     old = {text for other in known for text in _literals(other)}
@@ -127,17 +129,17 @@ def spells_out(code: str, stdout: str, known: Sequence[str]) -> bool:
 
 
 def refused(code: str, known: Sequence[str]) -> str | None:
-    """Return a construct that could hide what a program does from the recorder and that none of the known programs holds; None without one.
+    """Return a construct that could hide the program's actions from the recorder and that no known program contains; None if there is none.
 
-    The recorder of warnings and events lives in the program's own process. Silencing warnings does not hide them from it; running text as code,
-    looking at frames, and reaching names by other names might.
+    The recorder of warnings and events lives in the program's own process. Silencing warnings does not hide them from it, but running text
+    as code, inspecting frames, and reaching names indirectly might.
     """
     new = _constructs(code) - {name for other in known for name in _constructs(other)}
     return min(new, default=None)
 
 
 def _constructs(code: str) -> set[str]:
-    """Return the constructs of a program that need a gold which holds them too."""
+    """Return the constructs in a program that are allowed only if a known program contains them too."""
     found: set[str] = set()
     for node in _nodes(code):
         match node:
@@ -203,18 +205,18 @@ def _literals(code: str) -> set[str]:
 
 
 _DISPLAYS = (ast.List, ast.Tuple, ast.Dict, ast.Set, ast.UnaryOp, ast.BinOp)
-"""What `ast.literal_eval` reads beside constants: what is shown in brackets, signs, and the sums that write complex numbers."""
+"""Nodes other than constants that `ast.literal_eval` accepts: bracketed displays, signs, and the sums of complex numbers."""
 _VALUE = re.compile(r"""'([^']*)'|"([^"]*)"|((?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w]))""")
 
 
 def _values(line: str) -> set[str]:
-    """Return the numbers and quoted texts of a line of output, written as `_literals` does: NumPy's `1.` is 1.0."""
+    """Return the numbers and quoted texts of an output line, in the notation of `_literals`: NumPy's `1.` becomes 1.0."""
     found = set()
     for single, double, number in _VALUE.findall(line):
         try:
             found.add(single or double or str(ast.literal_eval(number)))
         except (ValueError, SyntaxError):
-            # Such as 007.
+            # For example 007.
             found.add(number)
     return found - {""}
 
@@ -222,12 +224,12 @@ def _values(line: str) -> set[str]:
 def trl_reward(locks: str | Path = "data/locks") -> Callable[..., list[float | None]]:
     """Return a reward function for TRL's trainers, `execution` in their logs.
 
-    It takes the columns `completions`, `target`, `old_code`, `stdout`, `lock` (digest of the new release's lock) and `module`, one item a
-    completion, and returns one score a completion, None where ungradable. Programs run several at a time.
+    It takes the columns `completions`, `target`, `old_code`, `stdout`, `lock` (digest of the new release's lock) and `module`, with one item
+    per completion, and returns one score per completion, None if ungradable. Programs run concurrently, one per core.
 
     Raises:
-        RecipeError: there is no such folder of locks; without one every answer would be ungradable.
-        SandboxError: this machine gives no isolation; no answer could be run.
+        RecipeError: the folder of locks does not exist, so every answer would be ungradable.
+        SandboxError: this machine supports no isolation, so no answer could be run.
     """
     best_level()
     folder = shipped(str(locks))
@@ -251,7 +253,7 @@ def trl_reward(locks: str | Path = "data/locks") -> Callable[..., list[float | N
 
 @functools.cache
 def environment_of(digest: str | None, locks: Path) -> Environment | None:
-    """Return the environment of the lock with this digest; None where no lock has it."""
+    """Return the environment of the lock with this digest; None if no lock has it."""
     for lock in read_locks(locks):
         if lock.digest == digest:
             return ensure_environment(lock)

@@ -1,1 +1,1 @@
-"""Pinned library environments and the execution of programs in them."""
+"""Pinned library environments, and isolated execution of programs in them."""

@@ -1,9 +1,8 @@
 """Pinned library environments, built by uv from a lock.
 
-A *lock* is a text file of exact pins with the hashes of their files, resolved once and shipped in `data/locks`. An
-*environment* is a virtual environment that holds exactly these pins, in a folder named after the lock's content, so
-that the same lock is never installed twice and a changed one never reuses an old folder. Wheels only: nothing is
-compiled and no package's own code runs at installation.
+A *lock* is a text file of exact pins with file hashes, resolved once and shipped in `data/locks`. An *environment* is a virtual
+environment with exactly these pins. Its folder is named after the lock's content, so the same lock is never installed twice and a
+changed lock never reuses an old folder. Only wheels are installed: nothing is compiled, and no package code runs at installation.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ from recode.sandbox.supervised import supervised
 from recode.shipped import is_shipped_copy
 
 PYTHON = "3.11"
-"""The Python release of all environments: the newest for which the oldest library releases in the data have wheels."""
+"""The Python release of all environments: the newest one with wheels for the oldest library releases in the data."""
 
 _WHEELS_ONLY = ("--only-binary", ":all:")
 
 
 @dataclass(frozen=True)
 class Lock:
-    """Exact pins of one environment: `name==version`, sorted, each with the hashes of its files where known."""
+    """Exact pins of one environment (`name==version`), sorted, each with its file hashes where known."""
 
     name: str
     pins: tuple[str, ...]
@@ -55,28 +54,28 @@ class Environment:
 
 
 def recode_home() -> Path:
-    """Return the folder for everything that can be made again: `$RECODE_HOME`, or `~/.cache/recode`."""
+    """Return the cache folder, whose content can be rebuilt: `$RECODE_HOME`, or `~/.cache/recode`."""
     return Path(os.environ.get("RECODE_HOME") or "~/.cache/recode").expanduser().absolute()
 
 
 def ensure_lock(folder: Path, library: str, version: str, requires: Sequence[str] = ()) -> Lock:
-    """Read the lock of a library's release; resolve and write it first where there is none.
+    """Read the lock of a library's release; resolve and write it first if there is none.
 
     Args:
-        folder: where locks are kept, as `<library>-<version>.txt`. A missing one is written to `$RECODE_HOME/locks` where
-            the folder is read-only or belongs to the installed package.
+        folder: where locks are kept, as `<library>-<version>.txt`. A missing lock is written to `$RECODE_HOME/locks` if the folder is
+            read-only or belongs to the installed package.
         library: the distribution's name.
         version: its exact version.
-        requires: further requirements, such as `numpy==1.26.4`; a lock resolved for other ones is resolved anew.
+        requires: further requirements, such as `numpy==1.26.4`; a lock that was resolved for different ones is resolved again.
 
     Raises:
-        EnvironmentBuildError: the library, the version or a requirement is not one (`recode.packages`), the lock holds something
-            other than pins, or the requirements cannot be met by wheels for Python `PYTHON`.
+        EnvironmentBuildError: the library, the version or a requirement is invalid (`recode.packages`), the lock holds something other than
+            pins, or no set of wheels for Python `PYTHON` meets the requirements.
         MissingExtraError: uv is not installed.
     """
     try:
         files = _lock_files(folder, library, version)
-        # Spaces separate the requirements in the header, so one such as `numpy < 2` loses its own.
+        # Spaces separate the requirements in the header, so spaces within one (`numpy < 2`) are removed.
         wanted = [f"{library}=={version}", *map(requirement, requires)]
     except ValueError as error:
         raise EnvironmentBuildError(str(error)) from None
@@ -91,24 +90,24 @@ def ensure_lock(folder: Path, library: str, version: str, requires: Sequence[str
 
 
 def _lock_files(folder: Path, library: str, version: str) -> list[Path]:
-    """Return where the lock of a release may be, the last one being where a missing one is written.
+    """Return the paths where the lock of a release may be; a missing lock is written to the last one.
 
     Raises:
-        ValueError: the library or the version is not one, so it must not become part of a path.
+        ValueError: the library or the version is invalid and must not become part of a path.
     """
     path = folder / f"{project_name(library)}-{exact_version(version)}.txt"
-    # A folder that does not exist yet will be made.
+    # A folder that does not exist yet will be created.
     read_only = is_shipped_copy(folder) or (folder.exists() and not os.access(folder, os.W_OK))
     return [path, recode_home() / "locks" / path.name] if read_only else [path]
 
 
 def read_locks(folder: Path) -> list[Lock]:
-    """Return every lock of a folder."""
+    """Return all locks in a folder, by file name."""
     return [_lock(path, path.read_text(encoding="utf-8").splitlines()) for path in sorted(folder.glob("*.txt"))]
 
 
 def _lock(path: Path, lines: Sequence[str]) -> Lock:
-    """Return the lock that a file holds. All of it reaches uv, so all of it is checked."""
+    """Return the lock in a file. Every pin is checked, because every pin is passed to uv."""
     pins = _pins(lines)
     for text in pins:
         try:
@@ -119,7 +118,7 @@ def _lock(path: Path, lines: Sequence[str]) -> Lock:
 
 
 def locked_requirements(folder: Path, library: str, version: str) -> tuple[str, ...]:
-    """Return what a release's lock was resolved for besides the release itself; empty where there is no lock.
+    """Return the requirements a lock was resolved for, besides the release itself; empty if there is no lock.
 
     Raises:
         EnvironmentBuildError: the lock names something other than requirements.
@@ -140,13 +139,13 @@ def locked_requirements(folder: Path, library: str, version: str) -> tuple[str, 
 
 
 def ensure_environment(lock: Lock, home: Path | None = None) -> Environment:
-    """Return the environment of a lock; build it if it is not there.
+    """Return the environment of a lock; build it if it does not exist.
 
-    Any number of processes and threads may ask for the same environment at once: one builds, the others wait. The
-    folder appears complete or not at all; what a killed build left behind is removed by the next one.
+    Any number of processes and threads may request the same environment at once: one builds it, the others wait. The folder appears
+    complete or not at all; leftovers of a killed build are removed by the next one.
 
     Raises:
-        EnvironmentBuildError: a pin cannot be installed, or the folder of environments cannot be made.
+        EnvironmentBuildError: a pin cannot be installed, or the folder of environments cannot be created.
         MissingExtraError: uv is not installed.
     """
     root = (home or recode_home()) / "environments"
@@ -158,11 +157,11 @@ def ensure_environment(lock: Lock, home: Path | None = None) -> Environment:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EnvironmentBuildError(
-            f"{root}: cannot be made ({error.strerror}); set RECODE_HOME to a folder of yours"
+            f"{root}: cannot be created ({error.strerror}); set RECODE_HOME to a folder of yours"
         ) from None
     with only_one(root / f"{key}.lock"):
         if not environment.python.exists():
-            # We hold the lock, so whatever stands here was left by a build that was killed, or lost its interpreter.
+            # We hold the lock, so anything here is left over from a killed build, or has lost its interpreter.
             for left in [environment.folder, *root.glob(f".{key}.*")]:
                 shutil.rmtree(left, ignore_errors=True)
             _build(lock, environment.folder)
@@ -170,7 +169,7 @@ def ensure_environment(lock: Lock, home: Path | None = None) -> Environment:
 
 
 def installed_environments(home: Path | None = None) -> list[Environment]:
-    """Return the environments that are there, complete, by folder name; their digests are not known."""
+    """Return the complete environments on disk, by folder name; their digests are not known."""
     root = (home or recode_home()) / "environments"
     folders = sorted(path for path in root.iterdir() if not path.name.startswith(".")) if root.exists() else []
     found = (Environment(folder, folder / "bin" / "python", "") for folder in folders)
@@ -184,9 +183,9 @@ def packages_of(environment: Environment) -> list[str]:
 
 
 def prune_environments(keep: Sequence[Lock] = (), home: Path | None = None) -> list[Environment]:
-    """Delete environments that belong to no lock in `keep`, and what killed builds left; return those deleted.
+    """Delete environments that belong to no lock in `keep`, and leftovers of killed builds; return the deleted environments.
 
-    An environment that is being built is left alone. One that a program is using loses its files under it: prune when nothing runs.
+    An environment that is being built is left alone. One that is in use loses its files, so prune only when nothing is running.
     """
     root = (home or recode_home()) / "environments"
     kept = {_key(lock) for lock in keep}
@@ -196,7 +195,7 @@ def prune_environments(keep: Sequence[Lock] = (), home: Path | None = None) -> l
         if key in kept:
             continue
         with only_one(root / f"{key}.lock"):
-            # Renamed first: whoever asks for it meanwhile finds nothing, never half of it.
+            # Renamed first, so that nobody finds a half-deleted environment.
             doomed = root / f".{key}.doomed"
             environment.folder.rename(doomed)
             shutil.rmtree(doomed, ignore_errors=True)
@@ -213,10 +212,10 @@ def _key(lock: Lock) -> str:
 
 
 def _build(lock: Lock, folder: Path) -> None:
-    """Install into a temporary sibling, then rename it.
+    """Install into a temporary sibling folder, then rename it.
 
-    Virtual environments may be renamed because the interpreter finds its packages beside `pyvenv.cfg`;
-    `--relocatable` makes the scripts follow too.
+    A virtual environment can be renamed, because the interpreter finds its packages next to `pyvenv.cfg`; `--relocatable` keeps the
+    scripts working too.
     """
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
@@ -227,7 +226,7 @@ def _build(lock: Lock, folder: Path) -> None:
         pins = temporary / "pins.txt"
         pins.write_text("\n".join(lock.pins) + "\n", encoding="utf-8")
         target = ("--python", str(venv / "bin" / "python"), "--no-deps", *_WHEELS_ONLY)
-        # Compiled now, because an isolated program cannot write byte code later and would compile at every import.
+        # Compiled now: an isolated program cannot write byte code, and would otherwise compile at every import.
         _uv("pip", "install", *target, "--compile-bytecode", "-r", str(pins), what=lock.name)
         venv.rename(folder)
     finally:
@@ -250,14 +249,14 @@ def _pins(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _uv(*arguments: str, what: str) -> str:
-    """Run uv with the user's own configuration; return what it prints."""
+    """Run uv with the user's own configuration; return its output."""
     command = [uv_path(), *arguments, "--quiet", "--color", "never"]
     with supervised(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         printed, errors = process.communicate()
     if process.returncode:
-        # uv ends with its cause; remarks on other interpreters of the machine come before.
+        # uv prints the cause last, after remarks on other interpreters of the machine.
         reason = " ".join(errors.partition("error: ")[2].split() or errors.split())[:600]
         raise EnvironmentBuildError(
             f"{what}: uv could not build the environment ({reason}); check the network and the pins, "
@@ -267,10 +266,10 @@ def _uv(*arguments: str, what: str) -> str:
 
 
 def uv_path() -> str:
-    """Return the uv executable: on PATH, beside the running interpreter, or in the `uv` package.
+    """Return the uv executable: on PATH, next to the running interpreter, or in the `uv` package.
 
     Raises:
-        MissingExtraError: there is none.
+        MissingExtraError: uv is not installed.
     """
     beside = Path(sys.executable).with_name("uv")
     if found := shutil.which("uv") or (str(beside) if beside.exists() else None):

@@ -1,8 +1,8 @@
-"""What a script does in a pinned environment: what it prints, raises and warns of, recorded there and judged by others.
+"""Runs a script in a pinned environment and records its output, exceptions and warnings; judging them is left to the caller.
 
-Every program runs in a fork of an interpreter that has loaded nothing (unless asked to), so warnings at import are seen, and under the
-strongest isolation that the machine gives. What it printed is only what the program says it printed: compare it with something that the program
-was never told.
+Every program runs in a fork of an interpreter that has imported nothing (unless asked to), so warnings at import are seen, and under
+the strongest isolation that the machine supports. The recorded output is only what the program claims to have printed, so compare it
+with something that the program never had access to.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from recode.sandbox.guest import _wire
 from recode.sandbox.levels import best_level
 
 SECONDS = 180.0
-"""Wall time; generous, because a busy machine must not turn honest programs into time-outs."""
+"""Wall time limit. Generous, so that honest programs do not time out on a busy machine."""
 LIMITS = Limits(seconds=SECONDS, memory=4 << 30, processes=64)
-"""Generous in the rest too: libraries with thread pools reserve far more than they use."""
+"""The other limits are generous too: libraries with thread pools reserve far more memory than they use."""
 
 _KEPT_SERVERS = 12
-"""Idle fork servers that are kept."""
+"""Maximum number of idle fork servers to keep."""
 _TRIES = 3
 
 
 class Servers:
-    """Fork servers that are kept between programs, for any number of threads. Close it when done; at the latest it ends with its owner."""
+    """A thread-safe pool of fork servers that stay alive between programs. Close it when done; otherwise it is closed when collected."""
 
     def __init__(self) -> None:
         self._idle: list[tuple[tuple[Interpreter, Level], ForkServer]] = []
@@ -43,7 +43,7 @@ class Servers:
 
     @contextmanager
     def lend(self, interpreter: Interpreter, level: Level) -> Iterator[ForkServer]:
-        """Lend a server, which runs one program at a time; it is started when a program needs it."""
+        """Lend a server, which runs one program at a time and is started when a program needs it."""
         key = interpreter, level
         with self._lock:
             place = next((place for place, (own, _) in enumerate(self._idle) if own == key), None)
@@ -58,16 +58,16 @@ class Servers:
                 old.stop()
 
     def close(self) -> None:
-        """End all servers that are not lent."""
+        """Stop all servers that are not on loan."""
         with self._lock:
             _stop_all(self._idle)
 
     def __enter__(self) -> Self:
-        """Return this."""
+        """Return the pool itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End all servers."""
+        """Stop all servers."""
         self.close()
 
 
@@ -77,9 +77,7 @@ def _stop_all(idle: list[tuple[tuple[Interpreter, Level], ForkServer]]) -> None:
 
 
 class Raised(Record):
-    """An exception that ended a program. `line` is the program's own line, 1-based; None where no frame of it was
-    involved.
-    """
+    """An exception that ended a program. `line` is the 1-based line in the program; None if none of its frames was involved."""
 
     category: str
     message: str
@@ -88,9 +86,7 @@ class Raised(Record):
 
 
 class Warned(Record):
-    """A warning. It is attributed to the program itself (then `line` is the line, 1-based), to a file of a library, or to neither, as for
-    code that was text.
-    """
+    """A warning, attributed to the program itself (`line` is then 1-based), to a library's file, or to neither (code compiled from text)."""
 
     category: str
     message: str
@@ -112,7 +108,7 @@ class Execution(Record):
     exception: Raised | None = None
     warnings: tuple[Warned, ...] = ()
     events: tuple[str, ...] = ()
-    """Of a watched program the audit events by which it ran code that cannot be attributed, or left its process."""
+    """For a watched program, the audit events by which it ran code that cannot be attributed, or left its process."""
     detail: str = ""
     level: Level = "unsafe"
 
@@ -124,22 +120,21 @@ def run_program(
     """Run a program in a fresh process of a pinned environment.
 
     Args:
-        environment: where it runs.
-        code: the program.
-        hash_seed: the seed of string hashes, 0 to 4294967295; a program whose output depends on it is not
-            deterministic.
-        limits: wall time and the rest, after which the program and its children are killed.
-        reviewed: whether the user said that they trust the program (`--trust`); nothing a file says of itself counts. Where a
-            machine gives no isolation, trusted programs run without it, and others not at all.
-        watched: whether to report events, see `Execution.events`.
-        servers: the caller's fork servers, for many programs; without them one is started for this program alone.
-        preload: modules loaded once, before any program: much faster, but what they warn of while they are imported is not seen.
+        environment: the environment to run in.
+        code: source of the program.
+        hash_seed: the seed of string hashes, 0 to 4294967295; a program whose output depends on it is not deterministic.
+        limits: the limits beyond which the program and its children are killed.
+        reviewed: whether the user vouches for the program (`--trust`); what a file claims about itself never counts. On a machine
+            without isolation, trusted programs run without it, and others do not run at all.
+        watched: whether to report events; see `Execution.events`.
+        servers: the caller's fork servers, for running many programs; without them one is started for this program.
+        preload: modules to import once, before any program. This is much faster, but warnings during their import are not seen.
 
     Returns:
-        what it did; `stdout` has at most `limits.output` bytes. What a program does is never raised as an exception.
+        what the program did; `stdout` has at most `limits.output` bytes. A program's behavior never raises an exception here.
 
     Raises:
-        SandboxError: there is no isolation and the program was not reviewed, or the sandbox fails again and again.
+        SandboxError: there is no isolation and the program was not reviewed, or the sandbox failed three times.
     """
     interpreter, level = Interpreter(str(environment.python), preload, hash_seed), _level(reviewed)
     if servers is None:
@@ -156,7 +151,7 @@ def _tried(fork_server: ForkServer, environment: Environment, code: str, limits:
         except Fault as fault:
             fork_server.stop()
             if attempt == _TRIES:
-                raise SandboxError(f"{environment.folder}: programs cannot be run there: {fault}") from None
+                raise SandboxError(f"{environment.folder}: programs cannot run in this environment: {fault}") from None
     raise AssertionError
 
 
@@ -176,7 +171,7 @@ def _run(fork_server: ForkServer, code: str, limits: Limits, watched: bool) -> E
             raise Fault("confinement failed" if first is None else str(_wire.decode(first)))
         running.send(code.encode("utf-8", "surrogatepass"))
         reports, size = [], 0
-        # What is reported while the program runs comes before its end; nothing sent can be taken back.
+        # Reports sent while the program runs arrive before its final report, and cannot be taken back.
         while (report := running.receive()) is not None and report.startswith(_EARLY):
             size += len(report)
             if size > _REPORTED_BYTES:
@@ -186,7 +181,7 @@ def _run(fork_server: ForkServer, code: str, limits: Limits, watched: bool) -> E
 
 
 _EARLY = tuple(_wire.encode((tag, None))[:-1] for tag in ("warned", "event"))
-"""How the encodings of reports begin."""
+"""Prefixes of the encoded reports that are sent while the program runs."""
 _REPORTED_BYTES = 8 << 20
 
 
@@ -212,7 +207,7 @@ def _read(report: bytes | None, early: Sequence[bytes], ended: Ended, limits: Li
         warnings = tuple(Warned(**_keyed(what)) for how, what in said if how == "warned")
         events = tuple(dict.fromkeys(str(what)[:100] for how, what in said if how == "event"))
     except (_wire.BadFrame, ValidationError, TypeError, ValueError, AttributeError):
-        return Execution(outcome="crashed", stdout="", detail="a report of the program's own making", level=level)
+        return Execution(outcome="crashed", stdout="", detail="the program sent an invalid report", level=level)
     return Execution(
         outcome="raised" if raised else "finished",
         stdout=text,

@@ -1,4 +1,4 @@
-"""The host's side of one fork server: started under bubblewrap, asked to run programs one at a time, restarted when it fails."""
+"""The host side of a fork server, which is started under bubblewrap, runs one program at a time and is restarted when it fails."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ _ONE_THREAD = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What one program may use, all its processes taken together.
+    """Resource limits of one program, summed over all its processes.
 
-    Wall time in seconds (CPU time of a process: one second more); memory, files in its folder, and what it prints in bytes.
+    Wall time is in seconds (the CPU time limit of each process is one second more). Memory, files in its folder and printed output are
+    in bytes.
     """
 
     seconds: float = 3.0
@@ -61,26 +62,29 @@ class Limits:
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python and the folders it needs, and what its fork server loads before any program."""
+    """A Python interpreter, and the modules its fork server loads before any program runs."""
 
     python: str = sys.executable
     preload: tuple[str, ...] = ()
     hash_seed: int = 0
 
     def command(self) -> str:
-        """Return the file to run: of a virtual environment its own link, which finds the environment; else what links lead to."""
+        """Return the executable to run.
+
+        For a virtual environment this is its own link, through which Python finds the environment; otherwise links are resolved.
+        """
         path = Path(self.python)
         return str(path if (path.parent.parent / "pyvenv.cfg").exists() else path.resolve())
 
     def folders(self) -> tuple[str, ...]:
-        """Return the folders of the interpreter outside the system's: its own, and for a virtual environment its base.
+        """Return the interpreter's folders outside the system folders: its own and, for a virtual environment, those of its base Python.
 
         Raises:
-            SandboxError: there is no such interpreter, or its folder holds more than it: a sandbox would show that to every program.
+            SandboxError: the interpreter does not exist, or its folder also holds the home folder, which every sandboxed program could read.
         """
         path = Path(self.python)
         if not path.exists():
-            raise SandboxError(f"{path}: there is no such Python")
+            raise SandboxError(f"{path}: no such Python interpreter")
         found = [path.resolve().parent.parent]
         environment = path.parent.parent
         with suppress(OSError):
@@ -98,15 +102,15 @@ class Interpreter:
         return tuple(sorted(map(str, outside)))
 
     def secrets(self) -> tuple[str, ...]:
-        """Return the files in its folders that no program may read."""
+        """Return the files in the interpreter's folders that no program may read."""
         paths = (Path(folder) / name for folder in self.folders() for name in _SECRETS)
         return tuple(str(path) for path in paths if path.exists())
 
     def require_python(self) -> None:
-        """Check that it is a Python that can run programs.
+        """Check that this is a Python that can run programs.
 
         Raises:
-            SandboxError: it is not.
+            SandboxError: it is not a Python of release 3.11 or later.
         """
         self.folders()
         question = [self.command(), "-c", "import sys; print('python', *sys.version_info[:2])"]
@@ -125,7 +129,7 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program's process ended: its exit status, what it was killed for, its wall time, and how long it waited for a core, in seconds."""
+    """How a process ended: exit status, the limit it was killed for, and seconds of wall time and of waiting for a core."""
 
     status: int
     killed: str | None
@@ -134,16 +138,16 @@ class Ended:
 
     @property
     def starved(self) -> bool:
-        """Whether it ran out of time after it had waited for a core for a good part of it."""
+        """Whether it timed out after spending much of its time (over 15%) waiting for a core."""
         return self.killed == "timeout" and self.waited > _STARVED * self.seconds
 
 
 class Fault(Exception):
-    """The sandbox itself failed; this says nothing about the program."""
+    """The sandbox itself failed, which implies nothing about the program."""
 
 
 class ForkServer:
-    """One fork server. Not for use by several threads at once; it ends with the thread that started it."""
+    """A fork server. Not thread-safe; it ends with the thread that started it."""
 
     def __init__(self, interpreter: Interpreter, level: Level) -> None:
         self.interpreter, self.level = interpreter, level
@@ -159,7 +163,7 @@ class ForkServer:
             Fault: it did not start.
         """
         self.stop()
-        # A file, not a pipe: nobody reads what the server says while it loads its libraries.
+        # A file, not a pipe: nobody reads the server's output while it loads its libraries.
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed when the server is stopped)
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -170,7 +174,7 @@ class ForkServer:
                 )  # fmt: skip
             except OSError as error:
                 control.close()
-                raise Fault(f"it cannot be started: {error}") from None
+                raise Fault(f"the fork server cannot be started: {error}") from None
         self._control = control
         control.settimeout(_START_SECONDS)
         try:
@@ -179,7 +183,7 @@ class ForkServer:
         except (OSError, ValueError) as error:
             ready = {"fault": str(error)}
         except BaseException:
-            # Half started, it would take the next program for its configuration.
+            # A half-started server would mistake the next program for its configuration.
             self.stop()
             raise
         if "fault" in ready:
@@ -189,7 +193,7 @@ class ForkServer:
         control.settimeout(_END_SECONDS)
 
     def ensure_started(self) -> None:
-        """Start the server if it does not run.
+        """Start the server if it is not running.
 
         Raises:
             Fault: it did not start.
@@ -229,7 +233,7 @@ class ForkServer:
             self._control.close()
             self._control = None
         if self._process is not None:
-            # Of the sandbox's pid namespace: the kernel ends every process in it.
+            # When the sandbox's pid namespace goes, the kernel ends every process in it.
             with suppress(ProcessLookupError):
                 self._process.kill()
             self._process.wait()
@@ -243,12 +247,12 @@ class ForkServer:
 
     @contextmanager
     def program(self, mode: Mode, limits: Limits, *, watched: bool = False) -> Iterator[Program]:
-        """Start one program's process; it is gone, with all it started, when the block ends.
+        """Start the process of one program. It and everything it started are killed when the block ends.
 
         Args:
             mode: what the process does.
-            limits: what it may use.
-            watched: whether a script reports, as events, that it runs code which cannot be attributed.
+            limits: the program's resource limits.
+            watched: whether a script reports an event when it runs code that cannot be attributed to a file.
 
         Raises:
             Fault: the server does not answer.
@@ -276,14 +280,14 @@ class ForkServer:
                     shutil.rmtree(home, ignore_errors=True)
 
     def _home(self) -> str:
-        """Return the program's folder: mounted in the sandbox, or a new one of the host's where there are no mounts."""
+        """Return the program's folder: one mounted in the sandbox, or a new folder on the host where there are no mounts."""
         if self.level == "isolated":
             return _home_of(self.interpreter)
         self._folder = self._folder or tempfile.mkdtemp(prefix="recode-sandbox-")
         return tempfile.mkdtemp(dir=self._folder)
 
     def end(self) -> Ended:
-        """Kill what is left of the running program; return how it ended.
+        """Kill the running program's remaining processes and return how it ended.
 
         Raises:
             Fault: the server does not answer; it has been stopped.
@@ -302,7 +306,7 @@ class ForkServer:
         return Ended(**result)
 
     def _command(self, control: int) -> list[str]:
-        # As `-I`, except that the (cleared) environment is read: `-I` would ignore the hash seed.
+        # Like `-I`, but Python reads the (cleared) environment: `-I` would ignore the hash seed.
         python = [
             self.interpreter.command(),
             "-s",
@@ -321,36 +325,36 @@ class ForkServer:
 
 
 class Program:
-    """A running program, to talk with frame by frame."""
+    """A running program, with which the host exchanges frames."""
 
     def __init__(self, fork_server: ForkServer, channel: socket.socket) -> None:
         self._fork_server, self._channel = fork_server, channel
         self._ended: Ended | None = None
 
     def send(self, data: bytes) -> None:
-        """Send a frame; a program that no longer reads is noticed at the next `receive`."""
+        """Send a frame. If the program no longer reads, the next `receive` notices."""
         with suppress(OSError):
             _wire.send(self._channel, data)
 
     def receive(self) -> bytes | None:
-        """Return the next frame, or None where there will be none: the program ended, was killed, or sent nonsense."""
+        """Return the next frame, or None if the program ended, was killed, or sent an invalid frame."""
         try:
             return _wire.receive(self._channel)
         except (OSError, _wire.BadFrame):
             return None
 
     def silent(self) -> bool:
-        """Say whether nothing is waiting to be read: a reply to a question that was never asked is no honest reply."""
+        """Return whether no data is waiting to be read. A reply that arrives before its question cannot be honest."""
         if not select.select([self._channel], [], [], 0)[0]:
             return True
         try:
-            # At its end a channel can be read too: what there is to say about that, the next `receive` says.
+            # A closed channel is also readable; the next `receive` reports that.
             return not self._channel.recv(1, socket.MSG_PEEK)
         except OSError:
             return True
 
     def end(self) -> Ended:
-        """Kill what is left of it; return how it ended, the same however often it is asked.
+        """Kill its remaining processes and return how it ended; repeated calls return the same value.
 
         Raises:
             Fault: the fork server does not answer.
@@ -361,17 +365,17 @@ class Program:
         return self._ended
 
 
-# Asked once a program, and finding an interpreter's folders takes longer than many a program.
+# Called for every program, and finding an interpreter's folders takes longer than many programs run.
 @functools.lru_cache(maxsize=64)
 def _home_of(interpreter: Interpreter) -> str:
-    """Return the only folder that is writable in an isolated sandbox, which every program mounts its own over."""
-    # Mounted over, an interpreter below /tmp would be gone.
+    """Return the only writable folder of an isolated sandbox. Each program mounts its own empty folder over it."""
+    # The mount would hide an interpreter that lies below /tmp.
     below = any(folder.startswith("/tmp/") for folder in (*interpreter.folders(), str(_HERE)))
     return _OTHER_HOME if below else "/tmp"
 
 
 def _bubblewrap(interpreter: Interpreter, home: str) -> list[str]:
-    """Return the command that starts a sandbox: read-only system files, the interpreter's folders, no network, no other process.
+    """Return the command that starts a sandbox with read-only system and interpreter folders, no network and no other processes.
 
     Raises:
         SandboxError: bubblewrap is not installed.
@@ -389,7 +393,7 @@ def _bubblewrap(interpreter: Interpreter, home: str) -> list[str]:
         "--die-with-parent",
     ]
     if os.geteuid() == 0:
-        # Root's bubblewrap mounts what only root can read; the server mounts a fresh /proc, then becomes nobody for good.
+        # Run by root, bubblewrap mounts folders that only root can read. The server mounts a fresh /proc, then becomes nobody for good.
         for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SYS_ADMIN"):
             command += ["--cap-add", capability]
     else:
@@ -397,21 +401,21 @@ def _bubblewrap(interpreter: Interpreter, home: str) -> list[str]:
     folders = dict.fromkeys((*_SYSTEM, *interpreter.folders(), str(_HERE)))
     parents = {str(parent) for folder in folders for parent in Path(folder).parents if str(parent) != "/"}
     for parent in sorted(parents - folders.keys()):
-        # bubblewrap would make them for its own user alone.
+        # Left to bubblewrap, these folders would be accessible to its own user only.
         command += ["--perms", "0755", "--dir", parent]
     for folder in folders:
         command += ["--ro-bind-try", folder, folder]
     for secret in interpreter.secrets():
         command += ["--ro-bind", "/dev/null", secret]
     command += ["--dev", "/dev", "--proc", "/proc"]
-    # Libraries may want a temporary folder while they are loaded.
+    # Libraries may need a temporary folder while they are imported.
     command += ["--perms", "0755", "--dir", "/tmp", "--perms", "1777", "--tmpfs", home]
     command += ["--setenv", "HOME", home, "--setenv", "TMPDIR", home]
     return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--"]
 
 
 def _without(folders: tuple[str, ...], secrets: tuple[str, ...]) -> list[str]:
-    """Return paths that cover the folders but not these files."""
+    """Return paths that together cover the folders, except for the secret files."""
     found: list[str] = []
     for folder in folders:
         hidden = {secret for secret in secrets if Path(secret).is_relative_to(folder)}

@@ -1,7 +1,7 @@
-"""Verdicts on untrusted programs: values out and compared here, or a test that is run twice.
+"""Verdicts on untrusted programs from calls whose results are compared here, and the exchange that test verdicts build on.
 
-A pass is decided only by a process that never ran the program, from positive evidence: every reply came after its question, was decoded into
-plain types, and is what was expected. Exit codes and printed text never count.
+A pass is decided only by a process that never ran the program, on positive evidence: every reply came after its question, was decoded
+into plain types, and equals the expected value. Exit codes and printed text never count.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from recode.sandbox.guest import _wire
 from recode.sandbox.verdict import Outcome, Verdict
 
 _SHOWN = 160
-_OWN_MAKING = "the program sent a reply of its own making"
+_INVALID_REPLY = "the program sent an invalid reply"
 
 
 class Call(Record):
-    """One question to a function and the value it must return."""
+    """The arguments of one function call, and the value it must return."""
 
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = Field(default_factory=dict)
@@ -30,7 +30,7 @@ class Call(Record):
 
 
 class Decided(Exception):
-    """The verdict is known."""
+    """Raised as soon as the verdict is known."""
 
     def __init__(self, outcome: Outcome, detail: str = "", starved: bool = False) -> None:
         super().__init__(detail)
@@ -40,9 +40,9 @@ class Decided(Exception):
 def judge_calls(
     fork_server: ForkServer, program: str, entry_point: str, calls: Sequence[Call], limits: Limits
 ) -> Verdict:
-    """Call a function of the program and compare what it returns here, outside.
+    """Call a function of the program and compare what it returns outside the sandbox.
 
-    The program is given one input at a time and never what is expected.
+    The program receives one input at a time, and never an expected value.
 
     Raises:
         Fault: the sandbox failed; nothing is known about the program.
@@ -78,25 +78,25 @@ def _check(running: Program, entry_point: str, call: Call, number: int) -> None:
         case ("raised", str(category), str(message)):
             fail(category, message, what)
         case ("other", str(name)):
-            raise Decided(Outcome.FAILED, f"{what} returned a {name}, which is no plain value")
+            raise Decided(Outcome.FAILED, f"{what} returned a {name}, which is not a plain value")
         case ("value", value):
             raise Decided(Outcome.FAILED, f"{what} returned {short(repr(value))}, not {short(repr(call.expected))}")
-    raise Decided(Outcome.FAILED, f"{what}: {_OWN_MAKING}")
+    raise Decided(Outcome.FAILED, f"{what}: {_INVALID_REPLY}")
 
 
 def decoded(tree: _wire.Node) -> Any:
-    """Return a reply that was not the expected one, for its message; a large table is not decoded."""
+    """Decode an unexpected reply for use in a message; values with too many keys are not decoded."""
     try:
         return _wire.value(tree)
     except (_wire.BadFrame, TypeError, ValueError) as error:
-        raise Decided(Outcome.FAILED, f"another value than expected ({error})") from None
+        raise Decided(Outcome.FAILED, f"a different value than expected ({error})") from None
 
 
 def value_of(fork_server: ForkServer, program: str, entry_point: str, limits: Limits) -> Any:
-    """Return the plain value that a function of a program of our own returns.
+    """Return the plain value that a function of a trusted program returns.
 
     Raises:
-        Fault: it returns none.
+        Fault: the function does not return a plain value.
     """
     with fork_server.program("calls", limits) as running:
         try:
@@ -110,10 +110,10 @@ def value_of(fork_server: ForkServer, program: str, entry_point: str, limits: Li
 
 
 def launch(running: Program, data: bytes) -> None:
-    """Wait for the word that confinement holds, which is sent before any code of the program runs; then send what is to be run.
+    """Wait for confirmation of the confinement, which is sent before any program code runs; then send the code.
 
     Raises:
-        Fault: it does not hold.
+        Fault: the confinement failed.
     """
     word = running.receive()
     said = _wire.decode(word) if word is not None else ("fault", f"the process ended early: {running.end()}")
@@ -123,7 +123,7 @@ def launch(running: Program, data: bytes) -> None:
 
 
 def start(running: Program, program: str) -> Sequence[str]:
-    """Load the program; return the names it defines, where it reports them."""
+    """Load the program; return the names it defines, if it reports them."""
     launch(running, program.encode("utf-8", "surrogatepass"))
     match decoded(parsed(reply(running, "the program"))):
         case ("raised", str(category), str(message)):
@@ -132,7 +132,7 @@ def start(running: Program, program: str) -> Sequence[str]:
             return ()
         case ("ready", [*names]) if all(type(name) is str for name in names):
             return names
-    raise Decided(Outcome.FAILED, _OWN_MAKING)
+    raise Decided(Outcome.FAILED, _INVALID_REPLY)
 
 
 def ask(running: Program, question: bytes, what: str) -> bytes:
@@ -156,11 +156,11 @@ def parsed(data: bytes) -> _wire.Node:
     try:
         return _wire.parse(data)
     except _wire.BadFrame as error:
-        raise Decided(Outcome.FAILED, f"{_OWN_MAKING}: {error}") from None
+        raise Decided(Outcome.FAILED, f"{_INVALID_REPLY}: {error}") from None
 
 
 def fail(category: str, message: str, what: str) -> NoReturn:
-    """Decide on a program that has raised an exception."""
+    """Raise the verdict on a program that raised an exception."""
     outcome = Outcome.OUT_OF_MEMORY if category == "MemoryError" else Outcome.FAILED
     raise Decided(outcome, f"{what} raised {exception_line(category, message)}")
 

@@ -1,7 +1,8 @@
-"""Which isolation this machine gives, found by trying it.
+"""Finds out by trial which isolation level this machine supports.
 
-`isolated`: namespaces by bubblewrap and by the kernel, a system call filter, limits. `reduced`: where namespaces are forbidden, Landlock, the
-filter, limits; only where it is chosen. `unsafe`: limits alone; only ever by an explicit wish. docs/sandbox.md says what each guarantees.
+`isolated`: namespaces (by bubblewrap and the kernel), a system call filter and limits. `reduced`: Landlock, the filter and limits, for
+machines where namespaces are forbidden; used only if chosen. `unsafe`: limits only, and only on explicit request. docs/sandbox.md
+describes what each level guarantees.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _EXPECTED = {"capabilities": 0, "no_new_privs": 1, "filter": 2, "network": False
 
 @dataclass(frozen=True)
 class Tried:
-    """Whether a level holds here, and why not."""
+    """Whether a level works on this machine and, if not, why."""
 
     level: Level
     holds: bool
@@ -48,7 +49,7 @@ class Tried:
 
 
 def try_level(level: Level) -> Tried:
-    """Start a sandbox of a level and look around in it."""
+    """Start a sandbox at a level and check from inside that its restrictions hold."""
     if level == "unsafe":
         return Tried(level, True)
     if level == "reduced" and _landlock.version() < _landlock.NEEDED:
@@ -74,13 +75,13 @@ CHOICE = "RECODE_SANDBOX"
 
 
 def best_level(accept_reduced: bool | None = None) -> Level:
-    """Return the strongest level that holds on this machine and that the user accepts: `isolated`, or where chosen `reduced`.
+    """Return the strongest level that works on this machine and that the user accepts: `isolated`, or `reduced` if chosen.
 
     Args:
-        accept_reduced: whether `reduced` will do where there is no better; by default what the environment variable RECODE_SANDBOX says.
+        accept_reduced: whether to fall back to `reduced`; by default taken from the environment variable RECODE_SANDBOX.
 
     Raises:
-        SandboxError: there is none; names what stands in the way.
+        SandboxError: there is none; the message names the obstacles.
     """
     if accept_reduced is None:
         accept_reduced = os.environ.get(CHOICE) == "reduced"
@@ -101,5 +102,5 @@ def _best_level(accept_reduced: bool) -> Level:
         else f"; reduced: {reduced.reason}"
     )
     raise SandboxError(
-        f"this machine gives no sandbox for untrusted programs (isolated: {isolated.reason}{offer}); see `recode doctor`"
+        f"this machine supports no sandbox for untrusted programs (isolated: {isolated.reason}{offer}); see `recode doctor`"
     )

@@ -1,4 +1,4 @@
-"""Many verdicts at once: one worker a core, each with its own fork servers."""
+"""Many verdicts at once, with one worker per core and two fork servers per worker."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from recode.sandbox.second_opinion import judge_test
 from recode.sandbox.verdict import Outcome, Verdict
 
 _TRIES = 3
-"""How often a program is tried where the sandbox itself fails."""
+"""How many times a program is tried if the sandbox itself fails."""
 _MANY = 200
 
 
 class ProgramTask(Record):
-    """A program to judge: by calls of one of its functions, or by a test of plain asserts."""
+    """A program to judge, either by calls to one of its functions or by a test of plain asserts."""
 
     may_hold_nul: ClassVar[bool] = True
     id: str
@@ -33,7 +33,7 @@ class ProgramTask(Record):
     calls: tuple[Call, ...] = ()
     test: str = ""
     setup: str = ""
-    """Code that program and test both need: it runs before each of them, and once where they run together."""
+    """Code that program and test both need. It runs before each of them, or once when they run together."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -46,22 +46,22 @@ def judge_all(
     tasks: Sequence[ProgramTask], *, interpreter: Interpreter | None = None, limits: Limits | None = None, level: Level | None = None,
     workers: int | None = None, on_done: Callable[[int, Verdict], None] | None = None, cancelled: threading.Event | None = None,
 ) -> list[Verdict | None]:  # fmt: skip
-    """Judge tasks, several at a time; return verdicts in their order, None for those not begun when `cancelled` was set.
+    """Judge tasks, several at a time; return their verdicts in order, None for those not begun when `cancelled` was set.
 
-    A sandbox that fails is started again; a task on which it keeps failing is `ungradable`, never failed. A program that ran out of time after
-    it had waited long for a core is run once more, with nothing beside it, before that counts.
+    A sandbox that fails is restarted. A task on which it keeps failing is `ungradable`, never failed. A program that timed out after
+    waiting long for a core is run once more, with no other program running, before the timeout counts.
 
     Args:
         tasks: what to judge.
-        interpreter: the Python the programs run in; this one by default.
-        limits: of each program.
-        level: the isolation; by default the strongest that this machine gives, and never `unsafe`.
-        workers: how many at once; by default as many as there are cores, for many tasks half as many again.
-        on_done: called with a task's place and its verdict as soon as that is there, by the worker that found it.
-        cancelled: set from outside to stop; programs that run are killed by their limits.
+        interpreter: the Python that runs the programs; by default the current one.
+        limits: limits of each program.
+        level: the isolation level; by default the strongest that this machine supports, and never `unsafe`.
+        workers: how many tasks run at once; by default one per core, and half as many again from 200 tasks on.
+        on_done: called with a task's index and its verdict once known, on the worker's thread.
+        cancelled: set by the caller to stop; running programs continue until they end or reach their limits.
 
     Raises:
-        SandboxError: the machine gives no isolation.
+        SandboxError: the machine supports no isolation.
     """
     shared = _Shared(
         tasks,
@@ -89,15 +89,15 @@ def judge_all(
 
 
 def _sensible(tasks: int) -> int:
-    """Return a worker a core; for many tasks, which repay another worker's start, half as many again.
+    """Return one worker per core, and half as many again if there are enough tasks to repay their start.
 
-    While the kernel takes a program's namespaces down, its worker's core has nothing to do.
+    A worker's core is idle while the kernel tears down a program's namespaces.
     """
     return cores() + ((cores() + 1) // 2 if tasks >= _MANY else 0)
 
 
 class _Gate:
-    """Lets workers judge beside each other, or one of them alone."""
+    """Lets workers judge concurrently, or one of them exclusively."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -105,8 +105,8 @@ class _Gate:
         self._wanted = 0
 
     @contextmanager
-    def beside_others(self) -> Iterator[None]:
-        """Wait until nobody wants to be alone."""
+    def with_others(self) -> Iterator[None]:
+        """Enter together with other workers, once none is waiting for exclusive access."""
         with self._changed:
             self._changed.wait_for(lambda: not self._wanted)
             self._inside += 1
@@ -118,8 +118,8 @@ class _Gate:
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Wait until nobody else is inside, and keep everybody out."""
+    def exclusively(self) -> Iterator[None]:
+        """Wait until no other worker is inside, and keep the others out."""
         with self._changed:
             self._wanted += 1
             self._changed.wait_for(lambda: not self._inside)
@@ -134,7 +134,7 @@ class _Gate:
 
 
 class _Shared:
-    """What the workers share: the tasks that wait, and the verdicts found."""
+    """State shared by the workers: the waiting tasks and the verdicts so far."""
 
     def __init__(
         self, tasks: Sequence[ProgramTask], limits: Limits, level: Level, interpreter: Interpreter,
@@ -151,7 +151,7 @@ class _Shared:
             self._waiting.put(number)
 
     def work(self) -> None:
-        """Judge what waits until nothing does. The fork servers end with this thread."""
+        """Judge waiting tasks until none are left. The fork servers end with this thread."""
         fork_servers = ForkServer(self.interpreter, self.level), ForkServer(self.interpreter, self.level)
         try:
             while not self.cancelled.is_set():
@@ -159,15 +159,15 @@ class _Shared:
                     number = self._waiting.get_nowait()
                 except queue.Empty:
                     return
-                with self._gate.beside_others():
+                with self._gate.with_others():
                     verdict = self._judge(self.tasks[number], *fork_servers)
                 if verdict.outcome is Outcome.TIMEOUT and verdict.starved:
-                    with self._gate.alone():
+                    with self._gate.exclusively():
                         verdict = self._judge(self.tasks[number], *fork_servers)
                 self.verdicts[number] = verdict
                 if self.on_done:
                     self.on_done(number, verdict)
-        except BaseException as error:  # noqa: BLE001 (raised again in the thread that asked)
+        except BaseException as error:  # noqa: BLE001 (raised again in the calling thread)
             self.errors.append(error)
             self.cancelled.set()
         finally:

@@ -1,11 +1,11 @@
-"""Verdicts by a test: what it means when program and test run together, and whether a process that never ran the program agrees.
+"""Verdicts from a test, with a second opinion from a process that never ran the program.
 
-*Together*, program and test run in one isolated process, as plain Python would run them. That is the meaning of the test, and says nothing of
-trust: the program can do to the test what it likes. *Apart*, the test runs in a second sandbox and asks the program's for what it uses; values
-cross as copies, and the program is never told what the test expects. A program passes only where both say so. Where the test passes together
-and apart it cannot be confirmed, the verdict is `ungradable` with the reason.
+*Together*: program and test run in one isolated process, as plain Python would run them. This run defines what the test means, but it
+cannot be trusted, since the program can tamper with the test. *Apart*: the test runs in a second sandbox and requests what it uses from
+the program's sandbox. Values cross as copies, and the program never receives the expected values. A program passes only if it passes
+both runs. If the test passes together but the run apart cannot confirm it, the verdict is `ungradable`, with the reason.
 
-A test that only compares what functions return needs no run together: apart, it means the same.
+A test that only compares return values is not run together, because it means the same apart.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _USUAL_MODULES = {
     "pl": "polars",
     "sp": "scipy",
 }
-"""Names under which tests may use a module without importing it; apart, they get the real one, never what the program calls so."""
+"""Names under which tests may use a module without importing it. Apart, they get the real module, never the program's object."""
 _MODULES = frozenset(
     "base64 binascii bisect cmath collections copy datetime decimal fractions functools hashlib heapq itertools json math operator random re "
     "statistics string textwrap typing zlib networkx numpy pandas polars scipy sympy torch".split()
 )
-"""Modules that tests may use so too, as owners of what they use (`math.pi`)."""
+"""Modules that tests may also use without importing them, when they access an attribute (`math.pi`)."""
 _USUAL_FUNCTIONS = {
     "allclose": "numpy",
     "isclose": "numpy",
@@ -44,7 +44,7 @@ _USUAL_FUNCTIONS = {
     **dict.fromkeys(("assert_frame_equal", "assert_series_equal", "assert_index_equal"), "pandas.testing"),
     "approx": "pytest",
 }
-"""Functions that judge values, which a test may have from the program's imports; apart, they are the library's own."""
+"""Comparison functions that a test may get from the program's imports. Apart, the library's own function is used."""
 _PURE_MODULES = _MODULES | frozenset(
     ("__future__", "abc", "dataclasses", "enum", "numbers", "uuid", "zoneinfo", "calendar", "unicodedata", "pprint")
 )
@@ -56,28 +56,28 @@ _IMPURE_ATTRIBUTES = frozenset(
     "seed setstate set_state setcontext getcontext simplefilter environ modules path manual_seed set_printoptions".split()
 )
 _RELAYED_AT_LEAST = 100
-"""So many questions take long enough that running out of time may be the relay's fault."""
+"""From this many relayed questions on, a timeout may be the relay's fault."""
 
 
 @dataclass(frozen=True)
 class TestFacts:
-    """What can be said of a test from its text."""
+    """What static analysis of a test's source finds."""
 
     __test__ = False
-    """Not a class of tests, whatever pytest makes of its name."""
+    """Keeps pytest from collecting this class because of its name."""
 
     reads: frozenset[str]
-    """Names whose attributes its statements outside of functions use."""
+    """Names whose attributes are read by statements outside functions."""
     names: tuple[str, ...]
-    """Names that it must get from the program. Built-in names are never the program's."""
+    """Names that the test must get from the program. Built-in names never come from the program."""
     imports: Mapping[str, str]
-    """Modules that it uses under their usual names without importing them."""
+    """Modules that the test uses under their usual names without importing them."""
     judges: Mapping[str, str]
-    """Functions of libraries that compare values, used without importing them, and their modules."""
+    """Library functions that compare values and are used without being imported, with their modules."""
     libraries: tuple[str, ...]
-    """Libraries whose values may cross."""
+    """Libraries whose values may cross between the processes."""
     is_pure: bool
-    """Whether its outcome depends on nothing but the values that the program's functions return."""
+    """Whether its outcome depends only on the return values of the program's functions."""
 
 
 @dataclass(frozen=True)
@@ -87,17 +87,17 @@ class _Apart:
     held: bool
     detail: str
     is_conclusive: bool
-    """Whether all that crossed was plain, so that the same would have happened together."""
+    """Whether only plain values crossed, so that the run together would have ended the same way."""
     doubt: str
     questions: int
     category: str = ""
     """The class of the exception that ended it."""
 
 
-# A test is put to every sample of its problem, and reading it takes as long as many an answer.
+# Every sample of a problem is run against the same test, and parsing the test takes as long as running many an answer.
 @functools.lru_cache(maxsize=256)
 def facts_of(test: str, setup: str = "") -> TestFacts | str:
-    """Return what a test's text says; for a test that does not compile the reason. `setup` runs before it."""
+    """Return the facts of a test, or the reason why it does not compile. `setup` is code that runs before the test."""
     try:
         own = ast.parse(test)
         tree = ast.parse(f"{setup}\n{test}")
@@ -107,7 +107,7 @@ def facts_of(test: str, setup: str = "") -> TestFacts | str:
     used, bound, bare = _names(tree)
     free = used - bound - set(dir(builtins))
     imports = {name: module for name, module in _USUAL_MODULES.items() if name in free}
-    # `math.isclose(…)` means Python's own `math`, not what the program calls so; a function of the program may be called `copy`.
+    # In `math.isclose(…)`, `math` is Python's module whatever the program calls `math`; but `copy(…)` may be a function of the program.
     imports |= {name: name for name in (free - bare) & _MODULES}
     judges = {name: module for name, module in _USUAL_FUNCTIONS.items() if name in free}
     imported = _imported(tree)
@@ -136,7 +136,7 @@ def _names(tree: ast.Module) -> tuple[set[str], set[str], set[str]]:
             bound.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             bound |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    # A name that the test itself binds only later, or in some function, is the program's before and elsewhere.
+    # A name that the test binds only later, or only in a function, refers to the program before that and elsewhere.
     only_inside = {
         argument.arg for node in ast.walk(tree) if isinstance(node, ast.arguments) for argument in _arguments(node)
     }
@@ -184,7 +184,7 @@ def _is_pure_node(node: ast.AST) -> bool:
         case ast.Attribute(attr=name):
             return name not in _IMPURE_ATTRIBUTES and not name.startswith("__")
         case ast.Compare(left=left, ops=ops, comparators=others):
-            # Which objects are the same is not carried for values that cannot change.
+            # Object identity does not survive the crossing for immutable values.
             if any(isinstance(op, ast.Is | ast.IsNot) for op in ops):
                 return all(isinstance(operand, ast.Constant) for operand in others) or isinstance(left, ast.Constant)
         case ast.With() | ast.AsyncWith() | ast.AsyncFunctionDef() | ast.Await():
@@ -195,14 +195,14 @@ def _is_pure_node(node: ast.AST) -> bool:
 def judge_test(
     fork_server: ForkServer, tester: ForkServer, program: str, test: str, limits: Limits, setup: str = ""
 ) -> Verdict:
-    """Judge a program by a test: its names are handed to the test, and it passes if the test raises nothing.
+    """Judge a program by a test that uses the program's names; it passes if the test raises nothing.
 
     Args:
-        fork_server: the fork server that runs the program, and later program and test together.
-        tester: another fork server, which runs the test apart.
-        program: the program.
+        fork_server: runs the program and, later, program and test together.
+        tester: a second fork server, which runs the test apart.
+        program: source of the program.
         test: plain Python with asserts.
-        limits: of each process.
+        limits: limits of each process.
         setup: code that runs before the program, before the test, and once before both together.
 
     Raises:
@@ -212,7 +212,7 @@ def judge_test(
     if isinstance(facts, str):
         return Verdict(outcome=Outcome.UNGRADABLE, level=fork_server.level, seconds=0.0, detail=facts)
     program = f"{setup}\n{program}" if setup else program
-    # The program's time must not pass while the other server is started.
+    # The program's clock must not run while the other server is starting.
     fork_server.ensure_started()
     tester.ensure_started()
     seconds = 0.0
@@ -245,7 +245,7 @@ def judge_test(
 
 @dataclass
 class _Relay:
-    """How many messages were carried between the two processes, and whether the test had begun."""
+    """How many messages were relayed between the two processes."""
 
     count: int = 0
 
@@ -253,9 +253,9 @@ class _Relay:
 def _run_apart(
     running: Program, asserting: Program, program: str, test: str, facts: TestFacts, relayed: _Relay
 ) -> _Apart:
-    """Run the test and carry its questions to the program until it has come to an end."""
+    """Run the test to its end, relaying its questions to the program."""
     defined = frozenset(start(running, program))
-    # A judge that the program does not have either is a name that the test lacks.
+    # A comparison function that the program does not define either is undefined in the test.
     real = {name: module for name, module in facts.judges.items() if name in defined}
     wanted = [name for name in facts.names if name in defined and name not in real]
     try:
@@ -285,7 +285,7 @@ def _ending(said: tuple[str, str, str, bool, str, int], reads: bool) -> _Apart:
 
 
 def _settled(apart: _Apart | Decided, facts: TestFacts, relayed: _Relay) -> Decided | None:
-    """Return the verdict where the run apart decides alone; None where the run together is needed."""
+    """Return the verdict if the run apart decides it, or None if the run together is needed."""
     if isinstance(apart, Decided):
         late = apart.outcome is Outcome.TIMEOUT and relayed.count >= _RELAYED_AT_LEAST
         return None if late or not facts.is_pure else apart
@@ -299,13 +299,13 @@ def _settled(apart: _Apart | Decided, facts: TestFacts, relayed: _Relay) -> Deci
 def _raised(category: str, line: str) -> Decided:
     """Return the verdict on an exception that ended a test."""
     if category == "PermissionError":
-        return Decided(Outcome.UNGRADABLE, f"it needs what the sandbox refuses: {line}")
+        return Decided(Outcome.UNGRADABLE, f"it needs something that the sandbox refuses: {line}")
     return Decided(Outcome.OUT_OF_MEMORY if category == "MemoryError" else Outcome.FAILED, line)
 
 
 def _confirmed(apart: _Apart) -> Decided:
     if not apart.questions:
-        return Decided(Outcome.UNGRADABLE, "the test uses nothing of the program")
+        return Decided(Outcome.UNGRADABLE, "the test uses nothing from the program")
     return Decided(Outcome.PASSED)
 
 
@@ -326,11 +326,11 @@ def _run_together(running: Program, program: str, test: str, facts: TestFacts) -
                 return _raised(category, exception_line(category, message))
     except (_wire.BadFrame, TypeError, ValueError):
         pass
-    return Decided(Outcome.FAILED, "the program sent a reply of its own making")
+    return Decided(Outcome.FAILED, "the program sent an invalid reply")
 
 
 def _combined(apart: _Apart | Decided, meant: Decided) -> Decided:
-    """Return the verdict from both runs. Passing together is the program's word alone; failing together is enough to fail."""
+    """Return the verdict from both runs. A pass together is only the program's claim; a failure together decides."""
     if meant.outcome is not Outcome.PASSED:
         return meant
     if isinstance(apart, Decided):
@@ -338,8 +338,8 @@ def _combined(apart: _Apart | Decided, meant: Decided) -> Decided:
             return apart
         return Decided(
             Outcome.UNGRADABLE,
-            f"it passes, but apart from the test it ends otherwise ({apart.outcome}: {apart.detail})",
+            f"it passes together with the test, but not apart from it ({apart.outcome}: {apart.detail})",
         )
     if apart.held and not apart.doubt:
         return _confirmed(apart)
-    return Decided(Outcome.UNGRADABLE, f"it passes, and this cannot be confirmed: {apart.doubt or apart.detail}")
+    return Decided(Outcome.UNGRADABLE, f"it passes, but this cannot be confirmed: {apart.doubt or apart.detail}")

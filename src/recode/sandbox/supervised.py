@@ -1,4 +1,4 @@
-"""Starting a command so that it cannot outlive this process."""
+"""Starts a command that cannot outlive this process."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 def supervised(
     command: Sequence[str | Path], *, pass_fds: Sequence[int] = (), **options: Any
 ) -> Iterator[subprocess.Popen[Any]]:
-    """Start a command in a session of its own, and kill it with everything it started when the context ends.
+    """Start a command in a new session; kill it and everything it started when the context ends.
 
-    The same happens if this process ends in any other way, SIGKILL included. Exit status and signals are those of the
-    command.
+    It is also killed if this process ends in any other way, SIGKILL included. Exit status and signals are passed on from the command.
 
     Args:
         command: the program and its arguments.
-        pass_fds: descriptors that it inherits.
+        pass_fds: descriptors that the command inherits.
         options: further arguments of `subprocess.Popen`.
     """
     reading, writing = os.pipe()

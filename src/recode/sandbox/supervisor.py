@@ -1,9 +1,9 @@
-"""Runs a command, and ends everything that it started as soon as the process that wants it is gone.
+"""Runs a command, and kills it and everything it started as soon as the requesting process is gone.
 
     python -I -S supervisor.py DESCRIPTOR COMMAND...
 
-The descriptor is the reading end of a pipe whose writing end only the other process holds, so that it is closed however
-that process ends. Imports the standard library only.
+DESCRIPTOR is the read end of a pipe. Only the requesting process holds the write end, which is therefore closed however that process
+ends. This file imports the standard library only.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def main(arguments: list[str]) -> None:
-    """Run the command and end as it ends, with its exit status or its signal."""
+    """Run the command, then end with the same exit status or signal."""
     pipe = int(arguments[0])
     if sys.platform == "linux":
-        # What the command leaves behind, also in sessions of its own, becomes a child of this process.
+        # Orphaned descendants of the command, in other sessions too, become children of this process.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    # Of the descriptors, the command inherits all but this one.
+    # The command inherits all descriptors except this one.
     os.set_inheritable(pipe, False)
     command = subprocess.Popen(arguments[1:], process_group=0, close_fds=False)
 
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
     status = command.wait()
     _end_all(command.pid)
     if status < 0:
-        # Python handles a few signals itself, such as SIGINT.
+        # Python installs its own handler for a few signals, such as SIGINT.
         with suppress(OSError):
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _end_all(group: int) -> None:
-    """Kill the command's process group, and every further process that it left behind."""
+    """Kill the command's process group and all other processes that it left behind."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
     while children := _children():
@@ -59,7 +59,7 @@ def _end_all(group: int) -> None:
 
 
 def _children() -> list[int]:
-    """Return the processes whose parent this one is; none on systems without /proc."""
+    """Return the child processes of this process; empty on systems without /proc."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):

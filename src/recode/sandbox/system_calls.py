@@ -1,7 +1,7 @@
-"""The filter of system calls that every sandboxed program runs under, made by libseccomp and installed in the program's process.
+"""The system call filter of all sandboxed programs, built with libseccomp and installed in the program's process.
 
-It refuses what no program of ours needs and what has led out of namespaces before: making namespaces, mounting, tracing, keys, bpf, io_uring,
-userfaultfd, shared memory that no limit counts, and every socket that is not a local one.
+It refuses calls that sandboxed programs do not need and that have been used to escape from namespaces: creating namespaces, mounting,
+tracing, keys, bpf, io_uring, userfaultfd, shared memory that no limit counts, and all sockets but local ones.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ REFUSED = (
     "sethostname setns settimeofday shmat shmctl shmdt shmget statmount swapoff swapon sysfs syslog umount umount2 unshare uselib "
     "userfaultfd vhangup vmsplice"
 ).split()
-"""Calls refused with EPERM whatever their arguments."""
+"""Calls refused with EPERM, whatever their arguments."""
 
 
 _MODES = (
     ("chmod", 1), ("fchmod", 1), ("fchmodat", 2), ("fchmodat2", 2), ("creat", 1), ("open", 2), ("openat", 3), ("mkdir", 1), ("mkdirat", 2),
 )  # fmt: skip
-"""Calls that give a file its mode, and which argument that is: no file may run as another user."""
+"""Calls that set a file's mode, with the index of that argument: no file may become set-user-id or set-group-id."""
 _NUMBERS = {
     "fchmodat2": 452, "statmount": 457, "listmount": 458, "lsm_set_self_attr": 460, "setxattrat": 463, "removexattrat": 466,
     "open_tree_attr": 467, "file_setattr": 469,
 }  # fmt: skip
-"""Calls that an older libseccomp does not know by name; their numbers are the same on every architecture."""
+"""Calls that older libseccomp releases do not know by name. Their numbers are the same on every architecture."""
 _OF_SHARED_FILES = (
     "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr "
     "fremovexattr removexattrat utime utimes utimensat futimesat file_setattr"
@@ -56,7 +56,7 @@ _OF_PROCESSES = {
     "sched_setattr": 0,
     "setpgid": 0,
 }
-"""Calls on a process, and which argument names it: 0 is the caller itself."""
+"""Calls that act on a process, with the index of the argument that names it; a value of 0 is the caller itself."""
 
 
 class _Compare(ctypes.Structure):
@@ -65,15 +65,15 @@ class _Compare(ctypes.Structure):
 
 @functools.cache
 def filter_program(shares_files: bool = False, one_session: bool = False) -> bytes:
-    """Return the filter as a BPF program for this machine's architecture; another architecture's calls kill the caller.
+    """Return the filter as a BPF program for this machine's architecture; calls of any other architecture kill the caller.
 
     Args:
-        shares_files: whether the program sees the host's own files and processes: then it may not change what files are allowed, touch
-            other processes, or connect to sockets that have a path.
-        one_session: whether it may not begin a session, which the kernel would give a share of the cores like that of all its neighbours.
+        shares_files: whether the program sees the host's files and processes. If so, it may not change the permissions, owners, times or
+            extended attributes of files, affect other processes, or connect to sockets that have a path.
+        one_session: whether starting a session is refused; the kernel would give a new session its own full share of the cores.
 
     Raises:
-        SandboxError: libseccomp is not there, or refuses a rule.
+        SandboxError: libseccomp is not installed, or refuses a rule.
     """
     name = ctypes.util.find_library("seccomp")
     if name is None:
@@ -86,7 +86,7 @@ def filter_program(shares_files: bool = False, one_session: bool = False) -> byt
     try:
         for call in REFUSED:
             _refuse(library, context, call, errno.EPERM)
-        # The C library falls back on clone, whose flags can be seen.
+        # The C library then falls back to clone, whose flags the filter can inspect.
         _refuse(library, context, "clone3", errno.ENOSYS)
         for flag in _NEW_NAMESPACES:
             _refuse(library, context, "clone", errno.EPERM, _Compare(0, _MASKED_EQUAL, flag, flag))
@@ -117,7 +117,7 @@ def _refuse(library: ctypes.CDLL, context: ctypes.c_void_p, call: str, error: in
     if number < 0:
         number = _NUMBERS.get(call, number)
     if number < 0:
-        # Negative: this architecture, or this version of libseccomp, does not have the call.
+        # Negative: this architecture or this libseccomp release does not have the call.
         return
     given = (_Compare * max(1, len(compared)))(*compared)
     action = ctypes.c_uint32(_ERRNO | error)

@@ -1,8 +1,8 @@
-"""Running a command in a copy of a project's folder, with the Python of a given environment.
+"""Runs a command in a copy of a project's folder, with the Python of a given environment.
 
-The copy is the only folder it can write. What nobody has read runs isolated or not at all: namespaces by bubblewrap, no network, the
-system call filter, limits. What a command prints and how it exits is what the project's own code says: a test suite shares its process
-with the code that it tests.
+Of the project, the command can write to the copy only. Unreviewed code runs isolated or not at all: bubblewrap's namespaces, no network,
+the system call filter, limits. A command's output and exit status are only the claim of the project's own code, since a test suite
+shares its process with the code under test.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from recode.sandbox.supervised import supervised
 from recode.sandbox.system_calls import filter_program
 
 PROJECT = "/project"
-"""Where an isolated command sees its copy of the project."""
+"""Path of the copy inside an isolated command's sandbox."""
 _RESULT = "/result"
 _READ_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
 class TreeLimits:
-    """Wall time in seconds; address space of a process and largest file in bytes."""
+    """Wall time in seconds; address space per process and size of the largest file, in bytes."""
 
     seconds: float = 600.0
     memory: int = 16 << 30
@@ -42,7 +42,7 @@ class TreeLimits:
 
 @dataclass(frozen=True)
 class TreeRun:
-    """How a command ended: its exit status (None: killed for its time), what it printed, and under which isolation."""
+    """How a command ended: exit status (None if it timed out and was killed), output, wall time in seconds, and isolation level."""
 
     status: int | None
     stdout: str
@@ -52,15 +52,15 @@ class TreeRun:
 
 
 def isolation(reviewed: bool) -> Level:
-    """Return the level that commands run at: namespaces where the machine has them.
+    """Return the level that commands run at: `isolated` if the machine supports namespaces, else `unsafe`.
 
     Raises:
-        SandboxError: there are none, and the code is not reviewed.
+        SandboxError: the machine supports no namespaces, and the code is not reviewed.
     """
     try:
         if best_level() == "isolated":
             return "isolated"
-        reason = "commands over a folder need namespaces"
+        reason = "commands in a folder need namespaces"
     except SandboxError as error:
         reason = str(error)
     if not reviewed:
@@ -72,17 +72,17 @@ def run_in_tree(
     tree: Path, command: str, environment: Environment, *, reviewed: bool, beside: Path, result: Path,
     variables: Mapping[str, str] | None = None, limits: TreeLimits | None = None,
 ) -> TreeRun:  # fmt: skip
-    """Run a shell command in a folder, which it may change.
+    """Run a shell command in a folder that it may change.
 
     Args:
-        tree: the folder; give a copy.
-        command: for `/bin/sh`.
-        environment: whose programs come first on the path.
-        reviewed: whether all code in the folder is the user's own or was made by rules.
-        beside: a folder of modules that Python finds before the project's.
-        result: a folder that the command may write besides; variables name it by `{result}` and the project by `{project}`.
-        variables: of the environment, besides the usual ones.
-        limits: what it may use.
+        tree: the folder; pass a copy.
+        command: a command line for `/bin/sh`.
+        environment: the environment whose programs come first on PATH.
+        reviewed: whether all code in the folder is the user's own or was produced by rules.
+        beside: a folder of modules for Python to find before the project's; variables name it by `{beside}`.
+        result: another folder that the command may write to; variables name it by `{result}` and the project by `{project}`.
+        variables: extra environment variables.
+        limits: the command's resource limits.
 
     Raises:
         SandboxError: there is no isolation and the code was not reviewed.
@@ -130,7 +130,7 @@ def _limit(limits: TreeLimits) -> None:
         (resource.RLIMIT_AS, limits.memory), (resource.RLIMIT_FSIZE, limits.file), (resource.RLIMIT_CPU, seconds * 4), (resource.RLIMIT_CORE, 0),
     ):  # fmt: skip
         hard = resource.getrlimit(kind)[1]
-        # Nobody but root may go beyond what the machine allows this process.
+        # Only root may raise a hard limit.
         most = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (most, most))
 
@@ -149,7 +149,7 @@ def _bubblewrap(tree: Path, environment: Environment, beside: Path, result: Path
         line += ["--ro-bind", "/dev/null", secret]
     line += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm"]
     if str(environment.folder).startswith("/tmp/"):
-        # The empty /tmp hides it.
+        # The empty /tmp hides the environment.
         for folder in Interpreter(str(environment.python)).folders():
             line += ["--ro-bind-try", folder, folder]
     line += ["--bind", str(tree), PROJECT, "--bind", str(result), _RESULT, "--ro-bind", str(beside), "/beside"]
@@ -157,7 +157,7 @@ def _bubblewrap(tree: Path, environment: Environment, beside: Path, result: Path
 
 
 def _text(file: IO[bytes]) -> str:
-    """Return the end of what was printed."""
+    """Return the last part of the output, up to 4 MiB."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _READ_BYTES))
     return file.read().decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What a program is worth: the outcomes, and a verdict with its evidence."""
+"""Outcomes of programs, and the verdict that holds an outcome and its evidence."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Outcome(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     CRASHED = "crashed"
     UNGRADABLE = "ungradable"
-    """It cannot be said: the sandbox failed, the test cannot be run, or a pass could not be confirmed. Never a pass, and never a reward."""
+    """Undecided: the sandbox failed, the test cannot run, or a pass could not be confirmed. Never a pass, and never a reward."""
     UNAVAILABLE = "unavailable"
-    """This machine cannot have what a benchmark's item needs."""
+    """This machine lacks something that a benchmark's item needs."""
 
 
 class Verdict(Record):
-    """The outcome of one program, the isolation it ran under, its wall time in seconds, and the reason."""
+    """The outcome of one program, its isolation level, its wall time in seconds, and the reason."""
 
     outcome: Outcome
     level: Level
     seconds: float
     detail: str = ""
     starved: bool = Field(default=False, exclude=True)
-    """Whether it ran out of time after waiting long for a core, so that its neighbours may be to blame."""
+    """Whether it timed out after waiting long for a core, so that other programs may be to blame."""

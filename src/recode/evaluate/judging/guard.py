@@ -1,10 +1,10 @@
-"""Answers that are tested in their own process: what they may not hold, because it could reach or imitate the test.
+"""Constructs that an answer tested in its own process must not contain, because they could reach or imitate the test.
 
-Where an item's values cannot leave a process, its test has to run beside the answer, and a program can then do to the test what it likes. So an
-answer is tested there only if it holds nothing but plain code over the item's own libraries: every construct that gives a hold on the process
-(frames, namespaces, other modules' attributes, files, text run as code) or that makes an object which lies about itself (classes of its own,
-operators, masked arrays) or gives the test's names another meaning is refused, unless the item's own solution holds the same. A refused answer
-is never run, and counts as failed. This is a list of what is refused, and a list has holes: such a verdict guarantees less than others.
+If an item's values cannot leave a process, its test must run in the answer's process, where a program can tamper with the test. So an answer
+is tested there only if it is plain code over the item's own libraries. Refused are constructs that give access to the process (frames,
+namespaces, other modules' attributes, files, text run as code), that create objects which can lie about themselves (new classes,
+operators, masked arrays), or that give the test's names another meaning, unless the item's own solution contains the same. A refused
+answer is never run, and counts as failed. A deny-list has holes, so such a verdict guarantees less than others.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CLASS_MAKERS = frozenset(
     "ABCMeta EnumMeta EnumType Enum IntEnum StrEnum Flag IntFlag NamedTuple TypedDict NewType Protocol make_dataclass namedtuple "
     "SimpleNamespace Namespace Bunch new_class prepare_class total_ordering partialmethod".split()
 )
-"""Names that make a class, or an object with attributes of the caller's choice."""
+"""Names that create a class, or an object with arbitrary attributes."""
 _ANSWERS = frozenset(("equals", "equal", "eq", "allclose", "array_equal", "all", "startswith", "endswith"))
 _ATTRIBUTES = (
     _NAMES - {"compile"}
@@ -48,17 +48,17 @@ _ATTRIBUTES = (
     )
 )
 _MASKS = re.compile(r"ma|mrecords|mstats|recfunctions|Masked(Array|Records)|\w*masked(?!_fill|_scatter|_select)\w*")
-"""Ways to numpy's masked arrays: where they are masked they pass every assert of numpy's. Torch's `masked_fill` and its like hide nothing."""
+"""Names that lead to numpy's masked arrays, whose masked elements pass all of numpy's asserts. Torch's `masked_fill` etc. hide nothing."""
 _NAMED_BY_TEXT = ("__", "/proc", "import")
 
 
 def refusal(answer: str, own: str, tests: str = "") -> str | None:
-    """Return what an answer holds that it may not, and its line; None where it may be tested in its own process.
+    """Return the first forbidden construct in an answer, with its line; None if it may be tested in its own process.
 
     Args:
         answer: the program.
-        own: the item's own code (imports, the start it gives, its solution): what that holds, the answer may hold.
-        tests: the item's tests, where they share the answer's namespace: a name that they use may only be bound as `own` binds it.
+        own: the item's own code (imports, starter code, solution); the answer may contain any construct in it.
+        tests: the item's tests, if they share the answer's namespace; names that they use may only be bound as `own` binds them.
     """
     tree = parsed(answer)
     if tree is None:
@@ -73,7 +73,7 @@ def refusal(answer: str, own: str, tests: str = "") -> str | None:
 
 
 def _rebinding(tree: ast.Module, own: ast.Module, tests: ast.Module) -> str | None:
-    """Return a name that decides what the tests mean, and that the answer binds to something else."""
+    """Return a name that affects the meaning of the tests and that the answer rebinds, with its line; None if there is none."""
     imported = {name: module for part in (own, tests) for name, module, _ in _imports(part)}
     used = {node.id for node in ast.walk(tests) if isinstance(node, ast.Name)}
     defined = {
@@ -96,7 +96,7 @@ def _rebinding(tree: ast.Module, own: ast.Module, tests: ast.Module) -> str | No
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, str, int]]:
-    """Yield the names that imports bind, what they are bound to, and the lines."""
+    """Yield each name that an import binds, the object it is bound to, and the line."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -112,12 +112,12 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, str, int]]:
 
 
 def _constructs(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """Yield everything in a program that needs leave, in words, with its line."""
-    # A text that is a statement, such as a docstring, goes nowhere.
+    """Yield a description and the line of each construct that needs permission."""
+    # A string that is a statement, such as a docstring, has no effect.
     idle = {
         node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
-    # `type(x) is int` asks for a class; `type(x)(…)` makes an object, or a class, of it.
+    # `type(x) is int` only inspects a class; `type(x)(…)` creates an object, or a class, with it.
     compared = {
         side for node in ast.walk(tree) if isinstance(node, ast.Compare) for side in (node.left, *node.comparators)
     }
@@ -132,14 +132,14 @@ def _constructs(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def _of(node: ast.AST) -> Iterator[str]:
-    """Yield what one node holds that needs leave."""
+    """Yield a description of each construct in one node that needs permission."""
     match node:
         case ast.Import():
             yield from _of_import(node)
         case ast.ImportFrom():
             yield from _of_import_from(node)
         case ast.Name(id=name) if name in _NAMES or name in _CLASS_MAKERS or name == "ma":
-            # `ma` is among what `from numpy import *` brings.
+            # `from numpy import *` imports `ma`, too.
             yield f"`{name}`"
         case ast.Attribute():
             yield from _of_attribute(node)
@@ -157,7 +157,7 @@ def _of(node: ast.AST) -> Iterator[str]:
 
 def _of_import(node: ast.Import) -> Iterator[str]:
     yield from (f"import of {alias.name.split('.')[0]}" for alias in node.names if not _harmless(alias.name))
-    # `import a.b as c` gives a hold on every module that a library loads.
+    # `import a.b as c` gives access to every module that a library loads.
     yield from (f"import of {part}" for alias in node.names for part in alias.name.split(".")[1:] if _leads_on(part))
 
 
@@ -176,7 +176,7 @@ def _of_attribute(node: ast.Attribute) -> Iterator[str]:
 
 
 def _of_class(node: ast.ClassDef) -> Iterator[str]:
-    yield "a class of its own"
+    yield "a new class"
     yield from (f"the base class `{ast.unparse(base)}`" for base in node.bases)
     yield from (f"the class option `{keyword.arg}`" for keyword in node.keywords)
 
@@ -191,14 +191,14 @@ def _of_text(value: str | bytes) -> Iterator[str]:
 def _of_call(node: ast.Call) -> Iterator[str]:
     name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
     if (name == "type" and len(node.args) > 1) or name in _CLASS_MAKERS:
-        yield "a class of its own"
+        yield "a new class"
     yield from (
         f"an argument `{keyword.arg}` that answers a test" for keyword in node.keywords if keyword.arg in _ANSWERS
     )
 
 
 def _leads_on(name: str) -> bool:
-    """Say whether a name of a library leads to a hold on the process, or to values that compare as the answer likes."""
+    """Return whether a library's name gives access to the process, or to values with a comparison of the answer's choice."""
     return name in _ATTRIBUTES or _MASKS.fullmatch(name) is not None
 
 

@@ -1,7 +1,7 @@
-"""Tests that run in the answer's own process, for items whose values cannot leave it: isolated from the machine, guarded from the answer.
+"""Runs tests in the answer's own process, for items whose values cannot leave it: isolated from the machine, and guarded from the answer.
 
-The process reports a pass by a word that is drawn for each run, and only after every test has passed and every function and class of the
-loaded libraries was found in its place. See `recode.evaluate.judging.guard` for what an answer must not hold.
+The process reports a pass with a word drawn at random for each run, and only if every test has passed and every function and class of the
+loaded libraries is unchanged. `recode.evaluate.judging.guard` lists what an answer must not contain.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from recode.sandbox.fork_servers import Limits
 from recode.sandbox.verdict import Outcome
 
 MARK = "judged in the answer's own process"
-"""Stands in the detail of every such verdict."""
+"""Appears in the detail of every such verdict."""
 
 
 @dataclass(frozen=True)
 class Beside:
-    """One answer and its tests.
+    """An answer and its tests.
 
-    `before` runs first in the answer's namespace. `name` is the module as which the tests import the answer; without one they share its
-    namespace. `runner` is `calls` (every `def test…` of the tests is called) or `pytest`.
+    `own` is the item's own code, whose constructs the answer may use too. `before` runs first, in the answer's namespace. `name` is the module
+    name under which the tests import the answer; if empty, they share its namespace. `runner` is `calls` (every `def test…` is called) or
+    `pytest`.
     """
 
     answer: str
@@ -45,10 +46,10 @@ class Beside:
 
 
 def judge_beside(works: Sequence[Beside], limits: Limits, advance: Advance) -> list[Judgement]:
-    """Judge answers, several at a time.
+    """Judge answers concurrently, one per core; return their judgements in order.
 
     Raises:
-        SandboxError: this machine gives no isolation.
+        SandboxError: this machine supports no isolation.
     """
 
     with Servers() as servers, ThreadPoolExecutor(cores()) as pool:
@@ -63,7 +64,7 @@ def judge_beside(works: Sequence[Beside], limits: Limits, advance: Advance) -> l
 
 def _judge(work: Beside, limits: Limits, servers: Servers) -> Judgement:
     if refused := refusal(work.answer, work.own, "" if work.name else work.tests):
-        # It counts: otherwise an answer that fails could leave the rate by holding `import os`.
+        # It scores 0: otherwise a failing answer could exclude itself from the rate with `import os`.
         return Judgement(Outcome.UNGRADABLE, f"{MARK}: not run, it holds {refused}", {"pass": 0.0}, work.answer)
     word = secrets.token_hex(16)
     run = run_program(work.environment, _script(work, word), limits=limits, preload=work.preload, servers=servers)
@@ -72,7 +73,7 @@ def _judge(work: Beside, limits: Limits, servers: Servers) -> Judgement:
 
 
 def _count(work: Beside) -> int | None:
-    """Return how many tests there are, as the harness counts them; None where pytest does."""
+    """Return the number of tests as the harness counts them; None if pytest counts them."""
     tree = parsed(work.tests)
     if work.runner != "calls" or tree is None:
         return None
@@ -81,27 +82,29 @@ def _count(work: Beside) -> int | None:
 
 
 def _read(run: Execution, word: str, count: int | None) -> tuple[Outcome, str]:
-    """Return outcome and detail from what a run printed: only a line that begins with the run's word is the harness's."""
+    """Return outcome and detail from a run's output. Only a line that begins with the run's word comes from the harness."""
     if run.outcome == "timeout":
         return Outcome.TIMEOUT, "the tests took too long"
     said = [line for line in run.stdout.splitlines() if line.startswith(word)]
     if len(said) != 1 or run.outcome != "finished":
         how = run.exception.category if run.exception else run.detail or run.outcome
-        return (Outcome.CRASHED if run.outcome == "crashed" else Outcome.FAILED), f"ended before its tests had: {how}"
+        return (
+            Outcome.CRASHED if run.outcome == "crashed" else Outcome.FAILED
+        ), f"ended before its tests finished: {how}"
     try:
-        told = json.loads(said[0][len(word) :])
-        passed, failed = int(told["passed"]), str(told["failed"])[:300]
+        report = json.loads(said[0][len(word) :])
+        passed, failed = int(report["passed"]), str(report["failed"])[:300]
     except (ValueError, KeyError, TypeError):
-        return Outcome.FAILED, "a report of the answer's own making"
+        return Outcome.FAILED, "an invalid report"
     if failed or not passed:
         return Outcome.FAILED, failed or "no test ran"
     if count is not None and passed != count:
-        return Outcome.FAILED, f"a report of the answer's own making: {passed} of {count} tests"
+        return Outcome.FAILED, f"an invalid report: {passed} of {count} tests"
     return Outcome.PASSED, f"{passed} tests passed"
 
 
 def _script(work: Beside, word: str) -> str:
-    """Return the program that runs the tests: its parts are text, so that nothing of the answer is compiled with it."""
+    """Return the program that runs the tests. The answer is embedded as text, so it is not compiled with the harness."""
     runner: Callable[[], str] = {"calls": lambda: _CALLS, "pytest": lambda: _PYTEST}[work.runner]
     parts = {
         "before": work.before, "answer": work.answer, "tests": work.tests, "name": work.name or "solution",
@@ -127,26 +130,26 @@ _COMMON = '''
 import ctypes, gc, json, linecache, operator, os, sys, types
 
 linecache.cache.clear()
-# Whoever shares the process could otherwise read its memory as a file.
+# Otherwise code in this process could read its memory as a file.
 ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
 
 def _load(names):
-    """Load what the tests and the item use, so that its places are known before the answer is."""
+    """Import the modules that tests and item use, so that their content is recorded before the answer runs."""
     import importlib
     for name in names:
         try:
             importlib.import_module(name)
         except BaseException:
-            # The answer's own module, or one that a test expects to be missing.
+            # It is the answer's own module, or one that a test expects to be missing.
             pass
 
 _HELD = type, types.FunctionType, types.BuiltinFunctionType
 _METHODS = types.FunctionType, property, classmethod, staticmethod
 
 def _places():
-    """What the loaded modules and their classes hold: where it is, whose it is, a copy of its names, and the kinds that must stay.
+    """For each loaded module and its classes: the place, the owner, a copy of its names, and the kinds that must stay unchanged.
 
-    Not `warnings`: how warnings look decides no test, and some libraries change it.
+    `warnings` is left out: the look of warnings decides no test, and some libraries change it.
     """
     found = []
     for name, module in list(sys.modules.items()):
@@ -154,7 +157,7 @@ def _places():
             continue
         found.append((name, None, vars(module).copy(), _HELD))
         for key, value in found[-1][2].items():
-            # Not isinstance, which asks a library's stand-ins for their class, and some warn or load something then.
+            # Not isinstance: it reads `__class__`, on which some libraries' lazy objects warn or import something.
             if issubclass(type(value), type) and value.__module__ == name:
                 found.append((name + "." + key, value, vars(value).copy(), _METHODS))
     return found
@@ -163,7 +166,7 @@ _JUDGE = {"__" + name + "__" for name in
     "eq ne lt le gt ge bool len contains getattr getattribute instancecheck subclasscheck array_ufunc array_function".split()}
 
 def _classes():
-    """All classes of the process. Nothing is collected while the tests run, so that none made meanwhile is missed."""
+    """All classes of the process. Garbage collection is off while the tests run, so no new class is missed."""
     found, waiting = {object}, [object]
     while waiting:
         for below in type.__subclasses__(waiting.pop()):
@@ -173,7 +176,7 @@ def _classes():
     return found
 
 def _liars(before, file, function=types.FunctionType):
-    """The classes made since whose methods come from the answer, and that decide how their instances compare."""
+    """The classes created since then whose methods come from the answer and decide how their instances compare."""
     return [
         kind.__name__ for kind in _classes() - before for name, value in vars(kind).items()
         if (name in _JUDGE and not isinstance(value, function | None) and getattr(value, "__objclass__", None) is not kind)
@@ -181,12 +184,12 @@ def _liars(before, file, function=types.FunctionType):
     ]
 
 def _moved(before, same=operator.is_):
-    """The functions and classes that are not where they were."""
+    """The functions and classes that have been replaced or removed."""
     found = []
     for place, owner, names, kinds in before:
         owner = sys.modules.get(place) if owner is None else owner
         now = vars(owner) if isinstance(owner, (types.ModuleType, type)) else {}
-        # Tens of thousands of names: most owners are unchanged, which is told without a step of Python for each.
+        # There are tens of thousands of names. Most owners are unchanged, which this check finds without a Python-level loop.
         if len(now) != len(names) or not all(map(same, now.values(), names.values())):
             found += [
                 place + "." + key for key, value in names.items()
@@ -217,7 +220,7 @@ def _main(word, parts):
         failed = (type(error).__name__ + ": " + str(error))[:300] or "failed"
     liars = [] if parts["has_classes"] else _liars(known, "answer.py")
     if liars:
-        failed = "it made a class that decides how it compares: " + ", ".join(liars[:3])
+        failed = "it created a class that decides how it compares: " + ", ".join(liars[:3])
     moved = _moved(before)
     if moved:
         failed = "it changed " + ", ".join(moved[:3])
@@ -228,7 +231,7 @@ def _main(word, parts):
 _PYTEST = """
 def _main(word, parts):
     import pytest
-    # A plugin of the environment would be loaded after the places were noted.
+    # Otherwise a plugin in the environment would be loaded after the places were recorded.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     say, dumps = os.write, json.dumps
     class Recorder:
@@ -259,7 +262,7 @@ def _main(word, parts):
         failed = "pytest ended with " + str(int(code))
     liars = [] if parts["has_classes"] else _liars(known, "/" + parts["name"] + ".py")
     if liars and not failed:
-        failed = "it made a class that decides how it compares: " + ", ".join(liars[:3])
+        failed = "it created a class that decides how it compares: " + ", ".join(liars[:3])
     moved = [name for name in _moved(before) if not name.startswith(("_pytest", "pytest"))]
     if moved and not failed:
         failed = "it changed " + ", ".join(moved[:3])

@@ -19,12 +19,12 @@ def judge_tasks(
     tasks: Sequence[ProgramTask], limits: Limits, advance: Advance, *, preload: Sequence[str] = (), interpreter: Interpreter | None = None,
     workers: int | None = None, cancelled: threading.Event | None = None,
 ) -> list[Verdict]:  # fmt: skip
-    """Judge tasks in the strongest isolation this machine gives; return their verdicts in order.
+    """Judge tasks in the strongest isolation that this machine supports; return their verdicts in order.
 
-    On a machine with too much to do, running out of wall time says little: such tasks are tried once more, one at a time, with more of it.
+    On an overloaded machine a timeout means little, so tasks that timed out are tried once more, one at a time, with four times the time.
 
     Raises:
-        SandboxError: it gives none.
+        SandboxError: this machine supports no isolation.
     """
     chosen = interpreter or Interpreter(preload=tuple(preload))
     verdicts = judge_all(
@@ -35,7 +35,7 @@ def judge_tasks(
         cancelled=cancelled,
         on_done=lambda number, verdict: advance(1),
     )
-    # None stands for what was not begun because of an interrupt, which is raised instead.
+    # None marks a task that was not begun because of an interrupt, which is raised elsewhere.
     found = [verdict for verdict in verdicts if verdict is not None]
     late = [number for number, verdict in enumerate(found) if verdict.outcome == "timeout"]
     if late and overloaded():
@@ -49,5 +49,5 @@ def judge_tasks(
 
 
 def as_judgement(verdict: Verdict, answer: str) -> Judgement:
-    """Return a verdict with its one score, `pass`. What cannot be confirmed is no pass, so that being ungradable raises no rate."""
+    """Return a verdict with its only score, `pass`. An unconfirmed pass scores 0, so ungradable items never raise a rate."""
     return Judgement(verdict.outcome, verdict.detail, {"pass": float(verdict.outcome == "passed")}, answer)

@@ -1,6 +1,6 @@
-"""The types witness over rewritten files: what the checker reports at a rewritten place, and did not report there before.
+"""The types witness for rewritten files: diagnostics at a rewritten place that the checker did not report there before.
 
-The rewritten files lie in a folder of links to the rest of the project, so that nothing large is copied.
+The rewritten files are placed in a folder with links to the rest of the project, so nothing large is copied.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from recode.migrate.witnesses.type_checker import VALUE_RULES, Diagnostic, check
 from recode.sandbox.environments import Environment
 
 _HARMLESS = frozenset({"deprecated"})
-"""Rules about code that runs."""
+"""Rules that report code which still runs."""
 
 
 @dataclass(frozen=True)
 class TypeObjection:
-    """What the checker says of a rewritten place; `certain` unless it is about the type of a value alone."""
+    """The checker's message about a rewritten place; `certain` unless it concerns only the type of a value."""
 
     message: str
     certain: bool
@@ -40,13 +40,13 @@ def type_objections(
 ) -> dict[Change, TypeObjection]:
     """Return the changes that the checker objects to in the new release's environment.
 
-    What it reports of the unchanged code too is no objection: the same message in the new environment, or the same rule on the
-    line in the old one. Notebooks are not checked.
+    A diagnostic is not an objection if the unchanged code has it too: the same message on the line in the new environment, or the same
+    rule on the line in the old one. Notebooks are not checked.
 
     Args:
         root: the project's folder.
-        sources: its files as they were read.
-        changes: the changes to check, all made together.
+        sources: the files before the changes.
+        changes: the changes to check, all applied together.
         old: the old release's environment; None if there is none.
         new: the new release's environment.
 
@@ -83,7 +83,7 @@ def type_objections(
 
 
 class _EditedFile:
-    """A file after all changes, and where each change lies in it."""
+    """A file after all changes, with the position of each change in it."""
 
     def __init__(self, source: SourceFile, changes: Sequence[Change]) -> None:
         self.source = source
@@ -92,17 +92,17 @@ class _EditedFile:
         self.spans = {change: [self._around(edit) for edit in change.edits] for change in changes}
 
     def changes_at(self, diagnostic: Diagnostic) -> Iterable[Change]:
-        """Return the changes in whose expressions a diagnostic lies."""
+        """Return the changes whose expressions contain a diagnostic."""
         offset = self._offset(diagnostic)
         return [change for change, spans in self.spans.items() if any(start <= offset < end for start, end in spans)]
 
     def old_line(self, diagnostic: Diagnostic) -> int:
-        """Return the line of a diagnostic in the unchanged file."""
+        """Return the line in the unchanged file that corresponds to a diagnostic."""
         offset, shift = self._offset(diagnostic), 0
         for edit in self.edits:
             start = edit.start + shift
             if start + len(edit.text) > offset:
-                # Within what was written in place of something else, or before it.
+                # The diagnostic lies within or before this replacement.
                 offset = min(offset, start)
                 break
             shift += len(edit.text) - (edit.end - edit.start)
@@ -112,7 +112,7 @@ class _EditedFile:
         return self.tree.starts[diagnostic.line - 1] + diagnostic.column - 1
 
     def _around(self, edit: Edit) -> tuple[int, int]:
-        """Return the span of the whole expression, or import, that an edit is in, after all edits."""
+        """Return the span, after all edits, of the largest expression or import that contains an edit."""
         start = new_offset([other for other in self.edits if other < edit], edit.start)
         end = start + len(edit.text)
         found = (start, end)
@@ -125,7 +125,7 @@ class _EditedFile:
 
 
 def _overlay(root: Path, tree: Path, changed: Mapping[Path, bytes]) -> None:
-    """Make a folder in which some files are changed and all others are links to the project's."""
+    """Create a folder with the changed files, in which all other entries are links to the project's."""
     tree.mkdir()
     folders = sorted({Path(), *(parent for path in changed for parent in path.parents)})
     for folder in folders:

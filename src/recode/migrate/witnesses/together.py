@@ -1,4 +1,4 @@
-"""The witnesses of a scan side by side: what each saw becomes one list of findings, and each says what it compared."""
+"""Merges the findings of a scan's witnesses into one list, with a record of what each witness compared."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ OnProgress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class TypeWitness:
-    """What the types witness needs besides the project.
+    """The inputs of the types witness, besides the project.
 
     Attributes:
-        library: the library that moves.
-        old: the release that the project comes from; None where nothing says, and then there is nothing to compare with.
-        new: the release that it moves to.
+        library: the library to migrate.
+        old: the release that the project uses now; None if unknown, and then there is nothing to compare with.
+        new: the release to migrate to.
         old_requires: further requirements of the old release's environment; they replace the project's own of the same name.
         new_requires: the same for the new release's.
     """
@@ -55,21 +55,21 @@ def with_types(
     confidence: float,
     on_progress: OnProgress = lambda _: None,
 ) -> ScanResult:
-    """Return a scan's result with what the types witness sees; without it, and with the reason, where it cannot be asked.
+    """Return a scan's result with the findings of the types witness or, if it is unavailable, with the reason.
 
     Args:
-        scanned: what the knowledge witness found, with findings of any confidence: types may confirm them.
+        scanned: what the knowledge witness found, with findings of any confidence, since types may confirm them.
         root: the project's folder, or a file of it.
         witness: the releases to compare.
-        updates: what is known of the library; it tells which branches are for some releases only.
-        shapes: what the library looks like.
-        confidence: findings of less confidence are left out.
-        on_progress: called with what is being done.
+        updates: known updates of the library, which show which branches run in some releases only.
+        shapes: the API shapes of the library.
+        confidence: the minimum confidence; other findings are left out.
+        on_progress: called with a description of each step as it begins.
     """
     files = [file for file in project_files(root) if file.suffix in _TYPED]
     folder = root.parent if root.is_file() else root
     if witness.old is None:
-        return _unavailable(scanned, confidence, "nothing says which release the project uses now; give --from")
+        return _unavailable(scanned, confidence, "the release that the project uses now is unknown; give --from")
     if not files:
         return _unavailable(scanned, confidence, "there are no Python files; notebooks are not checked by types")
     try:
@@ -92,10 +92,10 @@ def with_types(
 
 
 def merged(known: Iterable[Finding], seen: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return the findings of knowledge and types as one list in the order of places.
+    """Merge the findings of knowledge and types into one list, ordered by place.
 
-    Where both saw a place, knowledge gives the reason and the advice and types the certainty; the checker looked at the
-    release itself, so what it misses there breaks, whatever was announced.
+    Where both report a place, knowledge provides the reason and the advice, and the confidence is the higher of the two. The checker looked
+    at the release itself, so a name that it does not find there breaks, whatever was announced.
     """
     findings = list(known)
     for finding in seen:
@@ -137,13 +137,13 @@ def _order(finding: Finding) -> tuple[str, int, int, int, str]:
 def _environment(
     folder: Path, library: str, release: str, requires: Sequence[str], on_progress: OnProgress
 ) -> Environment:
-    """Return the environment of a release with the project's requirements, or without them where they do not fit together."""
+    """Return the environment of a release with the project's requirements, or without them if they conflict."""
     on_progress(f"building the environment of {library} {release}")
     return project_environment(folder, library, release, requires)[0]
 
 
 def _guarded(folder: Path, index: Index, file: Path) -> frozenset[int]:
-    """Return the lines of a file that run in some releases only; none where it cannot be read."""
+    """Return the lines of a file that run in some releases only; empty if the file cannot be read."""
     try:
         return guarded_lines(read_source(folder, file), index)
     except (Unreadable, SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,7 +1,7 @@
-"""`ty` (https://docs.astral.sh/ty) behind a thin adapter: a project and an environment in, diagnostics out.
+"""A thin adapter for `ty` (https://docs.astral.sh/ty): takes a project and an environment, returns diagnostics.
 
-ty was chosen over pyrefly by measurement: on small programs written after public breakage reports it sees more of the uses that
-break, with less noise, in half the time (docs/migrate.md).
+ty was chosen over pyrefly by measurement: on small programs modelled on public breakage reports it finds more of the uses that break,
+with less noise and in half the time (docs/migrate.md).
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ RULES = (
     "no-matching-overload", "invalid-argument-type", "not-callable", "not-subscriptable", "not-iterable", "unsupported-operator",
     "deprecated",
 )  # fmt: skip
-"""The rules whose diagnostics can mean that a release broke the code. Others, such as overrides or assignments, are about typing style."""
+"""Rules whose diagnostics can mean that a release broke the code. Others, such as overrides or assignments, concern typing style."""
 VALUE_RULES = frozenset(
     {
         "invalid-argument-type", "no-matching-overload", "unsupported-operator", "not-callable", "not-subscriptable", "not-iterable",
     }
 )  # fmt: skip
-"""Those that object to the type of a value: stubs that became stricter object to code that runs."""
+"""Rules about the type of a value. Stubs that became stricter make them report code that still runs."""
 _CONFIG = "[analysis]\nrespect-type-ignore-comments = false\n"
-"""A project's own settings and its `# type: ignore` comments say what it wants to see, not what runs."""
+"""Ignores the project's settings and `# type: ignore` comments, which show what it wants reported, not what runs."""
 _SECONDS = 600.0
 _FILES_AT_ONCE = 2_000
-"""Paths on one command line; far below the kernel's limit."""
+"""Maximum number of paths on one command line; far below the kernel's limit."""
 
 
 class TypeCheckError(RecodeError):
@@ -47,7 +47,7 @@ class TypeCheckError(RecodeError):
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """What the checker says of a place: lines and columns from 1, columns in characters, the end exclusive."""
+    """One diagnostic of the checker. Lines and columns are 1-based, columns count characters, and the end is exclusive."""
 
     file: Path
     """Relative to the checked root."""
@@ -60,17 +60,17 @@ class Diagnostic:
 
     @property
     def place(self) -> tuple[Path, int, int, str]:
-        """What identifies the diagnostic across environments: messages name types, which may be spelled otherwise in each."""
+        """Identifies the diagnostic across environments. The message is left out, because types may be spelled differently in each."""
         return self.file, self.line, self.column, self.rule
 
 
 def check(root: Path, files: Sequence[Path], environment: Environment) -> tuple[Diagnostic, ...]:
-    """Check files of a project against an environment; nothing of the project or the environment is run.
+    """Check files of a project against an environment, without running any code of either.
 
     Args:
-        root: the project's folder, from which its own modules are imported.
+        root: the project's folder, in which the checker resolves the project's modules.
         files: the files to report on, relative to the root.
-        environment: holds the libraries in the releases to check against.
+        environment: an environment with the library releases to check against.
 
     Raises:
         MissingExtraError: ty is not installed.
@@ -91,7 +91,7 @@ def check(root: Path, files: Sequence[Path], environment: Environment) -> tuple[
 
 
 def new_diagnostics(old: Iterable[Diagnostic], new: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Return the diagnostics of the new environment that the old one does not have at the same place by the same rule."""
+    """Return the new environment's diagnostics for which the old one has none with the same place and rule."""
     known = {diagnostic.place for diagnostic in old}
     first: dict[tuple[Path, int, int, str], Diagnostic] = {}
     for diagnostic in new:
@@ -111,7 +111,7 @@ def version() -> str:
 
 
 def _ty() -> str:
-    # In a virtual environment that is not activated, it is only beside the interpreter.
+    # If the virtual environment is not activated, ty is not on PATH but next to the interpreter.
     found = shutil.which("ty", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if found is None:
         raise MissingExtraError('checking types needs ty; install it with pip install "recode-rl[migrate]"')
@@ -120,7 +120,7 @@ def _ty() -> str:
 
 def _run(command: Sequence[str], root: Path) -> str:
     try:
-        # The checker ends with this process, however that ends.
+        # The checker ends with this process, however this process ends.
         with supervised(
             command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
@@ -137,7 +137,7 @@ def _run(command: Sequence[str], root: Path) -> str:
 
 
 def _diagnostics(output: str, root: Path) -> Iterator[Diagnostic]:
-    """Read ty's GitLab code quality report; a place outside the root (a library's own file) is left out."""
+    """Read ty's GitLab code quality report; places outside the root (files of a library) are left out."""
     try:
         rows: list[dict[str, Any]] = json.loads(output)
         for row in rows:

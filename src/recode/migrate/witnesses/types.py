@@ -1,7 +1,7 @@
-"""The types witness: what a type checker reports against the new release and not against the old one.
+"""The types witness: diagnostics of a type checker against the new release that it does not report against the old one.
 
 It needs no knowledge of the library. It sees receivers that the knowledge witness can't follow (other modules, `self`, chains, `super()`),
-and misses whatever the library's annotations do not say: values of arguments, names in class bodies, settings, changed behaviour.
+but misses what the library's annotations do not express: argument values, names in class bodies, settings, changed behavior.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _DEPRECATED = re.compile(rf"The \w+ `({_DOTTED})` is deprecated")
 _NO_IMPORT = re.compile(rf"(?:module|import) `({_DOTTED})`")
 _CERTAIN = 0.95
 _BY_TYPE = 0.7
-"""Confidence where the checker objects to a value's type: stubs that became stricter object to code that runs."""
+"""Confidence of diagnostics about a value's type: stubs that became stricter make the checker report code that still runs."""
 _LONGEST_CODE = 60
 
 
 @dataclass(frozen=True)
 class CheckedReleases:
-    """The two environments that are compared, and the library and releases that they stand for."""
+    """The two environments to compare, with their library and releases."""
 
     library: str
     old_version: str
@@ -52,7 +52,7 @@ def type_findings(
         root: the project's folder.
         files: Python files, relative to the root.
         releases: the environments to compare.
-        is_guarded: says of a file and a line whether a branch makes the line run in one release only.
+        is_guarded: given a file and a line, returns whether a branch restricts the line to some releases.
 
     Raises:
         MissingExtraError: ty is not installed.
@@ -61,7 +61,7 @@ def type_findings(
     new = check(root, files, releases.new)
     if not new:
         return ()
-    # Only files that the new release has something against can lose anything.
+    # Only files with diagnostics in the new release need checking against the old one.
     concerned = sorted({diagnostic.file for diagnostic in new})
     old = check(root, concerned, releases.old)
     checker = version()
@@ -99,7 +99,7 @@ def _finding(root: Path, diagnostic: Diagnostic, releases: CheckedReleases, chec
 
 
 def described(diagnostic: Diagnostic) -> tuple[Kind, Symbol]:
-    """Return what happened, and to which API as far as the message names it (the empty symbol where it does not)."""
+    """Return the kind of change, and the API that the message names (an empty symbol if it names none)."""
     message = diagnostic.message
     if match := _MODULE_MEMBER.search(message):
         return "removed", Symbol(f"{match[1]}.{match[2]}")
@@ -119,7 +119,7 @@ def described(diagnostic: Diagnostic) -> tuple[Kind, Symbol]:
 
 
 def _code(root: Path, diagnostic: Diagnostic) -> str:
-    """Return the code that is reported, on one line and shortened."""
+    """Return the reported code as one shortened line."""
     try:
         lines = (root / diagnostic.file).read_text(encoding="utf-8", errors="replace").splitlines()
         line = lines[diagnostic.line - 1]

@@ -1,1 +1,1 @@
-"""What runs inside the sandbox, where there is no ReCode: these modules import the standard library and each other, nothing else."""
+"""Code that runs inside the sandbox, where ReCode is not installed: these modules import only the standard library and each other."""

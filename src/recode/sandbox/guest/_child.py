@@ -1,7 +1,7 @@
-"""The process that runs one program: it gives up everything first, then does what the host asks for.
+"""The process that runs one program: it first gives up its privileges, then serves the host's requests.
 
-Standard library only. Nothing here is a secret, and nothing said from here decides a verdict: the program shares this process and may say it
-too. The functions of this file are ordered as they run.
+Standard library only. Nothing here is secret, and no message from here decides a verdict: the program shares this process and could send
+the same. The functions of this file are in the order in which they run.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ def run(talk: int, null: int, job: dict[str, Any], config: dict[str, Any]) -> No
         channel = socket.socket(fileno=_TALK)
         try:
             _confine(job, config)
-        except Exception as error:  # noqa: BLE001 (no program runs unless every step of this has worked)
+        except Exception as error:  # noqa: BLE001 (no program runs unless every step has succeeded)
             _wire.send(channel, _wire.encode(("fault", f"{type(error).__name__}: {error}")))
             os._exit(status)
         _wire.send(channel, _wire.encode(("confined",)))
         _MODES[job["mode"]](channel, job)
         status = 0
     finally:
-        # A program's threads, exit handlers and buffers have no say.
+        # Ends without waiting for the program's threads, exit handlers and buffers.
         os._exit(status)
 
 
 def _only(talk: int, null: int) -> None:
-    """Keep one descriptor, the talk with the host, beside three that lead nowhere."""
+    """Close all descriptors but the channel to the host and three that point to /dev/null."""
     high = max(talk, null) + 10
     os.dup2(talk, high)
     for number in (0, 1, 2):
@@ -71,7 +71,7 @@ def _only(talk: int, null: int) -> None:
 
 def _confine(job: dict[str, Any], config: dict[str, Any]) -> None:
     level = config["level"]
-    # A signal to the process group would reach the fork server, whatever the namespaces.
+    # Otherwise a signal to the process group would reach the fork server in spite of the namespaces.
     os.setsid()
     # The kernel's out-of-memory killer takes this process first.
     _write("/proc/self/oom_score_adj", "1000")
@@ -87,32 +87,32 @@ def _confine(job: dict[str, Any], config: dict[str, Any]) -> None:
             _landlock.restrict([*config["readable"], "/proc/self"], [job["home"], "/dev/null"])
         _filter_system_calls(bytes.fromhex(config["seccomp"]))
     if "numpy.random" in sys.modules:
-        # Otherwise all forks would draw the same numbers, and no program would look as random as it is.
+        # Otherwise all forks would draw the same numbers, and random programs would look deterministic.
         sys.modules["numpy.random"].seed()
 
 
 def _own_identity(job: dict[str, Any]) -> None:
-    """Map the fork_server's user, and no other, into the new user namespace."""
+    """Map only the fork server's user and group into the new user namespace."""
     uid, gid = job["uid"], job["gid"]
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         _write(f"/proc/self/{name}", text)
 
 
 def _write(path: str, text: str) -> None:
-    # `open` touches so much memory, which is copied after a fork, that it takes three times as long; there are programs by the thousand.
+    # `open` touches so much copy-on-write memory that it takes three times as long, which matters for thousands of programs.
     handle = os.open(path, os.O_WRONLY)
     os.write(handle, text.encode())
     os.close(handle)
 
 
 def _own_files(job: dict[str, Any]) -> None:
-    """Mount a read-only /proc that shows this namespace alone, and an empty folder of limited size; all else is read-only too."""
+    """Mount a read-only /proc that shows only this namespace, and an empty folder of limited size. Everything else is read-only already."""
     flags = _MS_NOSUID_NODEV
     _check(_LIBC.mount(b"proc", b"/proc", b"proc", flags | _MS_NOEXEC | _MS_RDONLY, None), "mounting /proc")
     options = f"size={job['files']},nr_inodes=4096,mode=700".encode()
     _check(_LIBC.mount(b"tmpfs", job["home"].encode(), b"tmpfs", flags, options), "mounting /tmp")
     if job["mode"] == "script":
-        # Python's multiprocessing keeps its semaphores there.
+        # Python's multiprocessing keeps its semaphores in /dev/shm.
         _check(_LIBC.mount(b"tmpfs", b"/dev/shm", b"tmpfs", flags, options), "mounting /dev/shm")
 
 
@@ -127,13 +127,13 @@ def _limit(job: dict[str, Any], own_user: bool) -> None:
     }  # fmt: skip
     for name, value in limits.items():
         if name == "NPROC" and not own_user:
-            # Outside a user namespace of its own it would count all processes of the user.
+            # Without a separate user namespace, this limit would count all processes of the user.
             continue
         number = getattr(resource, "RLIMIT_" + name)
         hard = resource.getrlimit(number)[1]
         most = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(number, (most, most))
-    # A user who gave the whole run a better priority than usual did not mean its programs.
+    # A raised priority of the whole run is not meant for the programs in it.
     os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
@@ -156,11 +156,11 @@ def _filter_system_calls(program: bytes) -> None:
     )
 
 
-# --- what a program is asked -------------------------------------------------------------------------------------------------------------
+# --- requests to a program ---------------------------------------------------------------------------------------------------------------
 
 
 def as_numpy(array: Any) -> Any:
-    """Return numpy's array or, of no dimensions, number."""
+    """Return a numpy array or, if it has no dimensions, a numpy number."""
     import numpy
 
     made = numpy.frombuffer(array.data, dtype=array.dtype).reshape(array.shape).copy()
@@ -168,7 +168,7 @@ def as_numpy(array: Any) -> Any:
 
 
 def _unpacked(value: Any) -> Any:
-    """Return a decoded value with arrays as numpy's."""
+    """Return a decoded value with its arrays converted to numpy arrays."""
     kind = type(value)
     if kind is _wire.Array:
         return as_numpy(value)
@@ -184,7 +184,7 @@ def _text(channel: socket.socket) -> str:
 
 
 def _serve_calls(channel: socket.socket, job: dict[str, Any]) -> None:
-    """Load the program, then call its functions as asked. It is told inputs, never what is expected."""
+    """Load the program, then call its functions on request. The program receives inputs, never expected values."""
     try:
         namespace = _tests.load(_text(channel), importable=True)
         reply = _wire.encode(("ready",))
@@ -209,7 +209,7 @@ def _reply(value: Any) -> bytes:
 
 
 def _reporter(channel: socket.socket, fstat: Any = os.fstat, end: Any = os._exit) -> Callable[[Any], None]:
-    """Return a function that sends a message which nothing can take back; where it cannot be sent, the process ends."""
+    """Return a function that sends a message at once and irrevocably, and that ends the process if it cannot."""
     number, encode, write = channel.fileno(), _wire.encode, os.write
     own, lock = fstat(number), threading.Lock()
 
@@ -223,14 +223,14 @@ def _reporter(channel: socket.socket, fstat: Any = os.fstat, end: Any = os._exit
                     end(1)
                 while data:
                     data = data[write(number, data) :]
-            except BaseException:  # noqa: BLE001 (a program whose reports are lost is not reported on)
+            except BaseException:  # noqa: BLE001 (a program must not continue if its reports are lost)
                 end(1)
 
     return report
 
 
 def _run_script(channel: socket.socket, job: dict[str, Any]) -> None:
-    """Run the program as a script; reply what it printed, raised and warned of."""
+    """Run the program as a script; report its output, exception and warnings."""
     source, path = _text(channel), "program.py"
     out = os.open(".", os.O_TMPFILE | os.O_RDWR)
     os.dup2(out, 1)

@@ -1,10 +1,10 @@
-"""The fork server inside a sandbox: libraries are loaded once, every program runs in a fork with its own namespaces.
+"""The fork server inside a sandbox: it imports libraries once and runs each program in a fork with its own namespaces.
 
 usage: python -I _fork_server.py CONTROL_FD
 
-This process never runs a program. It forks one child a program, straight into new user, pid, mount and ipc namespaces where the level
-allows it, watches time, memory and processes, and reports how the child ended. What the program's values are worth is for the host to say.
-Standard library only: it runs in environments that do not have recode.
+This process never runs program code itself. It forks one child per program, directly into new user, pid, mount and ipc namespaces where
+the level allows it, watches its time, memory and processes, and reports how it ended. Judging the program's values is up to the host.
+Standard library only: it runs in environments without recode.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _NEW_PIDS = 0x20000000
 
 
 def fork(namespaces: int) -> int:
-    """Fork, with the child in new namespaces of these kinds; return the child's pid, 0 in the child.
+    """Fork, with the child in new namespaces of these kinds; return the child's pid, or 0 in the child.
 
-    Python's `os.fork` knows no namespaces, and unsharing first would take two forks a program.
+    Python's `os.fork` does not support namespaces, and calling unshare first would take two forks per program.
     """
     if not namespaces:
         return os.fork()
@@ -63,17 +63,17 @@ def fork(namespaces: int) -> int:
 
 
 class Watch:
-    """Waits for a child and everything it started, within limits of wall time, memory and processes."""
+    """Waits for a child and enforces the limits of wall time, memory and processes on it and everything it started."""
 
     def __init__(self, pid: int, control: socket.socket, job: dict[str, Any], alone: bool) -> None:
         self._pid, self._control, self._job = pid, control, job
         self._alone = alone
-        """Whether all processes here but this one are the program's."""
+        """Whether all processes in this namespace but the server's belong to the program."""
         self._started = time.monotonic()
         self._reniced: set[int] = set()
 
     def wait(self) -> dict[str, Any]:
-        """Return the exit status, and what the child was killed for, if it was."""
+        """Wait until the child ends or must be killed; return exit status, reason for the kill if any, and times in seconds."""
         killed = None
         handle = os.pidfd_open(self._pid)
         poller = select.poll()
@@ -87,7 +87,7 @@ class Watch:
                 if handle in ready:
                     break
                 if ready:
-                    # The host has what it needs, or is gone.
+                    # The host needs nothing more, or is gone.
                     killed = "host"
                     self._control.recv(_MESSAGE_BYTES)
                 elif left <= 0:
@@ -106,7 +106,7 @@ class Watch:
             _reap_strays()
         ended = os.waitstatus_to_exitcode(status)
         if killed == "host" and ended != -signal.SIGKILL:
-            # Its channel closes a moment before a process has ended: it was ending by itself.
+            # The child's channel closes a moment before its process ends: it was ending by itself.
             killed = None
         return {
             "status": ended,
@@ -117,28 +117,28 @@ class Watch:
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
-            # Of a pid namespace this is the first process: the kernel kills all others with it, and waits for them.
+            # If this is the first process of a pid namespace, the kernel kills all others with it and waits for them.
             os.kill(self._pid, signal.SIGKILL)
 
     def _beyond_limits(self) -> str | None:
         everyone = [int(name) for name in os.listdir("/proc") if name.isdigit()] if self._alone else _descendants()
         pids = [pid for pid in everyone if pid not in self._job["ours"]]
         for pid in set(pids) - self._reniced - {self._pid}:
-            # One program with many processes must not take the cores from its neighbours.
+            # A program with many processes must not take the cores from other programs.
             self._reniced.add(pid)
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, pid, _NICE)
         if len(pids) > self._job["processes"]:
             return "processes"
-        # What is shared counts more than once in what is resident; where even that is little, the slow truth need not be asked for,
-        # which takes so long that many processes could fill the memory meanwhile.
+        # Resident size counts shared pages several times. If even that sum is within the limit, the exact figure is not needed. Reading
+        # it is so slow that many processes could fill the memory in the meantime.
         if sum(map(_resident, pids)) <= self._job["memory"]:
             return None
         return "memory" if sum(map(_memory, pids)) > self._job["memory"] else None
 
 
 def _waited(pid: int) -> float:
-    """Return for how many seconds the threads of a process were ready and had no core: the longest of them."""
+    """Return how many seconds a process's threads were runnable but had no core; the maximum over its threads."""
     longest = 0.0
     for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -147,7 +147,7 @@ def _waited(pid: int) -> float:
 
 
 def _descendants() -> list[int]:
-    """Return all processes below this one."""
+    """Return all descendants of this process."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -163,7 +163,7 @@ def _descendants() -> list[int]:
 
 
 def _reap_strays() -> None:
-    """Kill and bury what a program left: as the subreaper, this process inherits whatever it started."""
+    """Kill and reap processes that a program left behind; as the subreaper, this process inherits them."""
     while strays := _descendants():
         for pid in strays:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -174,11 +174,11 @@ def _reap_strays() -> None:
 
 
 def _memory(pid: int) -> int:
-    """Return the bytes of memory of a process: its share of what it shares with others, so that a sum over processes is true."""
+    """Return a process's memory in bytes, counting its proportional share of shared pages, so that a sum over processes is exact."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
-        # A process may hide it; what it cannot hide counts shared pages too.
+        # A process may hide this file; the figure that it cannot hide counts shared pages in full.
         return _resident(pid)
     for line in text.splitlines():
         if line.startswith("Pss:"):
@@ -187,7 +187,7 @@ def _memory(pid: int) -> int:
 
 
 def _resident(pid: int) -> int:
-    """Return the bytes of a process that are in memory, shared ones included: quick to read, and never too little."""
+    """Return a process's resident bytes, shared pages included: fast to read, and never too low."""
     with contextlib.suppress(OSError):
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
     return 0
@@ -196,19 +196,19 @@ def _resident(pid: int) -> int:
 def serve(control: socket.socket, config: dict[str, Any]) -> None:
     """Run programs as the host asks, until it hangs up."""
     isolated = config["level"] == "isolated"
-    # Of the processes in a pid namespace those that were here before any program are ours.
+    # In a pid namespace, the processes that existed before any program are ours.
     ours = [int(name) for name in os.listdir("/proc") if name.isdigit()] if isolated else []
     null = os.open("/dev/null", os.O_RDWR)
     namespaces = _NAMESPACES if isolated else 0
     if config["level"] == "reduced" and may_make_pids():
-        # Then killing the first process of a program kills all of them, however fast they fork.
+        # Killing the first process of a program then kills all of them, however fast they fork.
         namespaces = _NEW_PIDS
     while True:
         message, handles, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, 1)
         if not message:
             return
         if not handles:
-            # A late wish to end a program that has ended.
+            # A late request to end a program that has already ended.
             continue
         job = json.loads(message)
         job |= {"ours": ours, "uid": os.getuid(), "gid": os.getgid()}
@@ -227,7 +227,7 @@ def serve(control: socket.socket, config: dict[str, Any]) -> None:
 
 
 def may_make_pids() -> bool:
-    """Say whether this process may give a child a pid namespace of its own."""
+    """Return whether this process may create a child in a new pid namespace."""
     try:
         pid = fork(_NEW_PIDS)
     except OSError:
@@ -239,7 +239,7 @@ def may_make_pids() -> bool:
 
 
 def become_nobody(uid: int) -> None:
-    """Give up root for good, after mounting a /proc that no one has masked: programs could not mount theirs otherwise."""
+    """Give up root for good, after mounting an unmasked /proc; programs could not mount their own otherwise."""
     if _LIBC.mount(b"proc", b"/proc", b"proc", 14, None):
         raise OSError(ctypes.get_errno(), "mounting /proc failed")
     os.setgroups([])
@@ -248,7 +248,7 @@ def become_nobody(uid: int) -> None:
 
 
 def main() -> None:
-    """Prepare, report, serve."""
+    """Drop root, import the libraries, report to the host, then serve."""
     control = socket.socket(fileno=int(sys.argv[1]))
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -256,10 +256,10 @@ def main() -> None:
         config = json.loads(control.recv(_MESSAGE_BYTES))
         if config["level"] == "isolated" and os.getuid() == 0:
             become_nobody(config["uid"])
-            # Changing the user has cleared it; without it the child may not write its own /proc files.
+            # Changing the user cleared this flag; without it a child may not write its own /proc files.
             _LIBC.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
         for name in config["preload"]:
-            # Whatever an import raises, the program will meet it itself.
+            # If the import raises, the program will see the error itself.
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
         gc.collect()

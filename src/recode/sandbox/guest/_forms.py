@@ -1,7 +1,7 @@
-"""How values of the standard library are taken apart into plainer ones and put together again.
+"""Takes standard library values apart into plainer ones and rebuilds them.
 
-A *form* is a name and a sequence of values; it stands for a value that cannot change. Mutable values are taken apart into a kind, what is needed
-to make an empty one, and their contents, so that a copy on the other side can be brought up to date in place.
+A *form*, a name and a sequence of values, represents an immutable value. A mutable value is taken apart into its kind, the argument for
+constructing an empty one, and its contents, so that the copy on the other side can be updated in place.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ else:
 
 Apart = tuple[str, Any, list[Any]]
 TEXT = "_recode_text"
-"""The attribute that keeps what an exception of the program says of itself."""
+"""The attribute that keeps the `str()` of one of the program's exceptions."""
 
 
 class Unsupported(BaseException):
@@ -53,7 +53,7 @@ def _match(value: re.Match[Any]) -> tuple[Any, ...]:
 def _match_again(pattern: Any, text: Any, start: int, end: int, span: Any, regs: Any) -> Any:
     found = pattern.match(text, start, end)
     if found is None or found.regs != regs:
-        # Such as a lazy group that `fullmatch` has stretched.
+        # For example, `fullmatch` may have extended a lazy group.
         found = pattern.fullmatch(text, start, span[1])
     if found is None or found.regs != regs:
         raise ValueError("a match that its pattern does not make")
@@ -148,7 +148,7 @@ MUTABLE: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], list[Any]]]
     array.array: ("array", operator.attrgetter("typecode"), lambda value: [value.tobytes()]),
     types.SimpleNamespace: ("namespace", lambda value: None, lambda value: _pairs(value.__dict__)),
 }
-"""Kind, what is needed to make an empty one, and the contents, by type."""
+"""For each type: its kind, and functions for the constructor argument and the contents."""
 _MAKE: dict[str, Callable[[Any], Any]] = {
     "list": lambda _: [],
     "dict": lambda _: {},
@@ -178,7 +178,7 @@ _FILL: dict[str, Callable[[Any, list[Any]], None]] = {
 
 
 def form_of(value: Any) -> tuple[str, Any] | None:
-    """Return name and parts of an immutable value, None where it has no such form."""
+    """Return the form (name and parts) of an immutable value; None if it has none."""
     known = _FORMS.get(type(value))
     if known is not None:
         return known[0], known[1](value)
@@ -186,17 +186,17 @@ def form_of(value: Any) -> tuple[str, Any] | None:
 
 
 def value_of(name: str, parts: list[Any]) -> Any:
-    """Return the value of a form."""
+    """Rebuild the value of a form."""
     return (_VALUES.get(name) or _library_forms.VALUES[name])(*parts)
 
 
 def is_shared(value: Any) -> bool:
-    """Say whether a value of a library is mutable and can be brought up to date in place."""
+    """Return whether a library's value is mutable and can be updated in place."""
     return _library_forms.take_apart(value) is not None
 
 
 def take_apart(value: Any) -> Apart:
-    """Return kind, maker's argument and contents of a mutable value."""
+    """Return kind, constructor argument and contents of a mutable value."""
     known = MUTABLE.get(type(value))
     if known is not None:
         kind, make_of, items_of = known
@@ -215,7 +215,7 @@ def make(kind: str, argument: Any) -> Any:
 
 
 def fill(value: Any, kind: str, items: list[Any]) -> None:
-    """Give a mutable object its contents, in place."""
+    """Set the contents of a mutable object, in place."""
     if MUTABLE.get(type(value), (kind,))[0] != kind:
         raise TypeError(f"{sys.intern(kind)} for a {type(value).__name__}")
     _FILL[kind](value, items)
@@ -227,7 +227,7 @@ def exception_parts(error: BaseException) -> tuple[Any, ...]:
         text = str(error)[:10_000]
     except BaseException as failure:  # noqa: BLE001 (an exception may raise when it is shown)
         raise Unsupported(f"an exception that cannot be shown: {type(failure).__name__}") from None
-    # Its file names are no arguments of it.
+    # An OSError's `args` lack its file names.
     made_from = (
         error.__reduce__()[1]
         if type(error).__reduce__ is OSError.__reduce__ and isinstance(error, OSError)
@@ -238,7 +238,7 @@ def exception_parts(error: BaseException) -> tuple[Any, ...]:
 
 
 def exception_of(kind: Any, arguments: Any, names: Any, text: Any, cause: Any) -> BaseException:
-    """Return an exception from its parts."""
+    """Rebuild an exception from its parts."""
     if not (isinstance(kind, type) and issubclass(kind, BaseException)):
         raise Malformed("an exception of no exception's class")
     try:

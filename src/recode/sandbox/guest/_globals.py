@@ -1,4 +1,4 @@
-"""State of the interpreter that a test sets and a program reads: random seeds, replaced built-in functions, and standard input.
+"""Interpreter state that a test may set and a program may read: random state, replaced built-in functions, and standard input.
 
 Standard library only.
 """
@@ -27,7 +27,7 @@ def seeds() -> Changes:
 
 
 def replaced() -> Changes:
-    """Return the built-in functions, and the standard input, that have been replaced."""
+    """Return the replaced built-in functions and, if replaced, the text of the standard input."""
     made: list[tuple[str, Any]] = [
         (name, getattr(builtins, name)) for name, own in _REPLACEABLE.items() if getattr(builtins, name) is not own
     ]
@@ -37,7 +37,7 @@ def replaced() -> Changes:
 
 
 def apply(changes: Changes) -> None:
-    """Bring this process to the state of the other one."""
+    """Apply the other process's changes to this process."""
     given = dict(changes)
     if "random" in given:
         random.setstate(given["random"])

@@ -1,4 +1,4 @@
-"""Landlock: what a process and its children may touch in the file system, the network and among processes, where there are no namespaces.
+"""Landlock: restricts a process and its children in the file system, the network and signals, where namespaces are unavailable.
 
 Standard library only. See https://docs.kernel.org/userspace-api/landlock.html for the structures and numbers.
 """
@@ -17,7 +17,7 @@ _ALL_LATER = (1 << 16) - 1
 _FILE_ONLY = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
 _TCP, _SCOPES = 3, 3
 NEEDED = 6
-"""The Landlock version from which signals to processes outside, and abstract sockets of theirs, can be refused."""
+"""The first Landlock version that can refuse signals to, and abstract sockets of, processes outside."""
 
 
 def version() -> int:
@@ -26,10 +26,10 @@ def version() -> int:
 
 
 def restrict(readable: list[str], writable: list[str]) -> None:
-    """Let this process read below `readable`, do anything below `writable`, and nothing else; needs no_new_privs.
+    """Allow this process to read below `readable` and to do anything below `writable`, but nothing else; requires no_new_privs.
 
     Raises:
-        OSError: the kernel refuses.
+        OSError: the kernel refused a rule or the ruleset.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     handled = _ALL.get(version(), _ALL_LATER)

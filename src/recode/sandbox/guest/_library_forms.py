@@ -1,4 +1,4 @@
-"""Forms of numpy's, pandas' and torch's values, for processes that have loaded these libraries."""
+"""Forms of numpy, pandas and torch values, for processes that have imported these libraries."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _fill_array(value: Any, items: list[Any]) -> None:
 
 
 def _column(values: Any) -> tuple[Any, ...]:
-    """Return the plain form of the array of a column or an index: numpy's array, or its type's name and a list."""
+    """Return the plain form of a column's or index's array: a numpy array, or the name of its type and a list."""
     numpy, pandas = _loaded("numpy"), _loaded("pandas")
     if isinstance(values.dtype, pandas.CategoricalDtype):
         return "category", values.categories, bytes(numpy.asarray(values.codes, dtype="i8")), bool(values.ordered)
@@ -261,13 +261,13 @@ FILL: dict[str, Callable[[Any, list[Any]], None]] = {
 
 
 def form_of(value: Any) -> tuple[str, Any] | None:
-    """Return the form of an immutable value of a library that is loaded, None for any other."""
+    """Return the form of an immutable value of an imported library; None for any other value."""
     top = _library_of(value)
     return _FORMS[top](value) if top in _FORMS and _loaded(top) else None
 
 
 def take_apart(value: Any) -> tuple[str, Any, list[Any]] | None:
-    """Return kind, maker's argument and contents of a mutable value of a library that is loaded, None for any other."""
+    """Return kind, constructor argument and contents of a mutable value of an imported library; None for any other value."""
     top = _library_of(value)
     if top in _APART and _loaded(top):
         for apart in _APART[top]:

@@ -1,4 +1,4 @@
-"""The side of the program in a talk with its test: it answers, and reports what is printed and warned of meanwhile."""
+"""The program's side of the exchange with its test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WARNINGS = 100
 
 
 class ProgramSide(_side.Side):
-    """The side of the program: it does what the test asks, and reports what is printed and warned of meanwhile."""
+    """Performs the operations that the test requests, and reports the text printed and the warnings issued in the meantime."""
 
     def __init__(self, exchange: _side.Exchange, own: frozenset[str]) -> None:
         super().__init__(1, exchange, own)
@@ -39,8 +39,8 @@ class ProgramSide(_side.Side):
         if len(self._seen) < _WARNINGS:
             self._seen.append((category, str(message)[:2000], lineno))
 
-    def beside(self) -> tuple[str, str]:
-        """Return what was printed since the last message."""
+    def printed(self) -> tuple[str, str]:
+        """Return the text printed to stdout and stderr since the last message."""
         return self._text(self._out), self._text(self._errors)
 
     @staticmethod
@@ -63,14 +63,14 @@ class ProgramSide(_side.Side):
         return _globals.seeds() if self._seeded else ()
 
     def apply_globals(self, changes: Any) -> None:
-        """Take over the test's random state, standard input, and built-in functions that it has replaced."""
+        """Take over the test's random state, its standard input, and the built-in functions that it has replaced."""
         self._seeded = self._seeded or any(name == "random" for name, _ in changes)
         _globals.apply(changes)
 
     def serve(
         self, namespace: dict[str, Any], receive: Callable[[], bytes | None], send: Callable[[bytes], None]
     ) -> None:
-        """Answer the test's requests until there are none; the first asks for names of the program."""
+        """Answer the test's requests until the channel closes. The first one asks for names of the program."""
         while (message := receive()) is not None:
             said = self._read(message)
             if said[0] == "do" and said[1] == "names":

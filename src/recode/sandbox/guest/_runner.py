@@ -1,6 +1,6 @@
-"""Run one program as a script and note what it raises and warns of. Part of the process that runs it (`_child.py`).
+"""Runs a program as a script and records its exceptions and warnings, inside the program's own process (`_child.py`).
 
-This file runs in an environment that does not have recode: it imports the standard library only.
+This file runs in environments without recode, so it imports the standard library only.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ _MAX_WARNINGS = 200
 
 
 def is_deprecation(category: type[Warning]) -> bool:
-    """Some libraries derive theirs from UserWarning (numpy's VisibleDeprecationWarning): the name tells."""
+    """Return whether a warning class announces a deprecation.
+
+    Some libraries derive theirs from UserWarning (numpy's VisibleDeprecationWarning), so the name counts as well.
+    """
     return issubclass(category, _DEPRECATIONS) or "deprecat" in category.__name__.lower()
 
 
 def record_warnings(path: str, send: Callable[[dict[str, Any]], None]) -> None:
-    """Report every warning, every time, the moment it is given, whatever the program does to the `warnings` module.
+    """Report every warning as soon as it is issued, repeats included, whatever the program does to the `warnings` module.
 
     Args:
         path: the program's file.
-        send: reports one warning, to where the program cannot reach it any more.
+        send: sends one warning out of the program's reach.
     """
     module: Any = warnings
     real_show, real_filters = module._showwarnmsg, module.filters
@@ -65,8 +68,8 @@ def _library_folders() -> tuple[str, ...]:
 def _watched_module(show: Callable[[Any], None], real_filters: Any) -> type:
     """Return a class for the `warnings` module.
 
-    The interpreter asks the module for its filters and for the function that shows a warning, and libraries for the function that gives one.
-    They get ours or the real ones, by properties, which the names of the module cannot hide.
+    The interpreter looks up the module's filters and the function that shows a warning; libraries look up the function that issues one.
+    Properties return ours or the real ones, and names set in the module cannot shadow properties.
     """
     every = [("always", None, Warning, None, 0)]
     own_file = warnings.simplefilter.__code__.co_filename
@@ -93,11 +96,11 @@ def _watched_module(show: Callable[[Any], None], real_filters: Any) -> type:
 
 
 _OF_LIBRARIES = ("<__array_function__ internals>", "<frozen ")
-"""Names that libraries and the interpreter give to code of theirs that has no file."""
+"""File names that libraries and the interpreter give to their code that has no file."""
 
 
 def _as_the_program_wants(message: Any, filters: Any, show: Callable[[Any], None]) -> None:
-    """Show a warning, raise it or pass over it, as the program's own filters say."""
+    """Show, raise or ignore a warning, according to the program's own filters."""
     text = str(message.message)
     module = message.filename.removesuffix(".py")
     for action, pattern, category, where, line in filters:
@@ -125,7 +128,7 @@ EVENTS = {
     "gc.get_referents": "looks at all objects", "pickle.find_class": "reads a pickle", "marshal.loads": "reads code objects",
     "sys.addaudithook": "watches the interpreter", "builtins.breakpoint": "starts a debugger",
 }  # fmt: skip
-"""Ways to run code that nobody can attribute, or to reach what records it."""
+"""Audit events, with descriptions, that run code which cannot be attributed to a file, or that give access to the recorder."""
 _ALWAYS = frozenset(
     (
         "subprocess.Popen",
@@ -139,13 +142,13 @@ _ALWAYS = frozenset(
         "code.__new__",
     )
 )
-"""Events that count whoever raises them: they lead out of this process, or to code under a false name."""
+"""Events that count even if a library raises them, because they leave this process or run code under a false name."""
 
 
 def record_events(path: str, send: Callable[[str], None]) -> None:
-    """Report, once each, the events of `EVENTS` that the program raises. An audit hook cannot be removed."""
+    """Report each of the `EVENTS` that the program raises, once. An audit hook cannot be removed."""
     busy: list[bool] = []
-    told: set[str] = set()
+    reported: set[str] = set()
     libraries = _library_folders()
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -159,8 +162,8 @@ def record_events(path: str, send: Callable[[str], None]) -> None:
                 file.startswith((*libraries, "<frozen ", "<__array_function__")) or file == hook.__code__.co_filename
             )
             forged = event == "compile" and _forges_a_file(arguments, libraries)
-            if event not in told and (forged or not inside or event in _ALWAYS):
-                told.add(event)
+            if event not in reported and (forged or not inside or event in _ALWAYS):
+                reported.add(event)
                 send(event)
         finally:
             busy.clear()
@@ -169,7 +172,7 @@ def record_events(path: str, send: Callable[[str], None]) -> None:
 
 
 def _forges_a_file(arguments: tuple[Any, ...], libraries: tuple[str, ...]) -> bool:
-    """Say whether text is compiled under the name of a library's file that holds something else."""
+    """Return whether source is compiled under the name of a library file with different content."""
     source, file = arguments[:2]
     if type(file) is not str or not file.startswith(libraries) or source is None:
         return False
@@ -182,7 +185,7 @@ def _forges_a_file(arguments: tuple[Any, ...], libraries: tuple[str, ...]) -> bo
 
 
 def missing_module(error: BaseException) -> str | None:
-    """Return the module whose absence caused an error, or None."""
+    """Return the name of the module whose absence caused an error, or None."""
     for cause in (error, error.__cause__, error.__context__):
         if isinstance(cause, ModuleNotFoundError) and isinstance(error, ImportError) and cause.name:
             return cause.name
@@ -190,8 +193,8 @@ def missing_module(error: BaseException) -> str | None:
 
 
 def run(source: str, path: str) -> dict[str, Any] | None:
-    """Run the program as a script of this name would be; return the exception as a dictionary, or None."""
-    # There is no such file: the program's folder is empty when it begins.
+    """Run the program as a script with this path; return the exception that ended it as a dictionary, or None."""
+    # No such file exists, because the program's folder is empty at the start.
     linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
     main = types.ModuleType("__main__")
     main.__file__ = path
@@ -203,13 +206,13 @@ def run(source: str, path: str) -> dict[str, Any] | None:
         if error.code in (None, 0):
             return None
         return describe(error, path)
-    except BaseException as error:  # noqa: BLE001 (whatever a program raises is what we are here to report)
+    except BaseException as error:  # noqa: BLE001 (whatever a program raises is reported)
         return describe(error, path)
     return None
 
 
 def describe(error: BaseException, path: str) -> dict[str, Any]:
-    """Return class, text and the program's own line of an exception."""
+    """Return an exception's class, message, line in the program and missing module."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     if not lines and isinstance(error, SyntaxError) and error.filename == path:
         lines = [error.lineno]

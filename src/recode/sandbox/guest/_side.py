@@ -1,7 +1,7 @@
-"""One of the two sides that talk: the program's process, or the process of its test. Each can ask the other to use what stays there.
+"""One side of the exchange: a program's process, or its test's process. Each can request operations on values that stay with the other.
 
-A request names an operation on a value of the asked side; the reply holds the result, or the exception, and what happened beside it: text
-printed, warnings, changed environment variables. While it waits for a reply a side may be asked in turn (a callback).
+A request names an operation on a value of the other side. The reply holds the result or the exception, along with side effects: printed
+text, warnings, and changed environment variables. While waiting for a reply, a side may receive a request itself (a callback).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ Exchange = Callable[[bytes], bytes]
 
 
 class Side(_values.Codec):
-    """One side of the talk.
+    """One side of the exchange.
 
     Args:
-        first: 0 or 1; the two sides number their objects apart.
+        first: 0 or 1; the first object number, so that the two sides use disjoint numbers.
         exchange: sends a message and returns the next one.
         own: names of modules that the other side cannot import.
-        libraries: installed libraries whose values may be named.
+        libraries: installed libraries whose classes and functions may be named.
     """
 
     def __init__(self, first: int, exchange: Exchange, own: frozenset[str], libraries: tuple[str, ...] = ()) -> None:
@@ -52,7 +52,7 @@ class Side(_values.Codec):
     # -- asking -----------------------------------------------------------------------------------------------------------------------
 
     def ask(self, operation: str, *parts: Any) -> Any:
-        """Have the other side do something; return the result, or raise its exception here.
+        """Have the other side perform an operation; return the result, or raise its exception here.
 
         Raises:
             Unsupported: an argument or the result cannot cross.
@@ -85,17 +85,17 @@ class Side(_values.Codec):
         raise value
 
     def use(self, owner: Any, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        """Have a method of a value that stays with the other side called."""
+        """Call a method of a value that stays with the other side."""
         self.plain = False
         return self.ask("method", owner, name, arguments, named)
 
     def doubt(self, reason: str) -> None:
-        """Note that the other side's word alone decides something."""
+        """Record that something is decided by the other side's claim alone."""
 
     # -- answering --------------------------------------------------------------------------------------------------------------------
 
     def answer(self, request: Any) -> bytes:
-        """Do what the other side asks; return the message of the reply."""
+        """Perform the other side's request; return the reply message."""
         _, operation, parts, environment, changes = request
         self._apply_environment(environment)
         self.apply_globals(changes)
@@ -111,30 +111,30 @@ class Side(_values.Codec):
             error.__traceback__ = error.__context__ = None
             reply = "raised", error
         del request, parts
-        beside = self.beside(), self.warned(), self._changed_environment(), self.changed_globals()
+        effects = self.printed(), self.warned(), self._changed_environment(), self.changed_globals()
         try:
-            message = self.encode((*reply, *beside))
+            message = self.encode((*reply, *effects))
         except _values.Unsupported as error:
             message = self.encode(("unsupported", str(error)[:300], ("", ""), (), (), ()))
         del reply
         return self._prefixed(self.unheld(), message)
 
     def permit(self, operation: str, parts: Any) -> None:
-        """Refuse what the other side must not ask for.
+        """Refuse requests that the other side must not make.
 
         Raises:
-            Unsupported: it is refused.
+            Unsupported: the request is refused.
         """
 
     def changed_globals(self) -> tuple[Any, ...]:
-        """Return what of the interpreter's own state has to follow this side's: see `_globals`."""
+        """Return the interpreter state that the other side has to take over; see `_globals`."""
         return ()
 
     def apply_globals(self, changes: Any) -> None:
-        """Follow the other side's state."""
+        """Take over interpreter state from the other side."""
 
-    def beside(self) -> tuple[str, str]:
-        """Return what was printed since the last message."""
+    def printed(self) -> tuple[str, str]:
+        """Return the text printed to stdout and stderr since the last message."""
         return "", ""
 
     def warned(self) -> tuple[Any, ...]:
@@ -179,7 +179,7 @@ class Side(_values.Codec):
     # -- values that stay -------------------------------------------------------------------------------------------------------------
 
     def foreign(self, value: Any, parts: list[bytes], depth: int) -> None:
-        """Append a handle: of the other side's own value, of a library's class or function, or of a value that stays here."""
+        """Append a handle to the other side's own value, a library's class or function, or a value that stays here."""
         theirs = _standins.number_of(value)
         if theirs is not None:
             parts.append(b"h" + theirs.to_bytes(8, "big"))
@@ -199,7 +199,7 @@ class Side(_values.Codec):
                 parts.append(self.class_number(type(value)).to_bytes(8, "big"))
 
     def keep(self, value: Any) -> int:
-        """Return the number under which a value of this side is kept."""
+        """Return the number under which a value of this side is kept, first storing it if necessary."""
         number = self._kept_numbers.get(id(value))
         if number is None:
             number = len(self._kept)
@@ -207,7 +207,7 @@ class Side(_values.Codec):
         return number
 
     def class_number(self, kind: type) -> int:
-        """Return the number of a class; its description goes with the message if it was never sent."""
+        """Return the number of a class; add its description to the message if it has not been sent yet."""
         number = self.keep(kind)
         if kind not in self._descriptions:
             self._descriptions[kind] = _classes.describe(kind)
@@ -242,7 +242,7 @@ class Side(_values.Codec):
         return True
 
     def _structure(self, kind: type) -> tuple[str, bytes] | None:
-        """Return structure and encoded number of a class that crosses by its structure; None for any other."""
+        """Return structure and encoded number of a class whose instances cross by structure; None for any other class."""
         theirs = vars(kind).get(_standins.CLASS)
         if theirs is not None:
             structure = vars(kind)[_standins.STRUCTURE]
@@ -254,7 +254,7 @@ class Side(_values.Codec):
         return None if structure in ("object", "exception") else (structure, b"C" + number.to_bytes(8, "big"))
 
     def take_apart(self, value: Any) -> tuple[str, Any, list[Any]]:
-        """Return kind, maker's argument and contents of a shared object."""
+        """Return kind, constructor argument and contents of a shared object."""
         known = self._structure(type(value)) if type(value) not in _values.MUTABLE else None
         if known is not None and known[0] == "dataclass":
             names = (
@@ -323,7 +323,7 @@ class Side(_values.Codec):
         raise _values.Malformed("an instance of another kind")
 
     def _standin(self, reader: _values.Reader, depth: int) -> Any:
-        """Return the stand-in for a value that stays with the other side, one for each such value."""
+        """Return the stand-in for a value that stays with the other side; each value has a single stand-in."""
         number, form = reader.number(), reader.tag()
         if form == b"f":
             described = self.take(reader, depth)
@@ -339,12 +339,12 @@ class Side(_values.Codec):
         return self._standins[number]
 
     def learn(self, number: int, description: list[Any]) -> None:
-        """Build the local class for a description."""
+        """Build the local class from a description."""
         self._local[number] = _standins.build(self, number, _classes.Description(*description))
 
 
 def _fill_container(value: Any, items: list[Any]) -> None:
-    """Give an instance of a subclass of list, dict or set its contents, by the base's own methods."""
+    """Fill an instance of a subclass of list, dict or set, using the methods of the base class."""
     if isinstance(value, list):
         list.__setitem__(value, slice(None), items)
     elif isinstance(value, dict):
@@ -356,7 +356,7 @@ def _fill_container(value: Any, items: list[Any]) -> None:
 
 
 def _plain_of(base: type, value: Any) -> Any:
-    """Return the value of a subclass as its base, by the base's own methods."""
+    """Convert an instance of a subclass to its base class, using the methods of the base class."""
     if base in (tuple, frozenset):
         return base(base.__iter__(value))
     if base is complex:
@@ -374,13 +374,13 @@ def _call(target: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any
 
 def _method(owner: Any, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
     if name.startswith("__") and not isinstance(owner, type):
-        # As Python looks up special methods: in the class.
+        # Python looks up special methods in the class.
         return getattr(type(owner), name)(owner, *arguments, **named)
     return getattr(owner, name)(*arguments, **named)
 
 
 def _drive(awaitable: Any) -> Any:
-    """Run a coroutine, or whatever can be awaited, to its end."""
+    """Run a coroutine or other awaitable to its end; return its result."""
 
     async def wait() -> Any:
         return await awaitable

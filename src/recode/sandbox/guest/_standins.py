@@ -1,4 +1,4 @@
-"""Local objects for what stays in the other process: functions, classes, and instances whose special methods are asked for there."""
+"""Local stand-ins for functions, classes and instances of the other process, which forward calls and special methods to it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NUMBER = "_recode_number"
 
 
 def number_of(value: Any) -> int | None:
-    """Return the other side's number of a stand-in; None where a value is none."""
+    """Return the other side's number of a stand-in; None if the value is not a stand-in."""
     if isinstance(value, Function):
         return value._recode_number
     if isinstance(value, types.FunctionType) and "_recode_function" in vars(value):
@@ -45,7 +45,7 @@ def number_of(value: Any) -> int | None:
 
 
 def describe_function(value: Any) -> tuple[Any, ...]:
-    """Return name, qualified name, text and kind of a function."""
+    """Return a function's name, qualified name and docstring, and whether it is a coroutine function."""
     doc = getattr(value, "__doc__", None)
     return (
         str(getattr(value, "__name__", "")), str(getattr(value, "__qualname__", "")), doc if type(doc) is str else None,
@@ -54,7 +54,7 @@ def describe_function(value: Any) -> tuple[Any, ...]:
 
 
 class Function:
-    """A function of the other side."""
+    """Stand-in for a function of the other side."""
 
     __slots__ = ("__dict__", "_recode_number", "_recode_side")
 
@@ -64,11 +64,11 @@ class Function:
         self.__module__ = "solution"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Have it called."""
+        """Call the function on the other side."""
         return self._recode_side.ask("call", self, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        """Ask for an attribute of the function itself."""
+        """Return an attribute of the function from the other side."""
         if name in ("__wrapped__", "__text_signature__") or name.startswith("_recode"):
             raise AttributeError(name)
         if name == "__signature__":
@@ -76,12 +76,12 @@ class Function:
         return self._recode_side.ask("get", self, name)
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
-        """Bind, as functions do."""
+        """Bind to an instance, as functions do."""
         return self if owner is None else lambda *args, **kwargs: self(owner, *args, **kwargs)
 
 
 def _coroutine_function(function: Function) -> Any:
-    """Return an `async def` whose coroutines run on the other side, from beginning to end."""
+    """Return an `async def` function whose coroutines run entirely on the other side."""
 
     async def run(*args: Any, **kwargs: Any) -> Any:
         return function._recode_side.ask("await", function, args, kwargs)
@@ -93,18 +93,18 @@ def _coroutine_function(function: Function) -> Any:
 
 
 async def awaiting(side: Side, number: int) -> Any:
-    """Have something that the other side keeps awaited there."""
+    """Have the other side await an awaitable that it keeps; return the result."""
     return side.ask("await_kept", number)
 
 
 def function(side: Side, number: int, name: str, qualified: str, doc: str | None, is_coroutine: bool) -> Any:
-    """Return the stand-in of a function."""
+    """Return the stand-in for a function."""
     made = Function(side, number, name, qualified, doc)
     return _coroutine_function(made) if is_coroutine else made
 
 
 def signature_parts(value: Any) -> tuple[Any, ...]:
-    """Return the parameters of a function and what it is annotated to return."""
+    """Return a function's parameters and return annotation."""
     signature, empty = inspect.signature(value), inspect.Parameter.empty
     parameters = [
         (each.name, int(each.kind), each.default is not empty, None if each.default is empty else each.default,
@@ -131,10 +131,10 @@ def _signature(parameters: Any, has_return: bool, returned: Any) -> inspect.Sign
 
 
 class StandInClass(abc.ABCMeta):
-    """The class of classes whose instances stay with the other side."""
+    """Metaclass of stand-in classes whose instances stay with the other side."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Have an instance made there."""
+        """Create an instance on the other side; return its stand-in."""
         if CLASS not in vars(cls):
             raise _values.Unsupported("a class that derives from one of the program's")
         side: Side = getattr(cls, _SIDE)
@@ -144,7 +144,7 @@ class StandInClass(abc.ABCMeta):
         return made
 
     def __getattr__(cls, name: str) -> Any:
-        """Ask for an attribute of the class."""
+        """Return an attribute of the class from the other side."""
         if name.startswith(("__", "_recode", "_abc_")) or CLASS not in vars(cls):
             raise AttributeError(name)
         side: Side = type.__getattribute__(cls, _SIDE)
@@ -152,7 +152,7 @@ class StandInClass(abc.ABCMeta):
         return side.ask("get", cls, name)
 
     def __setattr__(cls, name: str, value: Any) -> None:
-        """Have an attribute of the class set, or set it here while the class is built."""
+        """Set an attribute of the class on the other side, or an internal one locally."""
         if name.startswith(("__", "_abc_", "_recode")):
             super().__setattr__(name, value)
         else:
@@ -171,7 +171,7 @@ class _Bound:
 
 
 class _Object:
-    """What instances of all stand-in classes have."""
+    """Base class of all stand-ins for instances."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_recode"):
@@ -194,7 +194,7 @@ class _Object:
 
 
 def instance(kind: type, number: int) -> Any:
-    """Return the stand-in of an object."""
+    """Return the stand-in for an object."""
     made: Any = object.__new__(kind)
     object.__setattr__(made, _NUMBER, number)
     return made
@@ -215,10 +215,10 @@ def _await(self: Any) -> Any:
 
 
 def build(side: Side, number: int, said: _classes.Description) -> type:
-    """Return the local class for what the other side says of one of its own.
+    """Build the local class from the other side's description of one of its classes.
 
     Raises:
-        Malformed: the description is of no class.
+        Malformed: the description is not that of a valid class.
     """
     names: dict[str, Any] = {
         "__doc__": said.doc, "__module__": "solution", "__qualname__": said.qualified, CLASS: number, STRUCTURE: said.structure, _SIDE: side,
@@ -306,7 +306,7 @@ def _build_value(said: _classes.Description, names: dict[str, Any]) -> type:
 
 
 def _nothing(self: Any, *args: Any, **kwargs: Any) -> None:
-    """Leave what the other side has made as it is."""
+    """Leave the instance unchanged: the other side has already initialized it."""
 
 
 def _made_there(cls: Any, *args: Any, **kwargs: Any) -> Any:
@@ -314,7 +314,7 @@ def _made_there(cls: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _forwards(said: _classes.Description) -> dict[str, Any]:
-    """Return the methods and properties of a class whose instances are copied: its code stays with the other side."""
+    """Return forwarding methods and properties for a class whose instances are copied but whose code stays with the other side."""
 
     def method(name: str) -> Any:
         return lambda self, *args, **kwargs: getattr(type(self), _SIDE).use(self, name, args, kwargs)

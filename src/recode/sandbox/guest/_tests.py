@@ -1,9 +1,9 @@
-"""The three processes that a test needs: the program alone, the test alone, and both together.
+"""The three kinds of process for a test: the program alone, the test alone, and both together.
 
-*Together* gives the meaning of a test: the program is loaded as a module, its names are handed to the test, and the test is run. *Alone* gives
-trust: the test's process never runs the program's code, and the program's process is never told what the test expects.
+The run *together* defines what a test means: the program is loaded as a module, its names are passed to the test, and the test runs. The
+runs *alone* establish trust: the test's process never runs the program's code, and the program's process never receives expected values.
 
-Program and test run on a thread of their own, and the program's module cannot be imported by name, as in a test harness.
+Program and test each run on a separate thread, and the program's module cannot be imported by name, as in a test harness.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ else:
     import _wire
 
 _PROGRAM, _TEST = "solution", "test"
-_SWALLOWED = "an exception that an object of the program's own swallows"
+_SWALLOWED = "an exception swallowed by one of the program's objects"
 _STEPS = frozenset(("__next__", "__anext__", "send", "throw", "close", "asend", "athrow", "aclose"))
 _COMPARISONS = frozenset(f"__{name}__" for name in "eq ne lt le gt ge".split())
 _ASKED_BY_PYTHON = frozenset(
@@ -38,7 +38,7 @@ _ASKED_BY_PYTHON = frozenset(
     for name in "hash bool len iter next reversed getitem setitem delitem call repr str format bytes int float complex index round trunc floor "
     "ceil abs neg pos invert enter exit aenter aexit aiter anext await length_hint fspath missing".split()
 )
-"""Special methods whose arguments say nothing of what a test expects."""
+"""Special methods whose arguments reveal nothing about the values that a test expects."""
 
 
 def load(program: str, importable: bool) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def load(program: str, importable: bool) -> dict[str, Any]:
 
 
 def raised(error: BaseException) -> tuple[str, str, str]:
-    """Return an exception as it is reported to the host."""
+    """Return the report of an exception for the host: a tag, its class and its message."""
     try:
         message = str(error)
         message = message[:500] if type(message) is str else ""
@@ -77,7 +77,7 @@ def _text(channel: socket.socket) -> str:
 
 
 def serve_program(channel: socket.socket, job: dict[str, Any]) -> None:
-    """Load the program and answer the test's requests. It is told inputs, never what is expected."""
+    """Load the program and answer the test's requests. The program receives inputs, never expected values."""
     _on_a_thread(functools.partial(_serve_program, channel))
 
 
@@ -94,7 +94,7 @@ def _serve_program(channel: socket.socket) -> None:
     except BaseException as error:  # noqa: BLE001 (whatever a program raises is reported)
         _wire.send(channel, _wire.encode(raised(error)))
         return
-    side.beside()
+    side.printed()
     side.warned()
     _wire.send(channel, _wire.encode(("ready", [name for name in namespace if type(name) is str])))
     side.serve(namespace, functools.partial(_wire.receive, channel), functools.partial(_wire.send, channel))
@@ -104,7 +104,7 @@ def _serve_program(channel: socket.socket) -> None:
 
 
 class _TestSide(_side.Side):
-    """The side of the test: it asks, notes what only the program's word decides, and lets the program use little of its own."""
+    """The test's side: it sends requests, records where only the program's claim decides, and gives the program little access."""
 
     def __init__(self, exchange: _side.Exchange, libraries: tuple[str, ...]) -> None:
         super().__init__(0, exchange, frozenset((_TEST,)), libraries)
@@ -114,7 +114,7 @@ class _TestSide(_side.Side):
         self._replaced = False
 
     def changed_globals(self) -> tuple[Any, ...]:
-        """Return the random state that the test has set, and the built-in functions that it has replaced."""
+        """Return the random state that the test has set and the built-in functions that it has replaced."""
         changes: list[tuple[str, Any]] = []
         if self.follow_seeds and (now := _globals.seeds()) != self._seeds:
             self._seeds = now
@@ -126,17 +126,17 @@ class _TestSide(_side.Side):
         return tuple(changes)
 
     def apply_globals(self, changes: Any) -> None:
-        """Follow the random state: the program has drawn from it."""
+        """Take over the random state, from which the program has drawn."""
         if self.follow_seeds and all(name in ("random", "numpy") for name, _ in changes):
             _globals.apply(changes)
             self._seeds = _globals.seeds()
 
     def doubt(self, reason: str) -> None:
-        """Note that the program's word alone decides something."""
+        """Record that something is decided by the program's claim alone."""
         self.doubts.append(reason)
 
     def ask(self, operation: str, *parts: Any) -> Any:
-        """Have the program do something."""
+        """Have the program's side perform an operation; return its result or raise its exception."""
         try:
             return super().ask(operation, *parts)
         except (StopIteration, StopAsyncIteration, GeneratorExit):
@@ -145,20 +145,20 @@ class _TestSide(_side.Side):
             raise
 
     def use(self, owner: Any, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        """Have a method of an object of the program's called, and note where its answer decides the test."""
-        # The test has made it by calling a class of the program, so that its methods are the program's interface.
+        """Call a method of one of the program's objects, recording a doubt where its answer decides the test."""
+        # The test created the object by calling a class of the program, so its methods are the program's interface.
         made_here = getattr(owner, "__dict__", {}).get("_recode_own", False)
         if name in _COMPARISONS or not (
             made_here or name in _ASKED_BY_PYTHON or name in _STEPS or not (arguments or named)
         ):
-            self.doubt(f"`{name}` of an object of the program's own decides")
+            self.doubt(f"`{name}` of one of the program's objects decides")
         found = super().use(owner, name, arguments, named)
         if name in ("__exit__", "__aexit__") and arguments and arguments[0] is not None and found:
             self.doubt(_SWALLOWED)
         return found
 
     def permit(self, operation: str, parts: Any) -> None:
-        """Let the program call functions of the test, and use the public methods of its objects."""
+        """Allow the program to call the test's functions and use the public methods of its objects, and nothing else."""
         target = parts[0]
         if operation == "call" and _is_ours(target):
             return
@@ -200,7 +200,7 @@ def _is_plain_object(target: Any) -> bool:
 
 
 def run_test(channel: socket.socket, job: dict[str, Any]) -> None:
-    """Run a test whose names of the program are stand-ins, and report how it ended."""
+    """Run a test with stand-ins for the program's names, and report how it ended."""
     _on_a_thread(functools.partial(_run_test, channel))
 
 

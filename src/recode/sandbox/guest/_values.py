@@ -1,10 +1,11 @@
-"""Values that cross between the process of a program and the process of its test: copied where they are plain, shared where they can change.
+"""Values that cross between a program's process and its test's process: plain ones are copied, mutable ones are shared.
 
-A message holds a root value, the definitions of classes it names, and the contents of *shared* objects: lists, dictionaries, arrays and other
-mutable values that both sides hold. A shared object keeps its identity on both sides, and whatever one side changes in it is sent with that
-side's next message, so that `f(a)` sorts the caller's list. What cannot be copied stays where it is and is used from afar by a handle.
+A message holds a root value, descriptions of the classes it names, and the contents of *shared* objects: lists, dictionaries, arrays and
+other mutable values that both sides hold. A shared object keeps its identity on both sides. Changes that one side makes to it are sent
+with that side's next message, so `f(a)` can sort the caller's list. A value that cannot be copied stays in its process and is used
+remotely through a handle.
 
-Standard library only. Decoding builds objects of known kinds and runs no code that the sender chose.
+Standard library only. Decoding builds objects of known kinds and runs no code chosen by the sender.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _METACLASSES = frozenset(("type", "ABCMeta", "EnumType", "EnumMeta", "DType", "_
 
 
 class Shared:
-    """One mutable object that both sides hold, and its contents as both sides last knew them."""
+    """A mutable object that both sides hold, with its last contents known to both."""
 
     __slots__ = ("contents", "value")
 
@@ -49,7 +50,7 @@ class Shared:
 
 
 def importable(value: Any, own: frozenset[str] = frozenset()) -> tuple[str, str] | None:
-    """Return module and qualified name of a class or function of a library, None for anything else. `own` are modules that do not count."""
+    """Return module and qualified name of a library's module, class or function; None for anything else or if the module is in `own`."""
     if isinstance(value, types.ModuleType):
         known = value.__name__ not in own and sys.modules.get(value.__name__) is value
         return (value.__name__, "") if known else None
@@ -73,28 +74,28 @@ def importable(value: Any, own: frozenset[str] = frozenset()) -> tuple[str, str]
 class Codec:
     """Encodes and decodes the messages of one side.
 
-    The two hooks are the side's own: `foreign` encodes what is neither plain nor shared, `resolve` returns what a handle stands for.
+    Each side overrides the hooks, such as `foreign`, which encodes values that are neither plain nor shared, and `native`, which reads them.
     """
 
     def __init__(self, first: int, libraries: Iterable[str] = ()) -> None:
         self._next = first
         self._libraries = frozenset(libraries)
         self.shared: dict[int, Shared] = {}
-        # Lists are not hashable: the object is kept by `shared` for as long as its id stands here.
+        # Keyed by id, because lists are not hashable; `shared` keeps the object alive as long as its id is in here.
         self._numbers: dict[int, int] = {}
         self._queue: list[int] = []
         self._classes: list[bytes] = []
         self._sent: set[int] = set()
         self.plain = True
-        """Whether all values so far were plain: none of them stays with the other side."""
+        """Whether all values so far were plain, that is, none of them stayed with the other side."""
 
     # -- encoding ---------------------------------------------------------------------------------------------------------------------
 
     def encode(self, root: Any) -> bytes:
-        """Return a message with this value and all changes of shared objects.
+        """Return a message with this value and all changes to shared objects.
 
         Raises:
-            Unsupported: the value, or what a shared object holds now, cannot cross.
+            Unsupported: the value, or something in a shared object, cannot cross.
         """
         self._classes = []
         body: list[bytes] = []
@@ -143,7 +144,7 @@ class Codec:
 
     def _put_other(self, value: Any, parts: list[bytes], depth: int) -> None:
         if isinstance(value, BaseException):
-            # Its class decides what it is; what its instances are asked for beyond that is kept in the attributes.
+            # The class determines what kind of exception it is; its attributes hold everything else about it.
             parts.append(b"x")
             self.put_items((type(value), *_forms.exception_parts(value)), parts, depth)
             return
@@ -160,7 +161,7 @@ class Codec:
             self.foreign(value, parts, depth)
 
     def put_items(self, items: Iterable[Any], parts: list[bytes], depth: int) -> None:
-        """Append the encodings of a sequence of values, with their number."""
+        """Append the number of values in a sequence, and their encodings."""
         at = len(parts)
         parts.append(b"")
         count = 0
@@ -170,11 +171,11 @@ class Codec:
         parts[at] = _LENGTH.pack(count)
 
     def put_reference(self, where: tuple[str, str], parts: list[bytes]) -> None:
-        """Append the name of something that the other side imports itself."""
+        """Append the module and name of an object that the other side imports itself."""
         parts.append(b"I" + _sized(where[0].encode()) + _sized(where[1].encode()))
 
     def share(self, value: Any) -> int:
-        """Return the number of a shared object; an object that was not shared becomes so."""
+        """Return the number of a shared object, first sharing it if necessary."""
         number = self._numbers.get(id(value))
         if number is None:
             number, self._next = self._next, self._next + 2
@@ -198,14 +199,14 @@ class Codec:
         """Return and forget the shared objects that nothing but this codec refers to."""
         gone: list[int] = []
         for number in list(self.shared):
-            # Its entry and the argument of getrefcount.
+            # The two own references: its entry, and the argument of getrefcount.
             if sys.getrefcount(self.shared[number].value) <= _OWN_REFERENCES:
                 self.release((number,))
                 gone.append(number)
         return gone
 
     def define(self, number: int, description: tuple[Any, ...]) -> None:
-        """Send the description of a class once, before the first value that names it."""
+        """Add the description of a class to the message, unless sent before; it precedes the first value that names it."""
         if number not in self._sent:
             self._sent.add(number)
             parts: list[bytes] = []
@@ -213,11 +214,11 @@ class Codec:
             self._classes.append(_NUMBER.pack(number) + b"".join(parts))
 
     def put_structure(self, value: Any, parts: list[bytes], depth: int) -> bool:
-        """Append an instance of a class whose structure both sides know; say whether the value is one."""
+        """Append the value if it is an instance of a class whose structure both sides know; return whether it is."""
         return False
 
     def take_apart(self, value: Any) -> tuple[str, Any, list[Any]]:
-        """Return kind, maker's argument and contents of a shared object."""
+        """Return kind, constructor argument and contents of a shared object."""
         return _forms.take_apart(value)
 
     def make(self, kind: str, argument: Any) -> Any:
@@ -244,7 +245,7 @@ class Codec:
             return self._decode(message)
         except Malformed:
             raise
-        except Exception as error:  # noqa: BLE001 (whatever goes wrong while reading foreign bytes says that they are wrong)
+        except Exception as error:  # noqa: BLE001 (any failure to read untrusted bytes means that they are malformed)
             raise Malformed(f"{type(error).__name__}: {error}"[:300]) from None
 
     def _decode(self, message: bytes) -> Any:
@@ -259,7 +260,7 @@ class Codec:
                 self.adopt(number, self.make(kind, self.take(Reader(make), 0)))
             self.shared[number].contents = contents
             waiting.append((number, kind, contents))
-        # An instance must be complete before it can be a key or an element.
+        # An instance must be complete before it can be a dictionary key or a set element.
         for number, kind, contents in sorted(waiting, key=lambda node: node[1] != "instance"):
             self.fill(self.shared[number].value, kind, self.take_items(Reader(contents), 0))
         root = self.take(reader, 0)
@@ -268,7 +269,7 @@ class Codec:
         return root
 
     def take_items(self, reader: Reader, depth: int) -> list[Any]:
-        """Read a sequence of values with their number."""
+        """Read the number of values in a sequence, and the values."""
         return [self.take(reader, depth + 1) for _ in range(reader.count())]
 
     def take(self, reader: Reader, depth: int) -> Any:
@@ -293,18 +294,18 @@ class Codec:
         return self.native(tag, reader, depth)
 
     def native(self, tag: bytes, reader: Reader, depth: int) -> Any:
-        """Read a value of the side's own kinds."""
+        """Read a value with a tag that only the subclass knows."""
         raise Malformed("an unknown tag")
 
     def learn(self, number: int, description: list[Any]) -> None:
-        """Take note of a class that the other side describes."""
+        """Store the description of one of the other side's classes."""
         raise Malformed("a class from the wrong side")
 
     def imported(self, module: str, name: str) -> Any:
-        """Return a class, function or module of a library that this side imports itself.
+        """Return a class, function or module of a library, which this side imports itself.
 
         Raises:
-            Malformed: the library is not among those that may be, or what it holds there is something else.
+            Malformed: the library is not an allowed one, or the object is neither a class nor a function.
         """
         top = module.split(".")[0]
         allowed = top in sys.stdlib_module_names or top in self._libraries
@@ -326,7 +327,7 @@ _OWN_REFERENCES = 2
 
 
 class Reader:
-    """Bytes with a place in them."""
+    """Bytes with a read position."""
 
     __slots__ = ("at", "data")
 
@@ -334,12 +335,12 @@ class Reader:
         self.data, self.at = data, 0
 
     def tag(self) -> bytes:
-        """Read the byte that says of which kind a value is."""
+        """Read the byte that gives the kind of a value."""
         self.at += 1
         return self.data[self.at - 1 : self.at]
 
     def count(self) -> int:
-        """Read a count, which no honest sender makes larger than what follows."""
+        """Read a count, which in an honest message is no larger than the number of bytes that follow."""
         count: int = _LENGTH.unpack_from(self.data, self.at)[0]
         self.at += 4
         if count > len(self.data) - self.at:
@@ -352,13 +353,13 @@ class Reader:
         return int(_NUMBER.unpack_from(self.data, self.at - 8)[0])
 
     def sized(self) -> bytes:
-        """Read bytes with their length."""
+        """Read a length, and that many bytes."""
         count = self.count()
         self.at += count
         return self.data[self.at - count : self.at]
 
     def text(self) -> str:
-        """Read text."""
+        """Read a length, and text of that many bytes."""
         return self.sized().decode("utf-8", "surrogatepass")
 
     def double(self) -> float:

@@ -1,7 +1,7 @@
-"""Values and frames between the host and a sandboxed program: plain, typed, bounded in length and depth.
+"""Values and frames exchanged by the host and a sandboxed program: plain, typed, and bounded in length and depth.
 
-Both sides load this file; inside the sandbox it is found by path, so it imports the standard library only. What comes out of a sandbox is
-decoded here and nowhere else: into built-in types alone, never by anything that runs code.
+Both sides load this file. Inside the sandbox it is found by path, so it imports the standard library only. Data from a sandbox is decoded
+here and nowhere else, into built-in types only, and never by anything that runs code.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import struct
 from typing import Any, NamedTuple
 
 FRAME_BYTES = 1 << 20
-"""Longest frame."""
+"""Maximum length of a frame."""
 DEPTH = 64
-"""Deepest nesting of a value."""
+"""Maximum nesting depth of a value."""
 _DIGITS = 3000
-"""Longest integer, in hexadecimal digits: one that Python still prints."""
+"""Maximum length of an integer in hexadecimal digits; Python can still print such an integer."""
 _LENGTH = struct.Struct(">I")
 _DOUBLE = struct.Struct(">d")
-# What model code may have exchanged in this process does not matter: the host decodes with its own copy.
+# Model code may replace these in its own process; that is harmless, since the host decodes with its own copy.
 _CONTAINERS: dict[type, bytes] = {list: b"l", tuple: b"t", set: b"S", frozenset: b"z"}
 _MADE_BY = {b"l": list, b"t": tuple, b"S": set, b"z": frozenset}
 
 
 class NotPlain(Exception):
-    """A value holds something that the encoding does not carry, or too much of it."""
+    """A value holds something that cannot be encoded, or too much of it."""
 
 
 class BadFrame(Exception):
@@ -40,13 +40,13 @@ class Array(NamedTuple):
 
 
 def encode(value: Any) -> bytes:
-    """Return a value's bytes.
+    """Return the encoding of a value.
 
-    Carries None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict and numpy's arrays and numbers (of numbers,
-    truth values and text); subclasses of these are not carried, whatever they claim to be.
+    Encodes None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict, and numpy arrays and scalars (numbers, truth
+    values and text). Subclasses of these are refused, whatever they claim to be.
 
     Raises:
-        NotPlain: the value holds anything else, is too deep or too long.
+        NotPlain: the value holds anything else, or is too deep or too long.
     """
     parts: list[bytes] = []
     _encode(value, parts, 0)
@@ -117,12 +117,12 @@ def _array(value: Any, kind: type) -> tuple[str, tuple[int, ...], bytes]:
 
 
 def decode(data: bytes, most_keys: int = 256) -> Any:
-    """Return the value of bytes from anywhere: built-in types and `Array`.
+    """Decode untrusted bytes into a value of built-in types and `Array`.
 
     Args:
         data: the encoding of one value.
-        most_keys: how many keys or elements, text and bytes aside, a dictionary or set may have. A sender can choose numbers whose places in
-            the table all collide; so many of them would take minutes to insert. Larger values are compared by `canonical`.
+        most_keys: how many keys or elements other than text and bytes a dictionary or set may have. A sender can choose numbers whose hashes
+            all collide, and inserting many of them would take minutes. Larger values are compared by `canonical`.
 
     Raises:
         BadFrame: the bytes are not the encoding of one value, or hold too many keys.
@@ -149,7 +149,7 @@ def value(node: Node, most_keys: int = 256) -> Any:
 
 
 Node = tuple[bytes, Any]
-"""A parsed value: its tag, and the value or the parsed items. Nothing in it has been hashed."""
+"""A parsed value: its tag, and the value itself or its parsed items. Parsing hashes nothing."""
 _CONTAINER_TAGS = frozenset((b"l", b"t", b"S", b"z", b"d", b"A"))
 _SINGLE: dict[bytes, Any] = {b"N": None, b"T": True, b"F": False}
 
@@ -213,9 +213,9 @@ def _text(tag: bytes, raw: bytes) -> int | str | bytes:
 
 
 def canonical(node: Node) -> bytes:
-    """Return bytes that two parsed values share exactly if they are equal with the same types throughout; NaN equals NaN.
+    """Return bytes that are identical for two parsed values if and only if the values and all their types are equal; NaN equals NaN.
 
-    Sets and dictionaries are put in order, so that nothing is hashed.
+    Sets and dictionaries are sorted instead of hashed.
     """
     tag, content = node
     if tag == b"f":
@@ -246,10 +246,10 @@ def send(channel: socket.socket, data: bytes) -> None:
 
 
 def receive(channel: socket.socket) -> bytes | None:
-    """Return the next frame, or None where the other side has closed.
+    """Return the next frame, or None if the other side has closed the channel.
 
     Raises:
-        BadFrame: the frame is longer than `FRAME_BYTES`, or broke off.
+        BadFrame: the frame is longer than `FRAME_BYTES`, or incomplete.
         TimeoutError: the channel's timeout passed.
     """
     head = _exactly(channel, 4)
@@ -265,7 +265,7 @@ def receive(channel: socket.socket) -> bytes | None:
 
 
 def _exactly(channel: socket.socket, count: int) -> bytes:
-    """Return `count` bytes, or fewer where the other side has closed."""
+    """Return `count` bytes, or fewer if the other side has closed the channel."""
     parts: list[bytes] = []
     while count:
         part = channel.recv(min(count, 1 << 16))
