@@ -281,6 +281,11 @@ def test_wrong_use_is_told(toy_index: Path, project: Path, options: list[str], s
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def heed_interrupts() -> None:
+    """Interrupts are ignored in what a shell starts in the background, and that is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_killed_migration_leaves_no_process(toy_index: Path, project: Path, number: signal.Signals) -> None:
     mark = f"9{number.value:02}.5"
@@ -289,7 +294,7 @@ def test_a_killed_migration_leaves_no_process(toy_index: Path, project: Path, nu
     tests = f"sleep {mark} & setsid sleep {mark} & sleep {mark}"
     parent = subprocess.Popen(
         [sys.executable, "-m", "recode.cli.app", *command, "--tests", tests],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=heed_interrupts,
     )  # fmt: skip
     try:
         assert wait_for(lambda: len(sleeping(mark)) == 3), "the tests have begun"

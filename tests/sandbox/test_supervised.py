@@ -40,6 +40,11 @@ def wait_until(done: bool, mark: str, seconds: float = 20.0) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def heed_interrupts() -> None:
+    """Interrupts are ignored in what a shell starts in the background, and that is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_killed_process_leaves_nothing_that_it_started(number: signal.Signals) -> None:
     mark = f"33{number.value}7.5"
@@ -47,7 +52,9 @@ def test_a_killed_process_leaves_nothing_that_it_started(number: signal.Signals)
         "import sys\nfrom recode.sandbox.supervised import supervised\n"
         "with supervised(['/bin/sh', '-c', sys.argv[1]]) as process:\n    process.wait()\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code, FAMILY.format(mark)], stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, FAMILY.format(mark)], stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts
+    )
     try:
         assert wait_until(False, mark)
         parent.send_signal(number)

@@ -92,9 +92,9 @@ def test_overrides_replace_the_files_values(written: Any) -> None:
         ("[rollout]\nminibatches = 4", "save_every must be a multiple"),
         (
             "[vllm]\nserver = 'localhost:8000'",
-            r"`vllm\.server`: `localhost:8000` is no address like http://localhost:8000",
+            r"`vllm\.server`: `localhost:8000` is not an address like http://localhost:8000",
         ),
-        ("[vllm]\nserver = 'http://host:none'", r"`vllm\.server`: .* is no address"),
+        ("[vllm]\nserver = 'http://host:none'", r"`vllm\.server`: .* is not an address"),
     ],
 )
 def test_a_mistake_names_the_file_and_the_key(more: str, message: str, written: Any) -> None:

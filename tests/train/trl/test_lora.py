@@ -119,7 +119,7 @@ def test_the_card_tells_data_recipe_numbers_and_licence(
     assert '"rank": 4' in body
     reward = json.loads((tmp_path / "result.json").read_text())["last"]["reward"]
     assert f"| reward | {reward:.4g} |" in body
-    assert "`other-licence-1.0`, holds" in body
+    assert "`other-licence-1.0`, applies" in body
 
 
 @pytest.mark.parametrize("kind", ["lora", "dora"])

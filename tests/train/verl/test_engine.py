@@ -234,5 +234,5 @@ def test_supervised_fine_tuning_is_for_the_other_engine(sft: Any) -> None:
 
 @pytest.mark.skipif(has_verl(), reason="verl is installed")
 def test_without_verl_its_extra_is_named() -> None:
-    with pytest.raises(MissingExtraError, match=r"\.\[verl\]"):
+    with pytest.raises(MissingExtraError, match=r"recode-rl\[verl\]"):
         verl_engine.check_installed()
