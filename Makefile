@@ -36,7 +36,7 @@ test: setup sandbox
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --dist loadgroup --cov=recode
+	$(BIN)/pytest -n auto --dist loadfile --cov=recode
 
 # Builds the wheel and uses it from an empty folder.
 test-wheel: setup sandbox

@@ -50,8 +50,7 @@ def sandboxed() -> bool:
 
 
 pytestmark = [
-    # Its fixed addresses and /tmp/host are one machine's: where tests run in parallel, these share a worker (--dist loadgroup).
-    pytest.mark.xdist_group("host"),
+    # Its fixed addresses and /tmp/host are one machine's: where tests run in parallel, a file's share a worker (--dist loadfile).
     pytest.mark.skipif(not sandboxed(), reason="this machine gives no isolated sandbox; see `recode doctor`"),
     pytest.mark.skipif(platform.machine() != "x86_64", reason="some programs use the system call numbers of x86-64"),
 ]
