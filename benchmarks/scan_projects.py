@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from recode.api import move_of, scan_move
-from recode.collect.texts.package_index import fetch, releases_between
+from recode.collect.texts.package_index import fetch, release_of
 from recode.migrate.project.files import project_files
 from recode.sandbox.environments import recode_home
 
@@ -40,7 +40,7 @@ def source_of(name: str, version: str) -> Path:
     """Return the unpacked source distribution of a release."""
     folder = recode_home() / "study" / f"{name}-{version}"
     if not folder.exists():
-        [release] = [one for one in releases_between(name, version, version) if one.version == version][:1]
+        release = release_of(name, version)
         assert release.sdist is not None, f"{name} {version} has no source distribution"
         data = fetch(release.sdist)
         folder.mkdir(parents=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from recode.collect.texts import package_index as releases
-from recode.collect.texts.package_index import ReleaseError, fetch, releases_between
+from recode.collect.texts.package_index import ReleaseError, fetch, release_of, releases_between
 from tests.toy_releases import Index
 
 
@@ -16,6 +16,12 @@ def test_the_last_patch_of_every_minor_series_in_between(toy_releases: Index) ->
     assert found[-1].sdist is not None
     assert found[-1].smallest is not None
     assert found[-1].smallest.kind == "wheel"
+
+
+def test_one_release(toy_releases: Index) -> None:
+    assert release_of("toymath", "2.0") == releases_between("toymath", "1.0", "2.0")[-1]
+    with pytest.raises(ReleaseError, match="toymath has no release 3.0"):
+        release_of("toymath", "3.0")
 
 
 def test_a_file_is_what_the_index_says(toy_releases: Index) -> None:

@@ -79,6 +79,17 @@ def releases_between(library: str, old: str, new: str) -> list[Release]:
     return [Release(library, str(version), known[version]) for version in (first, *newest.values(), last)]
 
 
+def release_of(library: str, version: str) -> Release:
+    """Return one release.
+
+    Raises:
+        ReleaseError: the index cannot be reached, or the release is unknown.
+    """
+    known = {Version(name): files for name, files in _listing(library)}
+    found = _parsed(library, version, known)
+    return Release(library, str(found), known[found])
+
+
 def releases_before(library: str, version: str) -> list[str]:
     """Return the last final release of every minor series before a version, newest first.
 
