@@ -187,7 +187,8 @@ def test_values_out(program: dict[str, str], host: Host, fork_server: ForkServer
         verdict = judge_calls(fork_server, program["code"], "solve", CALLS, limits)
         took = time.monotonic() - started
     assert not forbidden(program, verdict)
-    assert took < limits.seconds + 2
+    # Killed soon after its limit; a machine that runs other tests takes its time to do so.
+    assert took < limits.seconds + 5
     assert not host.harm()
     # Other processes of a busy machine count too, so this is looser than the limit; unlimited, the bombs reach 3 to 6 GB.
     assert memory.peak < 2 * limits.memory
