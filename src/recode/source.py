@@ -26,6 +26,10 @@ _FILE_NAME = "<recode source>"
 # that change the filters of `warnings` at once can leave them changed for good.
 _TOKENIZING = threading.Lock()
 
+# Up to Python 3.12 all threads share one counter of the depth to which a tree is built. A thread switch within `ast.parse`
+# (a garbage collection that runs a finalizer is enough) makes it fail with a SystemError for a program that is fine.
+_PARSING = threading.Lock()
+
 PARSE_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
 """Everything the interpreter was seen to raise for text that is not a program."""
 
@@ -55,7 +59,11 @@ def parse_quietly(code: str, mode: Literal["exec", "eval"] = "exec") -> ast.Modu
             lone surrogates, too deep nesting).
     """
     _ignore_warnings_of_parsed_text()
-    tree = ast.parse(code, _FILE_NAME, mode)
+    with _PARSING:
+        try:
+            tree = ast.parse(code, _FILE_NAME, mode)
+        except SystemError:  # Code of others may have parsed in between: see `_PARSING`.
+            tree = ast.parse(code, _FILE_NAME, mode)
     assert isinstance(tree, ast.Module | ast.Expression)
     return tree
 

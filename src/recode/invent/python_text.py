@@ -16,7 +16,7 @@ from pathlib import Path
 from recode.invent.names import Namer, Pool
 from recode.invent.world import World
 from recode.records import BY_RULES, Kind, Migration
-from recode.source import parses
+from recode.source import parse_quietly, parses
 from recode.symbol import Symbol
 
 _SKIPPED = {
@@ -55,7 +55,7 @@ def functions(pool: Pool, longest: int = 600) -> tuple[str, ...]:
 def _functions_of(path: Path, longest: int) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8")
-        tree = ast.parse(text)
+        tree = parse_quietly(text)
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
         return []
     lines, sources = text.splitlines(), []
@@ -77,7 +77,7 @@ def _functions_of(path: Path, longest: int) -> list[str]:
 def rename_in_python(world: World, names: Namer, number: int) -> Migration | None:
     """Return a made-up renaming in a real function, or None if the function drawn has no call to rename."""
     source = world.rng.choice(functions("train", 420)) + "\n"
-    tree = ast.parse(source)
+    tree = parse_quietly(source)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
     if not calls:
         return None
@@ -133,7 +133,7 @@ def _symbol(world: World, text: str) -> Symbol:
 def _replace_attribute(source: str, old: str, new: str) -> str:
     """Rename every attribute `old` that is called."""
     spots = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse_quietly(source)):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)

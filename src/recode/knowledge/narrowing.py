@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from recode.collect.walk.public_api import Api
 from recode.dataset.sources import SourceUpdate
+from recode.source import parse_quietly
 from recode.symbol import Symbol
 
 _BY_VALUE = frozenset({"replaced", "deprecated", "removed", "renamed"})
@@ -46,7 +47,7 @@ def _is_left(update: SourceUpdate, symbol: Symbol, new: Api | None) -> bool:
 def _given(code: str, callee: str, parameter: str) -> Iterator[str]:
     """Yield the constants given for a keyword in the calls of a name, as Python prints them."""
     try:
-        tree = ast.parse(code)
+        tree = parse_quietly(code)
     except SyntaxError:
         return
     for node in ast.walk(tree):

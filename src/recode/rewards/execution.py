@@ -30,6 +30,7 @@ from recode.sandbox.execution import Execution, Servers, run_program
 from recode.sandbox.fork_servers import Limits
 from recode.sandbox.levels import best_level
 from recode.shipped import shipped
+from recode.source import parse_quietly
 
 LIMITS = Limits(seconds=20.0, memory=2 << 30, processes=32)
 _PATIENCE = 4.0
@@ -187,7 +188,7 @@ def _is_special(name: str) -> bool:
 
 def _nodes(code: str) -> list[ast.AST]:
     try:
-        return list(ast.walk(ast.parse(code)))
+        return list(ast.walk(parse_quietly(code)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
 

@@ -20,6 +20,7 @@ from recode.sandbox.fork_servers import ForkServer, Limits, Program
 from recode.sandbox.guest import _wire
 from recode.sandbox.judging import Decided, ask, blame, exception_line, launch, parsed, start
 from recode.sandbox.verdict import Outcome, Verdict
+from recode.source import parse_quietly
 
 _USUAL_MODULES = {
     "np": "numpy",
@@ -99,8 +100,8 @@ class _Apart:
 def facts_of(test: str, setup: str = "") -> TestFacts | str:
     """Return the facts of a test, or the reason why it does not compile. `setup` is code that runs before the test."""
     try:
-        own = ast.parse(test)
-        tree = ast.parse(f"{setup}\n{test}")
+        own = parse_quietly(test)
+        tree = parse_quietly(f"{setup}\n{test}")
         compile(tree, "test.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return f"the test does not compile: {error}"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from recode.records import Record
-from recode.source import parses
+from recode.source import parse_quietly, parses
 
 How = Literal["warning", "decorator", "map", "docstring", "error"]
 Effect = Literal["", "removed", "renamed", "keyword_only"]
@@ -76,7 +76,7 @@ def may_announce(text: str) -> bool:
 
 def notices(files: Sequence[tuple[str, str]]) -> list[Notice]:
     """Return the announcements in the files of one release, given as (path, text)."""
-    parsed = [(path, ast.parse(text)) for path, text in files if may_announce(text) and parses(text)]
+    parsed = [(path, parse_quietly(text)) for path, text in files if may_announce(text) and parses(text)]
     categories = _categories(tree for _, tree in parsed)
     found: list[Notice] = []
     for path, tree in parsed:

@@ -18,7 +18,7 @@ from recode.migrate.rewrite.program import EditableProgram
 from recode.migrate.source.edits import Edit, apply, merged
 from recode.prompts import parse_response
 from recode.records import ApiUpdate
-from recode.source import parses
+from recode.source import parse_quietly, parses
 
 _WORD = re.compile(r"[A-Za-z_]\w*|\d[\w.]*")
 _PLAIN = frozenset({"0", "1", "2", "None", "True", "False", "self"})
@@ -97,7 +97,7 @@ def _read(
 
 def _split_imports(answer: str) -> tuple[list[ast.Import | ast.ImportFrom], str]:
     """Split an answer into the imports at its beginning and the text after them."""
-    module = ast.parse(answer)
+    module = parse_quietly(answer)
     imports: list[ast.Import | ast.ImportFrom] = []
     for statement in module.body:
         if not isinstance(statement, ast.Import | ast.ImportFrom):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from recode.migrate.propose.windows import Window
 from recode.migrate.source.edits import Edit, apply
+from recode.source import parse_quietly
 
 _SKIPPED = {tokenize.ENCODING, tokenize.ENDMARKER, tokenize.NL, tokenize.COMMENT}
 _LEANING = {",", ".", "(", "[", ")", "]", ":"}
@@ -90,7 +91,7 @@ def edits_of_answer(window: Window, answer: str, newline: str) -> list[Edit]:
 
 
 def _dump(code: str) -> str:
-    return ast.dump(ast.parse(textwrap.dedent(code)))
+    return ast.dump(parse_quietly(textwrap.dedent(code)))
 
 
 def _by_token(old: str, new: str) -> list[Edit]:

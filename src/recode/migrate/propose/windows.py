@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from recode.migrate.source.scopes import Scopes
 from recode.migrate.source.tree import Tree
+from recode.source import parse_quietly
 
 FUNCTION_LINES = 40
 """Longest function, in lines, that is shown whole."""
@@ -90,7 +91,7 @@ def _window(tree: Tree, scopes: Scopes, statement: ast.stmt) -> Window | None:
     imported = "\n".join(_one_line(tree.segment(node)) for node in imports)
     window = Window(imports, imported, code, origins, end, indent)
     try:
-        ast.parse(window.program)
+        parse_quietly(window.program)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return window
@@ -137,7 +138,7 @@ def _imports(tree: Tree, scopes: Scopes, statement: ast.stmt) -> tuple[ast.Impor
 def _one_line(statement: str) -> str:
     """Return an import on one line, without comments."""
     try:
-        return ast.unparse(ast.parse(textwrap.dedent(statement)))
+        return ast.unparse(parse_quietly(textwrap.dedent(statement)))
     except (SyntaxError, ValueError):
         return statement
 

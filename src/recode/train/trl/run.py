@@ -280,8 +280,9 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
         """Write the log and report the step."""
         if not logs or "loss" not in logs:
             return
-        self.seconds = time.monotonic() - self._started
-        state.log_history[-1]["seconds"] = round(self.seconds, 2)
+        # Rounded here and nowhere else, so that a resumed run, which reads the log, reports the same time.
+        self.seconds = round(time.monotonic() - self._started, 2)
+        state.log_history[-1]["seconds"] = self.seconds
         if not state.is_world_process_zero:
             return
         write_jsonl(self._folder / "log.jsonl", [entry for entry in state.log_history if "loss" in entry])
@@ -308,7 +309,7 @@ def _finish(trainer: Any, recipe: SftRecipe | PolicyRecipe, prompts: Prompts, fo
     last = {key: value for key, value in history[-1].items() if isinstance(value, int | float)}
     counts = {"migrations": len(prompts.migrations), "no_ops": len(prompts.no_ops), "left_out": prompts.skipped}
     result = {
-        "steps": trainer.state.global_step, "seconds": round(watcher.seconds, 1), "prompts": counts, "last": last,
+        "steps": trainer.state.global_step, "seconds": watcher.seconds, "prompts": counts, "last": last,
     }  # fmt: skip
     write_card(folder / "model", recipe, prompts, result, adapter)
     write_text(folder / "result.json", json.dumps(result, indent=1))
