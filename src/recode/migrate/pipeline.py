@@ -5,6 +5,7 @@ Nothing is written here.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Reason
 from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
+from recode.migrate.rules.planning import ProjectRules, plan_by_rules
+from recode.migrate.rules.scanning import rules_of_project, with_rules
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
 from recode.migrate.witnesses.rewritten import type_objections
@@ -66,11 +69,14 @@ def rewrite_project(
     if options.environments:
         witness = TypeWitness(upgrade.library, upgrade.old, upgrade.new, options.old_requires, options.new_requires)
         scanned = with_types(scanned, root, witness, updates, shapes, options.confidence, on_progress)
+    rules = rules_of_project(root, upgrade.library, upgrade.old, upgrade.new, updates, shapes)
+    if rules is not None:
+        scanned = with_rules(scanned, root, rules)
     check_root(root)
     result = MigrationResult(root.parent if root.is_file() else root, upgrade, options, scanned)
     if not scanned.findings:
         return result
-    plans = _plans(result, root, on_progress)
+    plans = _plans(result, root, rules, on_progress)
     choices = _model_options(result, plans, updates, shapes, on_progress) if options.uses_model else []
     for plan in plans:
         result.left += [*plan.left, *(place.left_alone() for place in plan.open)]
@@ -86,10 +92,13 @@ def rewrite_project(
 # --- renames by rule ---
 
 
-def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list[FilePlan]:
-    """Plan the renames of every file that has findings."""
-    environments = _environments(result, on_progress)
+def _plans(
+    result: MigrationResult, root: Path, rules: ProjectRules | None, on_progress: OnProgress
+) -> list[FilePlan]:
+    """Plan the rewritings by rule of every file that has findings."""
+    environments = _environments(result, rules, on_progress)
     names = _names(result, environments, on_progress)
+    by_rules = functools.partial(plan_by_rules, rules) if rules is not None else None
     by_file: dict[Path, list[Finding]] = {}
     for finding in result.scanned.findings:
         by_file.setdefault(finding.file, []).append(finding)
@@ -103,7 +112,7 @@ def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list
             continue
         result.sources[path] = source
         used_elsewhere = lambda name, path=path: words.used_elsewhere(path, name)  # noqa: E731
-        plans.append(plan_file(source, findings, names, used_elsewhere))
+        plans.append(plan_file(source, findings, names, used_elsewhere, by_rules))
     _check_types(result, plans, environments, on_progress)
     return plans
 
@@ -112,10 +121,11 @@ _Environments = tuple[Environment | None, Environment | None]
 """Those of the old and of the new release; None where one could not be built."""
 
 
-def _environments(result: MigrationResult, on_progress: OnProgress) -> _Environments:
-    """Return the environments in which names are looked up; none are built if no update names a successor."""
+def _environments(result: MigrationResult, rules: ProjectRules | None, on_progress: OnProgress) -> _Environments:
+    """Return the environments in which names are looked up; none are built if no update names a successor and there are no rules."""
     options, upgrade = result.options, result.upgrade
-    if not options.environments or not any(finding.update.new_symbol for finding in result.scanned.findings):
+    named = rules is not None or any(finding.update.new_symbol for finding in result.scanned.findings)
+    if not options.environments or not named:
         return None, None
     return (
         _environment(result, upgrade.old, options.old_requires, on_progress),

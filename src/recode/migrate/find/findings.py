@@ -28,6 +28,8 @@ class Witness(enum.StrEnum):
     """What the library's releases say of themselves."""
     TYPES = "types"
     """A type checker that accepts the code in the old release and reports it in the new one."""
+    RULE = "rule"
+    """A rewriting rule whose pattern matches."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class EvidenceLevel(StrEnum):
     """A release that has both names has one object under them, and the new release has the new name."""
     FORWARDS = "forwards to it"
     """In a release that has both names, the old one only calls the new one; the new release has the new name."""
+    BY_RULE = "by a proven rule"
+    """A rule was followed that other programs proved by running; the new release has what it writes."""
     CHECKED_BY_NAME = "checked by name"
     """The new release has the new name, and as far as its signature is known the call fits; nothing was run."""
     BY_NOTE_ALONE = "by the note alone"
@@ -41,8 +43,8 @@ class EvidenceLevel(StrEnum):
 
 OFFERED = frozenset(
     {
-        EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.CHECKED_BY_NAME,
-        EvidenceLevel.BY_NOTE_ALONE,
+        EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.BY_RULE,
+        EvidenceLevel.CHECKED_BY_NAME, EvidenceLevel.BY_NOTE_ALONE,
     }
 )  # fmt: skip
 """The evidence with which a change goes into the diff; with less it is only suggested."""
