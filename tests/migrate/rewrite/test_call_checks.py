@@ -184,7 +184,7 @@ def test_a_call_that_does_not_fit_is_advice(tmp_path: Path, call: str, why: str)
     assert not result.offered
     (place,) = result.left
     assert place.reason is Reason.DOES_NOT_BIND
-    assert why in reason_text(place, result.options)
+    assert why in reason_text(place)
 
 
 @pytest.mark.usefixtures("library")

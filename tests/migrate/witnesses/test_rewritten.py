@@ -68,7 +68,7 @@ def test_a_change_that_the_checker_objects_to_is_taken_back(project: Path) -> No
     assert left.finding.line == 5
     assert left.tried is not None
     assert left.tried.evidence is EvidenceLevel.REFUTED
-    assert "has no attribute `code`" in reason_text(left, result.options)
+    assert "has no attribute `code`" in reason_text(left)
 
 
 @pytest.mark.usefixtures("library")
