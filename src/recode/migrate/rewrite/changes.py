@@ -29,6 +29,8 @@ class EvidenceLevel(StrEnum):
     """A release that has both names has one object under them, and the new release has the new name."""
     FORWARDS = "forwards to it"
     """In a release that has both names, the old one only calls the new one; the new release has the new name."""
+    RAN = "ran"
+    """A run evaluates it in the new release without an error; that run ends differently for another reason."""
     BY_RULE = "by a proven rule"
     """A rule was followed that other programs proved by running; the new release has what it writes."""
     CHECKED_BY_NAME = "checked by name"
@@ -43,7 +45,7 @@ class EvidenceLevel(StrEnum):
 
 OFFERED = frozenset(
     {
-        EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.BY_RULE,
+        EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.RAN, EvidenceLevel.BY_RULE,
         EvidenceLevel.CHECKED_BY_NAME, EvidenceLevel.BY_NOTE_ALONE,
     }
 )  # fmt: skip
@@ -83,6 +85,8 @@ class Reason(StrEnum):
     """A test that reaches this rewriting alone gives another result."""
     UNPROVEN = "unproven"
     """Nothing proves the rewriting."""
+    RUNS_AS_BEFORE = "runs as before"
+    """The old code runs in the new release, and what reaches it ends as before."""
     NOT_TAKEN = "not taken"
     """The user did not take the change."""
 
@@ -122,6 +126,11 @@ class LeftAlone:
     detail: str = ""
     tried: Change | None = None
     model_detail: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it breaks in the new release, as far as is known."""
+        return self.finding.status == "breaks" and self.reason not in (Reason.GUARDED, Reason.RUNS_AS_BEFORE)
 
 
 def rewritten_files(sources: Mapping[Path, SourceFile], changes: Iterable[Change]) -> dict[Path, Rewritten]:

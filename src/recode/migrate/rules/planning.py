@@ -15,6 +15,7 @@ from packaging.version import Version
 from recode.knowledge.versions import status_at
 from recode.migrate.find.findings import Finding, Witness
 from recode.migrate.find.index import Index
+from recode.migrate.find.scan import CONFIDENCE
 from recode.migrate.rewrite.binding import CallArguments, DoesNotBind, bind
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
 from recode.migrate.rewrite.name_checks import Relation, UpgradeNames
@@ -69,7 +70,7 @@ class ProjectRules:
             if not self._is_sure(view, match):
                 continue
             finding = _finding(self, view, match)
-            if not any(_overlap(finding, other) for other in known):
+            if not any(other.confidence >= CONFIDENCE and _overlap(finding, other) for other in known):
                 found.append(finding)
         return found
 
