@@ -155,9 +155,7 @@ def _shown_by_runs(result: MigrationResult) -> set[Finding]:
 # --- renames by rule ---
 
 
-def _plans(
-    result: MigrationResult, root: Path, rules: ProjectRules | None, on_progress: OnProgress
-) -> list[FilePlan]:
+def _plans(result: MigrationResult, root: Path, rules: ProjectRules | None, on_progress: OnProgress) -> list[FilePlan]:
     """Plan the rewritings by rule of every file that has findings."""
     environments = _environments(result, rules, on_progress)
     names = _names(result, environments, on_progress)

@@ -240,7 +240,9 @@ def _import_beside(program: EditableProgram, root: ast.expr, at: ast.expr, new: 
         for binding in bindings
         if binding.target.partition(".")[0] == library
     ]
-    if (imports and isinstance(at, ast.Attribute) and program.full_name(at)) or (of_library and not any(map(program.always_runs, of_library))):
+    if (imports and isinstance(at, ast.Attribute) and program.full_name(at)) or (
+        of_library and not any(map(program.always_runs, of_library))
+    ):
         raise CannotRename("the library is imported within a `try` or a condition alone, so a further import may fail")
     start = tree.span(at)[0]
     above = [

@@ -16,7 +16,7 @@ from recode.migrate.rules.matching import match
 from recode.migrate.rules.program_terms import ProgramTerms
 from recode.migrate.rules.rendering import RenderedMatch, RuleMatch, bound_nodes, render
 from recode.migrate.rules.rule import RewriteRule
-from recode.migrate.rules.terms import DECORATORS, SYMBOL, Term
+from recode.migrate.rules.terms import DECORATORS, SYMBOL, Term, parameters
 from recode.migrate.source.edits import Edit, apply, overlap
 from recode.migrate.source.scopes import Binding
 from recode.migrate.source.source_file import SourceFile
@@ -90,6 +90,8 @@ def rewritten(text: str, rules: Sequence[RewriteRule], index: Index, *, any_clas
 
 def may_receive(view: ProgramTerms, found: RuleMatch) -> bool:
     """Say whether nothing shows that a method is called on an object of another class than the rule's."""
+    if isinstance(found.node, ast.ClassDef) and not is_within_class(view, found):
+        return False
     return all(fits is not False for fits in receivers(view, found).values())
 
 
@@ -103,6 +105,16 @@ def receivers(view: ProgramTerms, found: RuleMatch) -> dict[str, bool | None]:
             bases = {base for cls in given for base in view.index.bases(cls)}
             outcome[name] = bool(bases & set(wanted)) if given and wanted else None
     return outcome
+
+
+def is_within_class(view: ProgramTerms, found: RuleMatch) -> bool:
+    """Say whether a class stands in the body of one that derives from the class of the rule's update."""
+    around = view.program.tree.parents.get(found.node)
+    if not isinstance(around, ast.ClassDef):
+        return False
+    old = found.rule.update.old_symbol
+    wanted = {view.index.canonical(old.path), view.index.canonical(old.parent)}
+    return any(wanted & {view.symbol(base), *view.classes(base)} for base in around.bases)
 
 
 # --- places ---
@@ -128,7 +140,9 @@ def matches(view: ProgramTerms, rules: Iterable[RewriteRule]) -> list[RuleMatch]
 
 def _weight(rule: RewriteRule) -> tuple[int, int]:
     """Return how special a pattern is: how much of it is fixed, and how many programs proved it."""
-    fixed = sum(not term.is_variable for term in rule.pattern_term.walk()) + 2 * (len(rule.values) + bool(rule.receivers))
+    fixed = sum(not term.is_variable for term in rule.pattern_term.walk()) + 2 * (
+        len(rule.values) + bool(rule.receivers)
+    )
     return fixed, len(rule.proof.held_out)
 
 
@@ -144,7 +158,7 @@ def _matches_at(view: ProgramTerms, node: ast.AST, by_kind: dict[str, list[Rewri
                 yield RuleMatch(rule, node, view.term(node), {})
     if DECORATORS in by_kind:
         for decorator in getattr(node, "decorator_list", ()):
-            term = Term(DECORATORS, "", (view.term(decorator),))
+            term = Term(DECORATORS, parameters(node), (view.term(decorator),))
             for rule in by_kind[DECORATORS]:
                 if (bound := match(rule.pattern_term, term, rule.values)) is not None:
                     yield RuleMatch(rule, decorator, term, bound)
@@ -203,7 +217,10 @@ def _add_renames(view: ProgramTerms, found: Sequence[RuleMatch], outcome: RuleOu
             spans += [(request.place.start, request.place.end) for request in result.requests]
             outcome.edits.append(
                 RuleEdits(
-                    tuple(dict.fromkeys(one.rule for one in mine)), result.edits, tuple(spans), tuple(one.node for one in mine)
+                    tuple(dict.fromkeys(one.rule for one in mine)),
+                    result.edits,
+                    tuple(spans),
+                    tuple(one.node for one in mine),
                 )
             )
         else:
@@ -253,7 +270,9 @@ def _groups(rendered: Sequence[RenderedMatch], unused: dict[Binding, list[Render
     return list({id(group): group for group in group_of.values()}.values())
 
 
-def _joined(view: ProgramTerms, group: Sequence[RenderedMatch], unused: dict[Binding, list[RenderedMatch]]) -> RuleEdits:
+def _joined(
+    view: ProgramTerms, group: Sequence[RenderedMatch], unused: dict[Binding, list[RenderedMatch]]
+) -> RuleEdits:
     """Return the edits of a group, with those of its imports.
 
     Raises:

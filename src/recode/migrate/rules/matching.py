@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from recode.migrate.rules.terms import ASSIGNMENTS, KEYWORDS, LIST, MANY, NOTHING, ONE, REST, VALUE, Term
@@ -88,3 +89,18 @@ def _set_matches(pattern: Term, term: Term, bound: dict[str, tuple[Term, ...]]) 
     if rest is None:
         return not given
     return _bind(rest, tuple(given.values()), bound)
+
+
+def filled(template: Term, bound: Bound) -> Term:
+    """Return a template with its metavariables replaced by what a match bound them to."""
+    if template.kind == ONE:
+        return bound[ONE + template.value][0]
+    parts: list[Term] = []
+    for part in template.parts:
+        if part.kind in (MANY, REST):
+            parts += bound[part.kind + part.value]
+        else:
+            parts.append(filled(part, bound))
+    if template.kind in (KEYWORDS, ASSIGNMENTS):
+        parts.sort(key=lambda part: part.value)
+    return replace(template, parts=tuple(parts))

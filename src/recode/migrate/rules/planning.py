@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from recode.knowledge.versions import status_at
 from recode.migrate.find.findings import Finding, Witness
 from recode.migrate.find.index import Index
 from recode.migrate.find.scan import CONFIDENCE
@@ -20,11 +19,12 @@ from recode.migrate.rewrite.binding import CallArguments, DoesNotBind, bind
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
 from recode.migrate.rewrite.name_checks import Relation, UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram
-from recode.migrate.rules.applying import RuleEdits, matches, receivers, rule_edits
-from recode.migrate.rules.generalise import filled
+from recode.migrate.rules.applying import RuleEdits, matches, may_receive, receivers, rule_edits
+from recode.migrate.rules.matching import filled
 from recode.migrate.rules.program_terms import ProgramTerms
 from recode.migrate.rules.rendering import RuleMatch, bound_nodes
 from recode.migrate.rules.rule import RewriteRule
+from recode.migrate.rules.store import rule_status
 from recode.migrate.rules.terms import KEYWORDS, ONE, SYMBOL, Term
 from recode.migrate.source.source_file import SourceFile
 
@@ -77,14 +77,20 @@ class ProjectRules:
     def _is_sure(self, view: ProgramTerms, match: RuleMatch) -> bool:
         """Say whether the pattern itself shows that this is the library's API: by a symbol, or by the receiver's class."""
         fits = receivers(view, match)
-        if any(value is False for value in fits.values()):
+        if not may_receive(view, match):
             return False
+        if isinstance(match.node, ast.ClassDef):
+            return True
         package = match.rule.update.old_symbol.package
         symbols = match.rule.pattern_term.symbols()
         if any(path.partition(".")[0] == package for path in symbols):
             return True
         nodes = dict(bound_nodes(match.bound))
-        return bool(fits) and all(value for value in fits.values()) and all(view.confidence(nodes[n]) >= _SURE for n in fits)
+        return (
+            bool(fits)
+            and all(value for value in fits.values())
+            and all(view.confidence(nodes[n]) >= _SURE for n in fits)
+        )
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,11 @@ class PlannedByRules:
 
 
 def plan_by_rules(
-    project: ProjectRules, source: SourceFile, program: EditableProgram, findings: Sequence[Finding], names: UpgradeNames
+    project: ProjectRules,
+    source: SourceFile,
+    program: EditableProgram,
+    findings: Sequence[Finding],
+    names: UpgradeNames,
 ) -> PlannedByRules:
     """Return the changes that rules make at the places of findings.
 
@@ -115,8 +125,7 @@ def plan_by_rules(
     for match in matches(view, project.rules):
         span = program.tree.span(match.node)
         near = [finding for finding, place in placed if max(span[0], place[0]) < min(span[1], place[1])]
-        fits = receivers(view, match)
-        if not near or any(value is False for value in fits.values()) or any(finding.guarded for finding in near):
+        if not near or not may_receive(view, match) or any(finding.guarded for finding in near):
             continue
         if match.rule.renames is not None and _is_related(names, near):
             # That is a stronger proof.
@@ -170,8 +179,16 @@ def _evidence(
     for match in found:
         package = match.rule.update.old_symbol.package
         named = any(path.partition(".")[0] == package for path in match.rule.pattern_term.symbols())
-        if not named and told < _SURE and not all(receivers(view, match).values()):
-            return EvidenceLevel.UNPROVEN, f"{_proof(group.rules)}, but the type of what stands before the name was only guessed"
+        if (
+            not named
+            and not isinstance(match.node, ast.ClassDef)
+            and told < _SURE
+            and not all(receivers(view, match).values())
+        ):
+            return (
+                EvidenceLevel.UNPROVEN,
+                f"{_proof(group.rules)}, but the type of what stands before the name was only guessed",
+            )
     return EvidenceLevel.BY_RULE, _proof(group.rules)
 
 
@@ -194,7 +211,7 @@ def _obstacle(view: ProgramTerms, match: RuleMatch, names: UpgradeNames) -> str:
     for path in sorted(rule.template_term.symbols()):
         if path.partition(".")[0] == package and names.new.has(path) == "no":
             return f"the new release has no {path}"
-    made = filled(rule.template_term, dict(match.bound))
+    made = filled(rule.template_term, match.bound)
     for call in made.walk():
         path = _called(view, match, call)
         if not path:
@@ -204,7 +221,9 @@ def _obstacle(view: ProgramTerms, match: RuleMatch, names: UpgradeNames) -> str:
             continue
         starred = any(part.kind == "Starred" for part in call.parts[1].parts)
         keywords = tuple((part.value, part.value) for part in call.parts[2].parts if part.kind == "keyword")
-        positionals = next((n for n, part in enumerate(call.parts[1].parts) if part.kind == "Starred"), len(call.parts[1].parts))
+        positionals = next(
+            (n for n, part in enumerate(call.parts[1].parts) if part.kind == "Starred"), len(call.parts[1].parts)
+        )
         try:
             bind(
                 CallArguments(positionals, keywords, starred=starred),
@@ -224,7 +243,8 @@ def _called(view: ProgramTerms, match: RuleMatch, call: Term) -> str:
     if function.kind == SYMBOL and function.value in match.rule.template_term.symbols():
         return function.value
     if function.kind == "Attribute" and function.node is None:
-        receiver = next((terms[0] for name, terms in match.bound.items() if name.startswith(ONE) and terms and terms[0] is function.parts[0]), None)
+        kept = [terms[0] for name, terms in match.bound.items() if name.startswith(ONE) and terms]
+        receiver = next((term for term in kept if term is function.parts[0]), None)
         classes = view.classes(receiver.node) if receiver is not None else ()
         if len(classes) == 1:
             return f"{classes[0]}.{function.value}"
@@ -236,7 +256,7 @@ def _called(view: ProgramTerms, match: RuleMatch, call: Term) -> str:
 
 def _finding(project: ProjectRules, view: ProgramTerms, match: RuleMatch) -> Finding:
     rule, source = match.rule, view.source
-    status = status_at(rule.update, project.new, project.old)
+    status = rule_status(rule, project.new, project.old)
     assert status is not None
     node = _anchor(match)
     line, column = node.lineno, node.col_offset

@@ -15,7 +15,18 @@ from recode.migrate.rewrite.program import CannotRename
 from recode.migrate.rules.matching import Bound
 from recode.migrate.rules.program_terms import ProgramTerms
 from recode.migrate.rules.rule import RewriteRule
-from recode.migrate.rules.terms import ASSIGNMENTS, DECORATORS, KEYWORDS, MANY, NAME, ONE, REST, SYMBOL, Term, marked_text
+from recode.migrate.rules.terms import (
+    ASSIGNMENTS,
+    DECORATORS,
+    KEYWORDS,
+    MANY,
+    NAME,
+    ONE,
+    REST,
+    SYMBOL,
+    Term,
+    marked_text,
+)
 from recode.migrate.source.edits import Edit
 from recode.source import parse_quietly
 from recode.symbol import Symbol
@@ -86,11 +97,15 @@ class _Rendering:
             if "#" in self._without(spans, start, end):
                 raise CannotRename("a comment stands in the code that would be replaced")
             edits = [Edit(start, end, "".join(a + b for a, b in zip(chunks, [*texts, ""], strict=True)))]
-        return RenderedMatch(self.match, tuple(edits), tuple(self.references), tuple(self._own(start, end)), self._gone())
+        return RenderedMatch(
+            self.match, tuple(edits), tuple(self.references), tuple(self._own(start, end)), self._gone()
+        )
 
     def _span(self) -> tuple[int, int]:
         if self.match.rule.pattern_term.kind == DECORATORS:
-            return self.tree.span(_node(self.match.term.parts[0]))[0], self.tree.span(_node(self.match.term.parts[-1]))[1]
+            return self.tree.span(_node(self.match.term.parts[0]))[0], self.tree.span(_node(self.match.term.parts[-1]))[
+                1
+            ]
         return self.tree.span(self.match.node)
 
     def _is_placed_right(self) -> bool:
@@ -156,10 +171,14 @@ class _Rendering:
         return sorted(self.match.bound[REST + rest.value], key=lambda one: self.tree.span(_node(one)))
 
     def _written_place(self, keyword: Term) -> tuple[int, int]:
-        """Return where a keyword's value stands in the program; new ones come last."""
+        """Return where a keyword stands in the program, by its value or its name; new ones come last."""
         value = keyword.parts[0]
         number = re.fullmatch(r"__slot_(\d+)__", value.value) if value.kind == NAME else None
-        return (0, self.tree.span(_node(self.slots[int(number[1])]))[0]) if number else (1, 0)
+        if number:
+            return (0, self.tree.span(_node(self.slots[int(number[1])]))[0])
+        given = [one for part in self.match.term.parts if part.kind == KEYWORDS for one in part.parts]
+        place = next((self.tree.span(_node(one))[0] for one in given if one.value == keyword.value), None)
+        return (1, 0) if place is None else (0, place)
 
     def _slot(self, term: Term) -> Term:
         self.slots.append(term)
@@ -219,7 +238,9 @@ class _Rendering:
             return True
         if isinstance(node, ast.Tuple):
             return not _is_enclosed(self.tree.segment(node))
-        plain = isinstance(node, _ATOMS) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes | bool | None))
+        plain = isinstance(node, _ATOMS) or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str | bytes | bool | None)
+        )
         return tight and not plain
 
     def _root_is_tight(self, template: Term) -> bool:
@@ -230,11 +251,13 @@ class _Rendering:
         if isinstance(root, _ATOMS) or (isinstance(root, ast.Constant) and not isinstance(root.value, int | float)):
             return False
         parent = self.tree.parents[self.match.node]
-        return not (isinstance(parent, _LOOSE) and not (isinstance(parent, ast.Call) and parent.func is self.match.node))
+        return not (
+            isinstance(parent, _LOOSE) and not (isinstance(parent, ast.Call) and parent.func is self.match.node)
+        )
 
     def _edit(self, gap: tuple[int, int], chunk: str) -> Edit | None:
         before = self.tree.text[gap[0] : gap[1]]
-        if _plain(before) == _plain(chunk):
+        if _plain(re.sub(r"#[^\r\n]*", "", before)) == _plain(chunk):
             return None
         if "#" in before:
             raise CannotRename("a comment stands in the code that would be replaced")
@@ -243,6 +266,8 @@ class _Rendering:
     def _indent(self) -> str:
         start = self.tree.span(self.match.node)[0]
         line = self.tree.text[self.tree.starts[self.tree.line_of(start) - 1] : start]
+        if self.match.rule.pattern_term.kind == DECORATORS:
+            line = line.removesuffix("@")
         if line.strip():
             raise CannotRename("the statement shares its line with other code")
         return line
@@ -322,4 +347,3 @@ def bound_nodes(bound: Mapping[str, tuple[Term, ...]]) -> list[tuple[str, ast.AS
         for name, terms in bound.items()
         if not name.startswith((MANY, REST)) and terms[0].node is not None
     ]
-

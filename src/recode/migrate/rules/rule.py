@@ -92,7 +92,8 @@ class RewriteRule(Record):
         found = set()
         for term in self.pattern_term.walk():
             if term.kind == SYMBOL:
-                found.add(term.value.rpartition(".")[2])
+                # The last part may have another name, by which the library gives the same thing.
+                found.add(term.value.partition(".")[0])
             elif term.kind in ("Attribute", "ClassDef", "keyword") and term.value != "**":
                 found.add(term.value.split(" ")[0])
         return frozenset(found)

@@ -32,7 +32,9 @@ def rules_of_project(
     rules = rules_for(library, root, before, after)
     if not rules:
         return None
-    return ProjectRules(tuple(rules), build_index(updates, shapes, after, before), before, after)
+    # The updates of the rules say which packages a branch for some releases may be about.
+    index = build_index([*updates, *(rule.update for rule in rules)], shapes, after, before)
+    return ProjectRules(tuple(rules), index, before, after)
 
 
 def with_rules(scanned: ScanResult, root: Path, rules: ProjectRules) -> ScanResult:

@@ -12,7 +12,7 @@ from recode.errors import RecordError
 from recode.knowledge.versions import status_at
 from recode.migrate.rules.rule import RewriteRule
 from recode.migrate.rules.terms import read_pattern
-from recode.records import read_records, write_records
+from recode.records import Status, read_records, write_records
 from recode.shipped import shipped
 
 PROJECT_FILE = Path(".recode") / "rules.jsonl"
@@ -43,7 +43,9 @@ def project_rules(root: Path, library: str = "") -> list[RewriteRule]:
         try:
             read_pattern(rule.pattern), read_pattern(rule.template)
         except SyntaxError as error:
-            raise RecordError(f"{file}: rule `{rule.id}`: its pattern or template is no Python ({error.msg}); correct it") from None
+            raise RecordError(
+                f"{file}: rule `{rule.id}`: its pattern or template is no Python ({error.msg}); correct it"
+            ) from None
     name = canonicalize_name(library)
     return [rule for rule in rules if not library or rule.update.library == name]
 
@@ -68,4 +70,14 @@ def rules_for(library: str, root: Path, old: Version | None, new: Version) -> li
         RecordError: the project's file has wrong content.
     """
     known = [*project_rules(root, library), *shipped_rules(library)]
-    return [rule for rule in known if status_at(rule.update, new, old) is not None]
+    return [rule for rule in known if rule_status(rule, new, old) is not None]
+
+
+def rule_status(rule: RewriteRule, new: Version, old: Version | None) -> tuple[Status, str] | None:
+    """Return what the update of a rule does at a release, and since when; None where it does nothing.
+
+    A rule of the project without releases holds for any.
+    """
+    if rule.origin == "project" and not rule.update.new_version:
+        return "breaks", str(new)
+    return status_at(rule.update, new, old)

@@ -12,7 +12,9 @@ import builtins
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+from recode.migrate.source.scopes import all_arguments
 from recode.migrate.source.tree import chain
 from recode.source import parse_quietly
 
@@ -27,7 +29,8 @@ ASSIGNMENTS, DECORATORS = "assignments", "decorators"
 _PREFIXES = {ONE: "__one_", MANY: "__many_", REST: "__rest_"}
 _MARKS = re.compile(r"(\*\*)?(\*)?__(one|many|rest)_(\w+?)__")
 _VARIABLE = re.compile(r"\$(\*\*|\*)?([a-z]\w*)")
-_BUILTINS = frozenset(dir(builtins))
+BUILTINS = frozenset(dir(builtins))
+DISPLAYS = frozenset({"List", "Tuple", "Set"})
 _SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_params"})
 
 
@@ -83,7 +86,7 @@ def term_of(node: ast.AST, resolve: Resolve) -> Term:
     for name in node._fields:
         if name in _SKIPPED:
             continue
-        inner = getattr(node, name, None)
+        inner: Any = getattr(node, name, None)
         if name == "keywords":
             parts.append(_keywords(inner, resolve))
         elif name == "body" and isinstance(node, ast.ClassDef) and _only_assigns(node):
@@ -115,7 +118,8 @@ def _keywords(keywords: list[ast.keyword], resolve: Resolve) -> Term:
 
 
 def _only_assigns(node: ast.ClassDef) -> bool:
-    return all(
+    """Say whether a class, such as `Config` or `Meta`, derives from nothing and only assigns names."""
+    return not node.bases and all(
         (isinstance(one, ast.Assign) and len(one.targets) == 1 and isinstance(one.targets[0], ast.Name))
         or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Name) and one.value.id.startswith(_PREFIXES[REST]))
         for one in node.body
@@ -129,6 +133,13 @@ def _assigned(statement: ast.stmt, resolve: Resolve) -> Term:
         return Term("keyword", target.id, (term_of(statement.value, resolve),), statement)
     assert isinstance(statement, ast.Expr)
     return Term("keyword", "**", (term_of(statement.value, resolve),), statement)
+
+
+def parameters(node: ast.AST | None) -> str:
+    """Return how many parameters a decorated function has, as text; empty for a class."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return ""
+    return str(len(all_arguments(node.args)))
 
 
 # --- text → pattern ---
@@ -146,9 +157,11 @@ def read_pattern(text: str, *, statement: bool = False) -> Term:
     """
     marked = _VARIABLE.sub(_mark, text.strip())
     if marked.startswith("@"):
-        definition = parse_quietly(marked + "\ndef f(): pass\n").body[0]
+        counted = re.search(r"\ndef \w+\(.*\)$", marked)
+        definition = parse_quietly(marked + (": pass" if counted else "\ndef f(): pass\n")).body[0]
         assert isinstance(definition, ast.FunctionDef)
-        return Term(DECORATORS, "", tuple(_read(one) for one in definition.decorator_list))
+        value = parameters(definition) if counted else ""
+        return Term(DECORATORS, value, tuple(_read(one) for one in definition.decorator_list))
     statements = parse_quietly(marked).body
     if len(statements) == 1 and isinstance(statements[0], ast.Expr) and not statement:
         return _read(statements[0].value)
@@ -172,7 +185,7 @@ def _read(node: ast.AST) -> Term:
 
 def _pattern_symbol(node: ast.expr) -> str:
     root, names = chain(node)
-    if not isinstance(root, ast.Name) or not names or _variable(root.id) or root.id in _BUILTINS:
+    if not isinstance(root, ast.Name) or not names or _variable(root.id) or root.id in BUILTINS:
         return ""
     return ".".join([root.id, *names])
 
@@ -216,7 +229,10 @@ def pattern_text(term: Term) -> str:
 def marked_text(term: Term) -> str:
     """Return a pattern as Python, in which each metavariable is a name that `MARK` matches."""
     if term.kind == DECORATORS:
-        return "\n".join(f"@{_unparsed(part)}" for part in term.parts)
+        lines = [f"@{_unparsed(part)}" for part in term.parts]
+        if term.value:
+            lines.append(f"def function({', '.join(f'p{number + 1}' for number in range(int(term.value)))})")
+        return "\n".join(lines)
     if term.kind == LIST:
         return "\n".join(_unparsed(part) for part in term.parts)
     return _unparsed(term)
@@ -251,7 +267,9 @@ def _node(term: Term) -> ast.AST:
         case "Constant":
             return ast.Constant(ast.literal_eval(term.value) if term.value != "Ellipsis" else ...)
         case "keyword":
-            return ast.keyword(None if term.value == "**" else term.value, _node(term.parts[0]))
+            value = _node(term.parts[0])
+            assert isinstance(value, ast.expr)
+            return ast.keyword(None if term.value == "**" else term.value, value)
     return _general_node(term)
 
 
@@ -266,7 +284,19 @@ def _general_node(term: Term) -> ast.AST:
             elif name == "type_params":
                 fields[name] = []
             continue
-        if name in ("attr", "id", "name", "asname", "arg", "module", "rest", "level", "conversion", "simple", "is_async"):
+        if name in (
+            "attr",
+            "id",
+            "name",
+            "asname",
+            "arg",
+            "module",
+            "rest",
+            "level",
+            "conversion",
+            "simple",
+            "is_async",
+        ):
             word = next(words, "")
             number = name in ("level", "conversion", "simple", "is_async")
             fields[name] = int(word) if number else (None if word == "None" else word)
@@ -282,7 +312,8 @@ def _general_node(term: Term) -> ast.AST:
             fields[name] = [_assignment(one) for one in part.parts]
         else:
             fields[name] = _node(part)
-    return kind(**fields)
+    node: ast.AST = kind(**fields)
+    return node
 
 
 def _element(term: Term) -> object:

@@ -14,11 +14,12 @@ from pathlib import Path
 from recode.migrate.find.index import Index
 from recode.migrate.rewrite.program import EditableProgram
 from recode.migrate.rules.applying import rewritten
-from recode.migrate.rules.generalise import GeneralEdit, NoPattern, generalise
+from recode.migrate.rules.learn.general_edit import GeneralEdit, NoPattern
+from recode.migrate.rules.learn.generalise import generalise
+from recode.migrate.rules.learn.sites import EditSite, TooDifferent, edit_sites
 from recode.migrate.rules.matching import match
 from recode.migrate.rules.program_terms import ProgramTerms
 from recode.migrate.rules.rule import RewriteRule, RuleOrigin, RuleProof
-from recode.migrate.rules.sites import EditSite, TooDifferent, edit_sites
 from recode.migrate.rules.terms import ONE, SYMBOL, Term, is_statement, pattern_text, read_pattern
 from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.tree import chain
@@ -51,6 +52,7 @@ class LearnedFamily:
     """
 
     family: str
+    origin: RuleOrigin
     rules: tuple[RewriteRule, ...]
     is_local: bool
     pairs: int
@@ -83,7 +85,7 @@ def learn_family(
             locks = next((pair.locks for pair in pairs if pair.locks), ())
             proof = RuleProof(programs=ids, held_out=ids, family=len(pairs), locks=locks)
             admitted.append(rule.model_copy(update={"proof": proof}))
-    return LearnedFamily(pairs[0].family_id, tuple(admitted), is_local, len(pairs), len(held))
+    return LearnedFamily(pairs[0].family_id, origin, tuple(admitted), is_local, len(pairs), len(held))
 
 
 def rules_of_pairs(pairs: Sequence[Migration], index: Index, origin: RuleOrigin) -> list[RewriteRule]:
@@ -153,7 +155,7 @@ def _numbered(
     """Return the rules of some edits, each with the numbers of its pairs."""
     first = pairs[0]
     update = ApiUpdate(**{name: getattr(first, name) for name in ApiUpdate.model_fields})
-    rules = []
+    rules: list[tuple[RewriteRule, set[int]]] = []
     for cluster in _clusters(sites, frozenset(update.old_symbol.keywords)):
         try:
             pattern, template = pattern_text(cluster.edit.pattern), pattern_text(cluster.edit.template)
@@ -164,7 +166,9 @@ def _numbered(
         except (SyntaxError, ValueError, TypeError):
             # Some trees have no text, such as a formatted string in which a piece is exchanged.
             continue
-        if read != (cluster.edit.pattern, cluster.edit.template) or not _is_about(read[0], update):
+        if read != (cluster.edit.pattern, cluster.edit.template) or not (
+            origin == "project" or _is_about(read[0], update)
+        ):
             continue
         numbers = {one.number for one in cluster.sites}
         rule = RewriteRule(
@@ -186,7 +190,9 @@ def _is_about(pattern: Term, update: ApiUpdate) -> bool:
 def _modules(cluster: _Cluster) -> tuple[str, ...]:
     """Return the modules that the new programs import the template's names from, where these look like classes."""
     modules = set()
-    for symbol in [term for term in cluster.edit.template.walk() if term.kind == SYMBOL and isinstance(term.node, ast.expr)]:
+    for symbol in [
+        term for term in cluster.edit.template.walk() if term.kind == SYMBOL and isinstance(term.node, ast.expr)
+    ]:
         root = chain(symbol.node)[0]  # type: ignore[arg-type]
         if not isinstance(root, ast.Name) or not Symbol(symbol.value).of_class:
             continue
@@ -200,9 +206,7 @@ def _modules(cluster: _Cluster) -> tuple[str, ...]:
 def _receivers(cluster: _Cluster) -> dict[str, tuple[str, ...]]:
     """Return the classes of the metavariables that a method is called on or an attribute is taken of."""
     pattern = cluster.edit.pattern
-    names = [
-        term.parts[0].value for term in pattern.walk() if term.kind == "Attribute" and term.parts[0].kind == ONE
-    ]
+    names = [term.parts[0].value for term in pattern.walk() if term.kind == "Attribute" and term.parts[0].kind == ONE]
     found: dict[str, tuple[str, ...]] = {}
     for name in dict.fromkeys(names):
         classes: set[str] = set()

@@ -17,8 +17,8 @@ from recode.errors import RecodeError
 from recode.knowledge.model import read_knowledge, shipped_folder
 from recode.machine import cores
 from recode.migrate.find.index import Index, build_index
-from recode.migrate.rules.learning import LearnedFamily, learn_family
-from recode.migrate.rules.pair_files import read_pair_file
+from recode.migrate.rules.learn.learning import LearnedFamily, learn_family
+from recode.migrate.rules.learn.pair_files import read_pair_file
 from recode.migrate.rules.rule import RewriteRule, RuleOrigin
 from recode.records import Migration, read_records, write_records
 from recode.source import parse_quietly
@@ -68,7 +68,10 @@ def build_rules(
     run = CachedRunner()
     recorded = [one for one in read_recorded(data / "train.jsonl", locks) if _wanted(one, libraries)]
     written = [
-        one for file in sorted((data / "rules" / "pairs").glob("*.toml")) for one in read_pair_file(file, locks) if _wanted(one, libraries)
+        one
+        for file in sorted((data / "rules" / "pairs").glob("*.toml"))
+        for one in read_pair_file(file, locks)
+        if _wanted(one, libraries)
     ]
     environments = environments_of([*recorded, *written], locks, run)
     result = BuiltRules()
@@ -92,16 +95,23 @@ def build_rules(
     return result
 
 
-def write_rules(folder: Path, rules: Iterable[RewriteRule]) -> list[Path]:
-    """Write rules, a file a library, and remove the files of libraries that have none any more; return the paths."""
+def write_rules(folder: Path, rules: Iterable[RewriteRule], only: str = "") -> list[Path]:
+    """Write rules, a file a library, and remove the files of libraries that have none any more; return the paths.
+
+    Args:
+        folder: where they go.
+        rules: the rules.
+        only: the one library whose file is written or removed; empty: all.
+    """
     by_library: dict[str, list[RewriteRule]] = {}
     for rule in rules:
         by_library.setdefault(rule.update.library, []).append(rule)
     paths = []
     for library, mine in sorted(by_library.items()):
         paths.append(folder / f"{library}.jsonl")
-        write_records(paths[-1], sorted(mine, key=lambda rule: rule.id))
-    for file in folder.glob("*.jsonl"):
+        mine.sort(key=lambda rule: rule.id)
+        write_records(paths[-1], mine)
+    for file in folder.glob(f"{only or '*'}.jsonl"):
         if file not in paths:
             file.unlink()
     return paths
@@ -142,11 +152,11 @@ def index_of(library: str) -> Index:
     """Return what is known of a library's names and classes; an empty index where nothing is shipped."""
     file = shipped_folder() / f"{library}.jsonl"
     if not file.exists():
-        return build_index([])
+        return build_index([], [])
     try:
         knowledge = read_knowledge(file)
     except RecodeError:
-        return build_index([])
+        return build_index([], [])
     return build_index(knowledge.updates, [knowledge.shape] if knowledge.shape else [])
 
 

@@ -5,36 +5,32 @@ What differs between the edits, and what an edit keeps, becomes a metavariable. 
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 
-from recode.migrate.rules.matching import Bound, is_written, match
-from recode.migrate.rules.rule import ValueForm
-from recode.migrate.rules.sites import EditSite
-from recode.migrate.rules.terms import ASSIGNMENTS, KEYWORDS, LIST, MANY, NAME, ONE, REST, SYMBOL, Term
+from recode.migrate.rules.learn.general_edit import GeneralEdit, NoPattern, check_edit, value_forms
+from recode.migrate.rules.learn.sites import EditSite
+from recode.migrate.rules.terms import (
+    ASSIGNMENTS,
+    BUILTINS,
+    DECORATORS,
+    DISPLAYS,
+    KEYWORDS,
+    LIST,
+    MANY,
+    NAME,
+    ONE,
+    REST,
+    SYMBOL,
+    Term,
+)
 
-_BUILTINS = frozenset(dir(builtins))
 _SPLITS = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1))
 """Elements before and after a `$*` that stay single, the most general first."""
-_DISPLAYS = frozenset({"List", "Tuple", "Set"})
 _CONTAINERS = frozenset({KEYWORDS, ASSIGNMENTS})
 _KEPT = frozenset({"Constant", NAME, SYMBOL, "Attribute", "Call", "Subscript", "List", "Tuple", "Set", "Dict", "BinOp", "UnaryOp",
                    "Compare", "Lambda", "JoinedStr", "ListComp", "GeneratorExp", "DictComp", "SetComp", "IfExp", "BoolOp"})  # fmt: skip
 """Kinds of terms that a `$x` may stand for."""
-
-
-@dataclass(frozen=True)
-class GeneralEdit:
-    """A pattern and its template; `values` says how the values of some metavariables have to be written."""
-
-    pattern: Term
-    template: Term
-    values: Mapping[str, ValueForm] = field(default_factory=dict)
-
-
-class NoPattern(Exception):
-    """The edits have no common pattern; never reaches a user as an error."""
 
 
 def generalise(sites: Sequence[EditSite], fixed: Set[str] = frozenset()) -> GeneralEdit:
@@ -53,8 +49,8 @@ def generalise(sites: Sequence[EditSite], fixed: Set[str] = frozenset()) -> Gene
             pattern = _unify([site.old for site in sites], table, closed=False)
             template = _unify([site.new for site in sites], table, closed=True)
             edit = _with_variables(GeneralEdit(pattern, template), table)
-            edit = replace(edit, values=_forms(edit, sites))
-            _check(edit, sites)
+            edit = replace(edit, values=value_forms(edit, sites))
+            check_edit(edit, sites)
         except NoPattern:
             continue
         return edit
@@ -155,7 +151,7 @@ def _unify_sets(terms: Sequence[Term], table: _Table, *, closed: bool) -> Term:
 def _with_variables(edit: GeneralEdit, table: _Table) -> GeneralEdit:
     """Replace what pattern and template share by metavariables."""
     edit = _with_rest(edit, table)
-    edit = _with_sequences(edit, table)
+    edit = _with_sequences(_with_positions(edit, table), table)
     for kept in sorted(_shared(edit), key=lambda term: -sum(1 for _ in term.walk())):
         variable = Term(ONE, table.fresh(ONE))
         table.names[ONE, (variable,)] = variable.value
@@ -167,7 +163,7 @@ def _without_dropped_displays(edit: GeneralEdit, table: _Table) -> GeneralEdit:
     """Let a keyword have any value that is dropped and only lists constants."""
     for keyword in [term for term in edit.pattern.walk() if term.kind == "keyword" and term.parts]:
         value = keyword.parts[0]
-        if value.kind in (*_DISPLAYS, "Dict") and all(term.kind not in (NAME, SYMBOL, "Call") for term in value.walk()):
+        if value.kind in (*DISPLAYS, "Dict") and all(term.kind not in (NAME, SYMBOL, "Call") for term in value.walk()):
             variable = Term(ONE, table.fresh(ONE))
             table.names[ONE, (variable,)] = variable.value
             edit = GeneralEdit(_with_parts(edit.pattern, value, variable), edit.template)
@@ -198,7 +194,7 @@ def _with_rest(edit: GeneralEdit, table: _Table) -> GeneralEdit:
 
 def _containers(term: Term) -> list[Term]:
     """Return the sets of keywords in a term, its own first."""
-    own = [part for part in term.parts if part.kind in _CONTAINERS]
+    own = sorted((part for part in term.parts if part.kind in _CONTAINERS), key=lambda part: part.kind)
     return own + [inner for inner in term.walk() if inner.kind in _CONTAINERS and all(inner is not one for one in own)]
 
 
@@ -220,10 +216,42 @@ def _with_parts(term: Term, old: Term, new: Term) -> Term:
     return term
 
 
+def _with_positions(edit: GeneralEdit, table: _Table) -> GeneralEdit:
+    """Let positional arguments pass that the edit does not concern: the last ones of a call that only changes keywords or the first."""
+    mine, theirs = _call(edit.pattern), _call(edit.template)
+    if mine is None or theirs is None or len(_names(theirs)) > len(_names(mine)):
+        return edit
+    before, after = mine.parts[1], theirs.parts[1]
+    if len(before.parts) != len(after.parts) or any(part.kind == MANY for part in (*before.parts, *after.parts)):
+        return edit
+    same = 0
+    while same < len(before.parts) and before.parts[-1 - same] == after.parts[-1 - same]:
+        same += 1
+    if same < len(before.parts) - 1:
+        return edit
+    many = Term(MANY, table.fresh(MANY))
+    table.names[MANY, (many,)] = many.value
+    kept = len(before.parts) - same
+    return GeneralEdit(
+        _with_parts(edit.pattern, before, replace(before, parts=(*before.parts[:kept], many))),
+        _with_parts(edit.template, after, replace(after, parts=(*after.parts[:kept], many))),
+    )
+
+
+def _call(term: Term) -> Term | None:
+    """Return the call that a term is, or that its first decorator is."""
+    term = term.parts[0] if term.kind == DECORATORS else term
+    return term if term.kind == "Call" else None
+
+
+def _names(call: Term) -> list[str]:
+    return [part.value for part in call.parts[2].parts if part.kind == "keyword"]
+
+
 def _with_sequences(edit: GeneralEdit, table: _Table) -> GeneralEdit:
     """Let a list display of any length pass whose elements stand elsewhere in the template."""
     for display in list(edit.pattern.walk()):
-        if display.kind not in _DISPLAYS or not display.parts or any(term == display for term in edit.template.walk()):
+        if display.kind not in DISPLAYS or not display.parts or any(term == display for term in edit.template.walk()):
             continue
         elements = display.parts[0]
         if not elements.parts or any(part.kind == MANY for part in elements.parts):
@@ -277,7 +305,7 @@ def _inner(term: Term) -> Iterator[tuple[Term, bool]]:
 
 
 def _is_builtin(term: Term) -> bool:
-    return term.kind == NAME and term.value in _BUILTINS
+    return term.kind == NAME and term.value in BUILTINS
 
 
 def _replaced(term: Term, old: Term, new: Term, is_free: bool = True) -> Term:
@@ -289,12 +317,11 @@ def _replaced(term: Term, old: Term, new: Term, is_free: bool = True) -> Term:
 
 def _without_names(edit: GeneralEdit, table: _Table) -> GeneralEdit:
     """Replace the program's own names, which say nothing about the library."""
-    names = [term for term in edit.pattern.walk() if term.kind == NAME and term.value not in _BUILTINS]
+    names = [term for term in edit.pattern.walk() if term.kind == NAME and term.value not in BUILTINS]
     for name in dict.fromkeys(names):
         variable = Term(ONE, table.fresh(ONE))
         table.names[ONE, (variable,)] = variable.value
-        swap: Callable[[Term], Term] = lambda term, name=name, variable=variable: _swapped(term, name, variable)  # type: ignore[misc]
-        edit = GeneralEdit(swap(edit.pattern), swap(edit.template))
+        edit = GeneralEdit(_swapped(edit.pattern, name, variable), _swapped(edit.template, name, variable))
     return edit
 
 
@@ -302,114 +329,3 @@ def _swapped(term: Term, old: Term, new: Term) -> Term:
     if term == old:
         return new
     return replace(term, parts=tuple(_swapped(part, old, new) for part in term.parts)) if term.parts else term
-
-
-def _forms(edit: GeneralEdit, sites: Sequence[EditSite]) -> dict[str, ValueForm]:
-    """Return how values have to be written: as in all edits, where another form may need another edit."""
-    bounds = [bound for site in sites if (bound := match(edit.pattern, site.old)) is not None]
-    forms: dict[str, ValueForm] = {}
-    wrapped = {
-        part.value
-        for term in edit.template.walk()
-        if term.kind in _DISPLAYS and term.parts
-        for part in term.parts[0].parts
-        if part.kind == ONE
-    }
-    done_once = _is_done_once(edit)
-    for name in [name.removeprefix(ONE) for name in edit.pattern.variables() if not name.startswith((MANY, REST))]:
-        values = [bound[ONE + name][0] for bound in bounds]
-        if all(is_written(value, "dictionary") for value in values):
-            forms[name] = "dictionary"
-        elif not done_once and all(is_written(value, "text") for value in values):
-            forms[name] = "text"
-        elif name in wrapped and all(is_written(value, "no display") for value in values):
-            forms[name] = "no display"
-    return forms
-
-
-# --- whether the result is a rule ---
-
-
-def _check(edit: GeneralEdit, sites: Sequence[EditSite]) -> None:
-    """Check that the pattern says what it is about, that the template needs nothing else, and that the edits follow.
-
-    Raises:
-        NoPattern: one of these does not hold.
-    """
-    pattern, template = edit.pattern, edit.template
-    if pattern.is_variable or pattern == template or not template.variables() <= pattern.variables():
-        raise NoPattern
-    if not any(term.kind in ("Attribute", "ClassDef") or "." in term.value for term in _anchors(pattern)):
-        raise NoPattern
-    if any(term.kind == NAME and term.value not in _BUILTINS for term in template.walk()):
-        raise NoPattern
-    dropped = [name for name in pattern.variables() - template.variables() if not name.startswith((MANY, REST))]
-    values: dict[str, list[Term]] = {name: [] for name in dropped}
-    for site in sites:
-        bound = match(pattern, site.old)
-        if bound is None or filled(template, bound) != site.new:
-            raise NoPattern
-        for name in dropped:
-            values[name].append(bound[name][0])
-    if any(_are_texts(terms) for terms in values.values()) or not _is_done_once(edit):
-        raise NoPattern
-
-
-def _are_texts(terms: Sequence[Term]) -> bool:
-    """Say whether dropped values are texts, each of which may mean something else."""
-    return all(term.kind == "Constant" and term.value[:1] in "'\"" for term in terms)
-
-
-def _is_done_once(edit: GeneralEdit) -> bool:
-    """Say whether the edit changes nothing where it was made already."""
-    for part in _swapped_variables(edit.template).walk():
-        bound = match(edit.pattern, part, edit.values)
-        if bound is None or any(terms[0].kind in ("Call", "Subscript") for terms in _receiver(edit.pattern, bound)):
-            # What the template itself calls a method on is of another class.
-            continue
-        again = filled(edit.template, bound)
-        if again != part and not _gives_twice(again):
-            return False
-    return True
-
-
-def _receiver(pattern: Term, bound: Bound) -> list[tuple[Term, ...]]:
-    """Return what the object stands for that a pattern's method or attribute belongs to."""
-    function = pattern.parts[0] if pattern.kind == "Call" else pattern
-    if function.kind != "Attribute" or function.parts[0].kind != ONE:
-        return []
-    return [bound[ONE + function.parts[0].value]]
-
-
-def _gives_twice(term: Term) -> bool:
-    """Say whether a call in a term gives one keyword twice; such an edit is refused."""
-    names = [[part.value for part in one.parts] for one in term.walk() if one.kind == KEYWORDS]
-    return any(len(set(one)) < len(one) for one in names)
-
-
-def _swapped_variables(term: Term) -> Term:
-    """Return a template as a program may hold it, with names for its metavariables."""
-    if term.kind == ONE:
-        return Term(NAME, term.value)
-    parts = tuple(_swapped_variables(part) for part in term.parts if part.kind not in (MANY, REST))
-    return replace(term, parts=parts)
-
-
-def _anchors(pattern: Term) -> Iterator[Term]:
-    return (term for term in pattern.walk() if term.kind in ("Attribute", SYMBOL, "ClassDef"))
-
-
-def filled(template: Term, bound: object) -> Term:
-    """Return a template with its metavariables replaced by what a match bound them to."""
-    assert isinstance(bound, dict)
-    if template.kind == ONE:
-        return bound[ONE + template.value][0]  # type: ignore[no-any-return]
-    parts: list[Term] = []
-    for part in template.parts:
-        if part.kind in (MANY, REST):
-            parts += bound[part.kind + part.value]
-        else:
-            parts.append(filled(part, bound))
-    if template.kind in _CONTAINERS:
-        parts.sort(key=lambda part: part.value)
-    return replace(template, parts=tuple(parts))

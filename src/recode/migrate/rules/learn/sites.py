@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recode.migrate.rules.terms import ASSIGNMENTS, DECORATORS, KEYWORDS, LIST, SYMBOL, Term
+from recode.migrate.rules.terms import ASSIGNMENTS, DECORATORS, KEYWORDS, LIST, SYMBOL, Term, parameters
 
 _UNITS = frozenset({"Call", "Attribute", "Subscript", "BinOp", "UnaryOp", "Compare", SYMBOL, "ClassDef"})
 _STATEMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return, ast.ClassDef, ast.Delete, ast.Assert)
@@ -59,7 +59,7 @@ def _differences(old: Term, new: Term) -> list[EditSite]:
     found: list[EditSite] = []
     for number, (before, after) in enumerate(zip(old.parts, new.parts, strict=True)):
         if _is_decorators(old, number):
-            found += _of_decorators(before, after)
+            found += _of_decorators(old, before, after)
             continue
         inner = _differences(before, after)
         if any(site.old is before and not _stands_alone(site) for site in inner):
@@ -97,7 +97,7 @@ def _field(term: Term, number: int) -> str:
     return names[number]
 
 
-def _of_decorators(old: Term, new: Term) -> list[EditSite]:
+def _of_decorators(definition: Term, old: Term, new: Term) -> list[EditSite]:
     """Return the site of the decorators that differ, without those that both have around them."""
     before, after = _between(old.parts, new.parts)
     if not before and not after:
@@ -106,7 +106,7 @@ def _of_decorators(old: Term, new: Term) -> list[EditSite]:
         return [site for one, other in zip(before, after, strict=True) for site in _differences(one, other)]
     if not before:
         return [EditSite(Term(LIST), Term(LIST))]
-    return [EditSite(Term(DECORATORS, "", before), Term(DECORATORS, "", after))]
+    return [EditSite(Term(DECORATORS, parameters(definition.node), before), Term(DECORATORS, "", after))]
 
 
 def _between(old: Sequence[Term], new: Sequence[Term]) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
