@@ -18,6 +18,22 @@ _Confidence = Annotated[float, typer.Option(min=0.0, max=1.0, help="Leave out fi
 _Updates = Annotated[
     Path | None, typer.Option(help="A file of updates to use instead of the shipped ones (`recode collect --out`).")
 ]
+_MaybeTo = Annotated[
+    str | None, typer.Option("--to", help="The library and its target release, as `LIB==B`; or give two lock files.")
+]
+_FromLock = Annotated[
+    Path | None,
+    typer.Option(
+        help="A lock file as it was: migrate for every library that is newer in --to-lock (uv, Poetry, PDM, Pipenv, pip)."
+    ),
+]
+_ToLock = Annotated[Path | None, typer.Option(help="The lock file as it is to be.")]
+_Comment = Annotated[
+    Path | None,
+    typer.Option(
+        help="With lock files: write the patch and its proof as Markdown, for a comment; nothing if nothing is concerned."
+    ),
+]
 _Collect = Annotated[
     bool, typer.Option("--collect", help="Compare the two releases now instead of using the shipped updates.")
 ]
@@ -96,7 +112,7 @@ def scan(
 @app.command(epilog="Example: `recode migrate . --to numpy==2.1.0 --tests 'pytest -q' --patch numpy2.patch`")
 def migrate(
     path: _Project,
-    to: _To,
+    to: _MaybeTo = None,
     old: _From = None,
     tests: _Tests = None,
     run: _Run = None,
@@ -123,12 +139,16 @@ def migrate(
     confidence: _Confidence = 0.5,
     updates: _Updates = None,
     collect: _Collect = False,
+    from_lock: _FromLock = None,
+    to_lock: _ToLock = None,
+    comment: _Comment = None,
 ) -> None:
     """Rewrite what a release breaks or deprecates and print the diff (exit code 0 only if the project works as before).
 
     Renames are made on the syntax tree, without a model. A model's change is applied only if the tests prove it, or with `--unproven`.
     """
     from recode.cli.migrate import MigrateCommand, MigrateOutput, run_migrate
+    from recode.cli.migrate_locks import LockCommand, run_migrate_locks
     from recode.migrate.result import MigrateOptions
 
     if offline and (tests or run):
@@ -146,5 +166,16 @@ def migrate(
     output = MigrateOutput(
         write=write, patch=patch, interactive=interactive, html=html, as_json=as_json, allow_dirty=allow_dirty, unproven=unproven
     )  # fmt: skip
+    if from_lock is not None and to_lock is not None:
+        if to or old or interactive or html or collect or unproven:
+            raise typer.BadParameter(
+                "with two lock files, --to, --from, --interactive, --html, --collect and --unproven have no meaning"
+            )
+        done = run_migrate_locks(LockCommand(path, from_lock, to_lock, options, output, comment, updates))
+        raise typer.Exit(0 if done else 1)
+    if to is None or from_lock or to_lock or comment:
+        raise typer.BadParameter(
+            "give --to LIB==RELEASE, or both --from-lock and --to-lock (--comment goes with these)"
+        )
     if not run_migrate(MigrateCommand(path, to, old, options, output, updates, collect)):
         raise typer.Exit(1)
