@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from recode.migrate.witnesses.runs.guest._recode_old import OldRuns, OldOutcome
     from recode.migrate.witnesses.runs.guest._recode_recorder import FrameState
     from recode.migrate.witnesses.runs.guest._recode_values import (
-        Absent,
+        AbsentValue,
         AbsentValueError,
         Seen,
         Values,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 else:
     from _recode_judge import Judge, first_line, inputs_of
     from _recode_old import OldOutcome
-    from _recode_values import Absent, AbsentValueError, Seen, close, restored, short
+    from _recode_values import AbsentValue, AbsentValueError, Seen, close, restored, short
 
 _QUOTED = re.compile(r"[`'\"]([A-Za-z_]\w*)[`'\"]")
 _ABOUT_CHANGES = re.compile(
@@ -117,7 +117,7 @@ class ComparingJudge(Judge):
     def outcome(self, site: int, operands: Sequence[Seen], value: Any, epoch: int) -> tuple[Any, Seen]:
         """Compare what an expression gave; return the value to use, and what is seen of it."""
         old = self._expected(self.places[site], operands)
-        if type(value) is Absent:
+        if type(value) is AbsentValue:
             return self._old_value(old) if old is not None and not old.error else (value, self.values.see(value))
         seen = self.values.see(value)
         tainted = seen.tainted or any(one.tainted for one in operands)
@@ -132,13 +132,13 @@ class ComparingJudge(Judge):
             self.values.same[seen.digest] = old.digest
             return value, seen._replace(digest=old.digest)
         if not tainted and epoch == self.differences:
-            is_given = not old.error and type(instead) is not Absent
+            is_given = not old.error and type(instead) is not AbsentValue
             text = "raises " + old.error if old.error else self.old.text(old)
             self._find(site, "value", text, short(value), "value" if is_given else "", operands)
         self._differs(old)
         if old.error:
             return value, seen._replace(tainted=True)
-        if type(instead) is Absent:
+        if type(instead) is AbsentValue:
             self.values.taint[id(value)] = old.digest, value
             return value, Seen(old.digest, "", False, True)
         return instead, as_old
@@ -168,7 +168,7 @@ class ComparingJudge(Judge):
 
     def _restore(self, value: Any, old: OldOutcome) -> None:
         copy = self.old.copy(old.digest)
-        if type(copy) is Absent or not restored(value, copy):
+        if type(copy) is AbsentValue or not restored(value, copy):
             self.values.taint[id(value)] = old.digest, value
 
     def after(self, site: int, number: int, value: Any, state: FrameState) -> Any:
@@ -176,7 +176,7 @@ class ComparingJudge(Judge):
         operands = [*state.operands.get(site, ()), *state.before]
         old = self.after_skip.pop(site, None) or self._expected("%s#%d" % (self.places[site], number), operands)
         copy = self.old.copy(old.digest) if old is not None else None
-        return value if copy is None or type(copy) is Absent else copy
+        return value if copy is None or type(copy) is AbsentValue else copy
 
     def last_value(self, site: int, value: Any) -> Any:
         """Return the old value of an expression that is no longer compared, if it was always the same."""
@@ -226,7 +226,7 @@ class ComparingJudge(Judge):
         value, continued = self._successor(error), "successor"
         if value is None:
             value = self.old.copy(old.digest)
-            continued = "absent" if type(value) is Absent else "value"
+            continued = "absent" if type(value) is AbsentValue else "value"
 
         def give(state: FrameState) -> None:
             state.given[site] = value
@@ -336,7 +336,7 @@ class ComparingJudge(Judge):
             self._find(site, "raises", "there", _text(error), continued)
             digest = old.digest if old is not None else "callable;"
             self._differs(old or OldOutcome(digest, "", "", "", self.reached, True))
-            return Absent(digest) if value is None else value
+            return AbsentValue(digest) if value is None else value
 
     # --- warnings and calls that no longer come ---
 

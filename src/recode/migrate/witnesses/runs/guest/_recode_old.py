@@ -9,9 +9,9 @@ import pickle
 from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
 if TYPE_CHECKING:
-    from recode.migrate.witnesses.runs.guest._recode_values import Absent
+    from recode.migrate.witnesses.runs.guest._recode_values import AbsentValue
 else:
-    from _recode_values import Absent
+    from _recode_values import AbsentValue
 
 
 class OldOutcome(NamedTuple):
@@ -52,7 +52,7 @@ class OldRuns:
                 return pickle.loads(base64.b64decode(data))  # Written by the same project in the old release.
             except Exception:  # The new release cannot read it.
                 pass
-        return Absent(digest)
+        return AbsentValue(digest)
 
     def text(self, outcome: OldOutcome) -> str:
         """Return an old outcome as a short text."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Callable
 if TYPE_CHECKING:
     from recode.migrate.witnesses.runs.guest._recode_expressions import Site
     from recode.migrate.witnesses.runs.guest._recode_judge import Judge
-    from recode.migrate.witnesses.runs.guest._recode_values import Absent, Seen, Values
+    from recode.migrate.witnesses.runs.guest._recode_values import AbsentValue, Seen, Values
 else:
-    from _recode_values import Absent, Seen, Values
+    from _recode_values import AbsentValue, Seen, Values
 
 MOST_EVALUATIONS = 1_000
 """Evaluations of one expression that are recorded; later ones only run."""
@@ -91,7 +91,7 @@ class Recorder:
         if count <= MOST_EVALUATIONS:
             value, seen = self.judge.outcome(site, operands, value, state.epoch)
             self._push(state, site, seen, operands)
-        elif type(value) is Absent:
+        elif type(value) is AbsentValue:
             value = self.judge.last_value(site, value)
         if state.statement is not None:
             state.done[site] = value
@@ -253,11 +253,11 @@ class Recorder:
     def hook_d(self, site: int, decorator: Any) -> Any:
         """Return a decorator, or one that changes nothing in place of an absent one."""
         state = self.state(_frame(1))
-        return _unchanged if type(decorator) is Absent or site in state.dropped else decorator
+        return _unchanged if type(decorator) is AbsentValue or site in state.dropped else decorator
 
     def hook_c(self, site: int) -> Any:
         """Return what stands for a class that could not be made."""
-        return Absent("class;")
+        return AbsentValue("class;")
 
     def hook_keep(self, site: int) -> bool:
         """Return whether a class is made with one of its statements."""

@@ -74,7 +74,7 @@ class Seen(NamedTuple):
     """The expression that gave it a latent part that the old release's value does not have; -1 if there is none."""
 
 
-class Absent:
+class AbsentValue:
     """Stands for a value of the old release that the new one could not give; every use of it is one more."""
 
     __slots__ = ("digest",)
@@ -85,10 +85,10 @@ class Absent:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return Absent("")
+        return AbsentValue("")
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return Absent("")
+        return AbsentValue("")
 
     def __setattr__(self, name: str, value: Any) -> None:
         pass
@@ -106,7 +106,7 @@ class Absent:
         raise AbsentValueError("a value of the old release cannot be iterated over here")
 
     def __enter__(self) -> Any:
-        return Absent("")
+        return AbsentValue("")
 
     def __exit__(self, *error: Any) -> None:
         return None
@@ -118,15 +118,15 @@ class Absent:
         return "<a value of the old release>"
 
 
-def _use(*_: Any) -> Absent:
-    return Absent("")
+def _use(*_: Any) -> AbsentValue:
+    return AbsentValue("")
 
 
 for _name in (
     "getitem add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow and rand or ror xor rxor matmul "
     "rmatmul lshift rshift lt le gt ge neg pos abs invert"
 ).split():
-    setattr(Absent, f"__{_name}__", _use)
+    setattr(AbsentValue, f"__{_name}__", _use)
 
 
 class AbsentValueError(Exception):
@@ -149,7 +149,7 @@ class Values:
             return Seen(repr(value) + ";", "", True)
         if type(value) is int or (type(value) is str and len(value) < 40 and "/" not in value and "0x" not in value):
             return Seen(repr(value) + ";", "", True)
-        if type(value) is Absent:
+        if type(value) is AbsentValue:
             return Seen(value.digest, "", False, True)
         known = self.taint.get(id(value))
         if known is not None:
@@ -188,9 +188,9 @@ class _Look:
             self.parts.append(repr(value) + ";")
         elif isinstance(value, (str, bytes, bytearray, float)):
             self.parts.append(scalar(value))
-        elif kind is Absent or id(value) in self.values.taint:
+        elif kind is AbsentValue or id(value) in self.values.taint:
             self.tainted, self.plain = True, False
-            self.parts.append(value.digest if kind is Absent else self.values.taint[id(value)][0])
+            self.parts.append(value.digest if kind is AbsentValue else self.values.taint[id(value)][0])
         elif depth > _DEEPEST or id(value) in self.open:
             self.plain = False
             self.parts.append("…;")
@@ -308,7 +308,7 @@ def _library(value: Any, name: str) -> bool:
 
 def short(value: Any) -> str:
     """Return a value as one short line, with its type where that says more than the text."""
-    if isinstance(value, Absent):
+    if isinstance(value, AbsentValue):
         return "?"
     try:
         text = repr(value)
