@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 if TYPE_CHECKING:
     from recode.migrate.witnesses.runs.guest._recode_expressions import Site
     from recode.migrate.witnesses.runs.guest._recode_judge import Answer, Judge, Log, first_line, inputs_of
-    from recode.migrate.witnesses.runs.guest._recode_old import OldRuns, OldOutcome
+    from recode.migrate.witnesses.runs.guest._recode_old import OldOutcome, OldRuns
     from recode.migrate.witnesses.runs.guest._recode_recorder import FrameState
     from recode.migrate.witnesses.runs.guest._recode_values import (
         AbsentValue,
