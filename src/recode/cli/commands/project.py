@@ -82,6 +82,8 @@ _OldRequires = Annotated[
 _Offline = Annotated[
     bool, typer.Option("--offline", help="Build no environments: new names are not checked and no tests are run.")
 ]
+_Samples = Annotated[int, typer.Option(min=1, help="Number of rewritings to request from the model for each place.")]
+_AllowDirty = Annotated[bool, typer.Option("--allow-dirty", help="Write even if there are uncommitted changes.")]
 _NewRequires = Annotated[
     list[str] | None, typer.Option(help="An additional requirement for the newer environment; repeat for more.")
 ]
@@ -109,6 +111,10 @@ def scan(
         raise typer.Exit(1)
 
 
+_LOCKS_ALONE = "with two lock files, --to, --from, --interactive, --html, --collect and --unproven have no meaning"
+_WHERE_TO = "give --to LIB==RELEASE, or both --from-lock and --to-lock (--comment goes with these)"
+
+
 @app.command(epilog="Example: `recode migrate . --to numpy==2.1.0 --tests 'pytest -q' --patch numpy2.patch`")
 def migrate(
     path: _Project,
@@ -124,13 +130,9 @@ def migrate(
     interactive: _Interactive = False,
     html: Annotated[Path | None, typer.Option(help="Write an HTML report with the diffs side by side.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    allow_dirty: Annotated[
-        bool, typer.Option("--allow-dirty", help="Write even if there are uncommitted changes.")
-    ] = False,
+    allow_dirty: _AllowDirty = False,
     unproven: _Unproven = False,
-    samples: Annotated[
-        int, typer.Option(min=1, help="Number of rewritings to request from the model for each place.")
-    ] = 4,
+    samples: _Samples = 4,
     seed: Annotated[int, typer.Option(help="Seed of sampling.")] = 0,
     limit: _Limit = 600.0,
     old_requires: _OldRequires = None,
@@ -151,12 +153,16 @@ def migrate(
     from recode.cli.migrate_locks import LockCommand, run_migrate_locks
     from recode.migrate.result import MigrateOptions
 
-    if offline and (tests or run):
-        raise typer.BadParameter("--tests and --run need environments; leave out --offline")
-    if no_run and (tests or run):
-        raise typer.BadParameter("--no-run runs nothing; leave out --tests and --run, or leave out --no-run")
-    if interactive and not (write or patch):
-        raise typer.BadParameter("--interactive needs --write or --patch FILE")
+    by_locks = from_lock is not None and to_lock is not None
+    _refuse_together(
+        {
+            "--tests and --run need environments; leave out --offline": offline and bool(tests or run),
+            "--no-run runs nothing; leave out --tests and --run, or leave out --no-run": no_run and bool(tests or run),
+            "--interactive needs --write or --patch FILE": interactive and not (write or patch),
+            _LOCKS_ALONE: by_locks and bool(to or old or interactive or html or collect or unproven),
+            _WHERE_TO: not by_locks and bool(to is None or from_lock or to_lock or comment),
+        }
+    )
     options = MigrateOptions(
         model=model, endpoint=endpoint, samples=samples, seed=seed, tests=tests, run=tuple(run or ()),
         run_found=not no_run, test_seconds=limit,
@@ -167,15 +173,15 @@ def migrate(
         write=write, patch=patch, interactive=interactive, html=html, as_json=as_json, allow_dirty=allow_dirty, unproven=unproven
     )  # fmt: skip
     if from_lock is not None and to_lock is not None:
-        if to or old or interactive or html or collect or unproven:
-            raise typer.BadParameter(
-                "with two lock files, --to, --from, --interactive, --html, --collect and --unproven have no meaning"
-            )
         done = run_migrate_locks(LockCommand(path, from_lock, to_lock, options, output, comment, updates))
-        raise typer.Exit(0 if done else 1)
-    if to is None or from_lock or to_lock or comment:
-        raise typer.BadParameter(
-            "give --to LIB==RELEASE, or both --from-lock and --to-lock (--comment goes with these)"
-        )
-    if not run_migrate(MigrateCommand(path, to, old, options, output, updates, collect)):
+    else:
+        done = run_migrate(MigrateCommand(path, str(to), old, options, output, updates, collect))
+    if not done:
         raise typer.Exit(1)
+
+
+def _refuse_together(mistakes: dict[str, bool]) -> None:
+    """Refuse options that do not go together: each mistake in words, and whether it was made."""
+    for words, made in mistakes.items():
+        if made:
+            raise typer.BadParameter(words)
