@@ -83,6 +83,8 @@ _Offline = Annotated[
     bool, typer.Option("--offline", help="Build no environments: new names are not checked and no tests are run.")
 ]
 _Samples = Annotated[int, typer.Option(min=1, help="Number of rewritings to request from the model for each place.")]
+_Write = Annotated[bool, typer.Option("--write", help="Change the files (needs a clean git tree).")]
+_Patch = Annotated[Path | None, typer.Option(help="Write a patch that `git apply` accepts.")]
 _AllowDirty = Annotated[bool, typer.Option("--allow-dirty", help="Write even if there are uncommitted changes.")]
 _NewRequires = Annotated[
     list[str] | None, typer.Option(help="An additional requirement for the newer environment; repeat for more.")
@@ -125,8 +127,8 @@ def migrate(
     no_run: _NoRun = False,
     model: _Model = None,
     endpoint: _Endpoint = None,
-    write: Annotated[bool, typer.Option("--write", help="Change the files (needs a clean git tree).")] = False,
-    patch: Annotated[Path | None, typer.Option(help="Write a patch that `git apply` accepts.")] = None,
+    write: _Write = False,
+    patch: _Patch = None,
     interactive: _Interactive = False,
     html: Annotated[Path | None, typer.Option(help="Write an HTML report with the diffs side by side.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -164,10 +166,9 @@ def migrate(
         }
     )
     options = MigrateOptions(
-        model=model, endpoint=endpoint, samples=samples, seed=seed, tests=tests, run=tuple(run or ()),
-        run_found=not no_run, test_seconds=limit,
-        old_requires=tuple(old_requires or ()), new_requires=tuple(new_requires or ()), environments=not offline,
-        confidence=confidence,
+        model=model, endpoint=endpoint, samples=samples, seed=seed, tests=tests, run=tuple(run or ()), run_found=not no_run,
+        test_seconds=limit, old_requires=tuple(old_requires or ()), new_requires=tuple(new_requires or ()),
+        environments=not offline, confidence=confidence,
     )  # fmt: skip
     output = MigrateOutput(
         write=write, patch=patch, interactive=interactive, html=html, as_json=as_json, allow_dirty=allow_dirty, unproven=unproven
@@ -176,8 +177,7 @@ def migrate(
         done = run_migrate_locks(LockCommand(path, from_lock, to_lock, options, output, comment, updates))
     else:
         done = run_migrate(MigrateCommand(path, str(to), old, options, output, updates, collect))
-    if not done:
-        raise typer.Exit(1)
+    raise typer.Exit(0 if done else 1)
 
 
 def _refuse_together(mistakes: dict[str, bool]) -> None:
