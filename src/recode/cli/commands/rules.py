@@ -37,7 +37,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """List the rules of a library: pattern, template, and what was run to prove them."""
-    from recode.cli.rules import run_show
+    from recode.cli.rules.run import run_show
 
     run_show(library, project, as_json=as_json)
 
@@ -56,7 +56,7 @@ def learn(
     locks: Annotated[Path, typer.Option(help="Folder of locks, for records.")] = Path("data/locks"),
 ) -> None:
     """Make a rule from your own programs before and after a change; `recode migrate` follows it in this project from then on."""
-    from recode.cli.rules import run_learn
+    from recode.cli.rules.run import run_learn
 
     if len(pair) > 2:
         raise typer.BadParameter("give two programs, or one file of records")
@@ -72,7 +72,7 @@ def build(
     locks: Annotated[Path, typer.Option(help="Folder of locks.")] = Path("data/locks"),
 ) -> None:
     """Learn the rules that come with ReCode again and write `data/rules` (exit code 1 if a pair written for rules fails)."""
-    from recode.cli.rules import run_build
+    from recode.cli.rules.run import run_build
 
     if not run_build(data, locks, libraries or []):
         raise typer.Exit(1)
