@@ -27,7 +27,7 @@ CONFIG = rule("class Config:\n    old = $x\n    $**rest", "config = lib.Config(n
         (
             [SELECT],
             "import lib\nq = lib.select([\n    a,  # first\n    b,\n], order=1)\n",
-            "import lib\nq = lib.select(a,  # first\n    b, order=1)\n",
+            "import lib\nq = lib.select(\n    a,  # first\n    b,\n order=1)\n",
         ),
         ([SELECT], "import lib\nlib.select([])\nlib.select([a for a in b])\n", "import lib\nlib.select()\nlib.select([a for a in b])\n"),
         # A match within another one.

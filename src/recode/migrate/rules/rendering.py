@@ -32,6 +32,7 @@ from recode.source import parse_quietly
 from recode.symbol import Symbol
 
 _SLOT = re.compile(r"__(slot|symbol)_(\d+)__")
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp,
           ast.JoinedStr, ast.GeneratorExp)  # fmt: skip
 _LOOSE = (ast.Call, ast.keyword, ast.List, ast.Set, ast.Dict, ast.Return, ast.Assign, ast.AnnAssign, ast.Expr)
@@ -256,12 +257,32 @@ class _Rendering:
         )
 
     def _edit(self, gap: tuple[int, int], chunk: str) -> Edit | None:
+        """Return the edit of the text between two kept pieces: of the tokens that differ, so that the layout of the others stays."""
         before = self.tree.text[gap[0] : gap[1]]
+        if isinstance(self.match.node, ast.stmt):
+            # Another kind of statement has another layout.
+            if "#" in before:
+                raise CannotRename("a comment stands in the code that would be replaced")
+            return Edit(*gap, chunk)
         if _plain(re.sub(r"#[^\r\n]*", "", before)) == _plain(chunk):
             return None
-        if "#" in before:
+        old, new = list(_TOKEN.finditer(before)), list(_TOKEN.finditer(chunk))
+        most = min(len(old), len(new))
+        first = next((n for n in range(most) if old[n].group() != new[n].group()), most)
+        last = next((n for n in range(most - first) if old[-1 - n].group() != new[-1 - n].group()), most - first)
+        if first == len(old) - last or first == len(new) - last:
+            # Something only comes or goes, and white space with it.
+            start = old[first - 1].end() if first else 0
+            end = old[len(old) - last].start() if last else len(before)
+            text = chunk[new[first - 1].end() if first else 0 : new[len(new) - last].start() if last else len(chunk)]
+            if first == len(new) - last and "\n" in before[start:end] and not text.strip():
+                start, end, text = old[first].start(), old[len(old) - last - 1].end(), ""
+        else:
+            start, end = old[first].start(), old[len(old) - last - 1].end()
+            text = chunk[new[first].start() : new[len(new) - last - 1].end()]
+        if "#" in before[start:end]:
             raise CannotRename("a comment stands in the code that would be replaced")
-        return Edit(*gap, chunk)
+        return Edit(gap[0] + start, gap[0] + end, text)
 
     def _indent(self) -> str:
         start = self.tree.span(self.match.node)[0]
