@@ -57,7 +57,7 @@ class ComparingJudge(Judge):
         self.renames: dict[str, str] = settings.get("renames", {})
         self.evaluated: dict[tuple[str, str], int] = {}
         self.reported: dict[tuple[str, str], bool] = {}
-        self.first, self.reached = 0, 0
+        self.first, self.reached, self.compared = 0, 0, 0
         """The old run's numbers at the first difference, and of the latest evaluation that it has as well."""
         self.went_in: dict[str, bool] = {}
         self.latents: dict[int, tuple[str, str]] = {}
@@ -75,8 +75,9 @@ class ComparingJudge(Judge):
         self.reported[place, what] = True
         self.log.add(["finding", place, what, old, new, self.table[site].name, continued], now=True)
         for origin in sorted({one.origin for one in operands if one.origin >= 0} - {site}):
-            # What few programs see of a value mattered here.
-            self._find(origin, "latent", self.latents[origin][0], self.latents[origin][1], "%d" % self.table[site].line)
+            before, after = self.latents[origin]
+            if _matters(before + after, what, new):
+                self._find(origin, "latent", before, after, "%d" % self.table[site].line)
 
     def _differs(self, outcome: OldOutcome) -> None:
         self.differences += 1
@@ -108,6 +109,7 @@ class ComparingJudge(Judge):
                 return None
         outcome = found[number]
         self.reached = max(self.reached, outcome.number)
+        self.compared += outcome.stable
         return outcome if outcome.stable else None
 
     def _old_value(self, outcome: OldOutcome) -> tuple[Any, Seen]:
@@ -191,6 +193,7 @@ class ComparingJudge(Judge):
         operands: Sequence[Seen],
         error: BaseException,
         is_first: bool,
+        raised_in: int | None,
         state: FrameState,
     ) -> Answer | None:
         """Compare an error; return how the statement is continued, or None if it must raise."""
@@ -204,18 +207,29 @@ class ComparingJudge(Judge):
             return self._class_answer(statement, error, is_first, state)
         old = self._whole(statement, operands) if is_whole else self._expected(self.places[site], operands)
         is_consequence = not is_first or isinstance(error, AbsentValueError) or any(one.tainted for one in operands)
+        blamed = site if raised_in is None else raised_in
+        # An error that the project raises itself follows from what it looked at.
+        is_own = raised_in is not None and self.table[raised_in].kind == "Raise"
+        if old is None or is_own:
+            place = self.places[blamed]
+            if not is_consequence and (is_own or place in self.old.places) and place not in self.old.errors:
+                self._find(blamed, "raises?", "", _text(error))
         if old is None:
-            place = self.places[site]
-            if not is_consequence and not is_whole and place in self.old.places and place not in self.old.errors:
-                self._find(site, "raises?", "", _text(error))
             return None
         if old.error == type(error).__name__:
             return None
         answer, continued = (
             self._answer(site, old, error) if not is_whole else self._whole_answer(statement, old, state)
         )
-        if not is_consequence:
-            self._find(site, "raises", self.old.text(old), _text(error), continued, operands)
+        if not is_consequence and not is_own:
+            self._find(
+                blamed,
+                "raises",
+                self.old.text(old) if blamed == site else "no error",
+                _text(error),
+                continued,
+                operands,
+            )
         self._differs(old)
         return answer
 
@@ -253,6 +267,8 @@ class ComparingJudge(Judge):
         kind, place = self.table[statement].kind, self.places[statement]
         if place in self.old.errors or kind not in (*_SKIPPED, "FunctionDef", "AsyncFunctionDef"):
             return None
+        if kind.endswith("FunctionDef"):
+            return self._expected(place, ())
         old = self._expected(place + "#0", operands)
         if old is None and any(self.places[one] in self.old.places for one in self.sites_of(statement)):
             old = OldOutcome("", "", "", "", self.reached, True)
@@ -306,6 +322,8 @@ class ComparingJudge(Judge):
 
     def made(self, statement: int, state: FrameState) -> None:
         """Report the statements without which a class can be made."""
+        if not state.dropped:
+            return
         if self.table[statement].kind == "ClassDef":
             for one in state.dropped:
                 self._find(one, "raises", "part of a class", state.message, "skipped")
@@ -361,7 +379,17 @@ class ComparingJudge(Judge):
             is_before = number < (self.first or self.reached)
             if place in numbers and place not in self.went_in and is_before and not self._is_guarded(numbers[place]):
                 self._find(numbers[place], "uncalled", "called by the library", "never called")
+        self.log.add(["compared", self.compared])
         self.log.flush()
+
+
+def _matters(latent: str, what: str, text: str) -> bool:
+    """Return whether what few programs see of a value may explain an error or another value."""
+    if "read-only" in latent:
+        return "read-only" in text
+    if "strings" in latent:
+        return what == "raises" and re.search(r"\bstr\b|string|dtype|object", text) is not None
+    return what != "state"
 
 
 def _text(error: BaseException) -> str:

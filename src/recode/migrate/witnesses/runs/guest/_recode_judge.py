@@ -117,6 +117,7 @@ class Judge:
         operands: Sequence[Seen],
         error: BaseException,
         is_first: bool,
+        raised_in: int | None,
         state: FrameState,
     ) -> Answer | None:
         """Take an error; return how the statement is continued, or None if it must raise."""
@@ -126,7 +127,10 @@ class Judge:
         return None
 
     def made(self, statement: int, state: FrameState) -> None:
-        """Take a class that was made without some of its statements, or a function without its decorators."""
+        """Take a class or function that was made, perhaps without some of its statements or decorators."""
+        if self.places[statement] not in self.seen_entries:
+            self.seen_entries[self.places[statement]] = True
+            self.record(self.places[statement], (), Seen("made;"), None)
 
     def entered(self, site: int, from_library: bool) -> None:
         """Take the call of a function."""

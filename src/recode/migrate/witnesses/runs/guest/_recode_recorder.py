@@ -20,7 +20,10 @@ MOST_EVALUATIONS = 1_000
 _MOST_REPEATS = 60
 """Repetitions of one statement."""
 _frame = sys._getframe
-_SILENT = Seen("")
+_ENDINGS = (GeneratorExit, KeyboardInterrupt, SystemExit)
+_DEFINITIONS = ("ClassDef", "FunctionDef", "AsyncFunctionDef")
+_SEEN = "@seen"
+"""Marks errors that came through a frame of the project."""
 
 
 class FrameState:
@@ -58,8 +61,9 @@ class Recorder:
         self.states: dict[int, FrameState] = {}
         self.counts: dict[int, int] = {}
         self.replaying: list[int] = []
-        self.error = 0
         self.file_of: dict[str, int] = {}
+        self.end_of: dict[str, int] = {}
+        """The sites of each instrumented file."""
 
     def hooks(self) -> dict[str, Any]:
         """Return the hooks by the names that instrumented code uses."""
@@ -89,7 +93,10 @@ class Recorder:
         operands = state.operands.pop(site, ())
         count = self.counts[site] = self.counts.get(site, 0) + 1
         if count <= MOST_EVALUATIONS:
-            value, seen = self.judge.outcome(site, operands, value, state.epoch)
+            try:
+                value, seen = self.judge.outcome(site, operands, value, state.epoch)
+            except Exception:  # Of objects that resist being looked at.
+                seen = Seen("?")
             self._push(state, site, seen, operands)
         elif type(value) is AbsentValue:
             value = self.judge.last_value(site, value)
@@ -149,7 +156,7 @@ class Recorder:
             self.counts[site] = self.counts.get(site, 0) + 1
             operands = [*state.operands.get(site, ()), *state.before]
             self.judge.objects(site, operands, [self._inside(site, n, root) for n, root in enumerate(roots)], state)
-        if state.dropped:
+        if self.table[site].kind in _DEFINITIONS:
             self.judge.made(site, state)
         self._end(state)
 
@@ -195,17 +202,21 @@ class Recorder:
         frame = _frame(1)
         _, error, trace = sys.exc_info()
         state = self.state(frame)
-        is_first = id(error) != self.error
-        self.error = id(error)
-        if not isinstance(error, Exception):
+        if error is None or isinstance(error, _ENDINGS):
             self._end(state)
             return True
+        is_first = _SEEN not in error.__dict__
+        error.__dict__[_SEEN] = True
         while trace is not None and trace.tb_frame is not frame:
             trace = trace.tb_next
         failed = self._failed(site, state, trace)
         operands = [*state.operands.get(failed, ()), *(state.before if failed == site else ())]
-        answer = self.judge.failed(site, failed, operands, error, is_first, state)
-        if answer is None or state.repeats >= _MOST_REPEATS:
+        try:
+            raised_in = self._raised_in(trace) if is_first else None
+            answer = self.judge.failed(site, failed, operands, error, is_first, raised_in, state)
+        except Exception:  # As above.
+            answer = None
+        if answer is None or state.repeats >= _MOST_REPEATS or not isinstance(error, Exception):
             self._end(state)
             return True
         if not state.repeats:
@@ -233,6 +244,21 @@ class Recorder:
             return site
         begun = [number for number in own if state.operands.get(number)]
         return begun[-1] if begun else site
+
+    def _raised_in(self, trace: Any) -> int | None:
+        """Return the site of the innermost frame of the project, if it is not the frame that sees the error."""
+        inner = None
+        following = trace.tb_next if trace is not None else None
+        while following is not None:
+            inner = following if following.tb_frame.f_code.co_filename in self.file_of else inner
+            following = following.tb_next
+        place = _position(inner)
+        if inner is None or place is None:
+            return None
+        path = inner.tb_frame.f_code.co_filename
+        first = self.file_of[path]
+        found = [n for n in range(first, self.end_of[path]) if self.table[n][1:5] == place]
+        return found[-1] if found else None
 
     def hook_k(self, site: int) -> bool:
         """Return whether a statement is skipped."""

@@ -314,15 +314,24 @@ def short(value: Any) -> str:
         text = repr(value)
     except Exception:  # `repr` of the project's or a library's object.
         text = "?"
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        shape = "x".join(map(str, value.shape)) if value.shape else ""
-        flags = getattr(value, "flags", None)
-        read_only = " read-only" if flags is not None and getattr(flags, "writeable", True) is False and shape else ""
-        text = "{} {}{}{}".format(text, value.dtype, f"[{shape}]" if shape else "", read_only)
+    try:
+        text += _shape(value)
+    except Exception:  # Attributes of a library's object.
+        pass
     text = " ".join(ADDRESS.sub("0x…", text).split())
     for folder, name in replaced_texts:
         text = text.replace(folder, name)
     return text if len(text) <= _SHORT else text[: _SHORT - 2] + " …"
+
+
+def _shape(value: Any) -> str:
+    """Return type and shape of an array, which its text may not say."""
+    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+        return ""
+    shape = "x".join(map(str, value.shape)) if value.shape else ""
+    flags = getattr(value, "flags", None)
+    read_only = " read-only" if flags is not None and getattr(flags, "writeable", True) is False and shape else ""
+    return " {}{}{}".format(value.dtype, f"[{shape}]" if shape else "", read_only)
 
 
 def copied(value: Any) -> bytes | None:
