@@ -30,7 +30,7 @@ class FrameState:
     """What a frame has evaluated of the statement that it runs."""
 
     __slots__ = (
-        "before", "code", "done", "dropped", "epoch", "given", "held", "kept", "message", "operands", "repeats", "roots", "skip",
+        "before", "code", "done", "dropped", "epoch", "given", "held", "kept", "message", "operands", "pushed", "repeats", "roots", "skip",
         "started", "statement", "untried",
     )  # fmt: skip
 
@@ -38,6 +38,8 @@ class FrameState:
         self.code, self.statement, self.epoch, self.started = code, statement, epoch, epoch
         self.operands: dict[int, list[Seen]] = {}
         self.done: dict[int, Any] = {}
+        self.pushed: dict[int, Seen] = {}
+        """What enclosing expressions saw of the values in `done` and `given`."""
         self.given: dict[int, Any] = {}
         self.before: list[Seen] = []
         self.held: Any = None
@@ -97,7 +99,7 @@ class Recorder:
                 value, seen = self.judge.outcome(site, operands, value, state.epoch)
             except Exception:  # Of objects that resist being looked at.
                 seen = Seen("?")
-            self._push(state, site, seen, operands)
+            self._push(state, site, self._as_operand(site, seen, operands))
         elif type(value) is AbsentValue:
             value = self.judge.last_value(site, value)
         if state.statement is not None:
@@ -105,17 +107,21 @@ class Recorder:
         state.epoch = self.judge.differences
         return value
 
-    def _push(self, state: FrameState, site: int, seen: Seen, operands: Any) -> None:
+    def _push(self, state: FrameState, site: int, seen: Seen) -> None:
         parent = self.table[site].parent
-        if parent is None:
-            return
+        if parent is not None:
+            state.pushed[site] = seen
+            state.operands.setdefault(parent, []).append(seen)
+
+    def _as_operand(self, site: int, seen: Seen, operands: Any) -> Seen:
+        """Return what the enclosing expression sees of a value."""
         if self.table[site].kind == "attribute" and not seen.copyable:
             # A method stands for its receiver, too.
             digest = seen.digest + "<" + ",".join(one.digest for one in operands) + ">"
             seen = seen._replace(digest=digest, origin=max([seen.origin, *(one.origin for one in operands)]))
         if any(one.tainted for one in operands):
             seen = seen._replace(tainted=True)
-        state.operands.setdefault(parent, []).append(seen)
+        return seen
 
     def hook_q(self, site: int, value: Any) -> Any:
         """Take the value of a `yield`, which only a repetition needs."""
@@ -134,9 +140,8 @@ class Recorder:
         """Return the value that an expression has already."""
         state = self.state(_frame(1))
         value = state.given[site] if site in state.given else state.done[site]
-        parent = self.table[site].parent
-        if parent is not None and self.table[site].kind != "yield":
-            state.operands.setdefault(parent, []).append(self.values.see(value))
+        if self.table[site].kind != "yield":
+            self._push(state, site, state.pushed[site] if site in state.pushed else self.values.see(value))
         return value
 
     # --- statements ---
@@ -168,7 +173,7 @@ class Recorder:
         if state.repeats:
             self.replaying.pop()
             state.repeats = 0
-        state.operands, state.done, state.given, state.before, state.roots = {}, {}, {}, [], []
+        state.operands, state.done, state.given, state.before, state.roots, state.pushed = {}, {}, {}, [], [], {}
 
     def _inside(self, site: int, number: int, root: Any) -> Any:
         """Return what a root stands for: of `self.table[...]`, the table."""
@@ -225,6 +230,8 @@ class Recorder:
         state.operands = {}
         state.epoch = self.judge.differences
         answer(state)
+        if failed in state.given:
+            state.pushed[failed] = self._as_operand(failed, self.values.see(state.given[failed]), operands)
         return False
 
     def _failed(self, site: int, state: FrameState, trace: Any) -> int:

@@ -7,6 +7,7 @@ last digits of floats. What few programs see (whether an array is writable, how 
 from __future__ import annotations
 
 import collections
+import contextlib
 import datetime
 import decimal
 import enum
@@ -314,10 +315,8 @@ def short(value: Any) -> str:
         text = repr(value)
     except Exception:  # `repr` of the project's or a library's object.
         text = "?"
-    try:
+    with contextlib.suppress(Exception):  # Attributes of a library's object.
         text += _shape(value)
-    except Exception:  # Attributes of a library's object.
-        pass
     text = " ".join(ADDRESS.sub("0x…", text).split())
     for folder, name in replaced_texts:
         text = text.replace(folder, name)
