@@ -60,6 +60,8 @@ class ComparingJudge(Judge):
         self.first, self.reached, self.compared = 0, 0, 0
         """The old run's numbers at the first difference, and of the latest evaluation that it has as well."""
         self.went_in: dict[str, bool] = {}
+        self.completed: dict[str, bool] = {}
+        """Places that were evaluated without help, on inputs of the old run."""
         self.latents: dict[int, tuple[str, str]] = {}
         """The latent parts, old and new, of what an expression gave."""
         self.after_skip: dict[int, OldOutcome] = {}
@@ -123,6 +125,8 @@ class ComparingJudge(Judge):
             return self._old_value(old) if old is not None and not old.error else (value, self.values.see(value))
         seen = self.values.see(value)
         tainted = seen.tainted or any(one.tainted for one in operands)
+        if old is not None and not tainted:
+            self.completed[self.places[site]] = True
         if old is None or self.table[site].kind == "import":
             return value, seen._replace(tainted=tainted)
         if old.digest == seen.digest:
@@ -368,16 +372,21 @@ class ComparingJudge(Judge):
             if (self.places[site], category.__name__) not in self.old.warnings:
                 self._find(one, "warns", "", "{}: {}".format(category.__name__, " ".join(message.split())[:200]))
 
-    def entered(self, site: int, from_library: bool) -> None:
-        """Note that a function was called."""
+    def is_new_entry(self, site: int) -> bool:
+        """Return whether a function is called by the library for the first time."""
+        return self.places[site] not in self.went_in
+
+    def entered(self, site: int, caller: int | None) -> None:
+        """Note that the library called a function."""
         self.went_in[self.places[site]] = True
 
     def finish(self) -> None:
         """Report the functions that the library no longer calls, although the run came past that point as before."""
         numbers = {place: number for number, place in enumerate(self.places)}
-        for place, number in self.old.entries.items():
-            is_before = number < (self.first or self.reached)
-            if place in numbers and place not in self.went_in and is_before and not self._is_guarded(numbers[place]):
+        for place, (number, caller) in self.old.entries.items():
+            # Where no expression of the project called the library, as in a test, only what came before the first difference counts.
+            had_its_turn = caller in self.completed if caller else number < (self.first or self.reached)
+            if place in numbers and place not in self.went_in and had_its_turn and not self._is_guarded(numbers[place]):
                 self._find(numbers[place], "uncalled", "called by the library", "never called")
         self.log.add(["compared", self.compared])
         self.log.flush()

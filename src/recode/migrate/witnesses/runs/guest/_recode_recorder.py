@@ -196,9 +196,12 @@ class Recorder:
 
     def hook_e(self, site: int) -> None:
         """Note that a function is entered, and whether a library called it."""
-        frame = _frame(1)
-        caller = frame.f_back
-        self.judge.entered(site, caller is not None and caller.f_code.co_filename not in self.file_of)
+        caller = _frame(1).f_back
+        if caller is None or caller.f_code.co_filename in self.file_of or not self.judge.is_new_entry(site):
+            return
+        while caller is not None and caller.f_code.co_filename not in self.file_of:
+            caller = caller.f_back
+        self.judge.entered(site, self._evaluating(caller) if caller is not None else None)
 
     # --- failures ---
 
@@ -259,12 +262,16 @@ class Recorder:
         while following is not None:
             inner = following if following.tb_frame.f_code.co_filename in self.file_of else inner
             following = following.tb_next
-        place = _position(inner)
-        if inner is None or place is None:
+        return self._evaluating(inner.tb_frame, inner.tb_lasti) if inner is not None else None
+
+    def _evaluating(self, frame: Any, instruction: int | None = None) -> int | None:
+        """Return the site that a frame of the project is evaluating."""
+        positions: Callable[[], Any] | None = getattr(frame.f_code, "co_positions", None)
+        place = position_of(positions, frame.f_lasti if instruction is None else instruction) if positions else None
+        if place is None:
             return None
-        path = inner.tb_frame.f_code.co_filename
-        first = self.file_of[path]
-        found = [n for n in range(first, self.end_of[path]) if self.table[n][1:5] == place]
+        path = frame.f_code.co_filename
+        found = [n for n in range(self.file_of[path], self.end_of[path]) if self.table[n][1:5] == place]
         return found[-1] if found else None
 
     def hook_k(self, site: int) -> bool:
