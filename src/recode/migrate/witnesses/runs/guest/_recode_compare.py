@@ -128,7 +128,8 @@ class ComparingJudge(Judge):
         if old is not None and not tainted:
             self.completed[self.places[site]] = True
         if old is None or self.table[site].kind == "import":
-            return value, seen._replace(tainted=tainted)
+            # On inputs that the old run did not have, whatever comes of it follows from them.
+            return value, seen._replace(tainted=tainted or old is None and self.places[site] in self.old.places)
         if old.digest == seen.digest:
             return value, self._with_origin(site, operands, old, value, seen)
         if self._is_guarded(site) or self._is_release(site, value):

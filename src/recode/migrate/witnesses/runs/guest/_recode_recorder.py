@@ -297,7 +297,7 @@ class Recorder:
 
     def hook_c(self, site: int) -> Any:
         """Return what stands for a class that could not be made."""
-        return AbsentValue("class;")
+        return AbsentValue("callable;")
 
     def hook_keep(self, site: int) -> bool:
         """Return whether a class is made with one of its statements."""

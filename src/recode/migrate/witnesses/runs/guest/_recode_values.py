@@ -202,7 +202,7 @@ class _Look:
 
     def _inner(self, value: Any, depth: int) -> None:
         if isinstance(value, (type, types.GenericAlias) if hasattr(types, "GenericAlias") else type):
-            self.opaque("class;")
+            self.opaque("callable;")
         elif isinstance(value, types.ModuleType):
             self.opaque("module;")
         elif isinstance(value, _CALLABLES) or type(value).__name__ in ("ufunc", "cython_function_or_method", "partial"):
@@ -280,7 +280,8 @@ class _Look:
             self.plain = False
             self.many("sequence(", [self.apart(value[n], depth) for n in range(len(value))], len(value))
         else:
-            self.opaque("object;")
+            # A function may become an object with `__call__`, or a class, without anyone noticing.
+            self.opaque("callable;" if callable(value) else "object;")
 
     def _own(self, value: Any, depth: int) -> None:
         """Look into an object of the project: everything, or the annotated fields where a library's class is among its bases."""
