@@ -35,7 +35,9 @@ def run(obj):
     return [getattr(obj, name)() for name in {hooks} if hasattr(obj, name)]
 def number(): return random.SystemRandom().random()
 """
-OLD = COMMON.format(version="1.0", forbidden="-", hooks=["prepare", "work"]) + """
+OLD = (
+    COMMON.format(version="1.0", forbidden="-", hooks=["prepare", "work"])
+    + """
 def area(x): return x * 2
 def pair(x): return (x, x + 1)
 def gone(x): return x + 100
@@ -48,7 +50,10 @@ def shift(values): values[0] = 9
 def legacy(x): return x
 def strict(x): return x
 """
-NEW = COMMON.format(version="2.0", forbidden="bad", hooks=["work"]) + """
+)
+NEW = (
+    COMMON.format(version="2.0", forbidden="bad", hooks=["work"])
+    + """
 import warnings
 def area(x): return x * 3
 def pair(x): return [x, x + 1]
@@ -63,6 +68,7 @@ def strict(x):
     if x > 2: raise ValueError("too large")
     return x
 """
+)
 PROGRAM = """\
 import warnings
 warnings.simplefilter("ignore")
@@ -127,9 +133,7 @@ def compared(releases: tuple[Environment, Environment], tmp_path_factory: pytest
     (root / "main.py").write_text(PROGRAM, encoding="utf-8")
     command = RecordedCommand(root, "python main.py", 60.0)
     recording = command.record(releases[0], logs)
-    known = ComparedReleases(
-        ("1.0", "2.0"), {Path("main.py"): {34, 35, 36, 37}}, {"toyruns.legacy": "toyruns.modern"}
-    )
+    known = ComparedReleases(("1.0", "2.0"), {Path("main.py"): {34, 35, 36, 37}}, {"toyruns.legacy": "toyruns.modern"})
     return command.compare(recording, releases[1], releases=known)
 
 
@@ -197,7 +201,9 @@ def test_noise_guards_and_the_release_itself_are_no_differences(compared: Compar
     assert len(compared.differences) == 11
 
 
-PLAIN = "import toyruns\n\nvalues = [1, 2]\ntoyruns.shift(values)\nprint(sum(values), {'b': 1, 'a': {2, 1}}, object())\n"
+PLAIN = (
+    "import toyruns\n\nvalues = [1, 2]\ntoyruns.shift(values)\nprint(sum(values), {'b': 1, 'a': {2, 1}}, object())\n"
+)
 
 
 @pytest.fixture
@@ -205,7 +211,7 @@ def plain(tmp_path: Path) -> Iterator[RecordedCommand]:
     root = tmp_path / "project"
     root.mkdir()
     (root / "main.py").write_text(PLAIN, encoding="utf-8")
-    yield RecordedCommand(root, "python main.py", 60.0)
+    return RecordedCommand(root, "python main.py", 60.0)
 
 
 def test_nothing_differs(plain: RecordedCommand, releases: tuple[Environment, Environment], tmp_path: Path) -> None:

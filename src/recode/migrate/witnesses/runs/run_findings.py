@@ -6,16 +6,18 @@ import ast
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recode.migrate.find.findings import Finding, Witness
+from recode.migrate.project.files import project_files
 from recode.migrate.source.tree import parsed
 from recode.migrate.witnesses.runs.recorded_command import Continued, DifferenceKind, RunDifference
 from recode.records import ApiUpdate, Kind
 from recode.symbol import Symbol
 
 _QUOTED = re.compile(r"[`'\"]([A-Za-z_]\w*)[`'\"]")
+_FIELDS = re.compile(r" \(([\w, ]+)\)$")
 _CONFIDENCE = {
     DifferenceKind.RAISES: 0.98, DifferenceKind.WARNS: 0.95, DifferenceKind.VALUE: 0.9, DifferenceKind.STATE: 0.9,
     DifferenceKind.LATENT: 0.9, DifferenceKind.UNCALLED: 0.8, DifferenceKind.MAYBE: 0.6,
@@ -65,7 +67,29 @@ def run_findings(
         file = files[one.file]
         if file is not None:
             findings.append(_finding(one, file, releases, is_guarded(one.file, one.spot[0])))
-    return tuple(findings)
+    fields = [finding for one in found for finding in _fields(root, one, releases)]
+    return tuple(dict.fromkeys([*findings, *fields]))
+
+
+def _fields(root: Path, one: RunDifference, releases: RunReleases) -> Iterator[Finding]:
+    """Yield a finding for each field that an error of validation names, where its class is one of the project's."""
+    match = _FIELDS.search(one.new)
+    if match is None or one.kind is not DifferenceKind.RAISES:
+        return
+    words, fields = set(re.findall(r"\w+", one.new[: match.start()])), set(match[1].split(", "))
+    for path in project_files(root):
+        file = _file(root / path) if path.suffix == ".py" else None
+        for node in file.tree.nodes if file is not None else ():
+            if not isinstance(node, ast.ClassDef) or node.name not in words or file is None:
+                continue
+            for field in node.body:
+                if (
+                    isinstance(field, ast.AnnAssign)
+                    and isinstance(field.target, ast.Name)
+                    and field.target.id in fields
+                ):
+                    there = replace(one, file=path, spot=_span(field), continued=Continued.NOT)
+                    yield _finding(there, file, releases, False)
 
 
 class _File:

@@ -81,7 +81,7 @@ def with_runs(
     known = ComparedReleases(
         (witness.old, witness.new),
         {file: lines for file in project_files(folder) if file.suffix == ".py" and (lines := guarded(file))},
-        {str(one.old_symbol): str(one.new_symbol) for one in updates if one.kind in ("renamed", "moved")
+        {str(one.old_symbol): str(one.new_symbol) for one in updates if one.kind in ("renamed", "moved", "replaced")
          and one.old_symbol.is_simple and one.new_symbol.is_simple},
     )  # fmt: skip
     for command in witness.commands:

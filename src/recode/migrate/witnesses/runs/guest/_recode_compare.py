@@ -129,7 +129,7 @@ class ComparingJudge(Judge):
             self.completed[self.places[site]] = True
         if old is None or self.table[site].kind == "import":
             # On inputs that the old run did not have, whatever comes of it follows from them.
-            return value, seen._replace(tainted=tainted or old is None and self.places[site] in self.old.places)
+            return value, seen._replace(tainted=tainted or (old is None and self.places[site] in self.old.places))
         if old.digest == seen.digest:
             return value, self._with_origin(site, operands, old, value, seen)
         if self._is_guarded(site) or self._is_release(site, value):
@@ -263,9 +263,12 @@ class ComparingJudge(Judge):
     def _named(self, symbol: str) -> Any:
         module, _, member = symbol.rpartition(".")
         try:
-            return getattr(importlib.import_module(module), member)
+            value = getattr(importlib.import_module(module), member)
         except Exception:  # Whatever an import of the new release raises.
             return None
+        # It may take other arguments, which is not the fault of the program.
+        self.values.taint[id(value)] = "callable;", value
+        return value
 
     def _whole(self, statement: int, operands: Sequence[Seen]) -> OldOutcome | None:
         """Return what a statement that fails as a whole did in the old release, if it never failed there."""
@@ -393,6 +396,15 @@ class ComparingJudge(Judge):
         self.log.flush()
 
 
+def _fields(error: BaseException) -> list[str]:
+    """Return the names that have a line of an error's message for themselves, as fields have in errors of validation."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # The message of a library's error.
+        return []
+    return [line.strip() for line in lines[1:50] if line.strip().isidentifier()]
+
+
 def _matters(latent: str, what: str, text: str) -> bool:
     """Return whether what few programs see of a value may explain an error or another value."""
     if "read-only" in latent:
@@ -404,6 +416,9 @@ def _matters(latent: str, what: str, text: str) -> bool:
 
 def _text(error: BaseException) -> str:
     message = first_line(error)
+    fields = _fields(error)
+    if fields:
+        message += " (%s)" % ", ".join(fields[:20])
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 

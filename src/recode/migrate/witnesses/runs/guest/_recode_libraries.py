@@ -133,7 +133,9 @@ def polars_form(look: Any, value: Any, depth: int) -> None:
     if type(value).__name__ == "Series":
         look.at(["Series", str(value.name), _polars_type(value.dtype), value.to_list()], depth + 1)
     else:
-        look.at(["DataFrame", list(value.columns), [_polars_type(one) for one in value.dtypes], value.rows()], depth + 1)
+        look.at(
+            ["DataFrame", list(value.columns), [_polars_type(one) for one in value.dtypes], value.rows()], depth + 1
+        )
 
 
 def _polars_type(dtype: Any) -> str:
