@@ -428,7 +428,11 @@ def _step(generator: Any, how: str, *given: Any) -> Any:
     """Take one step of a generator: `send`, `throw` or `close`."""
     if type(generator) is not types.GeneratorType:
         raise TypeError("not a generator")
-    steps = {"send": types.GeneratorType.send, "throw": types.GeneratorType.throw, "close": types.GeneratorType.close}
+    steps: dict[str, Callable[..., Any]] = {
+        "send": types.GeneratorType.send,
+        "throw": types.GeneratorType.throw,
+        "close": types.GeneratorType.close,
+    }
     return steps[how](generator, *given)
 
 

@@ -210,7 +210,7 @@ class StandInClass(abc.ABCMeta):
             type.__getattribute__(cls, _SIDE).ask("delete", cls, name)
 
     @property
-    def __mro__(cls) -> tuple[type, ...]:  # type: ignore[override]
+    def __mro__(cls) -> tuple[type, ...]:
         """The classes that the other side's class has."""
         return tuple(kind for kind in type.__dict__["__mro__"].__get__(cls) if kind is not _Object)
 
