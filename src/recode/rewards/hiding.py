@@ -109,8 +109,11 @@ _HIDING = frozenset(
     "spawnv posix_spawn".split()
 )
 _HIDING_MODULES = frozenset(
-    "_ctypes _thread _warnings builtins cffi code codeop concurrent ctypes dask faulthandler gc imp importlib inspect joblib loky marshal mock "
-    "multiprocessing pdb pytest signal site unittest zipimport pickle pkgutil runpy socket subprocess threading timeit trace traceback types _io _posixsubprocess _frozen_importlib".split()
+    (
+        "_ctypes _frozen_importlib _io _posixsubprocess _thread _warnings builtins cffi code codeop concurrent ctypes dask faulthandler gc "
+        "imp importlib inspect joblib loky marshal mock multiprocessing pdb pickle pkgutil pytest runpy signal site socket subprocess "
+        "threading timeit trace traceback types unittest zipimport"
+    ).split()
 )
 _ORDINARY = frozenset(
     f"__{name}__"
