@@ -26,6 +26,7 @@ from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Reason
 from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
+from recode.migrate.rewrite.shipped_relations import shipped_relations
 from recode.migrate.rules.planning import ProjectRules, plan_by_rules
 from recode.migrate.rules.scanning import rules_of_project, with_rules
 from recode.migrate.run_places import RunPlaces, differing_commands, run_places
@@ -209,7 +210,7 @@ def _names(result: MigrationResult, environments: _Environments, on_progress: On
     """Ask both releases, in their environments, about all names that the findings' updates mention."""
     upgrade = result.upgrade
     old, new = environments
-    names = UpgradeNames(ReleaseNames(old), ReleaseNames(new))
+    names = UpgradeNames(ReleaseNames(old), ReleaseNames(new), shipped_relations())
     symbols = {(finding.update.old_symbol, finding.update.new_symbol) for finding in result.scanned.findings}
     renames = sorted((old, new) for old, new in symbols if old.is_simple and new.is_simple)
     if not renames:

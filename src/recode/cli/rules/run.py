@@ -13,7 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.status import Status
 
 from recode.display import encodable, printable
-from recode.errors import RecodeError
+from recode.errors import EnvironmentBuildError, RecodeError
+from recode.knowledge.model import read_knowledge, shipped_folder
+from recode.knowledge.store import shipped_libraries
+from recode.migrate.rewrite.shipped_relations import find_relations, write_relations
 from recode.migrate.rules.learn.building import build_rules, write_rules
 from recode.migrate.rules.learn.own_pairs import explained, learn_own, learn_records
 from recode.migrate.rules.rule import RewriteRule
@@ -91,6 +94,15 @@ def run_learn(pair: Sequence[Path], project: Path, library: str, old: str, new: 
     Console(stderr=True).print(f"{learned.proof}; written to {printable(str(file))}", markup=False, soft_wrap=True)
 
 
+def _relations(library: str, locks: Path, console: Console) -> list[dict[str, str]]:
+    updates = read_knowledge(shipped_folder() / f"{library}.jsonl").updates
+    try:
+        return find_relations(updates, locks)
+    except EnvironmentBuildError as error:
+        console.print(f"{library}: not asked: {error}", markup=False, soft_wrap=True)
+        return []
+
+
 def run_build(data: Path, locks: Path, libraries: Sequence[str]) -> bool:
     """Learn the shipped rules and write them; print what was learned. Return whether every written pair verifies.
 
@@ -112,6 +124,10 @@ def run_build(data: Path, locks: Path, libraries: Sequence[str]) -> bool:
             write_rules(data / "rules", [rule for rule in built.rules if rule.update.library == library], only=library)
     else:
         write_rules(data / "rules", built.rules)
+        with Status("asking releases how old and new names relate", console=console):
+            write_relations(
+                data, [row for library in shipped_libraries() for row in _relations(library, locks, console)]
+            )
     for origin, name in _ORIGINS.items():
         families = [one for one in built.families if one.origin == origin]
         if families:

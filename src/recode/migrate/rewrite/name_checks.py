@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -133,6 +133,8 @@ class UpgradeNames:
 
     old: ReleaseNames
     new: ReleaseNames
+    shipped: Mapping[tuple[str, str], Relation] = field(default_factory=dict)
+    """What releases showed before; those need not be asked again."""
 
     def prepare(self, renames: Iterable[tuple[Symbol, Symbol]]) -> None:
         """Ask both releases, in one run each, everything that renames from old to new symbols may need."""
@@ -143,7 +145,7 @@ class UpgradeNames:
             questions_new += [
                 ("has", new.path, new.parameter), ("signature", new.path, ""), ("imports", new.package, ""),
             ]  # fmt: skip
-            if not old.parameter and not new.parameter:
+            if not old.parameter and not new.parameter and (old.path, new.path) not in self.shipped:
                 questions_old.append(("relation", old.path, new.path))
                 questions_new.append(("relation", old.path, new.path))
         self.old.prepare(questions_old)
@@ -156,6 +158,8 @@ class UpgradeNames:
         """
         if not (old.is_simple and new.is_simple) or old.parameter or new.parameter:
             return Relation.UNKNOWN
+        if (old.path, new.path) in self.shipped:
+            return self.shipped[old.path, new.path]
         shown = [names.relation(old.path, new.path) for names in (self.new, self.old)]
         if Relation.CONVERTS in shown:
             return Relation.CONVERTS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 
 from recode.migrate.find.index import Index
@@ -24,6 +25,8 @@ from recode.migrate.source.tree import Place
 from recode.source import parses
 from recode.symbol import Symbol
 
+_SURE = 0.75
+"""Confidence of a receiver's class below which it was guessed by a name."""
 _PASSES = 4
 """A place within another one is rewritten after it."""
 
@@ -61,20 +64,33 @@ class RuleOutcome:
     refused: list[RuleRefusal] = field(default_factory=list)
 
 
-def rewritten(text: str, rules: Sequence[RewriteRule], index: Index, *, any_class: bool = False) -> str:
-    """Return a program after rules; where its classes are not known, a method's name alone decides.
+class ReceiverCheck(Enum):
+    """What has to be known of the object that a method is called on."""
+
+    NOTHING = auto()
+    """A method's name decides."""
+    NOT_ANOTHER = auto()
+    """It must not be seen to be of a class that the rule was not proven with."""
+    KNOWN = auto()
+    """It is of such a class, or the pattern names a symbol of the library."""
+
+
+def rewritten(
+    text: str, rules: Sequence[RewriteRule], index: Index, check: ReceiverCheck = ReceiverCheck.NOT_ANOTHER
+) -> str:
+    """Return a program after rules.
 
     Args:
         text: the program.
         rules: the rules.
         index: what is known of the library.
-        any_class: follow a rule for objects of classes that it was not proven with, too.
+        check: what has to be known of the objects that methods are called on.
     """
     for _ in range(_PASSES):
         source = SourceFile.from_bytes(Path("program.py"), text.encode())
         program = EditableProgram(source.tree, source.newline, lambda module, rest: True)
         view = ProgramTerms(source, program, index)
-        found = [one for one in matches(view, rules) if any_class or may_receive(view, one)]
+        found = [one for one in matches(view, rules) if _is_allowed(view, one, check)]
         edits: list[Edit] = []
         waiting = False
         for group in rule_edits(view, found).edits:
@@ -86,6 +102,28 @@ def rewritten(text: str, rules: Sequence[RewriteRule], index: Index, *, any_clas
         if not edits or not waiting:
             break
     return text
+
+
+def _is_allowed(view: ProgramTerms, found: RuleMatch, check: ReceiverCheck) -> bool:
+    if check is ReceiverCheck.NOTHING:
+        return True
+    return is_sure(view, found) if check is ReceiverCheck.KNOWN else may_receive(view, found)
+
+
+def is_sure(view: ProgramTerms, found: RuleMatch) -> bool:
+    """Say whether the pattern itself shows that this is the library's API: by a symbol, or by the receiver's class."""
+    if not may_receive(view, found):
+        return False
+    if isinstance(found.node, ast.ClassDef) or names_library(found.rule):
+        return True
+    fits, nodes = receivers(view, found), dict(bound_nodes(found.bound))
+    return bool(fits) and all(fits.values()) and all(view.confidence(nodes[name]) >= _SURE for name in fits)
+
+
+def names_library(rule: RewriteRule) -> bool:
+    """Say whether a rule's pattern holds a symbol of its library."""
+    package = rule.update.old_symbol.package
+    return any(path.partition(".")[0] == package for path in rule.pattern_term.symbols())
 
 
 def may_receive(view: ProgramTerms, found: RuleMatch) -> bool:

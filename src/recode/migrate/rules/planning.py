@@ -19,10 +19,10 @@ from recode.migrate.rewrite.binding import CallArguments, DoesNotBind, bind
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
 from recode.migrate.rewrite.name_checks import Relation, UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram
-from recode.migrate.rules.applying import RuleEdits, matches, may_receive, receivers, rule_edits
+from recode.migrate.rules.applying import RuleEdits, is_sure, matches, may_receive, receivers, rule_edits
 from recode.migrate.rules.matching import filled
 from recode.migrate.rules.program_terms import ProgramTerms
-from recode.migrate.rules.rendering import RuleMatch, bound_nodes
+from recode.migrate.rules.rendering import RuleMatch
 from recode.migrate.rules.rule import RewriteRule
 from recode.migrate.rules.store import rule_status
 from recode.migrate.rules.terms import KEYWORDS, ONE, SYMBOL, Term
@@ -67,30 +67,12 @@ class ProjectRules:
         for match in matches(view, self.rules):
             if match.rule.update.kind in _UNSURE and not match.rule.update.old_symbol.has_values:
                 continue
-            if not self._is_sure(view, match):
+            if not is_sure(view, match):
                 continue
             finding = _finding(self, view, match)
             if not any(other.confidence >= CONFIDENCE and _overlap(finding, other) for other in known):
                 found.append(finding)
         return found
-
-    def _is_sure(self, view: ProgramTerms, match: RuleMatch) -> bool:
-        """Say whether the pattern itself shows that this is the library's API: by a symbol, or by the receiver's class."""
-        fits = receivers(view, match)
-        if not may_receive(view, match):
-            return False
-        if isinstance(match.node, ast.ClassDef):
-            return True
-        package = match.rule.update.old_symbol.package
-        symbols = match.rule.pattern_term.symbols()
-        if any(path.partition(".")[0] == package for path in symbols):
-            return True
-        nodes = dict(bound_nodes(match.bound))
-        return (
-            bool(fits)
-            and all(value for value in fits.values())
-            and all(view.confidence(nodes[n]) >= _SURE for n in fits)
-        )
 
 
 @dataclass(frozen=True)
@@ -121,7 +103,8 @@ def plan_by_rules(
     if view is None or not findings:
         return PlannedByRules()
     placed = [(finding, span) for finding in findings if (span := _span(source, finding)) is not None]
-    found = []
+    found: list[RuleMatch] = []
+    refused: list[tuple[Finding, str]] = []
     for match in matches(view, project.rules):
         span = program.tree.span(match.node)
         near = [finding for finding, place in placed if max(span[0], place[0]) < min(span[1], place[1])]
@@ -130,19 +113,18 @@ def plan_by_rules(
         if match.rule.renames is not None and _is_related(names, near):
             # That is a stronger proof.
             continue
-        found.append(match)
+        if obstacle := _obstacle(view, match, names):
+            refused += [(finding, obstacle) for finding in near]
+        else:
+            found.append(match)
     outcome = rule_edits(view, found)
-    changes, refused = [], []
+    changes = []
     by_node = {match.node: match for match in found}
     for group in outcome.edits:
         settled = [finding for finding, place in placed if _touches(place, group)]
         if not settled or not group.edits:
             continue
         group_matches = [by_node[node] for node in group.nodes if node in by_node]
-        obstacle = next((why for match in group_matches if (why := _obstacle(view, match, names))), "")
-        if obstacle:
-            refused += [(finding, obstacle) for finding in settled]
-            continue
         evidence, remark = _evidence(view, group, group_matches, settled)
         changes.append(Change(source.path, tuple(settled), group.edits, Method.SYNTAX_TREE, evidence, remark))
     for one in outcome.refused:

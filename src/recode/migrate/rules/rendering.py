@@ -278,8 +278,9 @@ class _Rendering:
             if first == len(new) - last and "\n" in before[start:end] and not text.strip():
                 start, end, text = old[first].start(), old[len(old) - last - 1].end(), ""
         else:
-            start, end = old[first].start(), old[len(old) - last - 1].end()
-            text = chunk[new[first].start() : new[len(new) - last - 1].end()]
+            # Where nothing before or after stays, neither does its white space.
+            start, end = old[first].start() if first else 0, old[len(old) - last - 1].end() if last else len(before)
+            text = chunk[new[first].start() if first else 0 : new[len(new) - last - 1].end() if last else len(chunk)]
         if "#" in before[start:end]:
             raise CannotRename("a comment stands in the code that would be replaced")
         return Edit(gap[0] + start, gap[0] + end, text)

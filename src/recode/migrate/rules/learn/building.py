@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -148,6 +149,7 @@ def _families(entries: Sequence[UnverifiedEntry]) -> list[list[UnverifiedEntry]]
     return [family for family in found.values() if len(family) > 1]
 
 
+@functools.cache
 def index_of(library: str) -> Index:
     """Return what is known of a library's names and classes; an empty index where nothing is shipped."""
     file = shipped_folder() / f"{library}.jsonl"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from recode.migrate.find.index import Index
 from recode.migrate.rewrite.program import EditableProgram
-from recode.migrate.rules.applying import rewritten
+from recode.migrate.rules.applying import ReceiverCheck, rewritten
 from recode.migrate.rules.learn.general_edit import GeneralEdit, NoPattern
 from recode.migrate.rules.learn.generalise import generalise
 from recode.migrate.rules.learn.sites import EditSite, TooDifferent, edit_sites
@@ -95,7 +95,7 @@ def rules_of_pairs(pairs: Sequence[Migration], index: Index, origin: RuleOrigin)
 
 def _applied(pair: Migration, rules: Sequence[RewriteRule], index: Index) -> str | None:
     try:
-        text = rewritten(pair.old_code, rules, index, any_class=True)
+        text = rewritten(pair.old_code, rules, index, ReceiverCheck.NOTHING)
     except (SyntaxError, ValueError, RecursionError):
         return None
     return text if text != pair.old_code else None
