@@ -12,7 +12,6 @@ that the split holds are left out. Environments and runs are kept below $RECODE_
 from __future__ import annotations
 
 import argparse
-import re
 from collections import Counter
 from pathlib import Path
 
@@ -23,11 +22,12 @@ from recode.dataset.verify.execution_cache import CachedRunner
 from recode.dataset.verify.rule import EnvironmentPair, Runner
 from recode.migrate.rules.applying import ReceiverCheck, rewritten
 from recode.migrate.rules.learn.building import Verifier, index_of
+from recode.migrate.rules.learn.learning import PairOutcome
 from recode.migrate.rules.rule import RewriteRule
 from recode.migrate.rules.store import shipped_rules
-from recode.sandbox.execution import Execution
 from recode.shipped import shipped
 
+_NAMES = {PairOutcome.VERIFIES: "repaired", PairOutcome.INCOMPLETE: "incomplete", PairOutcome.WRONG: "wrong"}
 SPLITS = ("train", "validation", "test_updates", "test_libraries")
 
 
@@ -35,25 +35,15 @@ def outcome(
     one: UnverifiedEntry, rules: list[RewriteRule], environments: EnvironmentPair, run: Runner
 ) -> tuple[str, str]:
     """What the rules make of a program, and a detail of what went wrong."""
-    entry, index = one.entry, index_of(one.entry.library)
+    entry, index, judge = one.entry, index_of(one.entry.library), Verifier(environments, run)
     again = rewritten(entry.new_code, rules, index, ReceiverCheck.KNOWN)
-    if again != entry.new_code and not Verifier(environments, run)(entry, again):
+    if again != entry.new_code and judge(entry, again) is not PairOutcome.VERIFIES:
         return "wrong", f"{entry.id}: the new program does not verify any more"
     text = rewritten(entry.old_code, rules, index, ReceiverCheck.KNOWN)
     if text == entry.old_code:
         return "untouched", ""
-    if Verifier(environments, run)(entry, text):
-        return "repaired", ""
-    ended = run(environments.new, text, 0, environments.silent_new)
-    before = run(environments.new, entry.old_code, 0, environments.silent_new)
-    if ending(ended) == ending(before):
-        return "incomplete", ""
-    return "wrong", f"{entry.id}: {ending(ended)[:100]!r}"
-
-
-def ending(run: Execution) -> str:
-    """The message that a run ends with, or what it prints; without addresses, which differ from run to run."""
-    return re.sub(r"0x[0-9a-f]+", "0x", run.exception.message if run.exception else run.stdout)
+    found = judge(entry, text)
+    return _NAMES[found], entry.id if found is PairOutcome.WRONG else ""
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from recode.migrate.find.index import Index, build_index
+from recode.migrate.rules.learn.learning import PairOutcome
 from recode.migrate.rules.rule import RewriteRule, RuleProof
 from recode.records import ApiUpdate, Kind, Migration
 from recode.symbol import Symbol
@@ -22,8 +23,9 @@ def pair(
     )  # fmt: skip
 
 
-def same_tree(one: Migration, text: str) -> bool:
-    return ast.dump(ast.parse(text)) == ast.dump(ast.parse(one.new_code))
+def same_tree(one: Migration, text: str) -> PairOutcome:
+    same = ast.dump(ast.parse(text)) == ast.dump(ast.parse(one.new_code))
+    return PairOutcome.VERIFIES if same else PairOutcome.WRONG
 
 
 def rule(

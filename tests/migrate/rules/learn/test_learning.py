@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from recode.migrate.rules.learn.learning import learn_family, rules_of_pairs
+from recode.migrate.rules.learn.learning import PairOutcome, learn_family, rules_of_pairs
 from recode.records import Migration
 from tests.migrate.rules.rule_pairs import INDEX, pair, same_tree
 
@@ -34,7 +34,15 @@ def test_a_rule_is_admitted_if_the_others_repair_each_program() -> None:
 
 
 def test_a_rule_that_does_not_verify_is_not_admitted() -> None:
-    assert learn_family(ASFARRAY, INDEX, lambda one, text: one.id != "family-2", "data set").rules == ()
+    def judge(one: Migration, text: str) -> PairOutcome:
+        return PairOutcome.VERIFIES if one.id != "family-2" else PairOutcome.INCOMPLETE
+
+    assert learn_family(ASFARRAY, INDEX, judge, "data set").rules == ()
+
+
+def test_a_rule_that_makes_another_program_of_the_family_wrong_is_not_admitted() -> None:
+    third = pair("import numpy as np\nx = np.asfarray(c)\n", "import numpy as np\nx = np.array(c, dtype=float)\n", 3)
+    assert learn_family([*ASFARRAY, third], INDEX, same_tree, "data set").rules == ()
 
 
 def test_pairs_that_need_different_edits_give_no_rule() -> None:

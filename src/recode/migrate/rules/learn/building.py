@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from recode.dataset.record_reader import read_recorded
@@ -18,10 +19,12 @@ from recode.errors import RecodeError
 from recode.knowledge.model import read_knowledge, shipped_folder
 from recode.machine import cores
 from recode.migrate.find.index import Index, build_index
-from recode.migrate.rules.learn.learning import LearnedFamily, learn_family
+from recode.migrate.rules.applying import ReceiverCheck, rewritten
+from recode.migrate.rules.learn.learning import LearnedFamily, PairOutcome, learn_family
 from recode.migrate.rules.learn.pair_files import read_pair_file
 from recode.migrate.rules.rule import RewriteRule, RuleOrigin
 from recode.records import Migration, read_records, write_records
+from recode.sandbox.execution import Execution
 from recode.source import parse_quietly
 
 OnProgress = Callable[[int, int], None]
@@ -85,14 +88,19 @@ def build_rules(
     def learn(job: tuple[list[UnverifiedEntry], RuleOrigin]) -> LearnedFamily:
         family, origin = job
         pairs = [one.entry for one in family]
-        verifies = Verifier(environments[family[0].releases], run)
+        judge = Verifier(environments[family[0].releases], run)
         names = judged.splits(pairs[0]) if origin == "rule pairs" else ()
-        return learn_family(pairs, indexes[pairs[0].library], verifies, origin, names)
+        return learn_family(pairs, indexes[pairs[0].library], judge, origin, names)
 
     with ThreadPoolExecutor(cores()) as pool:
         for done, family in enumerate(pool.map(learn, jobs), start=1):
             result.families.append(family)
             on_progress(done, len(jobs))
+    judges = {releases: Verifier(pair, run) for releases, pair in environments.items()}
+    safe = {rule.id for rule in harmless(result.rules, [*recorded, *admitted], judges)}
+    result.families = [
+        replace(family, rules=tuple(rule for rule in family.rules if rule.id in safe)) for family in result.families
+    ]
     return result
 
 
@@ -169,14 +177,43 @@ class Verifier:
     environments: EnvironmentPair
     run: Runner
 
-    def __call__(self, pair: Migration, text: str) -> bool:
-        """Return whether a rewriting verifies. The same program as the pair's new one was verified with it."""
+    def __call__(self, pair: Migration, text: str) -> PairOutcome:
+        """Return what became of a pair's old program. The same program as the pair's new one was verified with it."""
         try:
             if ast.dump(parse_quietly(text)) == ast.dump(parse_quietly(pair.new_code)):
-                return True
+                return PairOutcome.VERIFIES
         except (SyntaxError, ValueError):
-            return False
-        return verified(pair.model_copy(update={"new_code": text}), self.environments, self.run).admission.holds
+            return PairOutcome.WRONG
+        changed = pair.model_copy(update={"new_code": text})
+        if verified(changed, self.environments, self.run).admission.holds:
+            return PairOutcome.VERIFIES
+        new, silent = self.environments.new, self.environments.silent_new
+        after, before = self.run(new, text, 0, silent), self.run(new, pair.old_code, 0, silent)
+        right = after.outcome == "finished" and after.stdout == pair.stdout
+        return PairOutcome.INCOMPLETE if right or _ending(after) == _ending(before) else PairOutcome.WRONG
+
+
+def _ending(run: Execution) -> str:
+    """Return the message that a run ends with, or what it prints; without addresses, which differ from run to run."""
+    return re.sub(r"0x[0-9a-f]+", "0x", run.exception.message if run.exception else run.stdout)
+
+
+def harmless(
+    rules: Sequence[RewriteRule], entries: Sequence[UnverifiedEntry], judges: dict[SourceReleases, Verifier]
+) -> list[RewriteRule]:
+    """Return the rules that leave every new program of their library as good as it is."""
+    kept = []
+    for rule in rules:
+        index = index_of(rule.update.library)
+        for one in entries:
+            if one.entry.library != rule.update.library:
+                continue
+            text = rewritten(one.entry.new_code, [rule], index, ReceiverCheck.KNOWN)
+            if text != one.entry.new_code and judges[one.releases](one.entry, text) is not PairOutcome.VERIFIES:
+                break
+        else:
+            kept.append(rule)
+    return kept
 
 
 class JudgedNames:

@@ -177,7 +177,9 @@ def _with_rest(edit: GeneralEdit, table: _Table) -> GeneralEdit:
     if mine is None or not theirs:
         return edit
     passing = {part for part in mine.parts if part.value not in table.fixed}
-    target = max(theirs, key=lambda term: len(set(term.parts) & passing))
+    # They belong to the call of the same name, if the template has one.
+    same = [call.parts[2] for call in edit.template.walk() if _callee(call) and _callee(call) == _callee(edit.pattern)]
+    target = max(same or theirs, key=lambda term: len(set(term.parts) & passing))
     shared = passing & set(target.parts)
     same_unit = edit.pattern.kind == edit.template.kind or edit.pattern.kind == "ClassDef"
     if not shared and not same_unit:
@@ -196,6 +198,13 @@ def _containers(term: Term) -> list[Term]:
     """Return the sets of keywords in a term, its own first."""
     own = sorted((part for part in term.parts if part.kind in _CONTAINERS), key=lambda part: part.kind)
     return own + [inner for inner in term.walk() if inner.kind in _CONTAINERS and all(inner is not one for one in own)]
+
+
+def _callee(term: Term) -> str:
+    """Return the last name of what a call calls; empty for other terms."""
+    if term.kind != "Call" or term.parts[2].kind != KEYWORDS:
+        return ""
+    return term.parts[0].value.rpartition(".")[2]
 
 
 def _passing(container: Term, shared: set[Term], rest: Term) -> Term:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from recode.migrate.find.index import Index
@@ -26,8 +27,18 @@ from recode.migrate.source.tree import chain
 from recode.records import ApiUpdate, Migration
 from recode.symbol import Symbol
 
-Verifies = Callable[[Migration, str], bool]
-"""Given a pair and a rewriting of its old program, returns whether that program verifies in the new release."""
+
+class PairOutcome(Enum):
+    """What became of a pair's old program by a rewriting."""
+
+    VERIFIES = auto()
+    INCOMPLETE = auto()
+    """It ends in the new release as the old program does there, or prints what it should and warns: more has to change."""
+    WRONG = auto()
+
+
+Judges = Callable[[Migration, str], PairOutcome]
+"""Given a pair and a rewriting of its old program, returns what became of it."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +71,14 @@ class LearnedFamily:
 
 
 def learn_family(
-    pairs: Sequence[Migration], index: Index, verifies: Verifies, origin: RuleOrigin, judged_by: tuple[str, ...] = ()
+    pairs: Sequence[Migration], index: Index, judge: Judges, origin: RuleOrigin, judged_by: tuple[str, ...] = ()
 ) -> LearnedFamily:
     """Return the admitted rules of one family.
 
     Args:
         pairs: the pairs of the family.
         index: what is known of the library.
-        verifies: runs a rewriting.
+        judge: runs a rewriting.
         origin: where the pairs are from.
         judged_by: the test splits that hold an update of the same API.
     """
@@ -76,16 +87,23 @@ def learn_family(
     held: set[int] = set()
     for number, pair in enumerate(pairs):
         others = _rules(pairs, [one for one in sites if one.number != number], origin, judged_by)
-        if others and (text := _applied(pair, others, index)) is not None and verifies(pair, text):
+        if others and (text := _applied(pair, others, index)) is not None and judge(pair, text) is PairOutcome.VERIFIES:
             held.add(number)
     admitted = []
     for rule, numbers in _numbered(pairs, sites, origin, judged_by):
-        if len(numbers) > 1 and numbers <= held:
+        if len(numbers) > 1 and numbers <= held and not _harms(rule, numbers, pairs, index, judge):
             ids = tuple(pairs[number].id for number in sorted(numbers))
             locks = next((pair.locks for pair in pairs if pair.locks), ())
             proof = RuleProof(programs=ids, held_out=ids, family=len(pairs), locks=locks)
             admitted.append(rule.model_copy(update={"proof": proof}))
     return LearnedFamily(pairs[0].family_id, origin, tuple(admitted), is_local, len(pairs), len(held))
+
+
+def _harms(rule: RewriteRule, numbers: set[int], pairs: Sequence[Migration], index: Index, judge: Judges) -> bool:
+    """Say whether a rule makes another program of the family wrong."""
+    others = [pair for number, pair in enumerate(pairs) if number not in numbers]
+    rewritings = [(pair, text) for pair in others if (text := _applied(pair, [rule], index)) is not None]
+    return any(judge(pair, text) is PairOutcome.WRONG for pair, text in rewritings)
 
 
 def rules_of_pairs(pairs: Sequence[Migration], index: Index, origin: RuleOrigin) -> list[RewriteRule]:

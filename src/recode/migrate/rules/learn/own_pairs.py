@@ -84,8 +84,8 @@ def learn_records(file: Path, locks: Path) -> OwnRules:
             continue
         entries = [UnverifiedEntry(pair, locked_releases(pair, locks), file) for pair in pairs]
         environments = environments_of(entries, locks, run)
-        verifies = Verifier(environments[entries[0].releases], run)
-        rules += learn_family(pairs, index_of(pairs[0].library), verifies, "project").rules
+        judge = Verifier(environments[entries[0].releases], run)
+        rules += learn_family(pairs, index_of(pairs[0].library), judge, "project").rules
     total = sum(len(pairs) for pairs in families.values())
     proof = f"{len(rules)} rules of {len(families)} families with {total} pairs were admitted leave-one-out"
     return OwnRules(tuple(rules), proof)
