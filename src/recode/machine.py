@@ -30,12 +30,26 @@ def cores() -> int:
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
+def recode_home() -> Path:
+    """Return the cache folder, whose content can be rebuilt: `$RECODE_HOME`, or `~/.cache/recode`."""
+    return Path(os.environ.get("RECODE_HOME") or "~/.cache/recode").expanduser().absolute()
+
+
 def memory() -> int:
     """Return the memory of this machine in bytes; 8 GiB if the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return 8 << 30
+
+
+def has_bfloat16() -> bool:
+    """Say whether the processor multiplies bfloat16 by instructions of its own; without them it is many times slower than float32."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    except OSError:
+        return False
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def overloaded() -> bool:

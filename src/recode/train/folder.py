@@ -18,7 +18,7 @@ from recode.train.input_digests import inputs_of
 from recode.train.recipes import AnyRecipe
 
 CHANGEABLE = (
-    "optimization.examples_at_once", "optimization.gradient_checkpointing", "rollout.sequences_at_once",
+    "optimization.examples_at_once", "optimization.gradient_checkpointing", "optimization.packed", "rollout.sequences_at_once",
     "vllm.memory_share", "vllm.server", "vllm.timeout",
 )  # fmt: skip
 """Keys that change how a step is computed but not which step it is: a run may resume with other values of them."""

@@ -24,7 +24,8 @@ from trl import GRPOConfig, SFTConfig, SFTTrainer
 from trl.rewards import get_soft_overlong_punishment
 
 from recode.errors import MissingExtraError, RecipeError, RecodeError
-from recode.models import attention, llama
+from recode.models import attention, llama, resolve
+from recode.models.adapters import tie
 from recode.records import write_jsonl, write_text
 from recode.rewards import trl_reward
 from recode.train.data import Prompts, load_prompts, plan
@@ -33,7 +34,8 @@ from recode.train.failures import LOWER_RATE, check_context, check_server, expla
 from recode.train.folder import claimed
 from recode.train.model_card import write_card
 from recode.train.recipes import Optimization, PolicyRecipe, SftRecipe
-from recode.train.trl.lora import load_base, peft_config, save_merged
+from recode.train.trl.lora import computing, load_base, peft_config, save_merged
+from recode.train.trl.packed_sft import PackedSftTrainer
 from recode.train.trl.policy import PolicyTrainer
 
 OnStep = Callable[[dict[str, float]], None]
@@ -64,6 +66,7 @@ def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | Non
     set_seed(recipe.seed)
     model, tokenizer = load_base(recipe)
     prepare(model)
+    check_packed(recipe, model)
     if tokenizer.eos_token_id is None:
         raise RecipeError(
             f"{recipe.model}: its tokenizer has no end token (eos_token), so completions would never end; add one"
@@ -84,6 +87,16 @@ def prepare(model: Any) -> None:
     """Choose the attention that is fastest for a small model on a CPU."""
     if llama.supports(model):
         model.set_attn_implementation(attention.register())
+
+
+def check_packed(recipe: SftRecipe | PolicyRecipe, model: Any) -> None:
+    """Make sure that what the recipe asks for fits the model.
+
+    Raises:
+        RecipeError: sequences of this model, or in several processes, cannot be packed.
+    """
+    if recipe.optimization.packed and not (llama.supports(model) and _processes().num_processes == 1):
+        raise RecipeError("optimization.packed: only for Llama models on a CPU, in one process; leave the key out")
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -115,7 +128,7 @@ def _arguments(recipe: SftRecipe | PolicyRecipe, folder: Path) -> dict[str, Any]
         "weight_decay": settings.weight_decay,
         "adam_beta2": settings.adam_beta2,
         "max_grad_norm": settings.max_grad_norm,
-        "bf16": settings.precision == "bfloat16",
+        "bf16": computing(settings) == "bfloat16",
         "use_cpu": on_cpu,
         "gradient_checkpointing": settings.gradient_checkpointing,
         "save_steps": settings.save_every,
@@ -237,7 +250,8 @@ def _sft(
         # The plan is already in its order.
         train_sampling_strategy="sequential",
     )
-    return SFTTrainer(
+    trainer = PackedSftTrainer if settings.packed else SFTTrainer
+    return trainer(
         model=model,
         args=arguments,
         train_dataset=dataset,
@@ -302,6 +316,7 @@ def _finish(trainer: Any, recipe: SftRecipe | PolicyRecipe, prompts: Prompts, fo
     if not trainer.is_world_process_zero():
         return
     if adapter:
+        tie(adapter, recipe.model, Path(resolve(recipe.model)))
         save_merged(recipe, adapter, folder / "model")
     for pickled in folder.glob("*/training_args.bin"):
         pickled.unlink()
