@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -18,6 +19,8 @@ from recode.errors import ProcessEndedError
 
 _BEAT = 0.5
 """Seconds between two checks that the parent is still alive."""
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+"""Parameters of glibc's `mallopt`."""
 T = TypeVar("T")
 R = TypeVar("R")
 _Pipe: TypeAlias = "connection.Connection[Any, Any]"
@@ -50,6 +53,18 @@ def has_bfloat16() -> bool:
     except OSError:
         return False
     return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep memory that it frees, for its next use; return whether the C library can do that (glibc can).
+
+    Large tensors are mapped and unmapped at every step otherwise, and on a virtual machine a page fault costs more than the arithmetic on it.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))
 
 
 def overloaded() -> bool:

@@ -85,7 +85,13 @@ def generate_hard_no_ops(seed: int, pool: Pool = "train") -> Iterator[Migration]
 
 def already_migrated(entry: Migration) -> Migration:
     """Return the no-op whose program follows the entry's note already."""
-    changed = {"id": f"{entry.id}-migrated", "old_code": entry.new_code, "stdout": entry.stdout, "kind": "no_op", "old_on_new": None}
+    changed = {
+        "id": f"{entry.id}-migrated",
+        "old_code": entry.new_code,
+        "stdout": entry.stdout,
+        "kind": "no_op",
+        "old_on_new": None,
+    }
     return entry.model_copy(update=changed)
 
 
@@ -98,7 +104,13 @@ def _of_another_library(entry: Migration, names: Namer) -> Migration | None:
     if note == entry.update_info or other in entry.old_code:
         return None
     symbols = {key: Symbol(word.sub(other, str(getattr(entry, key)))) for key in ("old_symbol", "new_symbol")}
-    changed = {"id": f"{entry.id}-other", "library": other, "update_info": note, "description": note, "new_code": entry.old_code}
+    changed = {
+        "id": f"{entry.id}-other",
+        "library": other,
+        "update_info": note,
+        "description": note,
+        "new_code": entry.old_code,
+    }
     return entry.model_copy(update={**changed, **symbols, "kind": "no_op"})
 
 

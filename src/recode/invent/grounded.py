@@ -41,7 +41,10 @@ def grounded_thought(entry: Migration, kind: GroundedKind) -> str:
         lines = "\n".join(f"`{line}`" for line in _changed_lines(entry)[:_MOST])
         return f"{_quotation(entry)}\n{lines}"
     spans = changed_spans(entry.old_code, entry.new_code)
-    edits = [f"`{_cut(old)}` -> `{_cut(new)}`" if old and new else f"- `{_cut(old)}`" if old else f"+ `{_cut(new)}`" for old, new in spans]
+    edits = [
+        f"`{_cut(old)}` -> `{_cut(new)}`" if old and new else f"- `{_cut(old)}`" if old else f"+ `{_cut(new)}`"
+        for old, new in spans
+    ]
     return "\n".join(edits[:_MOST]) or "\n".join(f"`{line}`" for line in _changed_lines(entry)[:_MOST])
 
 

@@ -30,7 +30,9 @@ def base_of(folder: Path) -> str | None:
     except (ValueError, KeyError, TypeError):
         base = None
     if not isinstance(base, str) or not base:
-        raise RecodeError(f"{path}: names no base model (`base_model_name_or_path`); save the adapter with peft") from None
+        raise RecodeError(
+            f"{path}: names no base model (`base_model_name_or_path`); save the adapter with peft"
+        ) from None
     return base
 
 

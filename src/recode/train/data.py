@@ -12,9 +12,16 @@ from typing import Any
 
 from recode.errors import RecipeError
 from recode.invent import (
-    already_migrated, generate, generate_hard_no_ops, generate_no_ops, gold_completion, grounded_completion, reserved_names, retold,
+    already_migrated,
+    generate,
+    generate_hard_no_ops,
+    generate_no_ops,
+    gold_completion,
+    grounded_completion,
+    reserved_names,
 )  # fmt: skip
 from recode.invent.names import Namer
+from recode.invent.retold import retell_any
 from recode.models import render
 from recode.records import Migration, read_records
 from recode.rewards import copy_baseline, gradable
@@ -50,7 +57,10 @@ def load_prompts(data: TrainingData, tokenizer: Any, seed: int, reward: RewardTe
     unchanged = _read(data.no_ops, data.part)
     made = [*itertools.islice(generate(seed, "train"), data.generated), *_retold(real, data.retold, seed)]
     # The same ratio of no-ops to migrations as in the real data.
-    made_no_ops = [*itertools.islice(generate_no_ops(seed, "train"), data.generated // 3), *_hard(real, data.hard_no_ops, seed)]
+    made_no_ops = [
+        *itertools.islice(generate_no_ops(seed, "train"), data.generated // 3),
+        *_hard(real, data.hard_no_ops, seed),
+    ]
     migrations = [row for entry in [*real, *made] if (row := _row(entry, tokenizer, data, seed, reward))]
     no_ops = [row for entry in [*unchanged, *made_no_ops] if (row := _row(entry, tokenizer, data, seed, reward))]
     if not migrations:
@@ -77,7 +87,7 @@ def _retold(real: Sequence[Migration], count: int, seed: int) -> list[Migration]
     rng = random.Random(f"retold-{seed}")
     entries: list[Migration] = []
     while real and len(entries) < count:
-        entry = retold.retell_any(real, rng, Namer(rng, "train", reserved_names()), 0.0)
+        entry = retell_any(real, rng, Namer(rng, "train", reserved_names()), 0.0)
         if entry is not None:
             entries.append(entry.model_copy(update={"id": f"{entry.id}-{len(entries)}"}))
     return entries

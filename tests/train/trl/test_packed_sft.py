@@ -21,7 +21,9 @@ def test_losses_and_weights_are_those_of_padded_training(sft: MakeSft, tmp_path:
         recipe = sft(precision="float32", packed=packed, examples_at_once=at_once)
         folder = train(recipe, tmp_path / str(packed))
         log = [json.loads(line) for line in (tmp_path / str(packed) / "log.jsonl").read_text().splitlines()]
-        losses.append([[line["loss"], line["grad_norm"], line["num_tokens"], line["mean_token_accuracy"]] for line in log])
+        losses.append(
+            [[line["loss"], line["grad_norm"], line["num_tokens"], line["mean_token_accuracy"]] for line in log]
+        )
         model, _ = load(folder)
         weights.append(torch.cat([weight.flatten() for weight in model.parameters()]))
     torch.testing.assert_close(torch.tensor(losses[0]), torch.tensor(losses[1]), rtol=2e-3, atol=2e-3)

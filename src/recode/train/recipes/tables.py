@@ -74,6 +74,16 @@ class Optimization(Table):
         return self.warmup_steps or int(self.warmup_share * self.steps)
 
 
+class Validation(Table):
+    """Greedy answers to a few entries while a run trains, logged beside the loss. They change no weight."""
+
+    every: Positive
+    """Steps between two measurements."""
+    entries: Positive = 32
+    files: tuple[str, ...] = ("data/validation.jsonl",)
+    max_new_tokens: Positive = 300
+
+
 class Hardware(Table):
     """The machines of a run."""
 

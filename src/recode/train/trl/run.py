@@ -24,6 +24,7 @@ from trl import GRPOConfig, SFTConfig, SFTTrainer
 from trl.rewards import get_soft_overlong_punishment
 
 from recode.errors import MissingExtraError, RecipeError, RecodeError
+from recode.machine import keep_freed_memory
 from recode.models import attention, llama, resolve
 from recode.models.adapters import tie
 from recode.records import write_jsonl, write_text
@@ -37,6 +38,7 @@ from recode.train.recipes import Optimization, PolicyRecipe, SftRecipe
 from recode.train.trl.lora import computing, load_base, peft_config, save_merged
 from recode.train.trl.packed_sft import PackedSftTrainer
 from recode.train.trl.policy import PolicyTrainer
+from recode.train.trl.validation import GreedyValidation
 
 OnStep = Callable[[dict[str, float]], None]
 
@@ -66,13 +68,18 @@ def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | Non
     set_seed(recipe.seed)
     model, tokenizer = load_base(recipe)
     prepare(model)
-    check_packed(recipe, model)
+    check_fits(recipe, model)
+    if recipe.optimization.packed:
+        keep_freed_memory()
     if tokenizer.eos_token_id is None:
         raise RecipeError(
             f"{recipe.model}: its tokenizer has no end token (eos_token), so completions would never end; add one"
         )
     prompts = load_prompts(recipe.data, tokenizer, recipe.seed, getattr(recipe, "reward", None))
-    watcher = _Watcher(folder, on_step)
+    validation = (
+        GreedyValidation(recipe.validation, tokenizer, recipe.data.max_prompt_tokens) if recipe.validation else None
+    )
+    watcher = _Watcher(folder, on_step, validation)
     with _processes().main_process_first():
         last = _last_checkpoint(folder / "checkpoints")
     make = _sft if isinstance(recipe, SftRecipe) else _policy
@@ -89,12 +96,14 @@ def prepare(model: Any) -> None:
         model.set_attn_implementation(attention.register())
 
 
-def check_packed(recipe: SftRecipe | PolicyRecipe, model: Any) -> None:
-    """Make sure that what the recipe asks for fits the model.
+def check_fits(recipe: SftRecipe | PolicyRecipe, model: Any) -> None:
+    """Make sure that what the recipe asks for fits the model and the processes.
 
     Raises:
-        RecipeError: sequences of this model, or in several processes, cannot be packed.
+        RecipeError: sequences of this model, or in several processes, cannot be packed; or validation is asked for in several.
     """
+    if recipe.validation is not None and _processes().num_processes > 1:
+        raise RecipeError("validation: only in one process; leave the table out")
     if recipe.optimization.packed and not (llama.supports(model) and _processes().num_processes == 1):
         raise RecipeError("optimization.packed: only for Llama models on a CPU, in one process; leave the key out")
 
@@ -275,9 +284,10 @@ def _tokens(row: dict[str, Any], tokenizer: Any) -> dict[str, list[int]]:
 class _Watcher(TrainerCallback):  # type: ignore[misc]
     """Writes `log.jsonl` after every step, reports progress, and stops a run whose loss is no longer finite."""
 
-    def __init__(self, folder: Path, on_step: OnStep | None) -> None:
+    def __init__(self, folder: Path, on_step: OnStep | None, validation: GreedyValidation | None = None) -> None:
         self._folder = folder
         self._on_step = on_step
+        self._validation = validation
         self._started = time.monotonic()
         self.seconds = 0.0
 
@@ -289,11 +299,14 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
         self._started = time.monotonic() - self.seconds
 
     def on_log(
-        self, args: TrainingArguments, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+        self, args: TrainingArguments, state: Any, control: Any, logs: dict[str, Any] | None = None, **others: Any
     ) -> None:
         """Write the log and report the step."""
         if not logs or "loss" not in logs:
             return
+        if self._validation and self._validation.is_due(state.global_step, state.max_steps):
+            logs = {**logs, **self._validation.measure(others["model"])}
+            state.log_history[-1].update(logs)
         # Rounded here and nowhere else, so that a resumed run, which reads the log, reports the same time.
         self.seconds = round(time.monotonic() - self._started, 2)
         state.log_history[-1]["seconds"] = self.seconds
