@@ -21,7 +21,7 @@ CHANGEABLE = (
     "optimization.examples_at_once", "optimization.gradient_checkpointing", "optimization.packed", "rollout.sequences_at_once",
     "validation", "vllm.memory_share", "vllm.server", "vllm.timeout",
 )  # fmt: skip
-"""Keys and tables that change how a step is computed, or what is measured beside it, but not which step it is: a run may resume with other values of them."""
+"""Keys and tables that change how a step is computed, or what is measured beside it, but not which step it is: a run may resume with others."""
 _RESULTS = ("checkpoints/*", "log.jsonl", "model", "result.json", "checkpoint.pt", "tokenizer", "verl")
 """What a run of any kind writes after its recipe. A folder without any of it holds nothing that another recipe could spoil."""
 
