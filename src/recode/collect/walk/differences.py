@@ -100,8 +100,8 @@ def _modules(old: Api, new: Api) -> Iterator[Difference]:
 
 
 def _is_entry(module: str, old: Api) -> bool:
-    """Say whether people import from a module: the best path of some name leads through it."""
-    return any(name.path.rpartition(".")[0] == module for name in old.names)
+    """Say whether people import from a module: the best path of some name leads through it, or through a module in it."""
+    return any(name.path.startswith(f"{module}.") for name in old.names)
 
 
 def _module_target(module: str, old: Api, new: Api) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 from recode.knowledge.model import Shape
 from recode.knowledge.versions import parse_release
 from recode.machine import cores, map_in_processes
-from recode.migrate.find.exports import Exports, add_exports, exported_names
 from recode.migrate.find.findings import Finding, ScanResult, Skipped
+from recode.migrate.find.imports import Exports, add_exports, exported_names
 from recode.migrate.find.index import Index, build_index, telling_members
 from recode.migrate.find.statements import uses_in
 from recode.migrate.find.uses import Use
@@ -68,7 +68,7 @@ def scan(
     folder = root.parent if root.is_file() else root
     if len(files) > 1:
         is_used, index.exports = _exports(folder, files, index)
-        index.telling = telling_members(index) if is_used else frozenset()
+        index.telling = telling_members(index) | index.hints.keywords if is_used else frozenset()
     outcomes = []
     read = functools.partial(_read_file, folder=folder, index=index, confidence=confidence)
     for outcome in _map(read, files, workers or cores()):
