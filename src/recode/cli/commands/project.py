@@ -27,6 +27,21 @@ _Tests = Annotated[
         help="A test command that proves changes: run on a copy, old code in the old release, new code in the new."
     ),
 ]
+_Run = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--run",
+        help="A command, script or notebook that has to work as before: same exit status, same output. Repeat for more.",
+    ),
+]
+_NoRun = Annotated[
+    bool,
+    typer.Option(
+        "--no-run",
+        help="Run nothing. By default, without --tests and --run, the project's scripts and tests are run in the sandbox, "
+        "in both releases, for at most a minute each.",
+    ),
+]
 _Model = Annotated[
     str | None, typer.Option(help="A model folder, a hub name, `recode-tiny`; or the model's name at the endpoint.")
 ]
@@ -84,6 +99,8 @@ def migrate(
     to: _To,
     old: _From = None,
     tests: _Tests = None,
+    run: _Run = None,
+    no_run: _NoRun = False,
     model: _Model = None,
     endpoint: _Endpoint = None,
     write: Annotated[bool, typer.Option("--write", help="Change the files (needs a clean git tree).")] = False,
@@ -107,19 +124,22 @@ def migrate(
     updates: _Updates = None,
     collect: _Collect = False,
 ) -> None:
-    """Rewrite what a release breaks or deprecates and print the diff (exit code 1 if something that breaks is left).
+    """Rewrite what a release breaks or deprecates and print the diff (exit code 0 only if the project works as before).
 
     Renames are made on the syntax tree, without a model. A model's change is applied only if the tests prove it, or with `--unproven`.
     """
     from recode.cli.migrate import MigrateCommand, MigrateOutput, run_migrate
     from recode.migrate.result import MigrateOptions
 
-    if offline and tests:
-        raise typer.BadParameter("--tests needs environments; leave out --offline")
+    if offline and (tests or run):
+        raise typer.BadParameter("--tests and --run need environments; leave out --offline")
+    if no_run and (tests or run):
+        raise typer.BadParameter("--no-run runs nothing; leave out --tests and --run, or leave out --no-run")
     if interactive and not (write or patch):
         raise typer.BadParameter("--interactive needs --write or --patch FILE")
     options = MigrateOptions(
-        model=model, endpoint=endpoint, samples=samples, seed=seed, tests=tests, test_seconds=limit,
+        model=model, endpoint=endpoint, samples=samples, seed=seed, tests=tests, run=tuple(run or ()),
+        run_found=not no_run, test_seconds=limit,
         old_requires=tuple(old_requires or ()), new_requires=tuple(new_requires or ()), environments=not offline,
         confidence=confidence,
     )  # fmt: skip
