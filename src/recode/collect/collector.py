@@ -23,12 +23,13 @@ from recode.collect.join.statements import Statement
 from recode.collect.texts.deprecations import Notice, notices
 from recode.collect.texts.notes import NoteItem, is_between, items
 from recode.collect.texts.package_index import Release, ReleaseFile, fetch, releases_between
+from recode.collect.texts.plain_wheels import release_environment
 from recode.collect.texts.release_files import note_files, python_sources
 from recode.collect.walk.differences import differences
 from recode.collect.walk.public_api import Api, import_names, probe, walk, without_refusals
 from recode.errors import RecodeError
 from recode.records import Record, write_text
-from recode.sandbox.environments import Environment, ensure_environment, ensure_lock, recode_home
+from recode.sandbox.environments import Environment, recode_home
 
 _DOWNLOADS = 4
 _TEXTS = Path(__file__).parent / "texts"
@@ -36,6 +37,8 @@ _MESSAGE_START = 150
 """Characters by which messages are compared: long ones are cut off at different places."""
 _SAME_MESSAGE = 0.7
 """Similarity, from 0 to 1, of two messages of one function from which they are wordings of one announcement."""
+_SAYS_GONE = re.compile(r"remov|no longer|renam|replaced|discontinued", re.I)
+"""Words of an error that says that a name is gone."""
 RecordT = TypeVar("RecordT", bound=Record)
 Side = Literal["old", "new"]
 
@@ -149,8 +152,9 @@ def families_of(
     gone = sorted({one.path for one in found if one.kind in ("removed", "moved", "renamed")})
     probes = ask(gone)
     probes |= {path: ("raises", new.refused[path]) for path in gone if path in new.refused}
-    # A name of which nothing can be looked at only says that it is gone.
-    probes |= {path: ("raises", new.unreadable[path]) for path in gone if path in new.unreadable}
+    # Some names stay only to say, at any access, that they are gone; others cannot be inspected without a configuration.
+    unreadable = {path: new.unreadable[path] for path in gone if path in new.unreadable}
+    probes |= {path: ("raises", message) for path, message in unreadable.items() if _SAYS_GONE.search(message)}
     # A path that programs can still use is not gone, though no module lists it.
     reached = frozenset(path for path, (outcome, _) in probes.items() if outcome != "raises")
     found = [one for one in found if one.path not in reached]
@@ -176,8 +180,7 @@ def walk_release(request: CollectRequest, locks: Path | None, side: Side) -> tup
         "old": (request.old, request.old_requires),
         "new": (request.new, request.new_requires),
     }[side]
-    lock = ensure_lock(locks or recode_home() / "locks", request.library, version, requires)
-    environment = ensure_environment(lock)
+    environment = release_environment(locks or recode_home() / "locks", request.library, version, requires)
     packages = (request.package,) if request.package else import_names(environment, request.library)
     return environment, walk(environment, packages, version)
 

@@ -55,7 +55,8 @@ def merged_hints(libraries: Iterable[str]) -> Hints:
             else:
                 entries = {name: tuple(entry) if isinstance(entry, list) else entry for name, entry in value.items()}
                 merged.setdefault(key, {}).update(entries)
-    return Hints(**merged, **{name: frozenset(entries) for name, entries in lists.items()})
+    merged |= {name: frozenset(entries) for name, entries in lists.items()}
+    return Hints(**merged)
 
 
 @functools.cache

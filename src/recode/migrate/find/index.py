@@ -96,16 +96,21 @@ class Index:
 
 
 def build_index(
-    updates: Iterable[ApiUpdate], shapes: Sequence[Shape], target: Version | None = None, start: Version | None = None
+    updates: Iterable[ApiUpdate],
+    shapes: Sequence[Shape],
+    target: Version | None = None,
+    start: Version | None = None,
+    *,
+    undated: bool = False,
 ) -> Index:
-    """Index the updates in effect at the target release (None: each update's newer release)."""
+    """Index the updates in effect at the target release (None: each update's newer release); `undated` as for `status_at`."""
     names: dict[str, list[Entry]] = defaultdict(list)
     calls: dict[str, list[Entry]] = defaultdict(list)
     libraries, packages = set(), {package for shape in shapes for package in shape.packages}
     updates = list(updates)
     for update in updates:
         symbol = update.old_symbol
-        found = status_at(update, target, start)
+        found = status_at(update, target, start, undated=undated)
         if not symbol.path or found is None or update.kind == "no_op":
             continue
         libraries.add(update.library)

@@ -91,10 +91,7 @@ def check(root: Path, files: Sequence[Path], against: Checked) -> tuple[Diagnost
     with tempfile.TemporaryDirectory(prefix="recode-types-") as scratch:
         config = Path(scratch) / "ty.toml"
         config.write_text(_CONFIG, encoding="utf-8")
-        if isinstance(against, PythonRelease):
-            target = ["--python-version", against.release]
-        else:
-            target = ["--python", str(against.python)]
+        target = _target(against)
         rules = ["--ignore", "all", *(word for rule in RULES for word in ("--error", rule))]
         for some in _portions(files):
             command = [
@@ -103,6 +100,12 @@ def check(root: Path, files: Sequence[Path], against: Checked) -> tuple[Diagnost
             ]  # fmt: skip
             found.update(_diagnostics(_run(command, root), root))
     return tuple(sorted(found, key=lambda diagnostic: (diagnostic.place, diagnostic.message)))
+
+
+def _target(against: Checked) -> list[str]:
+    if isinstance(against, PythonRelease):
+        return ["--python-version", against.release]
+    return ["--python", str(against.python)]
 
 
 def new_diagnostics(old: Iterable[Diagnostic], new: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
