@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -17,6 +18,14 @@ from recode.symbol import Symbol
 GONE = frozenset({"renamed", "moved", "replaced", "removed"})
 
 
+class Given(enum.Enum):
+    """How parameters are given."""
+
+    BY_POSITION = enum.auto()
+    FIRST = enum.auto()
+    """By position, before all others."""
+
+
 class Dates:
     """Finds the first of the walked releases that lacks a path."""
 
@@ -24,7 +33,7 @@ class Dates:
         self.old = old
         self.later = sorted(later, key=lambda api: Version(api.version))
 
-    def gone(self, path: str, parameters: Sequence[str] = (), *, by_position: bool = False) -> tuple[str, str]:
+    def gone(self, path: str, parameters: Sequence[str] = (), given: Given | None = None) -> tuple[str, str]:
         """Return the last release that has a path (or all of its parameters), and the minor series of the first without it.
 
         The second is empty where the newest release still has it, or where signatures do not say.
@@ -32,11 +41,11 @@ class Dates:
         Args:
             path: of a name, or of a callable.
             parameters: of the callable; empty: the name itself is looked for.
-            by_position: whether the parameters have to be ones that can be given by position.
+            given: how the parameters have to be taken.
         """
         missing = ""
         for api in reversed([self.old, *self.later]):
-            has = api.has(path) and _takes(api, path, parameters, by_position=by_position)
+            has = api.has(path) and _takes(api, path, parameters, given)
             if has is None:
                 return "", ""
             if has:
@@ -45,15 +54,20 @@ class Dates:
         return "", missing
 
 
-def _takes(api: Api, path: str, parameters: Sequence[str], *, by_position: bool) -> bool | None:
-    """Say whether a callable has all of the parameters; None where its signature is unknown."""
+def _takes(api: Api, path: str, parameters: Sequence[str], given: Given | None) -> bool | None:
+    """Say whether a callable takes all of the parameters in a way; None where its signature is unknown."""
     if not parameters:
         return True
     found = api.find(path)
     if found is None or found.parameters is None:
         return None
-    names = {one.name for one in found.parameters if one.kind.is_positional or not by_position}
-    return names.issuperset(parameters)
+    positional = [one.name for one in found.parameters if one.kind.is_positional]
+    match given:
+        case Given.FIRST:
+            return positional[: len(parameters)] == list(parameters)
+        case Given.BY_POSITION:
+            return set(positional).issuperset(parameters)
+    return {one.name for one in found.parameters}.issuperset(parameters)
 
 
 def collected_updates(families: Iterable[UpdateFamily], dates: Dates) -> Iterator[ApiUpdate]:
@@ -110,12 +124,14 @@ def _dated(update: ApiUpdate, dates: Dates) -> ApiUpdate:
     if symbol.is_call:
         if update.removed_in or update.kind not in ("parameter_removed", "parameter_renamed", "keyword_only"):
             return update
-        by_position = update.kind == "keyword_only"
         if not symbol.keywords or symbol.has_values:
             return update
-        return update.model_copy(
-            update={"removed_in": dates.gone(symbol.path, symbol.keywords, by_position=by_position)[1]}
-        )
+        given = None
+        if update.kind == "keyword_only":
+            # Where they can still be given by position, another parameter precedes them now.
+            later = _takes(dates.later[-1], symbol.path, symbol.keywords, Given.BY_POSITION)
+            given = Given.FIRST if later else Given.BY_POSITION
+        return update.model_copy(update={"removed_in": dates.gone(symbol.path, symbol.keywords, given)[1]})
     if update.kind not in GONE:
         return update
     last, seen = dates.gone(symbol.path)
