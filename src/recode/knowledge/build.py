@@ -106,12 +106,12 @@ def build_knowledge(
     new = without_refusals(walk_release(request, locks, "new")[1], old)
     on_progress("walking the releases in between")
     walked = [api for version in source.milestones if (api := _milestone(request, version, locks)) is not None]
-    compared = ComparedReleases(families, old, [*(without_refusals(api, old) for api in walked), new])
+    compared = CollectedReleases(families, old, [*(without_refusals(api, old) for api in walked), new])
     return assembled(source, written, compared, functools.partial(described_in, environment, old))
 
 
 @dataclass(frozen=True)
-class ComparedReleases:
+class CollectedReleases:
     """What collecting found about a library: families, the older release, and the later ones in order, the newest last."""
 
     families: Sequence[UpdateFamily]
@@ -120,7 +120,7 @@ class ComparedReleases:
 
 
 def assembled(
-    source: KnowledgeSource, written: UpdateSource | None, compared: ComparedReleases, describe: Describe
+    source: KnowledgeSource, written: UpdateSource | None, compared: CollectedReleases, describe: Describe
 ) -> Knowledge:
     """Return the knowledge that update sources and collected families make together.
 

@@ -14,7 +14,7 @@ from recode.collect.join.families import UpdateFamily
 from recode.collect.texts.deprecations import notices
 from recode.collect.walk.public_api import Api, without_refusals
 from recode.collect.walk.standard_library import standard_library
-from recode.knowledge.build import PYTHON, ComparedReleases, KnowledgeSource, assembled
+from recode.knowledge.build import PYTHON, CollectedReleases, KnowledgeSource, assembled
 from recode.knowledge.model import Knowledge
 from recode.knowledge.shape import SHAPE_PROGRAM
 from recode.symbol import Symbol
@@ -45,7 +45,7 @@ def build_python(source: KnowledgeSource, on_progress: Callable[[str], None] = l
     later = [without_refusals(api, apis[0]) for api in apis[1:]]
     describe = functools.partial(old.describe, script=SHAPE_PROGRAM)
     likely = [one for family in families if (one := _plausible(family, apis[0])) is not None]
-    knowledge = assembled(source, None, ComparedReleases(likely, apis[0], later), describe)
+    knowledge = assembled(source, None, CollectedReleases(likely, apis[0], later), describe)
     if knowledge.shape is None:
         return knowledge
     # Only a file that imports something changed is read.
