@@ -25,6 +25,7 @@ from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Reason
 from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
+from recode.migrate.run_places import RunPlaces, differing_commands, run_places
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
 from recode.migrate.witnesses.rewritten import type_objections
@@ -68,16 +69,17 @@ def rewrite_project(
     check_root(root)
     start = _started_trial(root, upgrade, options, on_progress)
     sure = {finding for finding in scanned.findings if finding.confidence >= options.confidence}
-    for _ in range(ROUNDS):
-        result = _result(root, upgrade, options, scanned, sure, start)
-        _rewrite(result, root, updates, shapes, on_progress)
-        shown = _shown_by_runs(result)
-        if not shown:
-            break
-        # A run ends at a use that reading alone could not be sure of.
-        surer = {finding: replace(finding, confidence=1.0) for finding in shown}
-        scanned = replace(scanned, findings=tuple(surer.get(finding, finding) for finding in scanned.findings))
-        sure |= set(surer.values())
+    with run_places(start.trial, (upgrade.old, upgrade.new)) as places:
+        for _ in range(ROUNDS):
+            result = _result(root, upgrade, options, scanned, sure, start)
+            _rewrite(result, root, updates, shapes, on_progress)
+            shown = _shown_by_runs(result, places, on_progress)
+            if not shown:
+                break
+            # A run shows a use that reading alone could not be sure of.
+            surer = {finding: replace(finding, confidence=1.0) for finding in shown}
+            scanned = replace(scanned, findings=tuple(surer.get(finding, finding) for finding in scanned.findings))
+            sure |= set(surer.values())
     result.conclusion = conclude(result, root, on_progress)
     return result
 
@@ -129,21 +131,30 @@ def _rewrite(
     result.sort()
 
 
-def _shown_by_runs(result: MigrationResult) -> set[Finding]:
-    """Return the findings, too uncertain to be reported, at the lines where runs end in the new release."""
-    if result.proof is None:
+def _shown_by_runs(result: MigrationResult, places: RunPlaces | None, on_progress: OnProgress) -> set[Finding]:
+    """Return the findings, too uncertain to be reported, at the lines where runs end or differ in the new release."""
+    proof, trial = result.proof, result.trial
+    if proof is None or trial is None or places is None:
         return set()
-    tree = RewrittenTree(result.sources, result.proof.changes)
+    tree = RewrittenTree(result.sources, proof.changes)
+    failing = proof.after.failing(proof.base)
     ends = {
-        (failure.file, tree.old_line(failure))
-        for test, failure in result.proof.after.failures.items()
-        if test in result.proof.after.failing(result.proof.base)
+        (failure.file, tree.old_line(failure), tree.old_line(failure))
+        for test, failure in proof.after.failures.items()
+        if test in failing
     }
+    if differing := proof.after.differing(proof.base):
+        on_progress("comparing the values of the project's expressions in both releases")
+        changed = {file.path: file.new for file in result.files(proof.changes)}
+        result.differences = places.differences(changed, differing_commands(trial, differing))
+        ends |= {(one.file, one.spot[0], one.spot[2]) for one in result.differences}
     return {
         finding
         for finding in result.dropped
         if not finding.guarded
-        and any(file == finding.file and finding.line <= line <= finding.end_line for file, line in ends)
+        and any(
+            file == finding.file and finding.line <= last and first <= finding.end_line for file, first, last in ends
+        )
     }
 
 

@@ -153,7 +153,7 @@ def _at(place: BrokenPlace) -> str:
 
 
 def _beside(value: ChangedValue) -> str:
-    return f"`{value.command}`: {_short(value.old)} → {_short(value.new)}"
+    return f"`{value.where}`: {_short(value.old)} → {_short(value.new)}"
 
 
 def _short(line: str) -> str:
