@@ -28,6 +28,8 @@ class Witness(enum.StrEnum):
     """What the library's releases say of themselves."""
     TYPES = "types"
     """A type checker that accepts the code in the old release and reports it in the new one."""
+    RULE = "rule"
+    """A rewriting rule whose pattern matches."""
     RUNS = "runs"
     """A command in which the code gives something else in the new release, raises or warns."""
 

@@ -20,6 +20,7 @@ class PlaceOutcome(StrEnum):
     PROVEN = "proven"
     SAME_OBJECT = "same object"
     FORWARDS = "forwards to it"
+    BY_RULE = "by a proven rule"
     RAN = "ran"
     CHECKED_BY_NAME = "checked by name"
     BY_NOTE_ALONE = "by the note alone"
