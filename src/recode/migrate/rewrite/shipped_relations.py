@@ -52,6 +52,9 @@ def find_relations(updates: Iterable[ApiUpdate], locks: Path) -> list[dict[str, 
         return []
     library, rows = updates[0].library, []
     for version in (updates[0].new_version, updates[0].old_version):
+        if not (locks / f"{library}-{version}.txt").is_file():
+            # Only releases with a lock are the same for everybody.
+            continue
         requires = locked_requirements(locks, library, version)
         names = ReleaseNames(ensure_environment(ensure_lock(locks, library, version, requires)))
         names.prepare([("relation", old, new) for old, new in pairs])
