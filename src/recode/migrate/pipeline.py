@@ -26,9 +26,9 @@ from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Reason
 from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
-from recode.migrate.rewrite.shipped_relations import shipped_relations
 from recode.migrate.rules.planning import ProjectRules, plan_by_rules
 from recode.migrate.rules.scanning import rules_of_project, with_rules
+from recode.migrate.rules.shipped_relations import shipped_relations
 from recode.migrate.run_places import RunPlaces, differing_commands, run_places
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable

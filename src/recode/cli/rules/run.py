@@ -16,10 +16,10 @@ from recode.display import encodable, printable
 from recode.errors import EnvironmentBuildError, RecodeError
 from recode.knowledge.model import read_knowledge, shipped_folder
 from recode.knowledge.store import shipped_libraries
-from recode.migrate.rewrite.shipped_relations import find_relations, write_relations
 from recode.migrate.rules.learn.building import build_rules, write_rules
 from recode.migrate.rules.learn.own_pairs import explained, learn_own, learn_records
 from recode.migrate.rules.rule import RewriteRule
+from recode.migrate.rules.shipped_relations import find_relations, write_relations
 from recode.migrate.rules.store import add_project_rules, libraries_with_rules, project_rules, shipped_rules
 
 _ORIGINS = {

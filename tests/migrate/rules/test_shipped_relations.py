@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from recode.migrate.rewrite.name_checks import Relation, ReleaseNames, UpgradeNames
-from recode.migrate.rewrite.shipped_relations import SHOWN, renamed_paths, shipped_relations
+from recode.migrate.rules.shipped_relations import SHOWN, renamed_paths, shipped_relations
 from recode.records import ApiUpdate
 from recode.symbol import Symbol
 
