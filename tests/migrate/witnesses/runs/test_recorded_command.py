@@ -249,7 +249,8 @@ def test_links_among_the_logs_are_not_followed(
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret\n", encoding="utf-8")
-    program = f"import json, os\nout = json.load(open(os.environ['RECODE_RUNS_SETTINGS']))['out']\nos.symlink({str(secret)!r}, out + '/log-0.jsonl')\n"
+    find = "import json, os\nout = json.load(open(os.environ['RECODE_RUNS_SETTINGS']))['out']\n"
+    program = f"{find}os.symlink({str(secret)!r}, out + '/log-0.jsonl')\n"
     (plain.root / "main.py").write_text(program, encoding="utf-8")
     recording = plain.record(releases[0], tmp_path)
     assert recording.evaluations > 0
