@@ -18,6 +18,7 @@ from recode.migrate.project.environments import project_environment
 from recode.migrate.project.files import check_root
 from recode.migrate.project.names_in_use import ProjectWords
 from recode.migrate.prove.blame import RewrittenTree
+from recode.migrate.prove.equality.changes import add_equality
 from recode.migrate.prove.proof import prove
 from recode.migrate.prove.rewrite_options import RewriteOption, give_up_conflicts
 from recode.migrate.prove.trial import TrialRequest, TrialStart, start_trial
@@ -177,6 +178,7 @@ def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list
         result.sources[path] = source
         used_elsewhere = lambda name, path=path: words.used_elsewhere(path, name)  # noqa: E731
         plans.append(plan_file(source, findings, names, used_elsewhere))
+    add_equality(plans, names, environments, on_progress)
     _check_types(result, plans, environments, on_progress)
     return plans
 

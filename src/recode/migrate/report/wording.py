@@ -20,6 +20,7 @@ class PlaceOutcome(StrEnum):
     PROVEN = "proven"
     SAME_OBJECT = "same object"
     FORWARDS = "forwards to it"
+    EQUAL = "equal on generated arguments"
     RAN = "ran"
     CHECKED_BY_NAME = "checked by name"
     BY_NOTE_ALONE = "by the note alone"
