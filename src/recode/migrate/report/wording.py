@@ -22,6 +22,7 @@ class PlaceOutcome(StrEnum):
     FORWARDS = "forwards to it"
     EQUAL = "equal on generated arguments"
     RAN = "ran"
+    BY_RULE = "by a proven rule"
     CHECKED_BY_NAME = "checked by name"
     BY_NOTE_ALONE = "by the note alone"
     UNPROVEN = "unproven"

@@ -33,6 +33,8 @@ class EvidenceLevel(StrEnum):
     """In a release that has both names, they give the same results and exceptions on many generated arguments."""
     RAN = "ran"
     """A run evaluates it in the new release without an error; that run ends differently for another reason."""
+    BY_RULE = "by a proven rule"
+    """A rule was followed that other programs proved by running; the new release has what it writes."""
     CHECKED_BY_NAME = "checked by name"
     """The new release has the new name, and as far as its signature is known the call fits; nothing was run."""
     BY_NOTE_ALONE = "by the note alone"
@@ -46,6 +48,7 @@ class EvidenceLevel(StrEnum):
 OFFERED = frozenset(
     {
         EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.EQUAL, EvidenceLevel.RAN,
+        EvidenceLevel.BY_RULE,
         EvidenceLevel.CHECKED_BY_NAME, EvidenceLevel.BY_NOTE_ALONE,
     }
 )  # fmt: skip
