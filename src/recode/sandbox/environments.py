@@ -20,6 +20,7 @@ from pathlib import Path
 
 from recode.errors import EnvironmentBuildError, MissingExtraError
 from recode.machine import only_one
+from recode.machine import recode_home as recode_home
 from recode.packages import exact_version, pin, project_name, requirement
 from recode.records import write_text
 from recode.sandbox.supervised import supervised
@@ -51,11 +52,6 @@ class Environment:
     folder: Path
     python: Path
     digest: str
-
-
-def recode_home() -> Path:
-    """Return the cache folder, whose content can be rebuilt: `$RECODE_HOME`, or `~/.cache/recode`."""
-    return Path(os.environ.get("RECODE_HOME") or "~/.cache/recode").expanduser().absolute()
 
 
 def local_wheels() -> Path:
