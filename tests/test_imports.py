@@ -29,6 +29,7 @@ LAYERS = [
         "errors",
         "html",
         "machine",
+        "note_levels",
         "packages",
         "prompts",
         "records",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from recode.errors import RecipeError
 from recode.invent import generate, generate_no_ops, gold_completion
 from recode.models import render
+from recode.note_levels import NoteLevel, at_level, read_notes
 from recode.records import Migration, read_records
 from recode.rewards import copy_baseline, gradable
 from recode.shipped import shipped
@@ -23,7 +25,7 @@ class Prompts:
     migrations: list[dict[str, Any]]
     no_ops: list[dict[str, Any]]
     skipped: int
-    """Entries left out because the prompt is too long or the gold program cannot be graded."""
+    """Entries left out because the prompt is too long, the gold program cannot be graded, or there is no note at a level asked for."""
 
 
 def load_prompts(data: TrainingData, tokenizer: Any, seed: int, reward: RewardTerms | None = None) -> Prompts:
@@ -58,6 +60,10 @@ def load_prompts(data: TrainingData, tokenizer: Any, seed: int, reward: RewardTe
 def _row(
     entry: Migration, tokenizer: Any, data: TrainingData, seed: int, reward: RewardTerms | None
 ) -> dict[str, Any] | None:
+    noted = _at_drawn_level(entry, data.notes, seed)
+    if noted is None:
+        return None
+    entry = noted
     prompt = render(tokenizer, entry, entry.old_code)
     too_long = len(tokenizer(prompt, add_special_tokens=False)["input_ids"]) > data.max_prompt_tokens
     if too_long or not gradable(entry.new_code):
@@ -77,6 +83,19 @@ def _row(
         "lock": entry.locks[1] if entry.locks else None,
         "module": entry.old_symbol.package,
     }
+
+
+def _at_drawn_level(entry: Migration, weights: Mapping[NoteLevel, float], seed: int) -> Migration | None:
+    """Return the entry with its note at the level drawn for it among those that it has; None if it has none of them."""
+    levels = sorted(level for level, weight in weights.items() if weight > 0)
+    if levels == ["tailored"]:
+        return entry
+    notes = read_notes(shipped("data"))
+    found = {level: noted for level in levels if (noted := at_level(entry, level, notes)) is not None}
+    if not found:
+        return None
+    rng = random.Random(f"notes-{seed}-{entry.id}")
+    return found[rng.choices(list(found), [weights[level] for level in found])[0]]
 
 
 def plan(prompts: Prompts, steps: int, per_step: int, no_op_share: float, seed: int) -> list[dict[str, Any]]:

@@ -50,6 +50,12 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="At most this many items of each benchmark, chosen by a hash of their ids."),
     ] = None,
+    notes: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The level of the notes of the project's own splits: `tailored`, `bullet`, `section`, `api` or `none`; repeat for a row each."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
     thinker: Annotated[
         str | None,
@@ -69,7 +75,7 @@ def evaluate(
         max_tokens=max_tokens, seed=seed, log_samples=log_samples, limit=limit,
     )  # fmt: skip
     choice = ModelChoice(model, endpoint, served, backend, concurrency, thinker)
-    run_evaluate(options, choice, data or (), as_json=as_json)
+    run_evaluate(options, choice, data or (), notes or (), as_json=as_json)
 
 
 @app.command(epilog="Example: `recode report base=runs/base grpo=runs/grpo-1 grpo=runs/grpo-2`")
