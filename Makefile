@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?= $(if $(HAS_GPU),,https://download.pytorch.org/whl/cpu)
 TORCH_FLAGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: setup sandbox quickstart test test-wheel test-network test-slow lint format benchmark clean
+.PHONY: setup sandbox quickstart test test-wheel test-network test-slow docs lint format benchmark clean
 
 setup: $(VENV)/.ready
 
@@ -48,6 +48,12 @@ test-network: setup
 test-slow: setup
 	$(BIN)/pytest -m slow
 
+# The documentation site, in site/. A broken link is an error.
+docs: setup
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	$(BIN)/python docs/generate.py
+	$(BIN)/zensical build --strict --clean
+
 lint: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/mypy
@@ -63,4 +69,4 @@ benchmark: setup sandbox
 	$(BIN)/python benchmarks/scan.py
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site docs/generated .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

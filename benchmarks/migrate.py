@@ -145,7 +145,7 @@ def study(project: Project, model: str | None, with_tests: bool) -> dict[str, An
         "project": f"{project.name} {project.old}", "to": project.to, "model": model, "places": len(result.scanned.findings),
         "outcomes": counts(result), "by_model": sum(change.method is Method.MODEL for change in result.offered),
         "compared_with_upstream": beside, "otherwise": other, "applies": applies(result), "tests": tests(result),
-        "reasons": Counter(reason_text(place, result.options)[:160] for place in result.left).most_common(6), "remarks": result.remarks,
+        "reasons": Counter(reason_text(place)[:160] for place in result.left).most_common(6), "remarks": result.remarks,
         "seconds": round(time.monotonic() - start, 1),
     }  # fmt: skip
 

@@ -43,6 +43,13 @@ def first(values):
 def deep(values):
     warnings.warn("toylib.deep is deprecated", DeprecationWarning, stacklevel=1)
     return sum(values)
+def _calm(values):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="toylib.mean")
+        return _relay(values)
+def _relay(values):
+    warnings.warn("toylib.mean is deprecated", DeprecationWarning, stacklevel=3)
+    return sum(values)
 def load(values):
     import toydependency
 def keep(values): return list(values)

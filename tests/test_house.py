@@ -75,6 +75,7 @@ ACROSS_MODULES = {
     "sandbox/test_endurance.py": "the whole sandbox, over ten thousand programs",
     "sandbox/test_hostile.py": "the whole sandbox, against hostile programs",
     "sandbox/test_verdicts.py": "the whole sandbox, against plain Python",
+    "test_docs.py": "the README and the pages that support it",
     "test_house.py": "the source tree",
     "test_imports.py": "the source tree",
     "test_wheel.py": "the built package",

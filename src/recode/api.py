@@ -5,10 +5,15 @@ Both first find out which release a project comes from and what changed since, t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
+from recode.collect.walk.public_api import import_names
 from recode.errors import RecodeError
 from recode.knowledge.model import Knowledge, Shape, write_knowledge
 from recode.knowledge.store import StoredKnowledge, cached_file, find_knowledge, read_updates, shipped_libraries
@@ -16,9 +21,15 @@ from recode.migrate.find.findings import Examined, ScanResult, Witness
 from recode.migrate.find.scan import CONFIDENCE
 from recode.migrate.find.scan import scan as scan_folder
 from recode.migrate.pipeline import rewrite_project
+from recode.migrate.project.environments import pinned_environment, project_requirements, requirement_name
 from recode.migrate.project.files import check_root
+from recode.migrate.project.locks import LockedMove, Pins, moved, read_lock
+from recode.migrate.project.names_in_use import ProjectWords
 from recode.migrate.project.target import CurrentRelease, current_release, parse_target
+from recode.migrate.project.writing import patch_of
+from recode.migrate.prove.test_runs import copy_project
 from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
+from recode.migrate.source.patch import Rewritten
 from recode.migrate.witnesses.together import TypeWitness, with_types
 
 
@@ -224,6 +235,118 @@ def migrate_move(
     if missing and not any(examined.available for examined in result.scanned.examined):
         raise RecodeError(f"{move.library} {move.target}: nothing could be compared ({missing})")
     return result
+
+
+@dataclass(frozen=True)
+class LockMigration:
+    """A project's migration for every library that moved between two lock files.
+
+    Attributes:
+        root: the project's folder.
+        results: one result for each library that the project imports and whose release rises, in their order: each begins with
+            the files that the one before it made, and all are checked with the pins of the two lock files.
+    """
+
+    root: Path
+    results: tuple[MigrationResult, ...]
+
+    def files(self) -> list[Rewritten]:
+        """Return the files that all changes make, in the order of their paths."""
+        made: dict[Path, Rewritten] = {}
+        for result in self.results:
+            for file in result.files():
+                made[file.path] = replace(file, old=made[file.path].old) if file.path in made else file
+        return [made[path] for path in sorted(made)]
+
+    def patch(self) -> bytes:
+        """Return one patch of all changes, for `git apply`."""
+        return patch_of(self.root, self.files())
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do: the last library's check holds, and no other one left a place that breaks."""
+        return not self.results or (
+            self.results[-1].done and not any(place.is_open for result in self.results for place in result.left)
+        )
+
+    @property
+    def is_worth_a_word(self) -> bool:
+        """Whether something was found: a use of what changed, or a run that fails or prints something else."""
+        last = self.results[-1].conclusion if self.results else None
+        return any(result.scanned.findings for result in self.results) or bool(last and (last.broken or last.changed))
+
+
+def migrate_locks(
+    path: str | Path,
+    old_lock: str | Path,
+    new_lock: str | Path,
+    options: MigrateOptions | None = None,
+    *,
+    updates: str | Path | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> LockMigration:
+    """Migrate a project, in memory, for every library that it imports and that is newer in another lock file.
+
+    Args:
+        path: the project's folder.
+        old_lock: the lock file as it was.
+        new_lock: the lock file as it is to be.
+        options: as for `migrate_project`; the pins of the lock files are added to the environments' requirements.
+        updates: a file of updates (JSON Lines) to use instead of the known ones.
+        on_progress: called with a description of the current step.
+
+    Raises:
+        RecodeError: as `migrate_project`; or a lock file cannot be read.
+    """
+    root, options = Path(path), options or MigrateOptions()
+    check_root(root)
+    old, new = read_lock(Path(old_lock)), read_lock(Path(new_lock))
+    named = {requirement_name(text) for text in project_requirements(root, "", "")}
+    results: list[MigrationResult] = []
+    with tempfile.TemporaryDirectory(prefix="recode-locks-") as scratch:
+        copy = Path(scratch) / "project"
+        copy_project(root, copy)
+        words = ProjectWords(copy)
+        moves = [move for move in moved(old, new) if _is_imported(move, named, options, words)]
+        for move in moves:
+            others = (named | {one.library for one in moves}) - {move.library}
+            pinned = replace(
+                options,
+                old_requires=_pinned(others, old, options.old_requires),
+                new_requires=_pinned(others, new, options.new_requires),
+            )
+            on_progress(f"{move.library} {move.old} → {move.new}")
+            known = move_of(copy, f"{move.library}=={move.new}", move.old, updates, on_progress=on_progress)
+            result = migrate_move(_own_updates(known), copy, pinned, on_progress)
+            for file in result.files():
+                (copy / file.path).write_bytes(file.new)
+            results.append(replace(result, root=root))
+    return LockMigration(root, tuple(results))
+
+
+def _pinned(names: Iterable[str], lock: Pins, own: Sequence[str]) -> tuple[str, ...]:
+    """Return the pins of some libraries, except of those that the user gave requirements for."""
+    given = {requirement_name(text) for text in own}
+    return (*(f"{name}=={lock[name]}" for name in sorted(names) if name in lock and name not in given), *own)
+
+
+def _is_imported(move: LockedMove, named: Collection[str], options: MigrateOptions, words: ProjectWords) -> bool:
+    """Return whether some file of the project names a package of the library.
+
+    A library that the project does not require itself is looked for by its own name alone, which needs no environment.
+    """
+    packages: tuple[str, ...] = (move.library.replace("-", "_"),)
+    if options.environments and move.library in named:
+        with suppress(RecodeError):
+            packages = import_names(pinned_environment(move.library, move.new), move.library)
+    return any(words.has(package) for package in packages)
+
+
+def _own_updates(move: Move) -> Move:
+    """Return a move that knows of its own library's updates alone."""
+    known = move.known.knowledge
+    own = tuple(update for update in known.updates if canonicalize_name(update.library) == move.library)
+    return replace(move, known=replace(move.known, knowledge=replace(known, updates=own)))
 
 
 def _collected(library: str, old: str, target: str, on_progress: Callable[[str], None]) -> StoredKnowledge:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from typer.testing import CliRunner
 
+from recode import __version__
 from recode.cli import app as cli
 from recode.cli.extras import EXTRAS, extra_of
 from recode.display import printable
@@ -256,3 +258,27 @@ def test_text_is_made_printable(text: str, shown: str) -> None:
 
 def test_the_tests_use_the_checkout() -> None:
     assert shipped_root() == ROOT
+
+
+def test_without_a_command_it_shows_where_to_start() -> None:
+    done = CliRunner().invoke(cli.app, [])
+    assert done.exit_code == 0
+    for command in ("recode scan", "recode migrate", "recode quickstart", "recode doctor"):
+        assert command in done.output
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = CliRunner().invoke(cli.app, ["--version"])
+    assert (done.exit_code, done.output) == (0, f"recode {__version__}\n")
+
+
+def test_every_command_stands_in_a_named_group_of_the_help() -> None:
+    titles = {title for title, _ in cli._PANELS}
+    commands = [*cli.app.registered_groups, *cli.app.registered_commands]
+    held = [
+        entry
+        for group in commands
+        for entry in (*group.typer_instance.registered_commands, *group.typer_instance.registered_groups)
+    ]
+    assert len(held) >= 16
+    assert {entry.rich_help_panel for entry in held} == titles

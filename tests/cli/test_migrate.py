@@ -106,8 +106,10 @@ def model(code: str) -> Iterator[str]:
 
 def run(project: Path, *options: str, answers: str = "") -> tuple[int, str]:
     updates = project.parent / "updates.jsonl"
+    still = [] if {"--tests", "--run", "--run-found"} & set(options) else ["--no-run"]
+    options = tuple(option for option in options if option != "--run-found")
     done = CliRunner().invoke(
-        app, ["migrate", str(project), "--to", "toylib==2.0", "--updates", str(updates), *options], catch_exceptions=False,
+        app, ["migrate", str(project), "--to", "toylib==2.0", "--updates", str(updates), *still, *options], catch_exceptions=False,
         input=answers,
     )  # fmt: skip
     return done.exit_code, done.stdout
@@ -206,7 +208,8 @@ def test_tests_that_do_not_pass_before_prove_nothing(toy_index: Path, project: P
     code, text = run(project, "--json", "--tests", "python -c 'raise SystemExit(3)'")
     assert code == 1
     assert outcomes(text)["area"] == "checked by name"
-    assert "do not pass in toylib 1.0 before anything is changed" in json.loads(text)["remarks"][0]
+    end = json.loads(text)["verdict"]
+    assert "does not pass in toylib 1.0 before anything is changed" in end["unchecked"][0]
 
 
 def test_a_named_successor_is_taken_where_the_tests_prove_it(toy_index: Path, project: Path) -> None:
@@ -257,7 +260,7 @@ def test_what_was_not_taken_is_left_in_exit_code_and_report(project: Path, tmp_p
     assert (code, report["counts"], report["done"]) == (1, {"left alone": 1}, False)
     assert "No changes" in page.read_text()
     assert (project / "calc.py").read_text() == CALC
-    assert run(project, "--offline", "--write", "--interactive", answers="y\n")[0] == 0
+    assert run(project, "--offline", "--write", "--interactive", answers="y\n")[0] == 1, "nothing was checked"
     assert "toylib.surface" in (project / "calc.py").read_text()
 
 
@@ -336,3 +339,101 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+# --- what the command ends with ---
+
+
+def verdict(text: str) -> dict[str, Any]:
+    end: dict[str, Any] = json.loads(text)["verdict"]
+    return end
+
+
+@needs_isolation
+def test_a_script_of_the_project_is_run_and_shows_what_is_still_broken(toy_index: Path, project: Path) -> None:
+    code, text = run(project, "--run-found", "--json")
+    end = verdict(text)
+    assert (code, end["verdict"], end["ran"]) == (1, "still broken", ["python check.py"])
+    assert end["broken"] == [{"file": "calc.py", "line": 13, "error": "RuntimeError: no longer supported"}]
+    # The right changes are kept.
+    assert outcomes(text) == {"area": "ran", "total(scale)": "ran", "slow": "left alone"}
+    code, text = run(project, "--run-found")
+    assert code == 1
+
+
+@needs_isolation
+def test_a_project_that_works_afterwards_ends_with_0(toy_index: Path, project: Path) -> None:
+    (project / "calc.py").write_text(CALC[: CALC.index("def slowly")])
+    (project / "check.py").write_text("import calc\n\nprint(calc.size([1, 2]), calc.weight([1, 2]))\n")
+    code, text = run(project, "--run-found", "--json")
+    assert (code, verdict(text)["verdict"]) == (0, "works as before")
+    assert outcomes(text) == {"area": "proven", "total(scale)": "proven"}
+
+
+@needs_isolation
+def test_another_value_is_listed_and_ends_with_1(toy_index: Path, project: Path) -> None:
+    (project / "calc.py").write_text("import toylib\n\n\ndef wide(values):\n    return toylib.spread(values)\n")
+    (project / "check.py").write_text("import calc\n\nprint('wide', calc.wide([1, 4]))\n")
+    code, text = run(project, "--run", "check.py", "--json")
+    end = verdict(text)
+    assert (code, end["verdict"]) == (1, "works, with these values changed")
+    assert end["changed"] == [{"command": "check.py", "old": "wide 3", "new": "wide (1, 4)"}]
+
+
+@needs_isolation
+def test_a_break_that_nobody_announced_is_no_calm(toy_index: Path, project: Path) -> None:
+    write_records(project.parent / "updates.jsonl", UPDATES[:2])
+    (project / "calc.py").write_text("import toylib\n\nCALLS = {'slow': toylib.slow}\n")
+    (project / "check.py").write_text("import calc\n\nprint(calc.CALLS['slow']([1]))\n")
+    code, text = run(project, "--run-found", "--json")
+    assert code == 1
+    (broken,) = verdict(text)["broken"]
+    assert (broken["file"], broken["line"]) == ("check.py", 3)
+
+
+@needs_isolation
+def test_a_module_that_no_longer_imports_is_shown_without_any_run(toy_index: Path, project: Path) -> None:
+    (project / "check.py").unlink()
+    (project / "calc.py").write_text("import toylib\n\nTOTAL = getattr(toylib, 'ar' + 'ea')([1, 2])\n")
+    code, text = run(project, "--run-found", "--json")
+    assert (code, verdict(text)["verdict"]) == (1, "still broken")
+    (broken,) = verdict(text)["broken"]
+    assert (broken["file"], broken["line"]) == ("calc.py", 3)
+    assert "area" in broken["error"]
+
+
+@needs_isolation
+def test_a_notebook_can_be_what_has_to_work(toy_index: Path, project: Path) -> None:
+    cell = {
+        "cell_type": "code",
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+        "source": ["import calc\n", "print(calc.size([1]))"],
+    }
+    notebook = {
+        "cells": [cell],
+        "metadata": {"kernelspec": {"language": "python", "name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    (project / "look.ipynb").write_text(json.dumps(notebook))
+    (project / "calc.py").write_text(CALC[: CALC.index("def weight")])
+    code, text = run(project, "--run", "look.ipynb", "--json")
+    assert (code, verdict(text)["verdict"], outcomes(text)) == (0, "works as before", {"area": "proven"})
+
+
+@needs_isolation
+def test_a_use_that_was_too_uncertain_is_taken_up_where_a_run_ends(toy_index: Path, project: Path) -> None:
+    (project / "calc.py").write_text("import toylib\n\n\ndef size(values):\n    return toylib.area(values)\n")
+    (project / "check.py").write_text("import calc\n\nprint(calc.size([1, 2]))\n")
+    # With this threshold nothing is certain enough to be reported by reading alone.
+    code, text = run(project, "--run-found", "--json", "--confidence", "1.0")
+    assert (code, outcomes(text)) == (0, {"area": "proven"})
+
+
+@needs_isolation
+def test_no_run_runs_nothing(toy_index: Path, project: Path) -> None:
+    (project / "calc.py").write_text("print('imported')\nopen('mark', 'w')\n")
+    code, text = run(project, "--json")
+    assert (code, verdict(text)["ran"], verdict(text)["modules imported"]) == (0, [], 0)

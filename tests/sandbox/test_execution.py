@@ -45,6 +45,15 @@ def test_warnings_are_attributed(toy_new: Environment) -> None:
     assert told == [("DeprecationWarning", True, 3, True)] * 2 + [("DeprecationWarning", False, None, True)]
 
 
+def test_warnings_that_concern_nobody_announce_no_deprecation(toy_new: Environment) -> None:
+    own = "with warnings.catch_warnings(record=True):\n    warnings.warn('mine', DeprecationWarning)\n"
+    silenced = "warnings.simplefilter('ignore')\ntoylib.mean([1])\n"
+    done = run_program(toy_new, f"import toylib, warnings\ntoylib._calm([1])\n{own}{silenced}")
+    seen = [(one.message.split()[0], one.hidden_by_library, one.issued_by_program) for one in done.warnings]
+    assert seen == [("toylib.mean", True, False), ("mine", False, True), ("toylib.mean", False, False)]
+    assert [one.announces_deprecation for one in done.warnings] == [False, False, True]
+
+
 def test_deprecations_that_derive_from_user_warnings_count(toy_new: Environment) -> None:
     code = "import warnings\nclass VisibleDeprecationWarning(UserWarning): pass\n"
     done = run_program(toy_new, code + "warnings.warn('a', VisibleDeprecationWarning)\nwarnings.warn('b')\n")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from typing import Annotated
 
 import typer
 
+import recode
 from recode.cli.commands import data, doctor, evaluation, experiments, project, rewards, sandbox, training
 from recode.cli.extras import extra_of, install_command
 from recode.cli.output import checked_output
@@ -16,18 +18,51 @@ from recode.errors import RecodeError
 app = typer.Typer(
     name="recode",
     help="Teach code models to follow library API updates by rule-based reinforcement learning.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for group in (project, data, rewards, training, evaluation, experiments, sandbox, doctor):
-    app.add_typer(group.app)
+
+_PANELS = (
+    ("Fix a project", (project,)),
+    ("Train and evaluate", (experiments, training, evaluation)),
+    ("Make and use data", (data, rewards)),
+    ("This machine", (doctor, sandbox)),
+)
+"""The groups of `recode --help`, in the order in which people need them."""
+
+for title, groups in _PANELS:
+    for group in groups:
+        for command in (*group.app.registered_commands, *group.app.registered_groups):
+            command.rich_help_panel = title
+        app.add_typer(group.app)
+
+_START = """\
+ReCode {version}
+
+  a release broke your project   recode scan . --to numpy==2.4.6
+                                 recode migrate . --to numpy==2.4.6 --tests "pytest -q"
+  train a code model             recode quickstart
+  check this machine             recode doctor
+
+All commands: recode --help. Help and an example for one: recode scan --help"""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"recode {recode.__version__}")
+        raise typer.Exit
+
+
+_Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]
 
 
 @app.callback()
-def _recode() -> None:
-    # With a callback, Typer requires the command's name even if there is only one command.
-    pass
+def _recode(context: typer.Context, version: _Version = False) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(_START.format(version=recode.__version__))
 
 
 def main() -> None:

@@ -43,7 +43,10 @@ def examine() -> bool:
     console.print(table)
     if missing := [extra for extra in EXTRAS if not _extra(extra).works]:
         console.print(f"missing extras: {install_command(','.join(missing))}", markup=False, soft_wrap=True)
-    return all(check.works for check in checks)
+    works = all(check.works for check in checks)
+    if works:
+        console.print("next: `recode scan . --to LIB==VERSION` in your project, or `recode quickstart`", markup=False)
+    return works
 
 
 def _python() -> _Check:

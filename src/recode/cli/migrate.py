@@ -13,6 +13,7 @@ from rich.status import Status
 
 from recode.api import migrate_move, move_of
 from recode.display import encodable, printable
+from recode.migrate.conclude import conclude
 from recode.migrate.project.files import check_root
 from recode.migrate.project.writing import (
     patch_of,
@@ -78,7 +79,7 @@ class MigrateCommand:
 
 
 def run_migrate(command: MigrateCommand) -> bool:
-    """Migrate, print the outcome and write what was asked for; return whether no place that breaks is left alone.
+    """Migrate, print the outcome and write what was asked for; return whether nothing is left to do.
 
     Raises:
         RecodeError: a path or release is wrong, there are no updates for the library, the model does not answer, git could
@@ -96,6 +97,9 @@ def run_migrate(command: MigrateCommand) -> bool:
         _refuse_files(result, output)
     changes = _taken(result, output, errors)
     result = result.settled(changes)
+    if result.conclusion is None:
+        with Status("checking what you took", console=errors) as status:
+            result.conclusion = conclude(result, command.path, status.update)
     files = result.files(changes)
     # Files first: they are there even if standard output cannot be written.
     remarks = _write(result, files, output)

@@ -1,4 +1,4 @@
-"""Reading the update sources: `data/sources/*.toml` (see FORMAT.md there) → entries that are still to be verified."""
+"""Reading the update sources: `data/sources/*.toml` (format: `docs/reference/sources.md`) → entries that are still to be verified."""
 
 from __future__ import annotations
 

@@ -1,30 +1,26 @@
-"""The order of a migration's stages: findings → renames by rule → a model's rewritings → proof by tests.
+"""The order of a migration's stages: findings → renames by rule → a model's rewritings → proof by runs → the last check.
 
 Nothing is written here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from recode.errors import RecodeError
 from recode.knowledge.model import Shape
-from recode.migrate.find.findings import Finding
+from recode.migrate.conclude import conclude
+from recode.migrate.find.findings import Finding, ScanResult
 from recode.migrate.find.scan import scan
-from recode.migrate.project.environments import (
-    pinned_environment,
-    project_environment,
-    project_requirements,
-    with_own_pins,
-)
+from recode.migrate.project.environments import project_environment
 from recode.migrate.project.files import check_root
 from recode.migrate.project.names_in_use import ProjectWords
+from recode.migrate.prove.blame import RewrittenTree
 from recode.migrate.prove.proof import prove
 from recode.migrate.prove.rewrite_options import RewriteOption, give_up_conflicts
-from recode.migrate.prove.spans import Spot
-from recode.migrate.prove.test_runs import TestCommand, TestRun
+from recode.migrate.prove.trial import TrialRequest, TrialStart, start_trial
 from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Reason
 from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
@@ -37,6 +33,8 @@ from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
 
 OnProgress = Callable[[str], None]
+ROUNDS = 6
+"""How often what a run shows is rewritten and run again."""
 
 
 def rewrite_project(
@@ -61,17 +59,64 @@ def rewrite_project(
         RecodeError: the path does not exist or disappeared, the model does not answer, or the tests cannot be run.
     """
     on_progress("scanning")
-    known_at = 0.0 if options.environments else options.confidence
-    scanned = scan(root, updates, shapes, to=upgrade.new, from_=upgrade.old, confidence=known_at)
+    scanned = scan(root, updates, shapes, to=upgrade.new, from_=upgrade.old, confidence=0.0)
     if options.environments:
         witness = TypeWitness(upgrade.library, upgrade.old, upgrade.new, options.old_requires, options.new_requires)
-        scanned = with_types(scanned, root, witness, updates, shapes, options.confidence, on_progress)
+        scanned = with_types(scanned, root, witness, updates, shapes, 0.0, on_progress)
     check_root(root)
-    result = MigrationResult(root.parent if root.is_file() else root, upgrade, options, scanned)
-    if not scanned.findings:
-        return result
-    plans = _plans(result, root, on_progress)
-    choices = _model_options(result, plans, updates, shapes, on_progress) if options.uses_model else []
+    start = _started_trial(root, upgrade, options, on_progress)
+    sure = {finding for finding in scanned.findings if finding.confidence >= options.confidence}
+    for _ in range(ROUNDS):
+        result = _result(root, upgrade, options, scanned, sure, start)
+        _rewrite(result, root, updates, shapes, on_progress)
+        shown = _shown_by_runs(result)
+        if not shown:
+            break
+        # A run ends at a use that reading alone could not be sure of.
+        surer = {finding: replace(finding, confidence=1.0) for finding in shown}
+        scanned = replace(scanned, findings=tuple(surer.get(finding, finding) for finding in scanned.findings))
+        sure |= set(surer.values())
+    result.conclusion = conclude(result, root, on_progress)
+    return result
+
+
+def _started_trial(root: Path, upgrade: Upgrade, options: MigrateOptions, on_progress: OnProgress) -> TrialStart:
+    if not options.environments or not (options.commands or options.run_found):
+        return TrialStart()
+    request = TrialRequest(
+        root.parent if root.is_file() else root, upgrade.library, (upgrade.old, upgrade.new), options.commands, options.test_seconds,
+        (options.old_requires, options.new_requires), root,
+    )  # fmt: skip
+    return start_trial(request, on_progress)
+
+
+def _result(
+    root: Path,
+    upgrade: Upgrade,
+    options: MigrateOptions,
+    scanned: ScanResult,
+    sure: Collection[Finding],
+    start: TrialStart,
+) -> MigrationResult:
+    """Return a result in which nothing is decided yet."""
+    kept = tuple(finding for finding in scanned.findings if finding in sure)
+    return MigrationResult(
+        root.parent if root.is_file() else root, upgrade, options, replace(scanned, findings=kept), trial=start.trial,
+        dropped=tuple(finding for finding in scanned.findings if finding not in sure),
+        unchecked=list(start.unchecked), notes=list(start.notes),
+    )  # fmt: skip
+
+
+def _rewrite(
+    result: MigrationResult,
+    root: Path,
+    updates: Sequence[ApiUpdate],
+    shapes: Sequence[Shape],
+    on_progress: OnProgress,
+) -> None:
+    """Decide about every finding: a change with its evidence, or left alone."""
+    plans = _plans(result, root, on_progress) if result.scanned.findings else []
+    choices = _model_options(result, plans, updates, shapes, on_progress) if result.options.uses_model else []
     for plan in plans:
         result.left += [*plan.left, *(place.left_alone() for place in plan.open)]
         choices += [RewriteOption((change,)) for change in plan.changes]
@@ -80,7 +125,24 @@ def rewrite_project(
     for choice, change in _proven(result, choices, on_progress):
         _sort_out(result, choice, change)
     result.sort()
-    return result
+
+
+def _shown_by_runs(result: MigrationResult) -> set[Finding]:
+    """Return the findings, too uncertain to be reported, at the lines where runs end in the new release."""
+    if result.proof is None:
+        return set()
+    tree = RewrittenTree(result.sources, result.proof.changes)
+    ends = {
+        (failure.file, tree.old_line(failure))
+        for test, failure in result.proof.after.failures.items()
+        if test in result.proof.after.failing(result.proof.base)
+    }
+    return {
+        finding
+        for finding in result.dropped
+        if not finding.guarded
+        and any(file == finding.file and finding.line <= line <= finding.end_line for file, line in ends)
+    }
 
 
 # --- renames by rule ---
@@ -245,42 +307,14 @@ def _proven(
     result: MigrationResult, choices: list[RewriteOption], on_progress: OnProgress
 ) -> list[tuple[RewriteOption, Change | None]]:
     """Return each choice with the change that is made, if one is; with evidence by tests where there are any."""
-    options, upgrade = result.options, result.upgrade
     give_up_conflicts(choices)
-    unproven = [(choice, choice.change) for choice in choices]
-    if not options.tests or not choices:
-        return unproven
-    common = project_requirements(result.root, upgrade.library, options.tests)
-    on_progress(f"building the environments of {upgrade.library} {upgrade.old} and {upgrade.new} for the tests")
-    old = pinned_environment(upgrade.library, upgrade.old, with_own_pins(common, options.old_requires))
-    new = pinned_environment(upgrade.library, upgrade.new, with_own_pins(common, options.new_requires))
-    command = TestCommand(result.root, options.tests, options.test_seconds)
-
-    def run_in_new(changed: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> TestRun:
-        return command.run(new, changed, watched, reviewed=reviewed)
-
-    on_progress("running the tests with the old code in the old release")
-    base = command.run(old, {}, {}, reviewed=True)
-    if not base.passed:
-        result.remarks.append(
-            f"the tests do not pass in {upgrade.library} {upgrade.old} before anything is changed ({base.summary}), "
-            "so they prove nothing" + (f": {base.last_error}" if base.last_error else "")
-        )
-        return unproven
-    result.proof, proven = prove(result.sources, choices, base, run_in_new, _open_uses(result), on_progress)
+    if result.trial is None:
+        return [(choice, choice.change) for choice in choices]
+    result.proof, proven = prove(
+        result.sources, choices, result.trial.base, result.trial.run, result.open_uses(), on_progress
+    )
     remaining = iter(proven)
     return [(choice, next(remaining) if choice.change is not None else None) for choice in choices]
-
-
-def _open_uses(result: MigrationResult) -> list[tuple[Path, int]]:
-    """Return file and offset of the old uses that break in the new release and stay as they are."""
-    uses = []
-    for place in result.left:
-        finding = place.finding
-        source = result.sources.get(finding.file)
-        if finding.status == "breaks" and source is not None and not source.cells:
-            uses.append((finding.file, source.offset(finding.line, finding.column)))
-    return uses
 
 
 def _sort_out(result: MigrationResult, choice: RewriteOption, change: Change | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recode.migrate.find.findings import ScanResult
+from recode.migrate.find.findings import Finding, ScanResult
 from recode.migrate.find.scan import CONFIDENCE
 from recode.migrate.project.writing import patch_of, refuse_dirty, refuse_unsaved, write_all
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Method, Reason, rewritten_files
@@ -16,7 +16,9 @@ from recode.migrate.source.patch import Rewritten
 from recode.migrate.source.source_file import SourceFile
 
 if TYPE_CHECKING:
+    from recode.migrate.prove.conclusion import Conclusion
     from recode.migrate.prove.proof import Proof
+    from recode.migrate.prove.trial import ProjectTrial
 
 SAMPLES = 4
 """Rewritings that a model is asked for at each place."""
@@ -40,8 +42,11 @@ class MigrateOptions:
         endpoint: an OpenAI-compatible server; None: the model is loaded here.
         samples: rewritings to ask the model for at each place.
         seed: of sampling.
-        tests: a shell command that runs the project's tests; None: nothing is run.
-        test_seconds: wall time of one run of the tests.
+        tests: a shell command that runs the project's tests.
+        run: further commands that have to work as before: a shell command, a script or a notebook.
+        run_found: without commands, run the scripts and tests that the project has, isolated and within a minute each; and import its
+            modules.
+        test_seconds: wall time of one run of a command.
         old_requires: further requirements of the environment of the old release.
         new_requires: further requirements of the environment of the new release.
         environments: False builds no environment, so that new names are not checked and no tests run.
@@ -53,11 +58,18 @@ class MigrateOptions:
     samples: int = SAMPLES
     seed: int = 0
     tests: str | None = None
+    run: tuple[str, ...] = ()
+    run_found: bool = True
     test_seconds: float = 600.0
     old_requires: tuple[str, ...] = ()
     new_requires: tuple[str, ...] = ()
     environments: bool = True
     confidence: float = CONFIDENCE
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The user's commands."""
+        return (*((self.tests,) if self.tests else ()), *self.run)
 
     @property
     def uses_model(self) -> bool:
@@ -76,7 +88,12 @@ class MigrationResult:
         scanned: the findings, and what was read.
         changes: the changes with evidence.
         left: the findings whose code stays as it is.
+        dropped: the findings that are too uncertain to be reported.
+        trial: the commands that are run in both releases; None where there are none.
         proof: the runs of the tests; None where none were made.
+        conclusion: how the migration ends; None before the last check.
+        unchecked: commands of the user's that prove nothing, with the reason.
+        notes: what else was not run, with the reason.
         sources: the files as they were read.
         remarks: further facts that the user should know, such as an environment that could not be built.
     """
@@ -87,7 +104,12 @@ class MigrationResult:
     scanned: ScanResult
     changes: list[Change] = field(default_factory=list)
     left: list[LeftAlone] = field(default_factory=list)
+    dropped: tuple[Finding, ...] = ()
+    trial: ProjectTrial | None = None
     proof: Proof | None = None
+    conclusion: Conclusion | None = None
+    unchecked: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     sources: dict[Path, SourceFile] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
@@ -98,8 +120,10 @@ class MigrationResult:
 
     @property
     def done(self) -> bool:
-        """Whether every place that breaks is changed, except where the code itself handles both releases."""
-        return not any(place.finding.status == "breaks" and place.reason is not Reason.GUARDED for place in self.left)
+        """Whether nothing is left to do: the last check found nothing, and every place that breaks is changed."""
+        if self.conclusion is not None:
+            return self.conclusion.holds
+        return not any(place.is_open for place in self.left)
 
     @property
     def model_wrote(self) -> bool:
@@ -131,9 +155,26 @@ class MigrationResult:
             for finding in change.findings
             if finding not in done
         ]
-        result = replace(self, changes=list(taken), left=left)
+        same = set(taken) == set(self.offered)
+        result = replace(self, changes=list(taken), left=left, conclusion=self.conclusion if same else None)
         result.sort()
         return result
+
+    def use_of(self, place: LeftAlone) -> tuple[Path, int] | None:
+        """Return file and offset of a place that stays as it is; None in notebooks and in files that were not read."""
+        finding = place.finding
+        source = self.sources.get(finding.file)
+        if source is None or source.cells:
+            return None
+        try:
+            return finding.file, source.offset(finding.line, finding.column)
+        except ValueError:
+            return None
+
+    def open_uses(self) -> list[tuple[Path, int]]:
+        """Return file and offset of the old uses that break in the new release and stay as they are."""
+        uses = (self.use_of(place) for place in self.left if place.is_open)
+        return list(dict.fromkeys(use for use in uses if use is not None))
 
     def sort(self) -> None:
         """Put changes and places into the order of files and lines."""

@@ -94,6 +94,15 @@ class Warned(Record):
     line: int | None
     is_deprecation: bool
     file_is_library: bool = False
+    issued_by_program: bool = False
+    """The program's own code calls `warnings.warn`."""
+    hidden_by_library: bool = False
+    """A library ignores it by a filter of its own, so nobody sees it."""
+
+    @property
+    def announces_deprecation(self) -> bool:
+        """Return whether it says that something a library offers is deprecated, to the one who uses it."""
+        return self.is_deprecation and not (self.issued_by_program or self.hidden_by_library)
 
 
 class Execution(Record):

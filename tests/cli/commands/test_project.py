@@ -72,7 +72,7 @@ def test_links_that_lead_to_themselves_do_not_stop_a_scan(run: Run, project: Pat
     (project / "loop.py").symlink_to(project / "loop.py")
     (project / "folder").symlink_to(project)
     code, out, errors = run(command, project)
-    assert (code, "error" in errors) == (1 if command == "scan" else 0, False)
+    assert (code, "error:" in errors) == (1, False)
     assert "toy.old" in out
 
 
@@ -136,7 +136,7 @@ def test_a_working_folder_that_was_deleted_is_one_line(
 def test_a_patch_of_nothing_is_not_written(run: Run, project: Path, tmp_path: Path) -> None:
     (project / "a.py").write_text("import toy\n")
     code, out, errors = run("migrate", project, "--patch", str(tmp_path / "p.patch"))
-    assert (code, out) == (0, "")
+    assert (code, out) == (1, ""), "nothing was checked"
     assert "there is nothing to change, so " in errors
     assert not (tmp_path / "p.patch").exists()
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from recode.migrate.find.findings import Finding
+from recode.migrate.prove.outputs import normalised
 from recode.migrate.prove.proof import prove
 from recode.migrate.prove.rewrite_options import RewriteOption
 from recode.migrate.prove.spans import Spot
-from recode.migrate.prove.test_runs import TestRun
+from recode.migrate.prove.test_runs import RunFailure, TestRun, steady
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method, Reason
 from recode.migrate.source.edits import Edit
 from recode.migrate.source.source_file import SourceFile
@@ -49,7 +50,7 @@ def test_a_place_is_proven_by_the_tests_that_reach_it_alone() -> None:
     options = [RewriteOption((change("one", "uno"),)), RewriteOption((change("two", "due"),))]
     proof, judged = prove(DOCUMENTS, options, base, lambda files, watched, reviewed: after)
     assert [one.evidence for one in judged] == ["proven", "refuted"]
-    assert proof.runs == 2
+    assert proof.runs == 3
 
 
 def test_what_no_test_reaches_keeps_its_evidence() -> None:
@@ -127,10 +128,12 @@ def test_what_gave_way_to_a_rewriting_that_did_not_help_comes_back(first_is_trie
 
 
 def test_commands_without_tests_are_compared_by_status_and_output() -> None:
-    assert TestRun(0, stdout="1\n").differing(TestRun(0, stdout="1\n")) == frozenset()
-    assert TestRun(0, stdout="1\n").differing(TestRun(0, stdout="2\n")) == {""}
-    assert TestRun(1).differing(TestRun(0)) == {""}
-    assert TestRun(None).differing(TestRun(None)) == {""}
+    def run(outcome: str, output: str) -> TestRun:
+        return TestRun(0, {"run.py": outcome}, outputs={"run.py": normalised(output)})
+
+    assert run("passed", "1  2\n").differing(run("passed", "1\n2 \n")) == frozenset()
+    assert run("passed", "1\n").differing(run("passed", "2\n")) == {"run.py"}
+    assert run("failed", "").differing(run("passed", "")) == {"run.py"}
     assert trial({"t1": "passed"}).differing(trial({})) == {"t1"}
 
 
@@ -146,3 +149,77 @@ def test_a_place_at_the_very_end_of_a_file_takes_the_blame_too() -> None:
         [(FILE, len(text))],
     )
     assert judged[0].evidence == "checked by name"
+
+
+# --- commands that end with an error at a line of the project ---
+
+
+def command(outcome: str, failed_line: int = 0, kind: str = "TypeError", reached: tuple[int, ...] = (4, 7)) -> TestRun:
+    """A run of one command that reaches some lines and ends in an error on one of them, in the rewritten call."""
+    spots = Lines({(FILE, (line, 0, 0, 0)): frozenset({"run"}) for line in reached})
+    failures = (
+        {"run": RunFailure(FILE, (failed_line, 11, failed_line, 1 << 20), kind, f"{kind}: no")} if failed_line else {}
+    )
+    return TestRun(0, {"run": outcome}, spots, outputs={"run": ""}, failures=failures)
+
+
+def test_a_change_at_which_the_run_ends_is_taken_out_and_the_other_kept() -> None:
+    first, second = RewriteOption((change("one", "uno"),)), RewriteOption((change("two", "due"),))
+
+    def run(files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> TestRun:
+        text = files.get(FILE, TEXT.encode())
+        return command("passed") if b"lib.uno" in text and b"lib.due" not in text else command("failed", 7)
+
+    proof, judged = prove(DOCUMENTS, [first, second], command("passed"), run)
+    assert [(one.edits[0].text, one.evidence) for one in judged] == [("uno", "proven")]
+    assert second.reason is Reason.FAILING_TEST
+    assert proof.after.passed == {"run"}
+
+
+def test_an_error_at_a_place_without_a_rewriting_takes_nothing_back() -> None:
+    failing = command("failed", 7, "AttributeError", (4,))
+    option = RewriteOption((change("one", "uno"),))
+    _, judged = prove(DOCUMENTS, [option], command("passed"), lambda files, watched, reviewed: failing)
+    assert [one.evidence for one in judged] == ["ran"]
+    assert "a.py:7" in judged[0].remark
+
+
+def test_the_change_to_blame_for_another_result_is_found_by_halves() -> None:
+    names = ["a", "b", "c", "d", "e"]
+    text = "import lib\n" + "".join(f"lib.{name}()\n" for name in names)
+    sources = {FILE: SourceFile.from_bytes(FILE, text.encode())}
+    options = []
+    for name in names:
+        note = update("renamed", f"lib.{name}", f"lib.{name}{name}")
+        at = text.index(f"lib.{name}(") + 4
+        finding = Finding(FILE, 1, 1, 1, 1, note.old_symbol, "renamed", "breaks", "2.0", "", 1.0, "", note)
+        edit = Edit(at, at + 1, name * 2)
+        options.append(
+            RewriteOption((Change(FILE, (finding,), (edit,), Method.SYNTAX_TREE, EvidenceLevel.CHECKED_BY_NAME),))
+        )
+
+    def run(files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> TestRun:
+        made = files.get(FILE, text.encode())
+        good = b"lib.dd" not in made and all(f"lib.{name * 2}(".encode() in made for name in "abce")
+        ended = command("passed", reached=(2, 3, 4, 5, 6))
+        # Without a right rewriting the old name is missing; with the wrong one the output differs.
+        return (
+            ended if good else replace(ended, outputs={"run": "other"}) if b"lib.dd" in made else command("failed", 3)
+        )
+
+    proof, judged = prove(sources, options, command("passed", reached=(2, 3, 4, 5, 6)), run)
+    assert [one.edits[0].text for one in judged] == ["aa", "bb", "cc", "ee"]
+    assert {one.evidence for one in judged} == {EvidenceLevel.PROVEN}
+    assert options[3].reason is Reason.FAILING_TEST
+    assert proof.after.differing(proof.base) == frozenset()
+
+
+def test_what_differs_between_two_runs_of_the_same_code_is_not_compared() -> None:
+    def run(output: str, outcome: str = "passed") -> TestRun:
+        return TestRun(0, {"run": outcome}, outputs={"run": normalised(output)})
+
+    timed = steady(run("took 1.5 s\nsum 3"), run("took 1.7 s\nsum 3"))
+    assert run("took 9 s\nsum 3").differing(timed) == frozenset()
+    assert run("took 9 s\nmean 3").differing(timed) == {"run"}
+    flaky = steady(run(""), run("", "failed"))
+    assert run("", "failed").differing(flaky) == run("", "failed").failing(flaky) == frozenset()

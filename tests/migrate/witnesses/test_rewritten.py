@@ -61,21 +61,21 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("library")
 def test_a_change_that_the_checker_objects_to_is_taken_back(project: Path) -> None:
-    result = rewrite_project(project, Upgrade("toytyped", "1.0", "2.0"), MigrateOptions(), UPDATES)
+    result = rewrite_project(project, Upgrade("toytyped", "1.0", "2.0"), MigrateOptions(run_found=False), UPDATES)
     assert [file.new.decode() for file in result.files()] == [MAIN.replace("ask(place).text", "request(place).text")]
     (left,) = [place for place in result.left if place.tried is not None]
     assert left.reason is Reason.TYPES
     assert left.finding.line == 5
     assert left.tried is not None
     assert left.tried.evidence is EvidenceLevel.REFUTED
-    assert "has no attribute `code`" in reason_text(left, result.options)
+    assert "has no attribute `code`" in reason_text(left)
 
 
 @pytest.mark.usefixtures("library")
 def test_what_the_checker_said_of_the_old_code_is_no_objection(project: Path) -> None:
     program = "import toytyped\n\nprint(toytyped.strict('1'))\n"
     (project / "main.py").write_text(program)
-    result = rewrite_project(project, Upgrade("toytyped", "1.0", "2.0"), MigrateOptions(), UPDATES)
+    result = rewrite_project(project, Upgrade("toytyped", "1.0", "2.0"), MigrateOptions(run_found=False), UPDATES)
     assert [file.new.decode() for file in result.files()] == [program.replace("strict", "narrow")]
 
 
@@ -85,7 +85,7 @@ def test_without_the_checker_a_remark_says_so_once(project: Path, monkeypatch: p
         raise TypeCheckError("no checker here")
 
     monkeypatch.setattr(rewritten, "check", fail)
-    result = rewrite_project(project, Upgrade("toytyped", "1.0", "2.0"), MigrateOptions(), UPDATES)
+    result = rewrite_project(project, Upgrade("toytyped", "1.0", "2.0"), MigrateOptions(run_found=False), UPDATES)
     assert len(result.offered) == 2
     assert result.remarks == ["the types of the rewritten code were not checked: no checker here"]
 

@@ -274,10 +274,13 @@ def _check_output(first: Execution, second: Execution, runs: Clause) -> Iterator
 
 
 def _check_new(after: Execution) -> Iterator[Failure]:
-    """Yield a fault unless the new program finishes on the new release without any deprecation warning, from anywhere."""
+    """Yield a fault unless the new program finishes on the new release without any deprecation warning, from anywhere.
+
+    Warnings that the program issues itself, and those that a library hides from its users, do not count.
+    """
     if after.outcome != "finished":
         yield Failure("new_runs_on_new", _described(after))
-    for warning in [warning for warning in after.warnings if warning.is_deprecation][:1]:
+    for warning in [warning for warning in after.warnings if warning.announces_deprecation][:1]:
         yield Failure("new_warns_of_nothing", f"{warning.category}: {_short(warning.message)}")
 
 
@@ -290,7 +293,7 @@ def _breakage(
         return _raises(entry.old_code, symbol, broken, import_name)
     if broken.outcome != "finished":
         return Failure("old_breaks_on_new", _described(broken))
-    warned = [warning for warning in broken.warnings if warning.is_deprecation]
+    warned = [warning for warning in broken.warnings if warning.announces_deprecation]
     for warning in warned:
         if warning.file_is_program and _names(entry.old_code, symbol, warning.message, warning.line):
             return _old_on_new("warns", warning)

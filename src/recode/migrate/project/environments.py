@@ -67,11 +67,12 @@ def project_requirements(root: Path, library: str, command: str) -> list[str]:
 
 def with_own_pins(common: Sequence[str], own: Sequence[str]) -> list[str]:
     """Return the project's requirements, replaced by the user's own for the same packages."""
-    packages = {_package(requirement) for requirement in own}
-    return [*(requirement for requirement in common if _package(requirement) not in packages), *own]
+    packages = {requirement_name(requirement) for requirement in own}
+    return [*(requirement for requirement in common if requirement_name(requirement) not in packages), *own]
 
 
-def _package(requirement: str) -> str:
+def requirement_name(requirement: str) -> str:
+    """Return the normal name of the package that a requirement is about."""
     return canonicalize_name(re.split(r"[^\w.-]", requirement)[0])
 
 

@@ -27,12 +27,19 @@ class ProjectWords:
             path: the module, relative to the folder that is migrated.
             name: a name that the module defines or imports.
         """
+        own = (self._folder / path).resolve()
+        return any(name in words and path.stem in words for other, words in self._read().items() if other != own)
+
+    def has(self, word: str) -> bool:
+        """Return whether any file contains a word."""
+        return any(word in words for words in self._read().values())
+
+    def _read(self) -> dict[Path, frozenset[str]]:
         if self._words is None:
             given = [self._folder / file for file in project_files(self._root)]
             files = {file.resolve() for file in [*given, *files_around(self._folder)]}
             self._words = {file: _words_of(file) for file in files}
-        own = (self._folder / path).resolve()
-        return any(name in words and path.stem in words for other, words in self._words.items() if other != own)
+        return self._words
 
 
 def _words_of(path: Path) -> frozenset[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import importlib.metadata
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from recode.errors import RecodeError
 from recode.knowledge.versions import parse_release, release
+from recode.migrate.project.locks import locked
 
 _TARGET = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*==\s*(\S+)\s*")
 _REQUIREMENTS = ("requirements*.txt", "requirements/*.txt", "constraints*.txt")
@@ -84,18 +84,8 @@ def _read(file: Path, reader: Callable[[str, str], str | None], library: str) ->
         return None
 
 
-def _toml_lock(text: str, library: str) -> str | None:
-    packages = tomllib.loads(text)["package"]
-    return next((str(entry["version"]) for entry in packages if canonicalize_name(entry["name"]) == library), None)
-
-
-def _pipfile_lock(text: str, library: str) -> str | None:
-    value = json.loads(text)
-    for section in ("default", "develop"):
-        for name, entry in value.get(section, {}).items():
-            if canonicalize_name(name) == library:
-                return str(entry["version"]).removeprefix("==")
-    return None
+def _locked(text: str, library: str) -> str | None:
+    return locked(text).get(library)
 
 
 def _requirements(text: str, library: str) -> str | None:
@@ -150,11 +140,7 @@ def _lowest(lines: Iterator[str] | list[str], library: str) -> str | None:
 
 
 _LOCKS: tuple[tuple[str, Callable[[str, str], str | None]], ...] = (
-    ("uv.lock", _toml_lock),
-    ("poetry.lock", _toml_lock),
-    ("pdm.lock", _toml_lock),
-    ("Pipfile.lock", _pipfile_lock),
-    ("pylock.toml", lambda text, library: _toml_lock(text.replace("[[packages]]", "[[package]]"), library)),
+    *((name, _locked) for name in ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml")),
 )
 _RANGES: tuple[tuple[str, Callable[[str, str], str | None]], ...] = (
     *((pattern, _requirements) for pattern in _REQUIREMENTS),

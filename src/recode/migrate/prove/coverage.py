@@ -25,11 +25,16 @@ class Coverage:
 
     Attributes:
         by_change: for each change, the tests that evaluated each of its spans; `""` stands for code outside any test.
-        open_uses: the tests that evaluated each span of the old uses that stay as they are.
+        by_open: for each old use that stays as it is, the tests that evaluated each of its spans.
     """
 
     by_change: Mapping[Change, list[frozenset[str]]]
-    open_uses: list[frozenset[str]]
+    by_open: Mapping[OpenUse, list[frozenset[str]]]
+
+    @property
+    def open_uses(self) -> list[frozenset[str]]:
+        """The tests that evaluated each span of the old uses that stay as they are."""
+        return [tests for spans in self.by_open.values() for tests in spans]
 
     def of(self, change: Change, run: TestRun) -> list[frozenset[str]]:
         """Return the tests that depend on each span of a change; all tests depend on what runs outside them."""
@@ -54,27 +59,25 @@ def run_with(
     watched: dict[Path, set[Spot]] = {}
     for change in changes:
         watched.setdefault(change.file, set()).update(*spans[change])
-    open_spots = []
-    for path, offset in open_uses:
+    open_spans: dict[OpenUse, list[frozenset[Spot]]] = {}
+    for path, place in open_uses:
         # An offset at the very end of the file stands for its last character.
-        offset = min(offset, len(sources[path].program) - 1)
+        offset = min(place, len(sources[path].program) - 1)
         character = Edit(offset, offset + 1, sources[path].program[offset])
-        for span in _spans_of_edits(sources[path], [character], _edits_of(path, changes)):
-            watched.setdefault(path, set()).update(span)
-            open_spots += [(path, spot) for spot in span]
+        open_spans[path, place] = _spans_of_edits(sources[path], [character], _edits_of(path, changes))
+        watched.setdefault(path, set()).update(*open_spans[path, place])
     run = run_tests(
         {path: file.new for path, file in rewritten_files(sources, changes).items()},
         {path: frozenset(spots) for path, spots in watched.items()},
         all(change.method is Method.SYNTAX_TREE for change in changes),
     )
-    by_change = {
-        change: [
-            frozenset[str]().union(*(run.reached.get((change.file, spot), frozenset()) for spot in span))
-            for span in spans[change]
-        ]
-        for change in changes
-    }
-    return run, Coverage(by_change, [run.reached.get(spot, frozenset()) for spot in open_spots])
+    by_change = {change: [_reached(run, change.file, span) for span in spans[change]] for change in changes}
+    by_open = {use: [_reached(run, use[0], span) for span in found] for use, found in open_spans.items()}
+    return run, Coverage(by_change, by_open)
+
+
+def _reached(run: TestRun, path: Path, span: frozenset[Spot]) -> frozenset[str]:
+    return frozenset[str]().union(*(run.reached.get((path, spot), frozenset()) for spot in span))
 
 
 def _edits_of(path: Path, changes: Sequence[Change]) -> list[Edit]:

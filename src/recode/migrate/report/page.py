@@ -11,7 +11,7 @@ from typing import Any
 from recode.display import printable
 from recode.html import template
 from recode.migrate.report.summary import PlaceReport, counts, places, tests
-from recode.migrate.report.wording import reason_text
+from recode.migrate.report.wording import conclusion_lines, reason_text
 from recode.migrate.result import MigrationResult
 from recode.migrate.rewrite.changes import Change, LeftAlone
 from recode.migrate.source.edits import apply
@@ -57,7 +57,7 @@ def report_page(result: MigrationResult) -> str:
         findings=len(result.scanned.findings),
         counts=counts(result),
         tests=tests(result),
-        remarks=[printable(remark) for remark in result.remarks],
+        remarks=[printable(line) for line in (*conclusion_lines(result), *result.remarks)],
         changed=list(_changed_files(result)),
         left=[_left(result, place) for place in result.left],
         skipped=[
@@ -89,7 +89,7 @@ def _left(result: MigrationResult, place: LeftAlone) -> dict[str, Any]:
     return {
         "where": f"{printable(finding.file.as_posix())}:{finding.line}",
         "finding": finding,
-        "reason": printable(reason_text(place, result.options)),
+        "reason": printable(reason_text(place, result.sources.get(place.finding.file))),
         "tried": shown,
         "rows": side_by_side(result.sources[shown.file], [shown]) if shown is not None else [],
     }

@@ -53,7 +53,7 @@ def places(result: MigrationResult) -> list[PlaceReport]:
     ]
     for place in result.left:
         method = place.tried.method if place.tried else None
-        remark = printable(reason_text(place, result.options))
+        remark = printable(reason_text(place, result.sources.get(place.finding.file)))
         reports.append(PlaceReport(place.finding, outcome_of_left(place), method, remark))
     return sorted(reports, key=_position)
 
@@ -80,19 +80,39 @@ def as_json(result: MigrationResult) -> dict[str, Any]:
         "places": [place.row() for place in places(result)],
         "counts": counts(result),
         "tests": None if result.proof is None else tests(result),
+        "verdict": _verdict(result),
         "skipped": [{"file": readable(skip.file), "reason": skip.reason} for skip in result.scanned.skipped],
         "remarks": [encodable(remark) for remark in result.remarks],
         "done": result.done,
     }
 
 
+def _verdict(result: MigrationResult) -> dict[str, Any] | None:
+    """Return how the migration ended; None before the last check."""
+    end = result.conclusion
+    if end is None:
+        return None
+    return {
+        "verdict": end.verdict.value,
+        "ran": list(end.ran),
+        "modules imported": end.imported,
+        "broken": [
+            {"file": None if one.file is None else readable(one.file), "line": one.line, "error": encodable(one.error)}
+            for one in end.broken
+        ],
+        "changed": [{"command": one.command, "old": one.old, "new": one.new} for one in end.changed],
+        "unchecked": [encodable(reason) for reason in end.unchecked],
+        "notes": [encodable(note) for note in end.notes],
+    }
+
+
 def tests(result: MigrationResult) -> dict[str, Any]:
     """Return what the runs of the tests showed; empty if there were none."""
-    proof, upgrade = result.proof, result.upgrade
-    if proof is None:
+    proof, upgrade, trial = result.proof, result.upgrade, result.trial
+    if proof is None or trial is None:
         return {}
     return {
-        "command": result.options.tests,
+        "command": "; ".join(command.command for command in trial.commands),
         f"old code, {upgrade.library} {upgrade.old}": proof.base.summary,
         f"old code, {upgrade.library} {upgrade.new}": proof.before.summary,
         f"new code, {upgrade.library} {upgrade.new}": proof.after.summary,

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from recode.display import printable
 from recode.migrate.report.summary import counts, places, tests
-from recode.migrate.report.wording import NEEDS_ATTENTION
+from recode.migrate.report.wording import NEEDS_ATTENTION, a_model_may_help, conclusion_lines
 from recode.migrate.result import MigrationResult
 from recode.migrate.rewrite.changes import Method
 from recode.migrate.source.patch import Rewritten, file_patch
@@ -35,7 +35,8 @@ def print_summary(console: Console, result: MigrationResult) -> None:
         outcome = f"{place.outcome}, {place.method}" if place.method else place.outcome.value
         cells = place.where, place.finding.symbol, outcome, place.remark
         table.add_row(*(Text(cell, overflow="fold") for cell in cells))
-    console.print(table)
+    if reports:
+        console.print(table)
     for place in reports:
         if place.outcome in NEEDS_ATTENTION:
             finding = place.finding
@@ -48,7 +49,12 @@ def print_summary(console: Console, result: MigrationResult) -> None:
     for skip in result.scanned.skipped:
         line = f"not read: {printable(skip.file.as_posix())}: {printable(skip.reason)}"
         console.print(line, style="dim", markup=False, soft_wrap=True)
-    console.print(_bottom_line(result), markup=False, soft_wrap=True)
+    if advice := a_model_may_help(result):
+        console.print(advice, style="dim", markup=False, soft_wrap=True)
+    if reports:
+        console.print(_count_line(result), markup=False, soft_wrap=True)
+    for line in conclusion_lines(result):
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def _title(result: MigrationResult) -> str:
@@ -56,10 +62,8 @@ def _title(result: MigrationResult) -> str:
     return f"{upgrade.library} {upgrade.old} → {upgrade.new}"
 
 
-def _bottom_line(result: MigrationResult) -> str:
+def _count_line(result: MigrationResult) -> str:
     outcomes = counts(result)
-    if not outcomes:
-        return "nothing to do: no use of anything that this release breaks or deprecates"
     listed = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
     methods = {change.method for change in result.offered}
     by_rule = methods and Method.MODEL not in methods

@@ -29,6 +29,8 @@ class EvidenceLevel(StrEnum):
     """A release that has both names has one object under them, and the new release has the new name."""
     FORWARDS = "forwards to it"
     """In a release that has both names, the old one only calls the new one; the new release has the new name."""
+    RAN = "ran"
+    """A run evaluates it in the new release without an error; that run ends differently for another reason."""
     CHECKED_BY_NAME = "checked by name"
     """The new release has the new name, and as far as its signature is known the call fits; nothing was run."""
     BY_NOTE_ALONE = "by the note alone"
@@ -41,8 +43,8 @@ class EvidenceLevel(StrEnum):
 
 OFFERED = frozenset(
     {
-        EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.CHECKED_BY_NAME,
-        EvidenceLevel.BY_NOTE_ALONE,
+        EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.RAN,
+        EvidenceLevel.CHECKED_BY_NAME, EvidenceLevel.BY_NOTE_ALONE,
     }
 )  # fmt: skip
 """The evidence with which a change goes into the diff; with less it is only suggested."""
@@ -81,6 +83,8 @@ class Reason(StrEnum):
     """A test that reaches this rewriting alone gives another result."""
     UNPROVEN = "unproven"
     """Nothing proves the rewriting."""
+    RUNS_AS_BEFORE = "runs as before"
+    """The old code runs in the new release, and what reaches it ends as before."""
     NOT_TAKEN = "not taken"
     """The user did not take the change."""
 
@@ -120,6 +124,11 @@ class LeftAlone:
     detail: str = ""
     tried: Change | None = None
     model_detail: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it breaks in the new release, as far as is known."""
+        return self.finding.status == "breaks" and self.reason not in (Reason.GUARDED, Reason.RUNS_AS_BEFORE)
 
 
 def rewritten_files(sources: Mapping[Path, SourceFile], changes: Iterable[Change]) -> dict[Path, Rewritten]:

@@ -82,6 +82,41 @@ def type_objections(
     return objections
 
 
+def remaining_diagnostics(
+    root: Path,
+    sources: Mapping[Path, SourceFile],
+    changes: Sequence[Change],
+    old: Environment,
+    new: Environment,
+) -> list[tuple[Path, int, str]]:
+    """Return file, old line and message of what the checker reports after all changes, and not of the old code in the old release.
+
+    Args:
+        root: the project's folder.
+        sources: the files before the changes; only they are checked.
+        changes: the changes that are made.
+        old: the old release's environment.
+        new: the new release's environment.
+
+    Raises:
+        MissingExtraError: ty is not installed.
+        TypeCheckError: ty failed.
+    """
+    files = sorted(path for path, source in sources.items() if path.suffix != ".ipynb" and not source.cells)
+    if not files:
+        return []
+    with tempfile.TemporaryDirectory(prefix="recode-rewritten-") as scratch:
+        tree = Path(scratch).resolve() / "project"
+        _overlay(root.absolute(), tree, {path: file.new for path, file in rewritten_files(sources, changes).items()})
+        after = [one for one in check(tree, files, new) if one.rule not in _HARMLESS]
+    if not after:
+        return []
+    noise = {(one.file, one.line, one.rule) for one in check(root, files, old)}
+    edited = {path: _EditedFile(sources[path], [change for change in changes if change.file == path]) for path in files}
+    found = [(one, edited[one.file].old_line(one)) for one in after]
+    return [(one.file, line, one.message) for one, line in found if (one.file, line, one.rule) not in noise]
+
+
 class _EditedFile:
     """A file after all changes, with the position of each change in it."""
 

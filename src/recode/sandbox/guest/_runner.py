@@ -43,6 +43,7 @@ def record_warnings(path: str, send: Callable[[dict[str, Any]], None]) -> None:
         counted[0] += not deprecation
         if deprecation or counted[0] <= _MAX_WARNINGS:
             inside = message.filename.startswith(libraries) and os.path.exists(message.filename)
+            fitting = _first_fitting(message, vars(module).get("filters", real_filters))
             send(
                 {
                     "category": message.category.__name__,
@@ -51,13 +52,39 @@ def record_warnings(path: str, send: Callable[[dict[str, Any]], None]) -> None:
                     "line": message.lineno if message.filename == path else None,
                     "is_deprecation": deprecation,
                     "file_is_library": bool(inside or message.filename.startswith(_OF_LIBRARIES)),
+                    # The frame below is the one that called `warnings.warn`, wherever that attributes its warning to.
+                    "issued_by_program": sys._getframe(1).f_code.co_filename == path,
+                    "hidden_by_library": isinstance(fitting, _LibraryFilter) and fitting[0] == "ignore",
                 }
             )
         _as_the_program_wants(message, vars(module).get("filters", real_filters), real_show)
 
     module.showwarning = lambda *_, **__: None
     module.simplefilter("always")
-    module.__class__ = _watched_module(show, real_filters)
+    # `warnings` itself adds to the list that its own namespace holds.
+    vars(module)["filters"] = _Filters(real_filters, libraries)
+    module.__class__ = _watched_module(show, real_filters, libraries)
+
+
+class _LibraryFilter(tuple):  # type: ignore[type-arg]
+    """A warning filter that a library installed."""
+
+    __slots__ = ()
+
+
+class _Filters(list):  # type: ignore[type-arg]
+    """The filters of `warnings`; those that a library adds are marked. Slices, which are plain lists, keep the marks."""
+
+    def __init__(self, filters: Any, libraries: tuple[str, ...]) -> None:
+        super().__init__(filters)
+        self._libraries = libraries
+
+    def insert(self, index: Any, item: Any) -> None:
+        frame: Any = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename == warnings.simplefilter.__code__.co_filename:
+            frame = frame.f_back
+        by_library = frame is not None and frame.f_code.co_filename.startswith(self._libraries)
+        super().insert(index, _LibraryFilter(item) if by_library else item)
 
 
 def _library_folders() -> tuple[str, ...]:
@@ -65,7 +92,7 @@ def _library_folders() -> tuple[str, ...]:
     return tuple(f"{folder}/" for folder in folders)
 
 
-def _watched_module(show: Callable[[Any], None], real_filters: Any) -> type:
+def _watched_module(show: Callable[[Any], None], real_filters: Any, libraries: tuple[str, ...]) -> type:
     """Return a class for the `warnings` module.
 
     The interpreter looks up the module's filters and the function that shows a warning; libraries look up the function that issues one.
@@ -79,7 +106,7 @@ def _watched_module(show: Callable[[Any], None], real_filters: Any) -> type:
         return vars(self).get("filters", real_filters) if asking == own_file else list(every)
 
     def set_filters(self: Any, value: Any) -> None:
-        vars(self)["filters"] = value
+        vars(self)["filters"] = _Filters(value, libraries)
 
     def set_name(self: Any, name: str, value: Any) -> None:
         if name != "__class__":
@@ -101,21 +128,28 @@ _OF_LIBRARIES = ("<__array_function__ internals>", "<frozen ")
 
 def _as_the_program_wants(message: Any, filters: Any, show: Callable[[Any], None]) -> None:
     """Show, raise or ignore a warning, according to the program's own filters."""
+    fitting = _first_fitting(message, filters)
+    if fitting is not None and fitting[0] == "ignore":
+        return
+    if fitting is not None and fitting[0] == "error":
+        raise message.message
+    show(message)
+
+
+def _first_fitting(message: Any, filters: Any) -> Any:
+    """Return the filter that decides about a warning; None if none fits."""
     text = str(message.message)
     module = message.filename.removesuffix(".py")
-    for action, pattern, category, where, line in filters:
-        fits = (
-            (pattern is None or pattern.match(text))
+    for entry in filters:
+        _, pattern, category, where, line = entry
+        if (
+            issubclass(message.category, category)
+            and (pattern is None or pattern.match(text))
             and (where is None or where.match(module))
             and line in (0, message.lineno)
-        )
-        if issubclass(message.category, category) and fits:
-            if action == "ignore":
-                return
-            if action == "error":
-                raise message.message
-            break
-    show(message)
+        ):
+            return entry
+    return None
 
 
 EVENTS = {
