@@ -30,7 +30,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
 MADE = "made of verified entries by `recode data no-ops`"
 _SAME_NAME = 2
 """Entries with the same name on another object, for each update at most."""
-_GUARDED = 2
+_GUARDED = 1
 """Guarded programs of each update at most."""
 _MIGRATED_EVERY = 4
 """One update in so many gets an entry that has been migrated already: such code is the easiest of the four."""
@@ -72,7 +72,7 @@ def write_hard_no_ops(
 
 
 def make_hard_no_ops(entries: Sequence[Migration], notes: Mapping[str, UpdateNotes]) -> list[Migration]:
-    """Return unverified entries of all four kinds, in the order of their ids."""
+    """Return unverified entries of all four kinds, in an order drawn from their ids."""
     families: dict[str, list[Migration]] = defaultdict(list)
     libraries: dict[str, list[Migration]] = defaultdict(list)
     for entry in entries:
@@ -81,7 +81,7 @@ def make_hard_no_ops(entries: Sequence[Migration], notes: Mapping[str, UpdateNot
     made = [one for family in families.values() for one in _of_family(family, notes)]
     for library in libraries.values():
         made += _same_names(library, families)
-    return sorted(made, key=lambda entry: entry.id)
+    return sorted(made, key=lambda entry: _draw("order", entry.id))
 
 
 def _of_family(family: Sequence[Migration], notes: Mapping[str, UpdateNotes]) -> Iterator[Migration]:

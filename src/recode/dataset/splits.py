@@ -72,8 +72,8 @@ def _join(group: list[str], placed: list[Split], families: Mapping[str, ApiUpdat
     for family in group:
         if family not in splits:
             held_out = families[family].library in HELD_OUT
-            alone = shared in ("test_updates", "out")
-            splits[family] = ("test_libraries" if alone else "out") if held_out else shared
+            chosen: Split = "test_libraries" if shared in ("test_updates", "out") else "out"
+            splits[family] = chosen if held_out else shared
 
 
 def read_fixed(sources: Path) -> dict[str, Split]:
@@ -86,7 +86,7 @@ def read_fixed(sources: Path) -> dict[str, Split]:
     if not path.is_file():
         return {}
     fixed: dict[str, Split] = {}
-    known: dict[str, Split] = {str(name): name for name in get_args(Split)}
+    known: Mapping[str, Split] = {name: name for name in get_args(Split)}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if text := line.partition("#")[0].split():
             if len(text) != 2 or text[1] not in known:

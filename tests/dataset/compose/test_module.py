@@ -15,7 +15,7 @@ SECOND = "from math import pi\n\ndef half(x):\n    return x / 2\n\nx = pi\nprint
 def printed(code: str) -> str:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(code, {"__name__": "__main__"})  # noqa: S102
+        exec(code, {"__name__": "__main__"})
     return out.getvalue()
 
 

@@ -82,9 +82,10 @@ def compose(entries: Sequence[Migration], share: float) -> list[Migration]:
     for entry in entries:
         if (ingredient := _ingredient(entry)) is not None:
             libraries[entry.library].append(ingredient)
-    return [
+    made = [
         one for library in sorted(libraries) for one in _of_library(libraries[library], round(share * counts[library]))
     ]
+    return sorted(made, key=lambda entry: hashlib.sha256(entry.id.encode()).digest())
 
 
 def _ingredient(entry: Migration) -> _Ingredient | None:

@@ -35,7 +35,7 @@ def described(path: str) -> dict[str, object]:
     value = reached(path)
     file, line = "", 0
     with contextlib.suppress(BaseException):
-        target = value.fget if isinstance(value, property) else inspect.unwrap(value)
+        target: Any = value.fget if isinstance(value, property) else inspect.unwrap(value)
         file, line = inspect.getsourcefile(target) or "", inspect.getsourcelines(target)[1]
     if not file:
         with contextlib.suppress(BaseException):

@@ -46,7 +46,8 @@ def write_levels(data: Path, on_progress: Callable[[int, int], None] = lambda do
         apart = {leaf for update in updates if update.family_id in tested for leaf in leaves(update)}
         apart = {leaf for leaf in apart if len(leaf) >= _SHORTEST_NAME}
         notes += _of_library(library, updates, apart, set(tested), texts, data / "locks")
-    write_records(data / NOTES_FILE, sorted(notes, key=lambda one: one.family_id))
+    notes.sort(key=lambda one: one.family_id)
+    write_records(data / NOTES_FILE, notes)
     return notes
 
 
