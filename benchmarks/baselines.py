@@ -23,7 +23,7 @@ from recode.api import migrate_project
 from recode.evaluate.benchmarks import open_benchmark
 from recode.evaluate.benchmarks.migrations import Migrations
 from recode.migrate.result import MigrateOptions
-from recode.note_levels import NoteLevel, at_level, read_notes
+from recode.dataset.note_levels import NoteLevel, at_level, read_notes
 from recode.prompts import response
 from recode.records import Migration, read_records
 from recode.rewards import same_program

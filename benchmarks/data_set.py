@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recode.dataset.leaks import edits, leaks
-from recode.note_levels import LEVELS, UpdateNotes, at_level, read_notes
+from recode.dataset.note_levels import LEVELS, UpdateNotes, at_level, read_notes
 from recode.records import Migration, read_records
 from recode.shipped import shipped
 from recode.source import clean

@@ -29,7 +29,6 @@ LAYERS = [
         "errors",
         "html",
         "machine",
-        "note_levels",
         "packages",
         "prompts",
         "records",
@@ -181,6 +180,7 @@ PRINTING = {"cli", "report", "reports"}
 """Folders whose modules print; all others return values and report progress through a callback."""
 PROGRAMS = {
     "collect/walk/_walker.py": "runs in a library's environment and reports on standard output",
+    "dataset/levels/_signatures.py": "runs in a library's environment and reports on standard output",
     "knowledge/_shape.py": "runs in a library's environment and reports on standard output",
     "migrate/rewrite/_name_questions.py": "runs in a library's environment and reports on standard output",
     "train/scaling.py": "`python -m recode.train.scaling` prints the table of docs/scaling.md",

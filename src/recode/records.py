@@ -131,7 +131,7 @@ class ApiUpdate(Record):
     evidence: tuple[Evidence, ...] = ()
 
 
-class Part(Record):
+class UpdatePart(Record):
     """One of the updates of a composed entry."""
 
     family_id: str
@@ -161,7 +161,7 @@ class Migration(ApiUpdate):
     author: Author
     author_means: str = ""
     unchanged_because: UnchangedBecause | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[UpdatePart, ...] = ()
     alternatives: tuple[str, ...] = ()
 
     @property

@@ -17,7 +17,7 @@ from recode.dataset.splits import Split, assign, read_fixed, write_fixed
 from recode.dataset.verify.entries import CheckedEntry, OnProgress, VerifyOptions, check_entries, environments_of
 from recode.dataset.verify.execution_cache import CachedRunner
 from recode.dataset.verify.rule import EnvironmentPair, Runner
-from recode.note_levels import UpdateNotes, read_notes
+from recode.dataset.note_levels import UpdateNotes, read_notes
 from recode.records import Migration, write_records
 
 TEST_NO_OPS = 60

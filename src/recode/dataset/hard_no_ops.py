@@ -17,7 +17,7 @@ from recode.dataset.sources import UnverifiedEntry
 from recode.dataset.verify.entries import CheckedEntry, OnProgress, VerifyOptions, check_entries, environments_of
 from recode.dataset.verify.execution_cache import CachedRunner
 from recode.dataset.verify.mentions import POSITIONAL_KINDS
-from recode.note_levels import UpdateNotes, names_change, read_notes
+from recode.dataset.note_levels import UpdateNotes, names_change, read_notes
 from recode.records import Migration, UnchangedBecause, read_records, write_records
 from recode.source import parse_quietly
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recode.dataset.splits import Split, leaves
-from recode.note_levels import UpdateNotes
+from recode.dataset.note_levels import UpdateNotes
 from recode.records import Migration
 from recode.source import clean
 

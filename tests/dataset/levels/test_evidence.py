@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from recode.dataset.levels.evidence import dated_right, with_evidence
-from recode.note_levels import Excerpt, UpdateNotes
+from recode.dataset.note_levels import Excerpt, UpdateNotes
 from recode.records import Evidence, Migration, OldOnNew
 
 MakeEntry = Callable[..., Migration]

@@ -14,7 +14,7 @@ from recode.evaluate.benchmarks import open_benchmark
 from recode.evaluate.benchmarks.migrations import Migrations
 from recode.evaluate.results import summarize
 from recode.invent import generate
-from recode.note_levels import read_notes
+from recode.dataset.note_levels import read_notes
 from recode.prompts import response
 from recode.records import Migration
 from recode.rewards import execution

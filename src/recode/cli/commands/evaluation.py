@@ -9,6 +9,13 @@ import typer
 
 app = typer.Typer()
 
+_Notes = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Level of the notes of the project's own splits: `tailored`, `bullet`, `section`, `api` or `none`; repeat for a row each."
+    ),
+]
+
 
 @app.command(epilog="Example: `recode evaluate recode-tiny --on test_updates --samples 8 --out runs/base`")
 def evaluate(
@@ -50,12 +57,7 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="At most this many items of each benchmark, chosen by a hash of their ids."),
     ] = None,
-    notes: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="The level of the notes of the project's own splits: `tailored`, `bullet`, `section`, `api` or `none`; repeat for a row each."
-        ),
-    ] = None,
+    notes: _Notes = None,
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
     thinker: Annotated[
         str | None,

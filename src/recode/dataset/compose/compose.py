@@ -15,7 +15,7 @@ from recode.dataset.record_reader import locked_releases
 from recode.dataset.sources import UnverifiedEntry
 from recode.dataset.verify.entries import CheckedEntry, OnProgress, VerifyOptions, check_entries, environments_of
 from recode.dataset.verify.execution_cache import CachedRunner
-from recode.records import Migration, Part, read_records, write_records
+from recode.records import Migration, UpdatePart, read_records, write_records
 from recode.symbol import Symbol
 
 COMPOSED_FROM = ("train", "validation", "test_updates", "test_libraries")
@@ -170,7 +170,7 @@ def _composed(chosen: Sequence[_Ingredient], rng: random.Random) -> Migration | 
         author=first.author,
         author_means=f"{first.author_means}; {COMPOSED}",
         parts=tuple(
-            Part(family_id=one.family_id, kind=one.kind, old_symbol=one.old_symbol, new_symbol=one.new_symbol)
+            UpdatePart(family_id=one.family_id, kind=one.kind, old_symbol=one.old_symbol, new_symbol=one.new_symbol)
             for one in entries
         ),
     )

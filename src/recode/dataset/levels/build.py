@@ -15,7 +15,7 @@ from recode.dataset.levels.texts import ReleaseTexts
 from recode.dataset.record_reader import locked_releases
 from recode.dataset.splits import leaves
 from recode.errors import RecodeError
-from recode.note_levels import NOTES_FILE, Excerpt, UpdateNotes
+from recode.dataset.note_levels import NOTES_FILE, Excerpt, UpdateNotes
 from recode.records import ApiUpdate, Migration, read_records, write_records
 from recode.sandbox.environments import ensure_environment, ensure_lock
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from recode.collect.texts.deprecations import Notice, notices
 from recode.collect.texts.notes import is_between
 from recode.dataset.levels.items import RawItem, names, raw_items, speaks_of_change, with_children
-from recode.note_levels import Excerpt
+from recode.dataset.note_levels import Excerpt
 from recode.records import ApiUpdate, Evidence
 
 LONGEST = 2400

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from recode.collect.texts.release_files import is_notes
 from recode.dataset.levels.items import names
-from recode.note_levels import UpdateNotes
+from recode.dataset.note_levels import UpdateNotes
 from recode.records import Evidence, Migration, Source
 
 

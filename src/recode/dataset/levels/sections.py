@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from recode.dataset.levels.bullets import FoundItem
 from recode.dataset.levels.items import RawItem, names, tokens, with_children
-from recode.note_levels import Excerpt
+from recode.dataset.note_levels import Excerpt
 
 SHORTEST, LONGEST = 200, 1500
 """Tokens of a section, counted as words and marks."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recode.collect.walk.public_api import cached_answer
-from recode.note_levels import Excerpt
+from recode.dataset.note_levels import Excerpt
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
 

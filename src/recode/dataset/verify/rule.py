@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 from recode.dataset.programs import edited_lines, similarity, text_at, without_one_place
 from recode.dataset.verify.changed_inputs import variants
 from recode.dataset.verify.mentions import follows, is_too_long, uses_old, words_of
-from recode.records import Migration, OldOnNew, Part
+from recode.records import Migration, OldOnNew, UpdatePart
 from recode.sandbox.environments import PYTHON, Environment
 from recode.sandbox.execution import Execution, Warned
 from recode.source import parse_quietly, parses
@@ -285,7 +285,7 @@ def _check_new(after: Execution) -> Iterator[Failure]:
 
 
 def _breakage(
-    entry: Migration, update: Migration | Part, broken: Execution, before: Execution, import_name: str
+    entry: Migration, update: Migration | UpdatePart, broken: Execution, before: Execution, import_name: str
 ) -> OldOnNew | Failure:
     """Return how the old program breaks on the new release because of an update, or why that does not count."""
     symbol = update.old_symbol

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recode.errors import RecodeError
 from recode.evaluate.benchmark import Benchmark
-from recode.note_levels import LEVELS
+from recode.dataset.note_levels import LEVELS
 from recode.shipped import shipped
 
 _HERE = "recode.evaluate.benchmarks"
@@ -30,7 +30,7 @@ BENCHMARKS: dict[str, str] = {
 }
 """Each name and its class, as `module.Class` in this package.
 
-The project's own splits can be read with their notes at another level (`recode.note_levels`): `test_updates@section`.
+The project's own splits can be read with their notes at another level (`recode.dataset.note_levels`): `test_updates@section`.
 """
 
 

@@ -13,7 +13,7 @@ from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgem
 from recode.evaluate.judging.migrations import SPLITS, judge, read_split
 from recode.machine import cores
 from recode.models.completing import migration_prompt
-from recode.note_levels import LEVELS, NoteLevel, at_level, read_notes
+from recode.dataset.note_levels import LEVELS, NoteLevel, at_level, read_notes
 from recode.prompts import parse_response
 from recode.records import Migration, read_records
 from recode.rewards import execution

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from recode.note_levels import Excerpt, UpdateNotes, at_level, names_change
+from recode.dataset.note_levels import Excerpt, UpdateNotes, at_level, names_change
 from recode.prompts import user_message
-from recode.records import Migration, Part
+from recode.records import Migration, UpdatePart
 from recode.symbol import Symbol
 
 MakeEntry = Callable[..., Migration]
@@ -46,7 +46,7 @@ def test_a_level_that_releases_do_not_give_is_absent(make_entry: MakeEntry) -> N
 
 def test_a_composed_entry_has_the_notes_of_all_its_updates(make_entry: MakeEntry) -> None:
     parts = [
-        Part(family_id=family, kind="renamed", old_symbol=Symbol("toylib.a"), new_symbol=Symbol("toylib.b"))
+        UpdatePart(family_id=family, kind="renamed", old_symbol=Symbol("toylib.a"), new_symbol=Symbol("toylib.b"))
         for family in ("toylib-area", "toylib-mean")
     ]
     entry = make_entry(family_id="toylib-composed-1", parts=tuple(parts))
