@@ -2,22 +2,28 @@
 
     python benchmarks/migrate.py [PROJECT ...] [--model recode-tiny] [--tests] [--out runs/migrate.jsonl]
 
-Each project is fetched from PyPI, migrated by syntax tree and with a model, and its patch given to `git apply`. Every changed line is compared
-with the project's own next release: `as upstream` where that has the same line, up to layout. With `--tests` the project's tests run too
-(minutes each). One JSON line a project; those that are there already are not done again.
+Each project is fetched from PyPI, migrated by rule and with a model, and its patch given to `git apply`. Every changed line is compared
+with the project's own next release: `as upstream` where that has the same line, up to layout; edit precision is the part of the changed
+lines that the next release changed too. With `--tests` the project's own tests run (minutes each), with ReCode's changes and with those of
+`ruff check --fix --unsafe-fixes` for the NumPy projects (it has no rules for the other moves, nor have bump-pydantic and django-upgrade).
+One JSON line a project; those that are there already are not done again. `--table` prints the lines as a Markdown table.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
 import json
+import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import time
 import tokenize
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +36,7 @@ from recode.migrate.report.wording import reason_text
 from recode.migrate.result import MigrateOptions, MigrationResult
 from recode.migrate.rewrite.changes import Method
 from recode.migrate.source.edits import apply
+from recode.migrate.source.patch import Rewritten
 from recode.migrate.source.text import lines_of
 from recode.sandbox.environments import recode_home
 
@@ -48,11 +55,14 @@ class Project:
 
 
 PROJECTS = [
-    Project("lmfit", "1.2.2", "1.3.0", "numpy==2.1.0", "1.26.4", "pytest -q tests",
-            ("pytest", "pytest-cov", "scipy", "asteval<1", "uncertainties")),
+    Project("lmfit", "1.2.2", "1.3.0", "numpy==2.1.0", "1.26.4",
+            "pytest -q tests/test_model.py tests/test_minimizer.py tests/test_confidence.py tests/test_parameters.py",
+            ("pytest", "pytest-cov", "scipy<1.14", "asteval<1", "uncertainties<3.2", "dill")),
     Project("librosa", "0.10.1", "0.10.2", "numpy==2.1.0", "1.26.4", ""),
     Project("arviz", "0.17.1", "0.18.0", "numpy==2.1.0", "1.26.4", ""),
-    Project("control", "0.10.0", "0.10.1", "numpy==2.1.0", "1.26.4", "pytest -q control/tests", ("pytest", "scipy", "matplotlib")),
+    Project("control", "0.10.0", "0.10.1", "numpy==2.1.0", "1.26.4",
+            "pytest -q control/tests/timeresp_test.py control/tests/rlocus_test.py control/tests/statesp_test.py",
+            ("pytest", "scipy<1.14", "matplotlib")),
     Project("dataset", "1.6.2", "2.0.0", "sqlalchemy==2.0.36", "1.4.54", "pytest -q test", ("pytest", "alembic", "banal")),
     Project("agate-sql", "0.5.8", "0.5.9", "sqlalchemy==2.0.36", "1.4.54", "pytest -q tests", ("pytest", "agate")),
     Project("cdlib", "0.2.6", "0.3.0", "networkx==3.0", "2.8.8", ""),
@@ -111,6 +121,73 @@ def compared_with_upstream(result: MigrationResult, upstream: Path) -> tuple[Cou
     return found, other
 
 
+def changed_lines(old: str, new: str) -> set[int]:
+    """Return the lines of an old text that a new one changes; what is only inserted counts at the line before it."""
+    matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
+    found: set[int] = set()
+    for tag, first, last, _, _ in matcher.get_opcodes():
+        if tag != "equal":
+            found |= set(range(first, last)) or {max(first - 1, 0)}
+    return found
+
+
+def edit_precision(files: Sequence[Rewritten], upstream: Path) -> tuple[int, int]:
+    """Return how many of the changed lines the next release changed too, and how many there are."""
+    right = total = 0
+    for file in files:
+        path = upstream / file.path
+        old, new = (text.decode("utf-8", "replace") for text in (file.old, file.new))
+        theirs = changed_lines(old, path.read_text(errors="replace")) if path.exists() else set(range(len(old)))
+        mine = changed_lines(old, new)
+        right, total = right + len(mine & theirs), total + len(mine)
+    return right, total
+
+
+def ruff(root: Path) -> list[Rewritten]:
+    """Return the files that ruff's rules for NumPy 2 rewrite."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "project"
+        shutil.copytree(root, copy)
+        command = [
+            "ruff",
+            "check",
+            "--isolated",
+            "--fix",
+            "--unsafe-fixes",
+            "--ignore-noqa",
+            "--select",
+            "NPY001,NPY003,NPY201",
+            "-q",
+            ".",
+        ]
+        subprocess.run(
+            [Path(sys.executable).with_name("ruff"), *command[1:]], cwd=copy, check=False, capture_output=True
+        )
+        found = []
+        for path in sorted(copy.rglob("*.py")):
+            name = path.relative_to(copy)
+            old, new = (root / name).read_bytes(), path.read_bytes()
+            if old != new:
+                found.append(Rewritten(name, old, new))
+    return found
+
+
+def measured(files: Sequence[Rewritten], upstream: Path, result: MigrationResult) -> dict[str, Any]:
+    """Return a tool's changed lines, those that upstream changed too, and the tests with its changes."""
+    right, total = edit_precision(files, upstream)
+    row: dict[str, Any] = {"lines": total, "lines upstream changed": right}
+    if result.trial is not None and result.proof is not None:
+        base = result.proof.base
+        after = result.trial.run({file.path: file.new for file in files}, {}, True)
+        broken = result.proof.before.failing(base)
+        row |= {
+            "tests broken": len(broken),
+            "brought back": len(broken - after.failing(base)),
+            "still failing": len(after.failing(base)),
+        }
+    return row
+
+
 def line_at(text: str, offset: int) -> str:
     """Return the line that an offset is in."""
     return lines_of(text)[text.count("\n", 0, offset)]
@@ -136,18 +213,37 @@ def study(project: Project, model: str | None, with_tests: bool) -> dict[str, An
     folder = recode_home().parent / "recode-study"
     old, new = sources(project.name, project.old, project.new, folder)
     command = project.tests if with_tests else None
-    options = MigrateOptions(model=model, tests=command or None, old_requires=project.requires if command else (),
+    options = MigrateOptions(model=model, tests=command or None, run_found=False, old_requires=project.requires if command else (),
                     new_requires=project.requires if command else (), test_seconds=1800)  # fmt: skip
     start = time.monotonic()
     result = migrate_project(old, to=project.to, from_=project.from_, options=options)
     beside, other = compared_with_upstream(result, new)
+    tools = {"recode": measured(result.files(), new, result)}
+    if project.to.startswith("numpy"):
+        tools["ruff"] = measured(ruff(old), new, result)
+    verdict = result.conclusion.verdict if result.conclusion else None
     return {
-        "project": f"{project.name} {project.old}", "to": project.to, "model": model, "places": len(result.scanned.findings),
+        "project": f"{project.name} {project.old}", "tools": tools, "verdict": verdict,
+        "to": project.to, "model": model, "places": len(result.scanned.findings),
         "outcomes": counts(result), "by_model": sum(change.method is Method.MODEL for change in result.offered),
         "compared_with_upstream": beside, "otherwise": other, "applies": applies(result), "tests": tests(result),
         "reasons": Counter(reason_text(place)[:160] for place in result.left).most_common(6), "remarks": result.remarks,
         "seconds": round(time.monotonic() - start, 1),
     }  # fmt: skip
+
+
+def print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Print one line for each project and tool."""
+    print(
+        "| project | to | tool | tests broken | brought back | still failing | changed lines | upstream changed them too |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for row in rows:
+        for name, tool in row["tools"].items():
+            tests_of = " | ".join(str(tool.get(key, "")) for key in ("tests broken", "brought back", "still failing"))
+            print(
+                f"| {row['project']} | {row['to']} | {name} | {tests_of} | {tool['lines']} | {tool['lines upstream changed']} |"
+            )
 
 
 def main() -> None:
@@ -157,7 +253,11 @@ def main() -> None:
     parser.add_argument("--model", default=None)
     parser.add_argument("--tests", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("runs/migrate.jsonl"))
+    parser.add_argument("--table", action="store_true", help="print what was measured and measure nothing")
     given = parser.parse_args()
+    if given.table:
+        print_table([json.loads(line) for line in given.out.read_text().splitlines()])
+        return
     given.out.parent.mkdir(parents=True, exist_ok=True)
     done = given.out.read_text().splitlines() if given.out.exists() else []
     known = {(row["project"], row["model"], bool(row["tests"])) for row in map(json.loads, done)}

@@ -30,7 +30,8 @@ from recode.migrate.project.writing import patch_of
 from recode.migrate.prove.test_runs import copy_project
 from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from recode.migrate.source.patch import Rewritten
-from recode.migrate.witnesses.together import TypeWitness, with_types
+from recode.migrate.witnesses.runs.witness import RunWitness, with_runs
+from recode.migrate.witnesses.together import TypeWitness, merged, with_types
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ def scan(
     collect: bool = False,
     fast: bool = False,
     workers: int | None = None,
+    run: Sequence[str] = (),
+    run_seconds: float = RunWitness.seconds,
 ) -> ScanResult:
     """Find the uses of APIs in a project that break or are deprecated in a library's release.
 
@@ -133,12 +136,14 @@ def scan(
         collect: compare the two releases now, even where their updates are shipped.
         fast: use what is known of the library alone; build no environment and compare no types.
         workers: number of processes (default: one for each core).
+        run: commands to run in both releases, over copies of the project; they are isolated where this machine supports it.
+        run_seconds: wall time of one run.
 
     Raises:
         RecodeError: a path or release is wrong, or no witness could be asked.
     """
     move = move_of(path, to, from_, updates, collect=collect)
-    return scan_move(move, path, confidence=confidence, fast=fast, workers=workers)
+    return scan_move(move, path, confidence=confidence, fast=fast, workers=workers, run=run, run_seconds=run_seconds)
 
 
 def scan_move(
@@ -148,6 +153,8 @@ def scan_move(
     confidence: float = CONFIDENCE,
     fast: bool = False,
     workers: int | None = None,
+    run: Sequence[str] = (),
+    run_seconds: float = RunWitness.seconds,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> ScanResult:
@@ -159,6 +166,8 @@ def scan_move(
         confidence: findings with a lower confidence (0 to 1) are left out.
         fast: use what is known of the library alone.
         workers: number of processes (default: one for each core).
+        run: commands to run in both releases.
+        run_seconds: wall time of one run.
         on_progress: called with the number of files read and of all files.
         on_stage: called with what is being done after the files are read.
 
@@ -172,7 +181,7 @@ def scan_move(
         move.shapes,
         to=move.target,
         from_=move.current.version if move.current else None,
-        confidence=confidence if fast else 0.0,
+        confidence=confidence if fast and not run else 0.0,
         workers=workers,
         on_progress=on_progress,
     )
@@ -181,11 +190,30 @@ def scan_move(
     result = replace(result, examined=(Examined(Witness.KNOWLEDGE, not known.missing, known.missing or known.origin),))
     if not fast:
         witness = TypeWitness(move.library, move.current.version if move.current else None, move.target)
-        result = with_types(result, root, witness, known.knowledge.updates, move.shapes, confidence, on_stage)
+        # What a run shows may confirm what the others are not sure of.
+        least = 0.0 if run else confidence
+        result = with_types(result, root, witness, known.knowledge.updates, move.shapes, least, on_stage)
+    if run:
+        result = _with_runs(result, move, root, run, run_seconds, confidence, on_stage)
     if not any(examined.available for examined in result.examined):
         reasons = "; ".join(f"{examined.witness}: {examined.detail}" for examined in result.examined)
         raise RecodeError(f"{move.library} {move.target}: nothing could be compared ({reasons})")
     return result
+
+
+def _with_runs(
+    result: ScanResult,
+    move: Move,
+    root: Path,
+    run: Sequence[str],
+    seconds: float,
+    confidence: float,
+    on_stage: Callable[[str], None],
+) -> ScanResult:
+    old = move.current.version if move.current else None
+    witness = RunWitness(move.library, old, move.target, run, seconds)
+    result = with_runs(result, root, witness, move.known.knowledge.updates, move.shapes, merged, on_stage)
+    return replace(result, findings=tuple(one for one in result.findings if one.confidence >= confidence))
 
 
 def migrate_project(

@@ -377,7 +377,10 @@ def test_another_value_is_listed_and_ends_with_1(toy_index: Path, project: Path)
     code, text = run(project, "--run", "check.py", "--json")
     end = verdict(text)
     assert (code, end["verdict"]) == (1, "works, with these values changed")
-    assert end["changed"] == [{"command": "check.py", "old": "wide 3", "new": "wide (1, 4)"}]
+    assert end["changed"] == [
+        {"where": "calc.py:5", "old": "3", "new": "(1, 4)"},
+        {"where": "check.py", "old": "wide 3", "new": "wide (1, 4)"},
+    ]
 
 
 @needs_isolation

@@ -173,8 +173,37 @@ DISGUISES = {
     "reports closed": "import os\nfor n in range(3, 64):\n    try: os.close(n)\n    except OSError: pass\n" + WARNS,
     "reports led away": "import os\nd = os.open('/dev/null', os.O_WRONLY)\nfor n in range(3, 20):\n    if n != d: getattr(os, 'dup2')(d, n)\n"
     + WARNS,
+    "a copy of the library without its warnings": "import toylib, sys\ntext = open(toylib.__file__).read().replace('warnings.warn', 'str')\n"
+    "open('own.py', 'w').write(text.replace(', DeprecationWarning, stacklevel=2', ''))\nsys.path.insert(0, '.')\nimport own\nprint(own.mean([1.0, 3.0]))\n",
+    "the library's warnings replaced": "import toylib\nclass W:\n    warn = staticmethod(lambda *a, **k: None)\ntoylib.warnings = W\n"
+    "print(toylib.mean([1.0, 3.0]))\n",
+    "replaced under another name": "import toylib\nt = toylib\nclass W:\n    warn = staticmethod(lambda *a, **k: None)\nt.warnings = W\n"
+    "print(t.mean([1.0, 3.0]))\n",
+    "the old name is the new function": "import toylib\ntoylib.mean = toylib.average\nprint(toylib.mean([1.0, 3.0]))\n",
+    "update_wrapper": "import argparse, functools, toylib\nclass W:\n    warn = staticmethod(lambda *a, **k: None)\n"
+    "functools.update_wrapper(toylib, argparse.Namespace(warnings=W), assigned=())\nprint(toylib.mean([1.0, 3.0]))\n",
+    "wraps": "import argparse, functools, toylib\nclass W:\n    warn = staticmethod(lambda *a, **k: None)\n"
+    "functools.wraps(argparse.Namespace(warnings=W), assigned=())(toylib)\nprint(toylib.mean([1.0, 3.0]))\n",
+    "mock": "import toylib\nfrom unittest import mock\nmock.patch.object(toylib, 'warnings').start()\nprint(toylib.mean([1.0, 3.0]))\n",
     "decorated": "import toylib, functools\nprint(functools.reduce(lambda a, b: toylib.mean([1.0, 3.0]), [1, 2]))",
 }
+
+
+REGISTRY = """
+for version in range(60):
+    __warningregistry__ = {"version": version}
+    __warningregistry__["toylib.mean is deprecated, use average", DeprecationWarning, LINE] = True
+    VALUE
+"""
+
+
+def test_a_registry_of_seen_warnings_of_its_own_earns_nothing(toy_new: Environment) -> None:
+    """The interpreter drops a warning that the module's registry holds, before anything could record it."""
+    for name in ("__warningregistry__", "x as __warningregistry__"):
+        code = f"import toylib\nfrom m import {name}\nprint(toylib.mean([1.0, 3.0]))\n"
+        assert refused(code, (FOLLOWS, WARNS)) or "as" not in name
+    code = "import toylib\n" + REGISTRY.replace("LINE", "6").replace("VALUE", "value = toylib.mean([1.0, 3.0])")
+    assert score(response("t", code + "print(value)\n"), FOLLOWS, WARNS, "2.0\n", toy_new, "toylib") == 0.0
 
 
 @pytest.mark.parametrize("name", DISGUISES)
@@ -184,7 +213,10 @@ def test_the_old_code_in_disguise_earns_nothing(toy_new: Environment, name: str)
     assert score(response("t", code), FOLLOWS, WARNS, "2.0\n", toy_new, "toylib") == 0.0
 
 
-@pytest.mark.parametrize("name", [name for name in DISGUISES if name not in ("put together", "no module of warnings")])
+SEEN_IN_THE_TEXT = ("put together", "no module of warnings")
+
+
+@pytest.mark.parametrize("name", [name for name in DISGUISES if name not in SEEN_IN_THE_TEXT])
 def test_what_the_text_hides_is_recorded(toy_new: Environment, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(execution, "refused", lambda code, known: None)
     assert score(response("t", DISGUISES[name]), FOLLOWS, WARNS, "2.0\n", toy_new, "toylib") == 0.0
@@ -204,6 +236,9 @@ def test_what_the_text_hides_is_recorded(toy_new: Environment, monkeypatch: pyte
         FOLLOWS.replace("import toylib", "import toylib as t").replace("toylib.average", "t.average"),
         "import collections\nP = collections.namedtuple('P', 'x')\n" + FOLLOWS,
         "import dataclasses\n@dataclasses.dataclass\nclass A:\n    x: int = 0\n" + FOLLOWS,
+        "import functools\ndef d(g):\n    @functools.wraps(g)\n    def h(*a): return g(*a)\n    return h\n" + FOLLOWS,
+        "import os\nclass P:\n    def __init__(self): self.path = os.path.join('a', 'b')\nassert P().path\n" + FOLLOWS,
+        "__all__ = ['x']\n__version__ = '1'\nif __name__ == '__main__':\n    pass\n" + FOLLOWS,
     ],
 )
 def test_right_answers_may_speak_of_warnings(toy_new: Environment, code: str) -> None:

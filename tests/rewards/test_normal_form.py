@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import random
 import subprocess
 import sys
@@ -229,6 +230,11 @@ def test_layout_does_not_count(one: str, other: str) -> None:
         assert score(response("t", answer), answer, gold)["lift"] == 1.0
         assert score(response("t", gold), answer, gold)["lift"] == 1.0
     assert same_program(f"a()\n{one}\nb()", f"a()\n{other}\nb()")
+
+
+def test_programs_that_differ_in_meaning_are_never_one() -> None:
+    pairs = json.loads((Path(__file__).parent / "different_programs.json").read_text(encoding="utf-8"))
+    assert [pair for pair in pairs if same_program(*pair)] == []
 
 
 @pytest.mark.parametrize(("one", "other"), UNEQUAL)

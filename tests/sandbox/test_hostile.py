@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from recode.errors import SandboxError
-from recode.sandbox.fork_servers import ForkServer, Interpreter, Limits
+from recode.sandbox.fork_servers import ForkServer, Interpreter, Level, Limits
 from recode.sandbox.judging import Call, judge_calls
-from recode.sandbox.levels import best_level
+from recode.sandbox.levels import best_level, try_level
 from recode.sandbox.second_opinion import judge_test
 from recode.sandbox.verdict import Verdict
 
@@ -40,6 +40,10 @@ HONEST = "def solve(x):\n    return 2 * x + 1\n"
 SECONDS = {"hang": 1.0, "harm": 1.5}
 PATIENT = 3.0
 HOST = Path("/tmp/host")
+
+
+OPEN_WHEN_REDUCED = ("proc_self_exe_writable", "private_files_readable")
+"""They ask only whether files exist and what their modes allow (`access`), which Landlock does not decide; docs/sandbox.md names this."""
 
 
 def sandboxed() -> bool:
@@ -155,16 +159,27 @@ def host() -> Iterator[Host]:
     made.close()
 
 
+LEVELS: tuple[Level, ...] = ("isolated", "reduced")
+
+
+@pytest.fixture(scope="module", params=LEVELS)
+def level(request: pytest.FixtureRequest) -> Level:
+    tried = try_level(request.param)
+    if not tried.holds:
+        pytest.skip(tried.reason)
+    return tried.level
+
+
 @pytest.fixture(scope="module")
-def fork_server() -> Iterator[ForkServer]:
-    made = ForkServer(Interpreter(), "isolated")
+def fork_server(level: Level) -> Iterator[ForkServer]:
+    made = ForkServer(Interpreter(), level)
     yield made
     made.stop()
 
 
 @pytest.fixture(scope="module")
-def tester() -> Iterator[ForkServer]:
-    made = ForkServer(Interpreter(), "isolated")
+def tester(level: Level) -> Iterator[ForkServer]:
+    made = ForkServer(Interpreter(), level)
     yield made
     made.stop()
 
@@ -172,6 +187,8 @@ def tester() -> Iterator[ForkServer]:
 def forbidden(program: dict[str, str], verdict: Verdict) -> str | None:
     """What is wrong with a verdict, if anything."""
     name, kind = program["name"], program["kind"]
+    if verdict.level == "reduced" and name in OPEN_WHEN_REDUCED:
+        return None if verdict.outcome == "passed" else "closed by now: docs/sandbox.md says otherwise"
     if kind in ("forge", "leak", "hang") and verdict.outcome == "passed":
         return "passed"
     if name.endswith("_passes") and verdict.outcome != "passed":

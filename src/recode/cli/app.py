@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import recode
-from recode.cli.commands import data, doctor, evaluation, experiments, project, rewards, sandbox, training
+from recode.cli.commands import data, doctor, evaluation, experiments, project, rewards, rules, sandbox, training
 from recode.cli.extras import extra_of, install_command
 from recode.cli.output import checked_output
 from recode.display import printable
@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 _PANELS = (
-    ("Fix a project", (project,)),
+    ("Fix a project", (project, rules)),
     ("Train and evaluate", (experiments, training, evaluation)),
     ("Make and use data", (data, rewards)),
     ("This machine", (doctor, sandbox)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from recode.migrate.find.findings import ScanResult
 from recode.migrate.find.scan import CONFIDENCE
 from recode.migrate.project.writing import refuse_unwritable
 from recode.migrate.report.scan import as_json, as_sarif, print_table
+from recode.migrate.witnesses.runs.silent import silent_changes
 from recode.records import write_text
 
 
@@ -32,6 +34,9 @@ class ScanCommand:
         confidence: findings with a lower confidence (0 to 1) are left out.
         updates: a file of updates to use instead of the known ones.
         collect: compare the two releases now.
+        fast: use what is known of the library alone.
+        run: commands to run in both releases.
+        run_seconds: wall time of one run.
     """
 
     path: Path
@@ -43,6 +48,8 @@ class ScanCommand:
     updates: Path | None = None
     collect: bool = False
     fast: bool = False
+    run: Sequence[str] = ()
+    run_seconds: float = 600.0
 
 
 def run_scan(command: ScanCommand) -> bool:
@@ -65,19 +72,21 @@ def run_scan(command: ScanCommand) -> bool:
                 errors.print(
                     f"not compared: {examined.witness}: {examined.detail}", style="yellow", markup=False, soft_wrap=True
                 )
+        for line in result.unexplained:
+            errors.print(f"breaks: {line}", style="red", markup=False, soft_wrap=True)
     if command.sarif is not None:
         write_text(command.sarif, as_sarif(result, command.path) + "\n")
     if command.as_json:
         typer.echo(as_json(result))
     else:
-        print_table(result, Console(), _title(move))
+        print_table(result, Console(), _title(move), _silent(move))
     if move.known.remark:
         errors.print(move.known.remark, style="yellow", markup=False, soft_wrap=True)
     return result.breaks
 
 
 def _scan(move: Move, command: ScanCommand, errors: Console) -> ScanResult:
-    columns = TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files")
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("files")
     # Without a terminal, even a display that removes itself at the end would leave an empty line.
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task("reading", total=None)
@@ -86,8 +95,17 @@ def _scan(move: Move, command: ScanCommand, errors: Console) -> ScanResult:
             command.path,
             confidence=command.confidence,
             fast=command.fast,
+            run=command.run,
+            run_seconds=command.run_seconds,
+            on_stage=lambda text: progress.update(task, description=printable(text)),
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
+
+
+def _silent(move: Move) -> list[str]:
+    """Return what a move is known to change without any name showing it."""
+    old = move.current.version if move.current else None
+    return [change.text for change in silent_changes(move.library, old, move.target)]
 
 
 def _title(move: Move) -> str:

@@ -26,6 +26,7 @@ from recode.migrate.prove.test_runs import TestRun
 from recode.migrate.result import MigrationResult
 from recode.migrate.rewrite.changes import EvidenceLevel, Reason
 from recode.migrate.witnesses.rewritten import remaining_diagnostics
+from recode.migrate.witnesses.runs.recorded_command import DifferenceKind, RunDifference
 from recode.sandbox.environments import Environment
 
 OnProgress = Callable[[str], None]
@@ -52,7 +53,12 @@ def conclude(result: MigrationResult, scanned: Path, on_progress: OnProgress = l
     if trial is not None:
         after, coverage = _last_run(result, on_progress)
         last.broken += broken_in_run(after, trial.base, tree)
-        last.changed += changed_in_run(after, trial.base)
+        printed = changed_in_run(after, trial.base)
+        if last.broken:
+            last.add([_raising(one) for one in _differences(result) if one.kind is DifferenceKind.RAISES])
+        if printed:
+            last.changed += [_changed(one) for one in _differences(result) if one.kind is DifferenceKind.VALUE]
+        last.changed += printed
         _settle_open(result, after, trial.base, coverage)
     last.ask_environments()
     missed = (one for one in result.scanned.examined if _is_missed(result, one.witness, one.available))
@@ -80,13 +86,13 @@ class _LastCheck:
             return
         if self._result.options.run_found:
             broken, self.imported, notes = _imports(self._result, self._scanned, environments, self._on_progress)
-            self._add(broken)
+            self.add(broken)
             self.notes += notes
-        self._add(_types(self._result, environments, self.unchecked, self._on_progress))
+        self.add(_types(self._result, environments, self.unchecked, self._on_progress))
 
     def add_open_places(self) -> None:
         """Add the places that break and stay as they are."""
-        self._add(
+        self.add(
             [
                 BrokenPlace(place.finding.file, place.finding.line, _reason(place.finding))
                 for place in self._result.left
@@ -94,8 +100,8 @@ class _LastCheck:
             ]
         )
 
-    def _add(self, places: Sequence[BrokenPlace]) -> None:
-        """Add places on lines that are not listed yet."""
+    def add(self, places: Sequence[BrokenPlace]) -> None:
+        """Add broken places on lines that are not listed yet."""
         known = {(place.file, place.line) for place in self.broken}
         self.broken += [place for place in places if (place.file, place.line) not in known]
 
@@ -118,6 +124,20 @@ class _LastCheck:
             tuple(self.unchecked),
             tuple(self.notes),
         )
+
+
+def _differences(result: MigrationResult) -> list[RunDifference]:
+    """Return what was recorded with exactly the changes that are made."""
+    same = result.proof is not None and set(result.proof.changes) == set(result.changes)
+    return result.differences if same else []
+
+
+def _raising(one: RunDifference) -> BrokenPlace:
+    return BrokenPlace(one.file, one.spot[0], one.new)
+
+
+def _changed(one: RunDifference) -> ChangedValue:
+    return ChangedValue(f"{one.file.as_posix()}:{one.spot[0]}", one.old, one.new)
 
 
 def _reason(finding: Finding) -> str:

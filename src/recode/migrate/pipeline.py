@@ -5,6 +5,7 @@ Nothing is written here.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,9 @@ from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Reason
 from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
+from recode.migrate.rules.planning import ProjectRules, plan_by_rules
+from recode.migrate.rules.scanning import rules_of_project, with_rules
+from recode.migrate.run_places import RunPlaces, differing_commands, run_places
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
 from recode.migrate.witnesses.rewritten import type_objections
@@ -63,19 +67,23 @@ def rewrite_project(
     if options.environments:
         witness = TypeWitness(upgrade.library, upgrade.old, upgrade.new, options.old_requires, options.new_requires)
         scanned = with_types(scanned, root, witness, updates, shapes, 0.0, on_progress)
+    rules = rules_of_project(root, upgrade.library, upgrade.old, upgrade.new, updates, shapes)
+    if rules is not None:
+        scanned = with_rules(scanned, root, rules)
     check_root(root)
     start = _started_trial(root, upgrade, options, on_progress)
     sure = {finding for finding in scanned.findings if finding.confidence >= options.confidence}
-    for _ in range(ROUNDS):
-        result = _result(root, upgrade, options, scanned, sure, start)
-        _rewrite(result, root, updates, shapes, on_progress)
-        shown = _shown_by_runs(result)
-        if not shown:
-            break
-        # A run ends at a use that reading alone could not be sure of.
-        surer = {finding: replace(finding, confidence=1.0) for finding in shown}
-        scanned = replace(scanned, findings=tuple(surer.get(finding, finding) for finding in scanned.findings))
-        sure |= set(surer.values())
+    with run_places(start.trial, (upgrade.old, upgrade.new)) as places:
+        for _ in range(ROUNDS):
+            result = _result(root, upgrade, options, scanned, sure, start)
+            _rewrite(result, root, rules, updates, shapes, on_progress)
+            shown = _shown_by_runs(result, places, on_progress)
+            if not shown:
+                break
+            # A run shows a use that reading alone could not be sure of.
+            surer = {finding: replace(finding, confidence=1.0) for finding in shown}
+            scanned = replace(scanned, findings=tuple(surer.get(finding, finding) for finding in scanned.findings))
+            sure |= set(surer.values())
     result.conclusion = conclude(result, root, on_progress)
     return result
 
@@ -110,12 +118,13 @@ def _result(
 def _rewrite(
     result: MigrationResult,
     root: Path,
+    rules: ProjectRules | None,
     updates: Sequence[ApiUpdate],
     shapes: Sequence[Shape],
     on_progress: OnProgress,
 ) -> None:
     """Decide about every finding: a change with its evidence, or left alone."""
-    plans = _plans(result, root, on_progress) if result.scanned.findings else []
+    plans = _plans(result, root, rules, on_progress) if result.scanned.findings else []
     choices = _model_options(result, plans, updates, shapes, on_progress) if result.options.uses_model else []
     for plan in plans:
         result.left += [*plan.left, *(place.left_alone() for place in plan.open)]
@@ -127,31 +136,41 @@ def _rewrite(
     result.sort()
 
 
-def _shown_by_runs(result: MigrationResult) -> set[Finding]:
-    """Return the findings, too uncertain to be reported, at the lines where runs end in the new release."""
-    if result.proof is None:
+def _shown_by_runs(result: MigrationResult, places: RunPlaces | None, on_progress: OnProgress) -> set[Finding]:
+    """Return the findings, too uncertain to be reported, at the lines where runs end or differ in the new release."""
+    proof, trial = result.proof, result.trial
+    if proof is None or trial is None or places is None:
         return set()
-    tree = RewrittenTree(result.sources, result.proof.changes)
+    tree = RewrittenTree(result.sources, proof.changes)
+    failing = proof.after.failing(proof.base)
     ends = {
-        (failure.file, tree.old_line(failure))
-        for test, failure in result.proof.after.failures.items()
-        if test in result.proof.after.failing(result.proof.base)
+        (failure.file, tree.old_line(failure), tree.old_line(failure))
+        for test, failure in proof.after.failures.items()
+        if test in failing
     }
+    if differing := proof.after.differing(proof.base):
+        on_progress("comparing the values of the project's expressions in both releases")
+        changed = {file.path: file.new for file in result.files(proof.changes)}
+        result.differences = places.differences(changed, differing_commands(trial, differing))
+        ends |= {(one.file, one.spot[0], one.spot[2]) for one in result.differences}
     return {
         finding
         for finding in result.dropped
         if not finding.guarded
-        and any(file == finding.file and finding.line <= line <= finding.end_line for file, line in ends)
+        and any(
+            file == finding.file and finding.line <= last and first <= finding.end_line for file, first, last in ends
+        )
     }
 
 
 # --- renames by rule ---
 
 
-def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list[FilePlan]:
-    """Plan the renames of every file that has findings."""
-    environments = _environments(result, on_progress)
+def _plans(result: MigrationResult, root: Path, rules: ProjectRules | None, on_progress: OnProgress) -> list[FilePlan]:
+    """Plan the rewritings by rule of every file that has findings."""
+    environments = _environments(result, rules, on_progress)
     names = _names(result, environments, on_progress)
+    by_rules = functools.partial(plan_by_rules, rules) if rules is not None else None
     by_file: dict[Path, list[Finding]] = {}
     for finding in result.scanned.findings:
         by_file.setdefault(finding.file, []).append(finding)
@@ -165,7 +184,7 @@ def _plans(result: MigrationResult, root: Path, on_progress: OnProgress) -> list
             continue
         result.sources[path] = source
         used_elsewhere = lambda name, path=path: words.used_elsewhere(path, name)  # noqa: E731
-        plans.append(plan_file(source, findings, names, used_elsewhere))
+        plans.append(plan_file(source, findings, names, used_elsewhere, by_rules))
     _check_types(result, plans, environments, on_progress)
     return plans
 
@@ -174,10 +193,11 @@ _Environments = tuple[Environment | None, Environment | None]
 """Those of the old and of the new release; None where one could not be built."""
 
 
-def _environments(result: MigrationResult, on_progress: OnProgress) -> _Environments:
-    """Return the environments in which names are looked up; none are built if no update names a successor."""
+def _environments(result: MigrationResult, rules: ProjectRules | None, on_progress: OnProgress) -> _Environments:
+    """Return the environments in which names are looked up; none are built if no update names a successor and there are no rules."""
     options, upgrade = result.options, result.upgrade
-    if not options.environments or not any(finding.update.new_symbol for finding in result.scanned.findings):
+    named = rules is not None or any(finding.update.new_symbol for finding in result.scanned.findings)
+    if not options.environments or not named:
         return None, None
     return (
         _environment(result, upgrade.old, options.old_requires, on_progress),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from recode.migrate.prove.conclusion import Conclusion
     from recode.migrate.prove.proof import Proof
     from recode.migrate.prove.trial import ProjectTrial
+    from recode.migrate.witnesses.runs.recorded_command import RunDifference
 
 SAMPLES = 4
 """Rewritings that a model is asked for at each place."""
@@ -91,6 +92,7 @@ class MigrationResult:
         dropped: the findings that are too uncertain to be reported.
         trial: the commands that are run in both releases; None where there are none.
         proof: the runs of the tests; None where none were made.
+        differences: expressions of the project that raise, or give another value, in the new release; positions in the old files.
         conclusion: how the migration ends; None before the last check.
         unchecked: commands of the user's that prove nothing, with the reason.
         notes: what else was not run, with the reason.
@@ -107,6 +109,7 @@ class MigrationResult:
     dropped: tuple[Finding, ...] = ()
     trial: ProjectTrial | None = None
     proof: Proof | None = None
+    differences: list[RunDifference] = field(default_factory=list)
     conclusion: Conclusion | None = None
     unchecked: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

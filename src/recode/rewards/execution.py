@@ -25,12 +25,12 @@ from typing import Any
 from recode.errors import RecipeError, SandboxError
 from recode.machine import cores, overloaded
 from recode.rewards.answer import answer, program, text_of
+from recode.rewards.hiding import constructs, nodes
 from recode.sandbox.environments import Environment, ensure_environment, read_locks
 from recode.sandbox.execution import Execution, Servers, run_program
 from recode.sandbox.fork_servers import Limits
 from recode.sandbox.levels import best_level
 from recode.shipped import shipped
-from recode.source import parse_quietly
 
 LIMITS = Limits(seconds=20.0, memory=2 << 30, processes=32)
 _PATIENCE = 4.0
@@ -135,67 +135,13 @@ def refused(code: str, known: Sequence[str]) -> str | None:
     The recorder of warnings and events lives in the program's own process. Silencing warnings does not hide them from it, but running text
     as code, inspecting frames, and reaching names indirectly might.
     """
-    new = _constructs(code) - {name for other in known for name in _constructs(other)}
+    new = constructs(code) - {name for other in known for name in constructs(other)}
     return min(new, default=None)
-
-
-def _constructs(code: str) -> set[str]:
-    """Return the constructs in a program that are allowed only if a known program contains them too."""
-    found: set[str] = set()
-    for node in _nodes(code):
-        match node:
-            case ast.Call(func=ast.Name(id="getattr" | "hasattr"), args=[_, ast.Constant(value=str(name)), *_]):
-                found |= {name} & (_HIDING | _HIDING_NAMES)
-            case ast.Call(func=ast.Name(id="getattr" | "setattr" | "delattr" as name)):
-                found.add(f"{name} of a name that is put together")
-            case ast.Name(id=name) if name in _HIDING_NAMES:
-                found.add(name)
-            case ast.Attribute(attr=name) if name in _HIDING or _is_special(name):
-                found.add(name)
-            case ast.Import(names=names):
-                found |= {alias.name.split(".")[0] for alias in names} & _HIDING_MODULES
-            case ast.ImportFrom(module=module, names=names):
-                found |= {(module or "").split(".")[0]} & _HIDING_MODULES
-                found |= {alias.name for alias in names} & (_HIDING | _HIDING_NAMES)
-            case ast.Constant(value=str(text)) if (
-                text in _HIDING or text in _HIDING_NAMES or (text.startswith("__") and _is_special(text))
-            ):
-                found.add(text)
-    return found
-
-
-_HIDING_NAMES = frozenset(
-    "exec eval compile __import__ globals locals vars breakpoint __builtins__ __loader__ __spec__".split()
-)
-_HIDING = frozenset(
-    "modules _getframe _current_frames f_back f_globals f_locals f_code f_builtins tb_frame tb_next gi_frame gi_code cr_frame cr_code ag_frame "
-    "settrace setprofile addaudithook attrgetter methodcaller getmodule import_module reload run_module run_path _filters_mutated "
-    "_showwarnmsg _showwarnmsg_impl closerange dup2 fork forkpty system popen execv execve spawnv posix_spawn".split()
-)
-_HIDING_MODULES = frozenset(
-    "_ctypes _thread _warnings builtins cffi code codeop concurrent ctypes faulthandler gc imp importlib inspect marshal multiprocessing pdb "
-    "pickle pkgutil runpy socket subprocess threading timeit trace traceback types _io _posixsubprocess _frozen_importlib".split()
-)
-_ORDINARY = frozenset(
-    f"__{name}__"
-    for name in "init name version doc main file len iter next repr str eq hash enter exit call getitem setitem contains post_init".split()
-)
-
-
-def _is_special(name: str) -> bool:
-    return name.startswith("__") and name.endswith("__") and name not in _ORDINARY
-
-
-def _nodes(code: str) -> list[ast.AST]:
-    try:
-        return list(ast.walk(parse_quietly(code)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
 
 
 def _literals(code: str) -> set[str]:
     found = set()
-    for node in _nodes(code):
+    for node in nodes(code):
         if isinstance(node, ast.Constant):
             if type(node.value) in (str, bytes, int, float, complex):
                 found.add(str(node.value).strip())

@@ -182,15 +182,27 @@ def _is_pure_node(node: ast.AST) -> bool:
     match node:
         case ast.Name(id=name):
             return name not in _IMPURE_NAMES
+        case ast.Attribute(ctx=ast.Store() | ast.Del()):
+            # It may be the attribute of a module that the program uses too.
+            return False
         case ast.Attribute(attr=name):
             return name not in _IMPURE_ATTRIBUTES and not name.startswith("__")
+        case ast.Call(func=ast.Name(id="type"), args=[ast.Lambda()]):
+            return False
         case ast.Compare(left=left, ops=ops, comparators=others):
+            if sum(_is_type_call(side) for side in (left, *others)) > 1:
+                # The class of a function is another one apart.
+                return False
             # Object identity does not survive the crossing for immutable values.
             if any(isinstance(op, ast.Is | ast.IsNot) for op in ops):
                 return all(isinstance(operand, ast.Constant) for operand in others) or isinstance(left, ast.Constant)
         case ast.With() | ast.AsyncWith() | ast.AsyncFunctionDef() | ast.Await():
             return False
     return True
+
+
+def _is_type_call(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
 
 
 def judge_test(
@@ -282,7 +294,9 @@ def _ending(said: tuple[str, str, str, bool, str, int], reads: bool) -> _Apart:
     if how == "unsupported":
         return _Apart(False, f"{message}, which cannot cross between processes", False, doubt, questions)
     detail = exception_line(category, message) if how == "raised" else ""
-    return _Apart(how == "held", detail, is_plain and not doubt, doubt, questions, category)
+    # The other side's own frames count against Python's recursion limit.
+    is_conclusive = is_plain and not doubt and category != "RecursionError"
+    return _Apart(how == "held", detail, is_conclusive, doubt, questions, category)
 
 
 def _settled(apart: _Apart | Decided, facts: TestFacts, relayed: _Relay) -> Decided | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -222,3 +223,30 @@ def test_classes_made_while_the_tests_run_are_found(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("recode.evaluate.judging.in_process.refusal", lambda *given: None)
     (liar,) = verdicts("def f(x):\n    return type(int)('Y', (), {'_' * 2 + 'eq' + '_' * 2: lambda s, o: True})()")
     assert (liar.outcome, "decides how it compares" in liar.detail) == ("failed", True)
+
+
+CHEATS = json.loads((Path(__file__).parent / "answers_that_cheat.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.usefixtures("isolated")
+def test_no_answer_that_cheats_passes() -> None:
+    own, tests, answers = CHEATS["own"], CHEATS["tests"], CHEATS["answers"]
+    works = [Beside(answer, tests, own, HERE, preload=("numpy", "pandas")) for answer in (own, *answers.values())]
+    honest, *judged = judge_beside(works, Limits(seconds=30.0, processes=64), lambda n: None)
+    assert honest.outcome == "passed"
+    passed = [name for name, one in zip(answers, judged, strict=True) if one.outcome == "passed" or one.scores["pass"]]
+    assert not passed
+
+
+@pytest.mark.parametrize("name", [name for name in CHEATS["answers"] if "binds a builtin" in name or "star" in name])
+def test_a_name_can_be_bound_in_many_ways(name: str) -> None:
+    tests = CHEATS["tests"] + "assert all(len(x) for x in list(f(1)))\n"
+    assert refusal(CHEATS["answers"][name], CHEATS["own"], tests), name
+
+
+@pytest.mark.usefixtures("isolated")
+def test_mocks_of_the_tests_are_no_liars() -> None:
+    tests = "from unittest.mock import MagicMock\ndef test_f():\n    m = MagicMock()\n    m.half.return_value = 3\n"
+    tests += "    assert m.half(f(2)) == 3\n"
+    (one,) = judge_beside([Beside(OWN, tests, OWN, HERE)], Limits(seconds=20.0, processes=64), lambda n: None)
+    assert one.outcome == "passed", one

@@ -73,7 +73,7 @@ _Unproven = Annotated[
     ),
 ]
 _Limit = Annotated[
-    float, typer.Option(min=1.0, max=86_400, help="Wall time limit for one run of the tests, in seconds.")
+    float, typer.Option(min=1.0, max=86_400, help="Wall time limit for one run of a command, in seconds.")
 ]
 _OldRequires = Annotated[
     list[str] | None,
@@ -91,7 +91,17 @@ _NewRequires = Annotated[
 ]
 
 
-@app.command(epilog="Example: `recode scan . --to numpy==2.1.0`")
+_Compared = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--run",
+        help="A command, such as `pytest -q`, to run in copies of the project in both releases, comparing the values of its "
+        "expressions. Repeat for more.",
+    ),
+]
+
+
+@app.command(epilog="Example: `recode scan . --to numpy==2.1.0 --run 'python main.py'`")
 def scan(
     path: _Project,
     to: _To,
@@ -105,11 +115,18 @@ def scan(
         bool,
         typer.Option("--fast", help="Use what is known of the library alone: build no environment, compare no types."),
     ] = False,
+    run: _Compared = None,
+    limit: _Limit = 600.0,
 ) -> None:
     """List each use of an API that breaks or is deprecated in a release; needs no model (exit code 1 if anything breaks)."""
     from recode.cli.scan import ScanCommand, run_scan
 
-    if run_scan(ScanCommand(path, to, old, as_json, sarif, confidence, updates, collect, fast)):
+    if fast and run:
+        raise typer.BadParameter("--fast builds no environments to run anything in; leave out --fast or --run")
+    command = ScanCommand(
+        path, to, old, as_json, sarif, confidence, updates, collect, fast, tuple(run or ()), limit
+    )  # fmt: skip
+    if run_scan(command):
         raise typer.Exit(1)
 
 

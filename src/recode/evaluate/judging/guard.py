@@ -75,6 +75,7 @@ def refusal(answer: str, own: str, tests: str = "") -> str | None:
 def _rebinding(tree: ast.Module, own: ast.Module, tests: ast.Module) -> str | None:
     """Return a name that affects the meaning of the tests and that the answer rebinds, with its line; None if there is none."""
     imported = {name: module for part in (own, tests) for name, module, _ in _imports(part)}
+    own_stars = {(name, module) for name, module, _ in _imports(own) if name == "*"}
     used = {node.id for node in ast.walk(tests) if isinstance(node, ast.Name)}
     defined = {
         node.name for node in ast.walk(own) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
@@ -82,17 +83,31 @@ def _rebinding(tree: ast.Module, own: ast.Module, tests: ast.Module) -> str | No
     for name, module, line in _imports(tree):
         if imported.get(name, module) != module or (name in _BUILTINS and imported.get(name) != module):
             return f"line {line}: another meaning of `{name}`"
+        if name == "*" and ("*", module) not in own_stars:
+            # For example, numpy's `all` of a generator is always true.
+            return f"line {line}: all names of {module.removesuffix('.*')}"
+    for name, line in _bindings(tree):
+        decides = name in imported or (name in _BUILTINS and name in used and name not in defined)
+        if decides or (name in _USUAL and name in used):
+            return f"line {line}: another meaning of `{name}`"
+    return None
+
+
+def _bindings(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield each name that a statement other than an import binds or deletes, and the line."""
     for node in ast.walk(tree):
         match node:
             case (
-                ast.Name(id=name, ctx=ast.Store() | ast.Del())
-                | ast.FunctionDef(name=name)
-                | ast.AsyncFunctionDef(name=name)
+                ast.Name(id=str(name), ctx=ast.Store() | ast.Del())
+                | ast.FunctionDef(name=str(name))
+                | ast.AsyncFunctionDef(name=str(name))
+                | ast.ClassDef(name=str(name))
+                | ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+                | ast.MatchMapping(rest=str(name))
             ):
-                decides = name in imported or (name in _BUILTINS and name in used and name not in defined)
-                if decides or (name in _USUAL and name in used):
-                    return f"line {node.lineno}: another meaning of `{name}`"
-    return None
+                yield name, node.lineno
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, str, int]]:

@@ -175,10 +175,15 @@ def _classes():
                 waiting.append(below)
     return found
 
+def _is_mock(kind):
+    """Whether it is the class of one of the tests' mocks. An answer cannot make mocks: the guard refuses their module."""
+    mock = sys.modules.get("unittest.mock")
+    return mock is not None and kind.__bases__[:1] in [(each,) for each in (mock.MagicMock, mock.AsyncMock, mock.NonCallableMagicMock)]
+
 def _liars(before, file, function=types.FunctionType):
     """The classes created since then whose methods come from the answer and decide how their instances compare."""
     return [
-        kind.__name__ for kind in _classes() - before for name, value in vars(kind).items()
+        kind.__name__ for kind in _classes() - before if not _is_mock(kind) for name, value in vars(kind).items()
         if (name in _JUDGE and not isinstance(value, function | None) and getattr(value, "__objclass__", None) is not kind)
         or (isinstance(value, function) and value.__code__.co_filename.endswith(file) and name in _JUDGE)
     ]

@@ -28,6 +28,10 @@ class Witness(enum.StrEnum):
     """What the library's releases say of themselves."""
     TYPES = "types"
     """A type checker that accepts the code in the old release and reports it in the new one."""
+    RULE = "rule"
+    """A rewriting rule whose pattern matches."""
+    RUNS = "runs"
+    """A command in which the code gives something else in the new release, raises or warns."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +114,11 @@ class ScanResult:
     lines: int = 0
     """Lines of Python in them."""
     examined: tuple[Examined, ...] = ()
-    """Each witness that was wanted."""
+    """Each witness that was wanted; of runs, each command."""
+    unexplained: tuple[str, ...] = ()
+    """Commands that end differently in the new release although no finding says why."""
 
     @property
     def breaks(self) -> bool:
         """Say whether anything breaks (and not only warns)."""
-        return any(finding.status == "breaks" for finding in self.findings)
+        return bool(self.unexplained) or any(finding.status == "breaks" for finding in self.findings)

@@ -62,6 +62,15 @@ def guarded_lines(source: SourceFile, index: Index) -> frozenset[int]:
     return frozenset(reader.uses.guarded_lines)
 
 
+def values_in(source: SourceFile, index: Index) -> dict[ast.expr, Values]:
+    """Return what the expressions of a program may stand for. Raises as `uses_in` does."""
+    reader = _RecordingReader(index, source)
+    # Only after a first reading is it known what functions return and what methods assign to `self`.
+    reader.module(source.tree.module)
+    reader.module(source.tree.module)
+    return reader.values
+
+
 class _Deferred(NamedTuple):
     """A function whose body is read after the module's own statements."""
 
@@ -360,6 +369,19 @@ class _StatementReader(ImportReader):
         for name, values in frame.names.items():
             known = info.members.get(name)
             info.members[name] = values if known is None or values[:1] == known[:1] else union(known, values)
+
+
+class _RecordingReader(_StatementReader):
+    """Keeps what each expression stands for."""
+
+    def __init__(self, index: Index, source: SourceFile) -> None:
+        super().__init__(index, source)
+        self.values: dict[ast.expr, Values] = {}
+
+    def read(self, node: ast.expr) -> Values:
+        values = super().read(node)
+        self.values[node] = self.settled(values)
+        return values
 
 
 def _is_known(values: Values) -> bool:

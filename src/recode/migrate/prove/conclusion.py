@@ -36,9 +36,15 @@ class BrokenPlace:
 
 @dataclass(frozen=True)
 class ChangedValue:
-    """A line that a command prints: with the old release and with the new one; empty where there is no such line."""
+    """A value in the old release and in the new one: a line that a command prints, or an expression of the project.
 
-    command: str
+    Attributes:
+        where: the command, or `FILE:LINE` of the expression.
+        old: the line or value with the old release; empty where there is no such line.
+        new: the same with the new release.
+    """
+
+    where: str
     old: str
     new: str
 

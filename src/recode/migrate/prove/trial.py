@@ -46,6 +46,7 @@ class ProjectTrial:
 
     Attributes:
         commands: the commands.
+        old: the old release's environment.
         new: the new release's environment.
         base: the run of the old code in the old release.
         scripts: files of the project that the commands run as scripts.
@@ -53,6 +54,7 @@ class ProjectTrial:
     """
 
     commands: tuple[TestCommand, ...]
+    old: Environment
     new: Environment
     base: TestRun
     scripts: frozenset[Path] = frozenset()
@@ -124,7 +126,7 @@ def _with_base(
         kept.append(command)
         runs.append(steady(first, command.run(old, {}, {}, reviewed=given)))
     if kept:
-        start.trial = ProjectTrial(tuple(kept), new, _joined(runs), scripts, given)
+        start.trial = ProjectTrial(tuple(kept), old, new, _joined(runs), scripts, given)
     return start
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from rich.text import Text
 
 from recode import __version__
 from recode.display import printable
-from recode.migrate.find.findings import Finding, ScanResult, readable
+from recode.migrate.find.findings import Finding, ScanResult, Witness, readable
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _COLOURS = {"breaks": "red", "deprecated": "yellow"}
@@ -33,8 +34,15 @@ def location(finding: Finding) -> str:
     return f"{printable(finding.file.as_posix())}{cell}:{finding.line}:{finding.column}"
 
 
-def print_table(result: ScanResult, console: Console, title: str) -> None:
-    """Print a row for each use, then the advice for each symbol, then the totals."""
+def print_table(result: ScanResult, console: Console, title: str, silent: Sequence[str] = ()) -> None:
+    """Print a row for each use, then the advice for each symbol, then the totals and what was compared.
+
+    Args:
+        result: the findings.
+        console: where to print.
+        title: the table's title.
+        silent: what the release is known to change without a name that shows it.
+    """
     if result.findings:
         table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
         table.add_column("where", overflow="fold")
@@ -66,19 +74,35 @@ def print_table(result: ScanResult, console: Console, title: str) -> None:
         highlight=False,
     )
 
-    _print_examined(result, console)
+    for line in result.unexplained:
+        console.print(Text(f"breaks: {printable(line)}", style="red"), soft_wrap=True)
+    _print_examined(result, console, silent)
 
 
-def _print_examined(result: ScanResult, console: Console) -> None:
+def _print_examined(result: ScanResult, console: Console, silent: Sequence[str]) -> None:
     """Say what was compared, so that "0 uses break" cannot be taken for more than it is."""
     compared = [f"{examined.witness} ({examined.detail})" for examined in result.examined if examined.available]
     if compared:
-        line = f"compared: {'; '.join(compared)}. Nothing was run: changed behaviour of unchanged names is not seen."
-        console.print(Text(printable(line), style="dim"), soft_wrap=True)
+        console.print(
+            Text(printable(f"compared: {'; '.join(compared)}. {_what_ran(result)}"), style="dim"), soft_wrap=True
+        )
+    if silent and not _has_run(result):
+        line = f'known to change without an error or a name that shows it: {"; ".join(silent)}. Add --run "python main.py", or your tests.'
+        console.print(Text(printable(line), style="yellow"), soft_wrap=True)
     for examined in result.examined:
         if not examined.available:
             line = f"not compared: {examined.witness}: {printable(examined.detail)}"
             console.print(Text(line, style="yellow"), soft_wrap=True)
+
+
+def _has_run(result: ScanResult) -> bool:
+    return any(examined.witness is Witness.RUNS and examined.available for examined in result.examined)
+
+
+def _what_ran(result: ScanResult) -> str:
+    if _has_run(result):
+        return "Changed behaviour is seen only where these runs came."
+    return "Nothing was run: changed behaviour of unchanged names is not seen."
 
 
 def _print_advice(result: ScanResult, console: Console) -> None:

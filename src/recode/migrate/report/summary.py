@@ -100,7 +100,7 @@ def _verdict(result: MigrationResult) -> dict[str, Any] | None:
             {"file": None if one.file is None else readable(one.file), "line": one.line, "error": encodable(one.error)}
             for one in end.broken
         ],
-        "changed": [{"command": one.command, "old": one.old, "new": one.new} for one in end.changed],
+        "changed": [{"where": one.where, "old": one.old, "new": one.new} for one in end.changed],
         "unchecked": [encodable(reason) for reason in end.unchecked],
         "notes": [encodable(note) for note in end.notes],
     }

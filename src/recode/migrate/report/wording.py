@@ -20,6 +20,7 @@ class PlaceOutcome(StrEnum):
     PROVEN = "proven"
     SAME_OBJECT = "same object"
     FORWARDS = "forwards to it"
+    BY_RULE = "by a proven rule"
     RAN = "ran"
     CHECKED_BY_NAME = "checked by name"
     BY_NOTE_ALONE = "by the note alone"
@@ -153,7 +154,7 @@ def _at(place: BrokenPlace) -> str:
 
 
 def _beside(value: ChangedValue) -> str:
-    return f"`{value.command}`: {_short(value.old)} → {_short(value.new)}"
+    return f"`{value.where}`: {_short(value.old)} → {_short(value.new)}"
 
 
 def _short(line: str) -> str:

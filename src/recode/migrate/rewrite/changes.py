@@ -31,6 +31,8 @@ class EvidenceLevel(StrEnum):
     """In a release that has both names, the old one only calls the new one; the new release has the new name."""
     RAN = "ran"
     """A run evaluates it in the new release without an error; that run ends differently for another reason."""
+    BY_RULE = "by a proven rule"
+    """A rule was followed that other programs proved by running; the new release has what it writes."""
     CHECKED_BY_NAME = "checked by name"
     """The new release has the new name, and as far as its signature is known the call fits; nothing was run."""
     BY_NOTE_ALONE = "by the note alone"
@@ -43,7 +45,7 @@ class EvidenceLevel(StrEnum):
 
 OFFERED = frozenset(
     {
-        EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.RAN,
+        EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.RAN, EvidenceLevel.BY_RULE,
         EvidenceLevel.CHECKED_BY_NAME, EvidenceLevel.BY_NOTE_ALONE,
     }
 )  # fmt: skip

@@ -70,7 +70,7 @@ def change_imports(
     if without is not None:
         statement = program.tree.parents[without]
         assert isinstance(statement, ast.ImportFrom)
-        return _exchange(program, statement, without, lines)
+        return exchange_names(program, statement, {without}, lines)
     if not lines:
         return []
     if beside is None:
@@ -124,16 +124,20 @@ def _indent(program: EditableProgram, statement: ast.AST) -> str:
     return tree.text[tree.starts[tree.line_of(start) - 1] : start]
 
 
-def _exchange(
-    program: EditableProgram, statement: ast.ImportFrom, without: ast.alias, lines: Sequence[str]
+def exchange_names(
+    program: EditableProgram, statement: ast.ImportFrom, without: Collection[ast.alias], lines: Sequence[str]
 ) -> list[Edit]:
-    """Return the edits that take a name out of an import and add other imports after it or in its place."""
+    """Return the edits that take names out of an import and add other imports after it or in its place.
+
+    Raises:
+        CannotRename: the statement's layout leaves no safe edit.
+    """
     tree = program.tree
     start, end = tree.span(statement)
     after = line_after(program, statement, "")
-    if len(statement.names) > 1:
+    if not without or len(without) < len(statement.names):
         added = [_lines_after(program, statement, lines)] if lines else []
-        return [*_take_out(program, statement.names, {without}), *added]
+        return [*(_take_out(program, statement.names, without) if without else []), *added]
     if lines:
         return [Edit(start, end, f"{program.newline}{_indent(program, statement)}".join(lines))]
     block = tree.parents[statement]

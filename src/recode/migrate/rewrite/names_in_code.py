@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import dataclass
 
 from recode.migrate.rewrite.import_lines import first_line, line_after
 from recode.migrate.rewrite.program import CannotRename, EditableProgram
@@ -138,8 +139,38 @@ def with_brackets(program: EditableProgram, node: ast.expr, before: int) -> tupl
 # --- how to refer to a new name ---
 
 
-def _reference(program: EditableProgram, new: Symbol, at: ast.Attribute) -> tuple[str, list[Edit]]:
-    """Return an expression for a full name at a place, and the edits that add the import it needs."""
+@dataclass(frozen=True)
+class NameReference:
+    """How a program refers to a full name: an expression, and the import line that it needs first, if any.
+
+    `beside` is the import statement that the line follows; None: it becomes the file's first line.
+    """
+
+    text: str
+    line: str = ""
+    beside: ast.AST | None = None
+
+    def edits(self, program: EditableProgram) -> list[Edit]:
+        """Return the edit that adds the import line."""
+        if not self.line:
+            return []
+        if self.beside is None:
+            return [first_line(program, self.line)]
+        return [line_after(program, self.beside, self.line)]
+
+
+def refer(program: EditableProgram, new: Symbol, at: ast.expr, module: str = "") -> NameReference:
+    """Return how a program refers to a full name at a place, by what it imports already or by another import.
+
+    Args:
+        program: the program.
+        new: the full name.
+        at: the place.
+        module: the module that holds the name; empty: as its path looks.
+
+    Raises:
+        CannotRename: there is no safe way.
+    """
     root = chain(at)[0]
     candidates: list[tuple[int, str]] = []
     scope = program.scopes.of[at]
@@ -151,8 +182,25 @@ def _reference(program: EditableProgram, new: Symbol, at: ast.Attribute) -> tupl
                 candidates.append(candidate)
         scope = scope.parent  # type: ignore[assignment]
     if candidates:
-        return min(candidates)[1], []
-    return _imported(program, new, _import_beside(program, root, at, new))
+        return NameReference(min(candidates)[1])
+    return _imported(program, new, _import_beside(program, root, at, new), module)
+
+
+def refer_by_module(program: EditableProgram, path: str, module: str, at: ast.expr) -> NameReference:
+    """Return a name reached from its module, which is imported as a whole.
+
+    Raises:
+        CannotRename: the module's first name means something else.
+    """
+    if module.partition(".")[0] in program.bound:
+        raise CannotRename(f"`{module.partition('.')[0]}` means something else in this file already")
+    return NameReference(path, f"import {module}", _import_beside(program, chain(at)[0], at, Symbol(path)))
+
+
+def _reference(program: EditableProgram, new: Symbol, at: ast.Attribute) -> tuple[str, list[Edit]]:
+    """Return an expression for a full name at a place, and the edits that add the import it needs."""
+    found = refer(program, new, at)
+    return found.text, found.edits(program)
 
 
 def _by_name(program: EditableProgram, name: str, new: Symbol, at: ast.AST, needs_run: bool) -> tuple[int, str] | None:
@@ -170,7 +218,7 @@ def _by_name(program: EditableProgram, name: str, new: Symbol, at: ast.AST, need
     return (-1, name) if target == new.path else None
 
 
-def _import_beside(program: EditableProgram, root: ast.expr, at: ast.Attribute, new: Symbol) -> ast.AST | None:
+def _import_beside(program: EditableProgram, root: ast.expr, at: ast.expr, new: Symbol) -> ast.AST | None:
     """Return the import to add another one after; None if the file has none above the place.
 
     That is the import of the old name, or else the last top-level import above the place. One within a `try` or a
@@ -192,7 +240,9 @@ def _import_beside(program: EditableProgram, root: ast.expr, at: ast.Attribute, 
         for binding in bindings
         if binding.target.partition(".")[0] == library
     ]
-    if (imports and program.full_name(at)) or (of_library and not any(map(program.always_runs, of_library))):
+    if (imports and isinstance(at, ast.Attribute) and program.full_name(at)) or (
+        of_library and not any(map(program.always_runs, of_library))
+    ):
         raise CannotRename("the library is imported within a `try` or a condition alone, so a further import may fail")
     start = tree.span(at)[0]
     above = [
@@ -203,11 +253,13 @@ def _import_beside(program: EditableProgram, root: ast.expr, at: ast.Attribute, 
     return above[-1] if above else None
 
 
-def _imported(program: EditableProgram, new: Symbol, beside: ast.AST | None) -> tuple[str, list[Edit]]:
-    """Return an expression for a name, and the edit that imports it after another import or at the file's head."""
-    if new.of_class:
+def _imported(program: EditableProgram, new: Symbol, beside: ast.AST | None, module: str = "") -> NameReference:
+    """Return a name that is imported after another import or at the file's head."""
+    if new.of_class and not module:
         raise CannotRename(f"{new.path} belongs to a class that is not imported here")
-    if new.name in program.bound:
-        raise CannotRename(f"`{new.name}` means something else in this file already")
-    line = f"from {new.parent} import {new.name}"
-    return new.name, [line_after(program, beside, line) if beside is not None else first_line(program, line)]
+    module = module or new.parent
+    text = new.path.removeprefix(module + ".")
+    name = text.partition(".")[0]
+    if name in program.bound:
+        raise CannotRename(f"`{name}` means something else in this file already")
+    return NameReference(text, f"from {module} import {name}", beside)

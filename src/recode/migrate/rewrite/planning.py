@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from recode.migrate.find.findings import Finding
 from recode.migrate.rewrite.call_checks import check_calls
@@ -56,6 +57,7 @@ class FilePlan:
         left: the findings whose code stays as it is.
         open: the findings that a model may try.
         attempts: renames of some open findings that only tests can confirm.
+        obstacles: why a learned rule that fits a finding is not followed.
     """
 
     source: SourceFile
@@ -64,6 +66,20 @@ class FilePlan:
     left: list[LeftAlone] = field(default_factory=list)
     open: list[OpenPlace] = field(default_factory=list)
     attempts: list[Change] = field(default_factory=list)
+    obstacles: dict[Finding, str] = field(default_factory=dict)
+
+
+class RulePlan(Protocol):
+    """What learned rules make of a file: changes, and the findings that a rule fits without being applicable, with the reason."""
+
+    @property
+    def changes(self) -> Sequence[Change]: ...  # noqa: D102
+
+    @property
+    def refused(self) -> Sequence[tuple[Finding, str]]: ...  # noqa: D102
+
+
+ByRules = Callable[[SourceFile, EditableProgram, Sequence[Finding], UpgradeNames], RulePlan]
 
 
 def plan_file(
@@ -71,6 +87,7 @@ def plan_file(
     findings: Sequence[Finding],
     names: UpgradeNames,
     used_elsewhere: UsedElsewhere = lambda name: False,
+    by_rules: ByRules | None = None,
 ) -> FilePlan:
     """Plan the renames of one file; every finding becomes part of a change, left alone, or open.
 
@@ -79,6 +96,7 @@ def plan_file(
         findings: its findings.
         names: asks the two releases about names.
         used_elsewhere: whether another file may import a name from this one.
+        by_rules: applies learned rules, which come before renames.
     """
     try:
         program = EditableProgram(
@@ -90,6 +108,8 @@ def plan_file(
     except (SyntaxError, ValueError, MemoryError):
         return FilePlan(source, None, left=[LeftAlone(finding, Reason.UNPARSABLE) for finding in findings])
     plan = FilePlan(source, program)
+    if by_rules is not None:
+        findings = _take_rules(plan, by_rules(source, program, findings, names), findings)
     places = _places(source, program, findings)
     requests, refused = check_calls(program, _requests(plan, program, findings, places, names), names)
     for refusal in refused:
@@ -100,6 +120,17 @@ def plan_file(
     _drop_changes_that_break_the_file(plan)
     plan.attempts = _attempts(plan, program, names)
     return plan
+
+
+def _take_rules(plan: FilePlan, by_rules: RulePlan, findings: Sequence[Finding]) -> list[Finding]:
+    """Add the changes that learned rules make to the plan; return the findings that they do not settle."""
+    settled: set[Finding] = set()
+    for change in by_rules.changes:
+        if not overlap([edit for other in plan.changes for edit in other.edits], change.edits):
+            plan.changes.append(change)
+            settled.update(change.findings)
+    plan.obstacles = dict(by_rules.refused)
+    return [finding for finding in findings if finding not in settled]
 
 
 def _places(source: SourceFile, program: EditableProgram, findings: Sequence[Finding]) -> dict[Finding, Place]:
@@ -138,7 +169,9 @@ def _requests(
             try:
                 rule = rename_rule(update, frozenset({str(update.old_symbol)} if proven else ()))
             except NotARename as obstacle:
-                plan.open.append(OpenPlace(finding, place, Reason.NO_RULE, str(obstacle)))
+                why = plan.obstacles.get(finding)
+                detail = f"a rule fits, but {why}" if why else str(obstacle)
+                plan.open.append(OpenPlace(finding, place, Reason.NO_RULE, detail))
             else:
                 requests.append(RenameRequest(place, rule.old, rule.new, finding))
     return requests

@@ -11,13 +11,11 @@ from recode.errors import RecodeError
 from recode.knowledge.model import Shape
 from recode.knowledge.versions import parse_release
 from recode.migrate.find.findings import Examined, Finding, ScanResult, Witness
-from recode.migrate.find.index import Index, build_index
-from recode.migrate.find.statements import guarded_lines
+from recode.migrate.find.index import build_index
 from recode.migrate.find.uses import Uses
 from recode.migrate.project.environments import project_environment
 from recode.migrate.project.files import project_files
-from recode.migrate.source.source_file import read_source
-from recode.migrate.source.text import Unreadable
+from recode.migrate.witnesses.guarded import guarded_lines_of
 from recode.migrate.witnesses.type_checker import version
 from recode.migrate.witnesses.types import CheckedReleases, type_findings
 from recode.records import ApiUpdate
@@ -80,7 +78,7 @@ def with_types(
         )  # fmt: skip
         on_progress("comparing types")
         index = build_index(updates, shapes, parse_release(witness.new, "--to"), parse_release(witness.old, "--from"))
-        guarded = functools.cache(functools.partial(_guarded, folder, index))
+        guarded = functools.cache(functools.partial(guarded_lines_of, folder, index))
         seen = type_findings(folder, files, releases, lambda file, line: line in guarded(file))
         checker = version()
     except RecodeError as error:
@@ -92,10 +90,10 @@ def with_types(
 
 
 def merged(known: Iterable[Finding], seen: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Merge the findings of knowledge and types into one list, ordered by place.
+    """Merge the findings of two witnesses into one list, ordered by place.
 
-    Where both report a place, knowledge provides the reason and the advice, and the confidence is the higher of the two. The checker looked
-    at the release itself, so a name that it does not find there breaks, whatever was announced.
+    Where both report a place, the first (knowledge) provides the reason and the advice, and the confidence is the higher of the two. The
+    checker looked at the release itself, and a run at what happens there, so what they miss breaks, whatever was announced.
     """
     findings = list(known)
     for finding in seen:
@@ -112,10 +110,13 @@ def _confirmed(known: Finding, seen: Finding) -> Finding:
     witnesses = tuple(dict.fromkeys((*known.witnesses, *seen.witnesses)))
     if known.guarded or seen.guarded:
         return replace(known, witnesses=witnesses)
-    breaks = seen.status == "breaks" and seen.kind != "replaced"
+    has_run = Witness.RUNS in seen.witnesses
+    # A diagnostic about a value's type alone does not show that the code fails; an error in a run does.
+    breaks = seen.status == "breaks" and (has_run or seen.kind != "replaced")
     return replace(
         known,
         witnesses=witnesses,
+        evidence=f"{known.evidence}; {seen.evidence}: {seen.advice}" if has_run else known.evidence,
         confidence=max(known.confidence, seen.confidence),
         status="breaks" if breaks else known.status,
     )
@@ -140,14 +141,6 @@ def _environment(
     """Return the environment of a release with the project's requirements, or without them if they conflict."""
     on_progress(f"building the environment of {library} {release}")
     return project_environment(folder, library, release, requires)[0]
-
-
-def _guarded(folder: Path, index: Index, file: Path) -> frozenset[int]:
-    """Return the lines of a file that run in some releases only; empty if the file cannot be read."""
-    try:
-        return guarded_lines(read_source(folder, file), index)
-    except (Unreadable, SyntaxError, ValueError, RecursionError, MemoryError):
-        return frozenset()
 
 
 def _unavailable(scanned: ScanResult, confidence: float, reason: str) -> ScanResult:

@@ -238,7 +238,10 @@ def _run_script(channel: socket.socket, job: dict[str, Any]) -> None:
     _runner.record_warnings(path, lambda warning: report(("warned", warning)))
     if job["watched"]:
         _runner.record_events(path, lambda event: report(("event", event)))
+    places = _runner.library_places() if job["watched"] else []
     exception = _runner.run(source, path)
+    for name in _runner.replaced(places)[:50]:
+        report(("event", f"replaces {name}"))
     try:
         sys.stdout.flush()
     except (OSError, ValueError) as error:

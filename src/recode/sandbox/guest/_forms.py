@@ -11,6 +11,7 @@ import collections
 import datetime
 import decimal
 import fractions
+import io
 import operator
 import pathlib
 import re
@@ -132,6 +133,22 @@ def _fill_ordered(value: Any, items: list[Any]) -> None:
         value[key] = item
 
 
+def _file_parts(value: Any) -> list[Any]:
+    """Return text or bytes, position and state of a file in memory."""
+    return ["", 0, True] if value.closed else [value.getvalue(), value.tell(), False]
+
+
+def _fill_file(value: Any, items: list[Any]) -> None:
+    content, place, is_closed = items
+    if is_closed:
+        value.close()
+    elif not value.closed:
+        value.seek(0)
+        value.truncate()
+        value.write(content)
+        value.seek(place)
+
+
 def _fill_names(value: Any, items: list[Any]) -> None:
     _fill_mapping(value.__dict__, items)
 
@@ -146,6 +163,8 @@ MUTABLE: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], list[Any]]]
     collections.Counter: ("counter", lambda value: None, _pairs),
     collections.defaultdict: ("defaultdict", operator.attrgetter("default_factory"), _pairs),
     array.array: ("array", operator.attrgetter("typecode"), lambda value: [value.tobytes()]),
+    io.StringIO: ("text file", lambda value: None, _file_parts),
+    io.BytesIO: ("byte file", lambda value: None, _file_parts),
     types.SimpleNamespace: ("namespace", lambda value: None, lambda value: _pairs(value.__dict__)),
 }
 """For each type: its kind, and functions for the constructor argument and the contents."""
@@ -160,6 +179,8 @@ _MAKE: dict[str, Callable[[Any], Any]] = {
     "defaultdict": collections.defaultdict,
     "array": array.array,
     "namespace": lambda _: types.SimpleNamespace(),
+    "text file": lambda _: io.StringIO(),
+    "byte file": lambda _: io.BytesIO(),
     **_library_forms.MAKE,
 }
 _FILL: dict[str, Callable[[Any, list[Any]], None]] = {
@@ -173,6 +194,8 @@ _FILL: dict[str, Callable[[Any, list[Any]], None]] = {
     "defaultdict": _fill_mapping,
     "array": _fill_array,
     "namespace": _fill_names,
+    "text file": _fill_file,
+    "byte file": _fill_file,
     **_library_forms.FILL,
 }
 
@@ -221,8 +244,16 @@ def fill(value: Any, kind: str, items: list[Any]) -> None:
     _FILL[kind](value, items)
 
 
+_HIDDEN: dict[type[BaseException], tuple[str, ...]] = {
+    ImportError: ("name", "path"),
+    NameError: ("name",),
+    AttributeError: ("name",),
+}
+"""Attributes of exceptions that are neither arguments nor in the exception's dictionary."""
+
+
 def exception_parts(error: BaseException) -> tuple[Any, ...]:
-    """Return arguments, attributes, text and cause of an exception."""
+    """Return arguments, attributes, text, cause and context of an exception."""
     try:
         text = str(error)[:10_000]
     except BaseException as failure:  # noqa: BLE001 (an exception may raise when it is shown)
@@ -234,10 +265,13 @@ def exception_parts(error: BaseException) -> tuple[Any, ...]:
         else error.args
     )
     names = {name: value for name, value in vars(error).items() if type(name) is str and name != TEXT}
-    return made_from, tuple(names.items()), text, error.__cause__
+    for kind, hidden in _HIDDEN.items():
+        if isinstance(error, kind):
+            names |= {name: getattr(error, name) for name in hidden if type(getattr(error, name)) is str}
+    return made_from, tuple(names.items()), text, error.__cause__, error.__context__
 
 
-def exception_of(kind: Any, arguments: Any, names: Any, text: Any, cause: Any) -> BaseException:
+def exception_of(kind: Any, arguments: Any, names: Any, text: Any, cause: Any, context: Any) -> BaseException:
     """Rebuild an exception from its parts."""
     if not (isinstance(kind, type) and issubclass(kind, BaseException)):
         raise Malformed("an exception of no exception's class")
@@ -253,4 +287,5 @@ def exception_of(kind: Any, arguments: Any, names: Any, text: Any, cause: Any) -
     for name, value in (*names, *(((TEXT, text),) if hasattr(kind, TEXT) else ())):
         object.__setattr__(error, name, value)
     error.__cause__ = cause if isinstance(cause, BaseException) else None
+    error.__context__ = context if isinstance(context, BaseException) else None
     return error

@@ -46,10 +46,13 @@ def _array_apart(value: Any) -> tuple[str, Any, list[Any]] | None:
     numpy = _loaded("numpy")
     if type(value) is not numpy.ndarray:
         return None
+    flags = value.flags
+    # A copy has memory, strides and flags of its own.
+    kind = "ndarray" if value.base is None and flags.c_contiguous and flags.writeable else "ndarray view"
     if value.dtype.kind == "O":
-        return "ndarray", ("O", value.shape), list(value.flat)
+        return kind, ("O", value.shape), list(value.flat)
     if value.dtype.kind in _PLAIN:
-        return "ndarray", (value.dtype.str, value.shape), [value.tobytes()]
+        return kind, (value.dtype.str, value.shape), [value.tobytes()]
     return None
 
 
@@ -117,6 +120,8 @@ def _pandas_form(value: Any) -> tuple[str, Any] | None:
         return "timestamp", (value.value, value.unit, str(value.tz) if value.tz is not None else None)
     if type(value) is pandas.Timedelta:
         return "pandas_timedelta", (value.value, value.unit)
+    if type(value) is pandas.Period:
+        return "period", (value.ordinal, value.freqstr)
     if isinstance(value, pandas.Index):
         return _index_form(value)
     return None
@@ -240,6 +245,7 @@ VALUES: dict[str, Callable[..., Any]] = {
     "missing": lambda is_time: _pandas().NaT if is_time else _pandas().NA,
     "timestamp": _timestamp,
     "pandas_timedelta": lambda value, unit: _pandas().Timedelta(value, unit="ns").as_unit(unit),
+    "period": lambda ordinal, freq: _pandas().Period(ordinal=ordinal, freq=freq),
     "range_index": lambda start, stop, step, name: _pandas().RangeIndex(start, stop, step, name=name),
     "multi_index": lambda levels, codes, names: _pandas().MultiIndex(levels=levels, codes=codes, names=names),
     "index": _index_again,
@@ -248,12 +254,14 @@ VALUES: dict[str, Callable[..., Any]] = {
 }
 MAKE: dict[str, Callable[[Any], Any]] = {
     "ndarray": _make_array,
+    "ndarray view": _make_array,
     "series": lambda _: _pandas().Series(dtype=object),
     "frame": lambda _: _pandas().DataFrame(),
     "tensor": _make_tensor,
 }
 FILL: dict[str, Callable[[Any, list[Any]], None]] = {
     "ndarray": _fill_array,
+    "ndarray view": _fill_array,
     "series": _fill_series,
     "frame": _fill_frame,
     "tensor": _fill_tensor,

@@ -28,6 +28,7 @@ class ProgramSide(_side.Side):
         sys.stdout, sys.stderr = self._out, self._errors
         self._seen: list[tuple[type[Warning], str, int]] = []
         self._seeded = False
+        self._logs = _globals.Logs()
         warnings.simplefilter("always")
         warnings.showwarning = self._see  # type: ignore[assignment]
 
@@ -59,8 +60,9 @@ class ProgramSide(_side.Side):
         return seen
 
     def changed_globals(self) -> tuple[Any, ...]:
-        """Return the state of the random number generators, if the test has set it."""
-        return _globals.seeds() if self._seeded else ()
+        """Return what was logged and, if the test has set it, the state of the random number generators."""
+        logged = self._logs.taken()
+        return (*(_globals.seeds() if self._seeded else ()), *((("logs", logged),) if logged else ()))
 
     def apply_globals(self, changes: Any) -> None:
         """Take over the test's random state, its standard input, and the built-in functions that it has replaced."""

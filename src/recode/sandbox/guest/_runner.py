@@ -5,6 +5,7 @@ This file runs in environments without recode, so it imports the standard librar
 
 from __future__ import annotations
 
+import _thread
 import linecache
 import os
 import sys
@@ -181,14 +182,15 @@ _ALWAYS = frozenset(
 
 def record_events(path: str, send: Callable[[str], None]) -> None:
     """Report each of the `EVENTS` that the program raises, once. An audit hook cannot be removed."""
-    busy: list[bool] = []
+    busy: set[int] = set()
     reported: set[str] = set()
     libraries = _library_folders()
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event not in EVENTS or busy:
+        thread = _thread.get_ident()
+        if event not in EVENTS or thread in busy:
             return
-        busy.append(True)
+        busy.add(thread)
         try:
             asking = sys._getframe(1)
             file = asking.f_code.co_filename
@@ -196,13 +198,40 @@ def record_events(path: str, send: Callable[[str], None]) -> None:
                 file.startswith((*libraries, "<frozen ", "<__array_function__")) or file == hook.__code__.co_filename
             )
             forged = event == "compile" and _forges_a_file(arguments, libraries)
+            if event == "exec" and file.startswith("<frozen importlib"):
+                # A module that is neither a library's nor the interpreter's: for example, a copy of a library without its warnings.
+                forged = not getattr(arguments[0], "co_filename", "").startswith((*libraries, "<frozen "))
             if event not in reported and (forged or not inside or event in _ALWAYS):
                 reported.add(event)
                 send(event)
         finally:
-            busy.clear()
+            busy.discard(thread)
 
     sys.addaudithook(hook)
+
+
+Places = list[tuple[str, dict[str, Any], dict[str, Any]]]
+_PARTS = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type)
+
+
+def library_places() -> Places:
+    """Return name, namespace and a copy of the namespace of every loaded module of an installed library and of its classes."""
+    found: Places = []
+    for name, module in list(sys.modules.items()):
+        if not isinstance(module, types.ModuleType) or name.partition(".")[0] in sys.stdlib_module_names:
+            continue
+        found.append((name, vars(module), vars(module).copy()))
+    return found
+
+
+def replaced(before: Places) -> list[str]:
+    """Return the functions, classes and modules that libraries held under a name and that were replaced since then."""
+    return [
+        f"{place}.{name}"
+        for place, now, held in before
+        for name, value in held.items()
+        if isinstance(value, _PARTS) and name != "__builtins__" and now.get(name, value) is not value
+    ]
 
 
 def _forges_a_file(arguments: tuple[Any, ...], libraries: tuple[str, ...]) -> bool:

@@ -11,6 +11,7 @@ import builtins
 import os
 import struct
 import sys
+import threading
 import types
 import warnings
 from collections.abc import Callable
@@ -24,7 +25,11 @@ else:
     import _values
 
 _COUNT = struct.Struct(">I")
-_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+_FORMS: dict[type, bytes] = {
+    **dict.fromkeys((types.FunctionType, types.BuiltinFunctionType, types.MethodType), b"f"),
+    types.CoroutineType: b"a",
+    types.GeneratorType: b"g",
+}
 Exchange = Callable[[bytes], bytes]
 
 
@@ -44,10 +49,13 @@ class Side(_values.Codec):
         self._kept: dict[int, Any] = {}
         self._kept_numbers: dict[int, int] = {}
         self._standins: dict[int, Any] = {}
+        self._generators: dict[int, int] = {}
         self._local: dict[int, type] = {}
         self._descriptions: dict[type, _classes.Description] = {}
         self._environment: dict[Any, Any] = dict(os.environ._data)  # type: ignore[attr-defined]
         self.questions = 0
+        # Threads of program or test share the channel; a callback is answered by the thread that waits.
+        self._one_thread = threading.RLock()
 
     # -- asking -----------------------------------------------------------------------------------------------------------------------
 
@@ -57,6 +65,10 @@ class Side(_values.Codec):
         Raises:
             Unsupported: an argument or the result cannot cross.
         """
+        with self._one_thread:
+            return self._ask(operation, parts)
+
+    def _ask(self, operation: str, parts: tuple[Any, ...]) -> Any:
         self.questions += 1
         root = ("do", operation, parts, self._changed_environment(), self.changed_globals())
         message = self.encode(root)
@@ -102,13 +114,13 @@ class Side(_values.Codec):
         reply: tuple[Any, ...]
         try:
             self.permit(operation, parts)
-            if operation == "await_kept":
-                parts = (self._kept[parts[0]],)
+            if operation.endswith("_kept"):
+                parts = (self._kept[parts[0]], *parts[1:])
             reply = "returned", _OPERATIONS[operation](*parts)
         except _values.Unsupported as error:
             reply = "unsupported", str(error)
         except BaseException as error:  # noqa: BLE001 (whatever a program raises is the answer)
-            error.__traceback__ = error.__context__ = None
+            _forget_frames(error)
             reply = "raised", error
         del request, parts
         effects = self.printed(), self.warned(), self._changed_environment(), self.changed_globals()
@@ -180,7 +192,7 @@ class Side(_values.Codec):
 
     def foreign(self, value: Any, parts: list[bytes], depth: int) -> None:
         """Append a handle to the other side's own value, a library's class or function, or a value that stays here."""
-        theirs = _standins.number_of(value)
+        theirs = self._generators.get(id(value)) if type(value) is types.GeneratorType else _standins.number_of(value)
         if theirs is not None:
             parts.append(b"h" + theirs.to_bytes(8, "big"))
             return
@@ -191,7 +203,8 @@ class Side(_values.Codec):
             parts.append(b"C" + self.class_number(value).to_bytes(8, "big"))
         else:
             number = self.keep(value)
-            form = b"f" if isinstance(value, _FUNCTIONS) else b"a" if isinstance(value, types.CoroutineType) else b"o"
+            self.plain = False
+            form = _FORMS.get(type(value), b"o")
             parts.append(b"H" + number.to_bytes(8, "big") + form)
             if form == b"f":
                 self.put(_standins.describe_function(value), parts, depth)
@@ -332,6 +345,12 @@ class Side(_values.Codec):
             return self._standins[number]
         if form == b"a":
             return _standins.awaiting(self, number)
+        if form == b"g":
+            self.plain = False
+            if number not in self._standins:
+                self._standins[number] = _standins.generator(self, number)
+                self._generators[id(self._standins[number])] = number
+            return self._standins[number]
         kind = self._local[reader.number()]
         self.plain = False
         if number not in self._standins:
@@ -392,6 +411,31 @@ def _call_and_drive(target: Any, arguments: tuple[Any, ...], named: dict[str, An
     return _drive(target(*arguments, **named))
 
 
+def _forget_frames(error: BaseException) -> None:
+    """Drop the tracebacks of an exception and its contexts, whose frames hold values of the program."""
+    chain: list[BaseException] = []
+    while error is not None and len(chain) < _CONTEXTS:
+        chain.append(error)
+        error.__traceback__ = None
+        error = error.__context__  # type: ignore[assignment]
+    chain[-1].__context__ = None
+
+
+_CONTEXTS = 4
+
+
+def _step(generator: Any, how: str, *given: Any) -> Any:
+    """Take one step of a generator: `send`, `throw` or `close`."""
+    if type(generator) is not types.GeneratorType:
+        raise TypeError("not a generator")
+    steps: dict[str, Callable[..., Any]] = {
+        "send": types.GeneratorType.send,
+        "throw": types.GeneratorType.throw,
+        "close": types.GeneratorType.close,
+    }
+    return steps[how](generator, *given)
+
+
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "call": _call,
     "method": _method,
@@ -401,4 +445,5 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "await": _call_and_drive,
     "signature": _standins.signature_parts,
     "await_kept": _drive,
+    "step_kept": _step,
 }

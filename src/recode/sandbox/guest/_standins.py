@@ -45,11 +45,12 @@ def number_of(value: Any) -> int | None:
 
 
 def describe_function(value: Any) -> tuple[Any, ...]:
-    """Return a function's name, qualified name and docstring, and whether it is a coroutine function."""
+    """Return a function's name, qualified name, docstring, and what calling it makes: a coroutine, a generator, or any value."""
     doc = getattr(value, "__doc__", None)
     return (
         str(getattr(value, "__name__", "")), str(getattr(value, "__qualname__", "")), doc if type(doc) is str else None,
-        inspect.iscoroutinefunction(value),
+        "coroutine" if inspect.iscoroutinefunction(value) else "generator" if inspect.isgeneratorfunction(value)
+        else "asynchronous generator" if inspect.isasyncgenfunction(value) else "",
     )  # fmt: skip
 
 
@@ -69,11 +70,19 @@ class Function:
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the function from the other side."""
-        if name in ("__wrapped__", "__text_signature__") or name.startswith("_recode"):
+        if name == "__text_signature__" or name.startswith("_recode"):
             raise AttributeError(name)
         if name == "__signature__":
             return _signature(*self._recode_side.ask("signature", self))
         return self._recode_side.ask("get", self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute of the function on the other side."""
+        if name.startswith(("__", "_recode")):
+            object.__setattr__(self, name, value)
+        else:
+            self._recode_side.plain = False
+            self._recode_side.ask("set", self, name, value)
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         """Bind to an instance, as functions do."""
@@ -92,15 +101,50 @@ def _coroutine_function(function: Function) -> Any:
     return run
 
 
+def generator(side: Side, number: int) -> Any:
+    """Return a generator whose steps the other side takes."""
+
+    def steps() -> Any:
+        how, given = "send", None
+        while True:
+            try:
+                found = side.ask("step_kept", number, how, given)
+            except StopIteration as end:
+                return end.value
+            try:
+                how, given = "send", (yield found)
+            except GeneratorExit:
+                side.ask("step_kept", number, "close")
+                raise
+            except BaseException as error:  # noqa: BLE001 (whatever is thrown in is thrown in there)
+                how, given = "throw", error
+
+    return steps()
+
+
 async def awaiting(side: Side, number: int) -> Any:
     """Have the other side await an awaitable that it keeps; return the result."""
     return side.ask("await_kept", number)
 
 
-def function(side: Side, number: int, name: str, qualified: str, doc: str | None, is_coroutine: bool) -> Any:
+def _generates() -> Any:
+    yield
+
+
+async def _generates_later() -> Any:
+    yield
+
+
+def function(side: Side, number: int, name: str, qualified: str, doc: str | None, makes: str) -> Any:
     """Return the stand-in for a function."""
     made = Function(side, number, name, qualified, doc)
-    return _coroutine_function(made) if is_coroutine else made
+    if makes == "coroutine":
+        return _coroutine_function(made)
+    if makes:
+        # What `inspect` reads to recognise such functions.
+        like = _generates if makes == "generator" else _generates_later
+        vars(made).update(__code__=like.__code__, __defaults__=None, __kwdefaults__=None)
+    return made
 
 
 def signature_parts(value: Any) -> tuple[Any, ...]:
@@ -157,6 +201,24 @@ class StandInClass(abc.ABCMeta):
             super().__setattr__(name, value)
         else:
             type.__getattribute__(cls, _SIDE).ask("set", cls, name, value)
+
+    def __delattr__(cls, name: str) -> None:
+        """Delete an attribute of the class on the other side, or an internal one locally."""
+        if name.startswith(("__", "_abc_", "_recode")):
+            super().__delattr__(name)
+        else:
+            type.__getattribute__(cls, _SIDE).ask("delete", cls, name)
+
+    @property
+    def __mro__(cls) -> tuple[type, ...]:
+        """The classes that the other side's class has."""
+        return tuple(kind for kind in type.__dict__["__mro__"].__get__(cls) if kind is not _Object)
+
+    @property
+    def __bases__(cls) -> tuple[type, ...]:  # type: ignore[override]
+        """The base classes that the other side's class has."""
+        found = type.__dict__["__bases__"].__get__(cls)
+        return tuple(kind for kind in found if kind is not _Object) or (object,)
 
 
 class _Bound:
@@ -271,22 +333,36 @@ def _build_enum(said: _classes.Description, names: dict[str, Any]) -> type:
     side: Any = names[_SIDE]
     if len(made) < len(said.parts):
         side.doubt("an enumeration with two names for one member")
-    for name, value in {**names, **_forwards(said)}.items():
+
+    def attribute(self: Any, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        side.plain = False
+        return side.ask("get", self, name)
+
+    for name, value in {**names, **_forwards(said), "__getattr__": attribute}.items():
         type.__setattr__(made, name, value)
     return cast(type, made)
 
 
 def _build_dataclass(said: _classes.Description, names: dict[str, Any]) -> type:
-    frozen, order, *fields = said.parts
-    made = []
-    for name, how, value in fields:
-        if how == 0:
-            made.append((name, object))
-        else:
-            made.append((name, object, dataclasses.field(**{"default" if how == 1 else "default_factory": value})))  # type: ignore[arg-type]
-    return dataclasses.make_dataclass(
-        said.name, made, namespace={**names, **_forwards(said)}, frozen=frozen, order=order
-    )
+    count = len(_classes.DATACLASS_OPTIONS)
+    options = dict(zip(_classes.DATACLASS_OPTIONS, said.parts[:count], strict=True))
+    made: list[tuple[str, Any, Any]] = []
+    for name, flags, how, value in said.parts[count:]:
+        given = dict(zip(("init", "repr", "compare", "hash", "kw_only"), flags, strict=True))
+        given |= {1: {"default": value}, 2: {"default_factory": value}}.get(how, {})
+        made.append((name, object, dataclasses.field(**given)))
+    if not all(dataclasses.is_dataclass(base) for base in said.bases):
+        raise _values.Malformed("a dataclass with another base")
+    side: Any = names[_SIDE]
+
+    def counted(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        side.questions += 1
+        return object.__new__(cls)
+
+    namespace = {**names, **_forwards(said), "__new__": counted}
+    return dataclasses.make_dataclass(said.name, made, bases=said.bases, namespace=namespace, **options)
 
 
 def _build_named_tuple(said: _classes.Description, names: dict[str, Any]) -> type:
@@ -316,10 +392,33 @@ def _made_there(cls: Any, *args: Any, **kwargs: Any) -> Any:
 def _forwards(said: _classes.Description) -> dict[str, Any]:
     """Return forwarding methods and properties for a class whose instances are copied but whose code stays with the other side."""
 
-    def method(name: str) -> Any:
-        return lambda self, *args, **kwargs: getattr(type(self), _SIDE).use(self, name, args, kwargs)
+    return {
+        **{name: _ForwardedMethod(name) for name in said.methods},
+        **{name: _ForwardedValue(name) for name in said.properties},
+    }
 
-    def attribute(name: str) -> Any:
-        return property(lambda self: getattr(type(self), _SIDE).ask("get", self, name))
 
-    return {**{name: method(name) for name in said.methods}, **{name: attribute(name) for name in said.properties}}
+class _ForwardedMethod:
+    """A method of a class or of its instances that the other side runs."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        target, side = kind if owner is None else owner, getattr(kind, _SIDE)
+        return lambda *args, **kwargs: side.use(target, self._name, args, kwargs)
+
+
+class _ForwardedValue:
+    """A property, or an attribute of a class, that the other side looks up."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        side: Side = getattr(kind, _SIDE)
+        side.plain = False
+        return side.ask("get", kind if owner is None else owner, self._name)
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        getattr(type(owner), _SIDE).ask("set", owner, self._name, value)

@@ -8,6 +8,7 @@ Program and test each run on a separate thread, and the program's module cannot 
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
 import io
@@ -33,6 +34,8 @@ _PROGRAM, _TEST = "solution", "test"
 _SWALLOWED = "an exception swallowed by one of the program's objects"
 _STEPS = frozenset(("__next__", "__anext__", "send", "throw", "close", "asend", "athrow", "aclose"))
 _COMPARISONS = frozenset(f"__{name}__" for name in "eq ne lt le gt ge".split())
+_FRAMEWORKS = frozenset(("unittest", "pytest", "_pytest", "doctest"))
+_MOCKS_OWN = frozenset(("configure_mock", "attach_mock", "mock_add_spec", "reset_mock", "method_calls", "mock_calls"))
 _ASKED_BY_PYTHON = frozenset(
     f"__{name}__"
     for name in "hash bool len iter next reversed getitem setitem delitem call repr str format bytes int float complex index round trunc floor "
@@ -110,8 +113,12 @@ class _TestSide(_side.Side):
         super().__init__(0, exchange, frozenset((_TEST,)), libraries)
         self.doubts: list[str] = []
         self.follow_seeds = False
+        self.source = ""
         self._seeds: _globals.Changes = ()
         self._replaced = False
+        self.patches: _globals.Patches | None = None
+        self._patches: tuple[Any, ...] = ()
+        self._levels = _globals.levels()
 
     def changed_globals(self) -> tuple[Any, ...]:
         """Return the random state that the test has set and the built-in functions that it has replaced."""
@@ -119,6 +126,13 @@ class _TestSide(_side.Side):
         if self.follow_seeds and (now := _globals.seeds()) != self._seeds:
             self._seeds = now
             changes += now
+        patches, levels = self.patches.now() if self.patches else (), _globals.levels()
+        if patches != self._patches:
+            self.plain, self._patches = False, patches
+            changes.append(("patches", patches))
+        if levels != self._levels:
+            changes.append(("levels", (*((name, 0) for name, _ in self._levels), *levels)))
+            self._levels = levels
         replaced = _globals.replaced()
         if replaced or self._replaced:
             self._replaced = bool(replaced)
@@ -126,9 +140,11 @@ class _TestSide(_side.Side):
         return tuple(changes)
 
     def apply_globals(self, changes: Any) -> None:
-        """Take over the random state, from which the program has drawn."""
-        if self.follow_seeds and all(name in ("random", "numpy") for name, _ in changes):
-            _globals.apply(changes)
+        """Take over what the program has logged, and the random state, from which it has drawn."""
+        _globals.log_again(dict(changes).get("logs", ()))
+        seeds = [(name, state) for name, state in changes if name in ("random", "numpy")]
+        if self.follow_seeds and seeds:
+            _globals.apply(tuple(seeds))
             self._seeds = _globals.seeds()
 
     def doubt(self, reason: str) -> None:
@@ -140,35 +156,79 @@ class _TestSide(_side.Side):
         try:
             return super().ask(operation, *parts)
         except (StopIteration, StopAsyncIteration, GeneratorExit):
-            if operation != "await_kept" and not (operation == "method" and parts[1] in _STEPS):
+            if not operation.endswith("_kept") and not (operation == "method" and parts[1] in _STEPS):
                 self.doubt("an exception that ends a loop of the test")
+            raise
+        except BaseException as error:
+            if any(kind.__module__.partition(".")[0] in _FRAMEWORKS for kind in type(error).__mro__):
+                self.doubt("an exception that directs the test framework, such as a skipped test,")
             raise
 
     def use(self, owner: Any, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Call a method of one of the program's objects, recording a doubt where its answer decides the test."""
         # The test created the object by calling a class of the program, so its methods are the program's interface.
-        made_here = getattr(owner, "__dict__", {}).get("_recode_own", False)
-        if name in _COMPARISONS or not (
-            made_here or name in _ASKED_BY_PYTHON or name in _STEPS or not (arguments or named)
-        ):
+        made_here = _is_made_here(owner)
+        if name in _COMPARISONS:
+            # Comparing two such objects is part of that interface; comparing one with a value of the test is not.
+            is_known = made_here and len(arguments) == 1 and _is_made_here(arguments[0])
+        else:
+            is_known = (
+                made_here
+                or isinstance(owner, type)
+                or name in _ASKED_BY_PYTHON
+                or name in _STEPS
+                or not (arguments or named)
+            )
+        if not is_known:
             self.doubt(f"`{name}` of one of the program's objects decides")
         found = super().use(owner, name, arguments, named)
-        if name in ("__exit__", "__aexit__") and arguments and arguments[0] is not None and found:
+        is_exit = name in ("__exit__", "__aexit__") and arguments and arguments[0] is not None
+        if is_exit and found and not _is_meant(arguments[1], self.source):
             self.doubt(_SWALLOWED)
         return found
 
     def permit(self, operation: str, parts: Any) -> None:
         """Allow the program to call the test's functions and use the public methods of its objects, and nothing else."""
-        target = parts[0]
-        if operation == "call" and _is_ours(target):
+        target = self._kept.get(parts[0]) if operation == "step_kept" else parts[0]
+        if (operation == "call" and _is_ours(target)) or (operation == "step_kept" and _is_plain_object(target)):
             return
         if operation == "get" and type(parts[1]) is str and parts[1].startswith("__"):
             raise AttributeError(parts[1])
         if operation in ("method", "get", "set") and _is_plain_object(target):
             name = parts[1]
+            if type(target).__module__ == "unittest.mock" and (
+                name in _MOCKS_OWN
+                or (operation == "set" and (hasattr(type(target), name) or name.startswith("assert")))
+            ):
+                raise _values.Unsupported("a change of what the test's mock has seen")
             if type(name) is str and (not name.startswith("_") or name in _classes.SPECIAL):
                 return
         raise _values.Unsupported("something of the test's own that a program may not use")
+
+
+def _is_made_here(value: Any) -> bool:
+    """Return whether the test made an object of the program, by calling its class."""
+    return getattr(value, "__dict__", {}).get("_recode_own", False) is True
+
+
+def _is_meant(error: Any, source: str) -> bool:
+    """Return whether the test itself raises an exception in the block of a `with` statement, whatever the program returned before."""
+    trace = getattr(error, "__traceback__", None)
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or trace.tb_frame.f_code.co_filename != _classes.FILES[1] or isinstance(error, AssertionError):
+        return False
+    blocks = [node.body for node in ast.walk(ast.parse(source)) if isinstance(node, ast.With | ast.AsyncWith)]
+    return any(_always_raises(step) for body in blocks for step in body if step.lineno == trace.tb_lineno)
+
+
+def _always_raises(step: ast.stmt) -> bool:
+    if isinstance(step, ast.Raise):
+        return True
+    # Such as `1 / 0`.
+    return isinstance(step, ast.Expr) and all(
+        isinstance(node, ast.BinOp | ast.operator | ast.Constant) for node in ast.walk(step.value)
+    )
 
 
 def _is_ours(target: Any) -> bool:
@@ -231,6 +291,8 @@ def _run_test(channel: socket.socket) -> None:
                 side.doubt(f"`{name}`, a name of the program for {value.__name__}")
             reads += not callable(value)
             module.__dict__[name] = value
+        side.source = source
+        side.patches = _globals.Patches(source, libraries)
         side.follow_seeds = "seed" in source or "set_state" in source or "setstate" in source
         exec(compile(source, _classes.FILES[1], "exec", dont_inherit=True), module.__dict__)
         said: tuple[Any, ...] = ("held", "", "")

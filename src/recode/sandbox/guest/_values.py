@@ -256,6 +256,8 @@ class Codec:
         waiting: list[tuple[int, str, bytes]] = []
         for _ in range(reader.count()):
             number, kind, make, contents = reader.number(), reader.text(), reader.sized(), reader.sized()
+            # A copy of a set may have another order, and a copy of a view shares no memory.
+            self.plain = self.plain and kind not in ("set", "ndarray view")
             if number not in self.shared:
                 self.adopt(number, self.make(kind, self.take(Reader(make), 0)))
             self.shared[number].contents = contents
@@ -278,10 +280,15 @@ class Codec:
             raise Malformed("too deep")
         tag = reader.tag()
         if tag in _READ:
-            return _READ[tag](reader)
+            found = _READ[tag](reader)
+            if tag == b"f" and found != found:
+                # A copy of NaN is not found in a list that holds the original.
+                self.plain = False
+            return found
         if tag == b"t":
             return tuple(self.take_items(reader, depth))
         if tag == b"z":
+            self.plain = False
             return frozenset(self.take_items(reader, depth))
         if tag == b"R":
             return self.shared[reader.number()].value

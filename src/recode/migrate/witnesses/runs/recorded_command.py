@@ -105,6 +105,8 @@ class Recording:
 
     runs: tuple[TreeRun, TreeRun]
     folders: tuple[Path, Path]
+    evaluations: int
+    """Evaluations of expressions in the first run."""
 
     @property
     def is_repeatable(self) -> bool:
@@ -125,6 +127,8 @@ class Comparison:
     old: TreeRun
     new: TreeRun
     differences: tuple[RunDifference, ...]
+    compared: int = 0
+    """Evaluations that were compared."""
 
     @property
     def ends_alike(self) -> bool:
@@ -170,7 +174,7 @@ class RecordedCommand:
             logs = Path(tempfile.mkdtemp(dir=folder, prefix="old-"))
             runs.append(self._run(environment, {}, logs, {}, ()))
             folders.append(logs)
-        return Recording((runs[0], runs[1]), (folders[0], folders[1]))
+        return Recording((runs[0], runs[1]), (folders[0], folders[1]), _evaluations(folders[0]))
 
     def compare(
         self,
@@ -200,7 +204,7 @@ class RecordedCommand:
         }
         with tempfile.TemporaryDirectory(prefix="recode-compared-") as name:
             run = self._run(environment, changed or {}, Path(name), settings, old.folders)
-            return Comparison(old.runs[0], run, tuple(_differences(Path(name))))
+            return Comparison(old.runs[0], run, tuple(_differences(Path(name))), _compared(Path(name)))
 
     def _moved(self, path: Path, content: bytes) -> list[tuple[Spot, Spot]]:
         try:
@@ -271,6 +275,25 @@ def _differences(logs: Path) -> Iterator[RunDifference]:
                 yield _difference(row)
             except (ValueError, IndexError, TypeError, AttributeError):
                 continue
+
+
+def _evaluations(logs: Path) -> int:
+    """Return the number of evaluations in the logs of a run."""
+    count = 0
+    for file in logs.glob("log-*.jsonl"):
+        with file.open("rb") as lines:
+            count += sum(line.startswith((b'["o"', b'["x"')) for line in lines)
+    return count
+
+
+def _compared(logs: Path) -> int:
+    """Return the number of evaluations that the processes of a run compared."""
+    count = 0
+    for file in logs.glob("found-*.jsonl"):
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+            if match := re.fullmatch(r'\["compared", (\d+)\]', line):
+                count += int(match[1])
+    return count
 
 
 def _difference(row: Sequence[Any]) -> RunDifference:

@@ -57,9 +57,11 @@ class ComparingJudge(Judge):
         self.renames: dict[str, str] = settings.get("renames", {})
         self.evaluated: dict[tuple[str, str], int] = {}
         self.reported: dict[tuple[str, str], bool] = {}
-        self.first, self.reached = 0, 0
+        self.first, self.reached, self.compared = 0, 0, 0
         """The old run's numbers at the first difference, and of the latest evaluation that it has as well."""
         self.went_in: dict[str, bool] = {}
+        self.completed: dict[str, bool] = {}
+        """Places that were evaluated without help, on inputs of the old run."""
         self.latents: dict[int, tuple[str, str]] = {}
         """The latent parts, old and new, of what an expression gave."""
         self.after_skip: dict[int, OldOutcome] = {}
@@ -75,8 +77,9 @@ class ComparingJudge(Judge):
         self.reported[place, what] = True
         self.log.add(["finding", place, what, old, new, self.table[site].name, continued], now=True)
         for origin in sorted({one.origin for one in operands if one.origin >= 0} - {site}):
-            # What few programs see of a value mattered here.
-            self._find(origin, "latent", self.latents[origin][0], self.latents[origin][1], "%d" % self.table[site].line)
+            before, after = self.latents[origin]
+            if _matters(before + after, what, new):
+                self._find(origin, "latent", before, after, "%d" % self.table[site].line)
 
     def _differs(self, outcome: OldOutcome) -> None:
         self.differences += 1
@@ -108,6 +111,7 @@ class ComparingJudge(Judge):
                 return None
         outcome = found[number]
         self.reached = max(self.reached, outcome.number)
+        self.compared += outcome.stable
         return outcome if outcome.stable else None
 
     def _old_value(self, outcome: OldOutcome) -> tuple[Any, Seen]:
@@ -121,8 +125,11 @@ class ComparingJudge(Judge):
             return self._old_value(old) if old is not None and not old.error else (value, self.values.see(value))
         seen = self.values.see(value)
         tainted = seen.tainted or any(one.tainted for one in operands)
+        if old is not None and not tainted:
+            self.completed[self.places[site]] = True
         if old is None or self.table[site].kind == "import":
-            return value, seen._replace(tainted=tainted)
+            # On inputs that the old run did not have, whatever comes of it follows from them.
+            return value, seen._replace(tainted=tainted or (old is None and self.places[site] in self.old.places))
         if old.digest == seen.digest:
             return value, self._with_origin(site, operands, old, value, seen)
         if self._is_guarded(site) or self._is_release(site, value):
@@ -191,6 +198,7 @@ class ComparingJudge(Judge):
         operands: Sequence[Seen],
         error: BaseException,
         is_first: bool,
+        raised_in: int | None,
         state: FrameState,
     ) -> Answer | None:
         """Compare an error; return how the statement is continued, or None if it must raise."""
@@ -204,18 +212,29 @@ class ComparingJudge(Judge):
             return self._class_answer(statement, error, is_first, state)
         old = self._whole(statement, operands) if is_whole else self._expected(self.places[site], operands)
         is_consequence = not is_first or isinstance(error, AbsentValueError) or any(one.tainted for one in operands)
+        blamed = site if raised_in is None else raised_in
+        # An error that the project raises itself follows from what it looked at.
+        is_own = raised_in is not None and self.table[raised_in].kind == "Raise"
+        if old is None or is_own:
+            place = self.places[blamed]
+            if not is_consequence and (is_own or place in self.old.places) and place not in self.old.errors:
+                self._find(blamed, "raises?", "", _text(error))
         if old is None:
-            place = self.places[site]
-            if not is_consequence and not is_whole and place in self.old.places and place not in self.old.errors:
-                self._find(site, "raises?", "", _text(error))
             return None
         if old.error == type(error).__name__:
             return None
         answer, continued = (
             self._answer(site, old, error) if not is_whole else self._whole_answer(statement, old, state)
         )
-        if not is_consequence:
-            self._find(site, "raises", self.old.text(old), _text(error), continued, operands)
+        if not is_consequence and not is_own:
+            self._find(
+                blamed,
+                "raises",
+                self.old.text(old) if blamed == site else "no error",
+                _text(error),
+                continued,
+                operands,
+            )
         self._differs(old)
         return answer
 
@@ -244,15 +263,20 @@ class ComparingJudge(Judge):
     def _named(self, symbol: str) -> Any:
         module, _, member = symbol.rpartition(".")
         try:
-            return getattr(importlib.import_module(module), member)
+            value = getattr(importlib.import_module(module), member)
         except Exception:  # Whatever an import of the new release raises.
             return None
+        # It may take other arguments, which is not the fault of the program.
+        self.values.taint[id(value)] = "callable;", value
+        return value
 
     def _whole(self, statement: int, operands: Sequence[Seen]) -> OldOutcome | None:
         """Return what a statement that fails as a whole did in the old release, if it never failed there."""
         kind, place = self.table[statement].kind, self.places[statement]
         if place in self.old.errors or kind not in (*_SKIPPED, "FunctionDef", "AsyncFunctionDef"):
             return None
+        if kind.endswith("FunctionDef"):
+            return self._expected(place, ())
         old = self._expected(place + "#0", operands)
         if old is None and any(self.places[one] in self.old.places for one in self.sites_of(statement)):
             old = OldOutcome("", "", "", "", self.reached, True)
@@ -306,6 +330,8 @@ class ComparingJudge(Judge):
 
     def made(self, statement: int, state: FrameState) -> None:
         """Report the statements without which a class can be made."""
+        if not state.dropped:
+            return
         if self.table[statement].kind == "ClassDef":
             for one in state.dropped:
                 self._find(one, "raises", "part of a class", state.message, "skipped")
@@ -350,22 +376,49 @@ class ComparingJudge(Judge):
             if (self.places[site], category.__name__) not in self.old.warnings:
                 self._find(one, "warns", "", "{}: {}".format(category.__name__, " ".join(message.split())[:200]))
 
-    def entered(self, site: int, from_library: bool) -> None:
-        """Note that a function was called."""
+    def is_new_entry(self, site: int) -> bool:
+        """Return whether a function is called by the library for the first time."""
+        return self.places[site] not in self.went_in
+
+    def entered(self, site: int, caller: int | None) -> None:
+        """Note that the library called a function."""
         self.went_in[self.places[site]] = True
 
     def finish(self) -> None:
         """Report the functions that the library no longer calls, although the run came past that point as before."""
         numbers = {place: number for number, place in enumerate(self.places)}
-        for place, number in self.old.entries.items():
-            is_before = number < (self.first or self.reached)
-            if place in numbers and place not in self.went_in and is_before and not self._is_guarded(numbers[place]):
+        for place, (number, caller) in self.old.entries.items():
+            # Where no expression of the project called the library, as in a test, only what came before the first difference counts.
+            had_its_turn = caller in self.completed if caller else number < (self.first or self.reached)
+            if place in numbers and place not in self.went_in and had_its_turn and not self._is_guarded(numbers[place]):
                 self._find(numbers[place], "uncalled", "called by the library", "never called")
+        self.log.add(["compared", self.compared])
         self.log.flush()
+
+
+def _fields(error: BaseException) -> list[str]:
+    """Return the names that have a line of an error's message for themselves, as fields have in errors of validation."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # The message of a library's error.
+        return []
+    return [line.strip() for line in lines[1:50] if line.strip().isidentifier()]
+
+
+def _matters(latent: str, what: str, text: str) -> bool:
+    """Return whether what few programs see of a value may explain an error or another value."""
+    if "read-only" in latent:
+        return "read-only" in text
+    if "strings" in latent:
+        return what == "raises" and re.search(r"\bstr\b|string|dtype|object", text) is not None
+    return what != "state"
 
 
 def _text(error: BaseException) -> str:
     message = first_line(error)
+    fields = _fields(error)
+    if fields:
+        message += " (%s)" % ", ".join(fields[:20])
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 

@@ -1,7 +1,7 @@
 """Writes the outcomes of a run to a log: one JSON list a line, by kinds.
 
 `["o", place, inputs, digest, latent, number]` is a value, `["x", place, inputs, error, message, number]` an error, `["v", digest, copy,
-text]` what a digest stands for, `["w", place, category, message]` a warning, `["e", place, number]` a function that a library called.
+text]` what a digest stands for, `["w", place, category, message]` a warning, `["e", place, number, caller]` a function that a library called.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ class Judge:
         operands: Sequence[Seen],
         error: BaseException,
         is_first: bool,
+        raised_in: int | None,
         state: FrameState,
     ) -> Answer | None:
         """Take an error; return how the statement is continued, or None if it must raise."""
@@ -126,13 +127,19 @@ class Judge:
         return None
 
     def made(self, statement: int, state: FrameState) -> None:
-        """Take a class that was made without some of its statements, or a function without its decorators."""
+        """Take a class or function that was made, perhaps without some of its statements or decorators."""
+        if self.places[statement] not in self.seen_entries:
+            self.seen_entries[self.places[statement]] = True
+            self.record(self.places[statement], (), Seen("made;"), None)
 
-    def entered(self, site: int, from_library: bool) -> None:
-        """Take the call of a function."""
-        if from_library and self.places[site] not in self.seen_entries:
-            self.seen_entries[self.places[site]] = True
-            self.log.add(["e", self.places[site], self.number])
+    def is_new_entry(self, site: int) -> bool:
+        """Return whether a function is called by the library for the first time."""
+        return self.places[site] not in self.seen_entries
+
+    def entered(self, site: int, caller: int | None) -> None:
+        """Take the call of a function by the library; `caller` is the project's expression that called the library."""
+        self.seen_entries[self.places[site]] = True
+        self.log.add(["e", self.places[site], self.number, self.places[caller] if caller is not None else ""])
 
     def warned(self, site: int, category: type, message: str) -> None:
         """Take a warning that an expression or statement of the project caused."""

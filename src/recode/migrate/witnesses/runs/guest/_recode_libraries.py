@@ -131,9 +131,16 @@ def sparse_form(look: Any, value: Any, depth: int) -> None:
 def polars_form(look: Any, value: Any, depth: int) -> None:
     """Add a frame or series of polars."""
     if type(value).__name__ == "Series":
-        look.at(["Series", str(value.name), str(value.dtype), value.to_list()], depth + 1)
+        look.at(["Series", str(value.name), _polars_type(value.dtype), value.to_list()], depth + 1)
     else:
-        look.at(["DataFrame", list(value.columns), [str(one) for one in value.dtypes], value.rows()], depth + 1)
+        look.at(
+            ["DataFrame", list(value.columns), [_polars_type(one) for one in value.dtypes], value.rows()], depth + 1
+        )
+
+
+def _polars_type(dtype: Any) -> str:
+    # Text was called Utf8 before 0.20.
+    return str(dtype).replace("Utf8", "String")
 
 
 def tensor_form(look: Any, value: Any, depth: int) -> None:

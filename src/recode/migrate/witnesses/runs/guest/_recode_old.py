@@ -64,7 +64,7 @@ class _Read:
         self.outcomes: dict[tuple[str, str], list[OldOutcome]] = {}
         self.values: dict[str, tuple[str | None, str]] = {}
         self.warnings: set = set()  # type: ignore[type-arg]
-        self.entries: dict[str, int] = {}
+        self.entries: dict[str, tuple[int, str]] = {}
 
 
 def _read(folder: str) -> _Read:
@@ -91,4 +91,4 @@ def _take(read: _Read, row: list[Any]) -> None:
     elif row[0] == "w":
         read.warnings.add((row[1], row[2]))
     elif row[0] == "e":
-        read.entries.setdefault(row[1], row[2])
+        read.entries.setdefault(row[1], (row[2], row[3]))

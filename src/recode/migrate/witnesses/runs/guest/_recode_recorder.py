@@ -20,14 +20,17 @@ MOST_EVALUATIONS = 1_000
 _MOST_REPEATS = 60
 """Repetitions of one statement."""
 _frame = sys._getframe
-_SILENT = Seen("")
+_ENDINGS = (GeneratorExit, KeyboardInterrupt, SystemExit)
+_DEFINITIONS = ("ClassDef", "FunctionDef", "AsyncFunctionDef")
+_SEEN = "@seen"
+"""Marks errors that came through a frame of the project."""
 
 
 class FrameState:
     """What a frame has evaluated of the statement that it runs."""
 
     __slots__ = (
-        "before", "code", "done", "dropped", "epoch", "given", "held", "kept", "message", "operands", "repeats", "roots", "skip",
+        "before", "code", "done", "dropped", "epoch", "given", "held", "kept", "message", "operands", "pushed", "repeats", "roots", "skip",
         "started", "statement", "untried",
     )  # fmt: skip
 
@@ -35,6 +38,8 @@ class FrameState:
         self.code, self.statement, self.epoch, self.started = code, statement, epoch, epoch
         self.operands: dict[int, list[Seen]] = {}
         self.done: dict[int, Any] = {}
+        self.pushed: dict[int, Seen] = {}
+        """What enclosing expressions saw of the values in `done` and `given`."""
         self.given: dict[int, Any] = {}
         self.before: list[Seen] = []
         self.held: Any = None
@@ -58,8 +63,9 @@ class Recorder:
         self.states: dict[int, FrameState] = {}
         self.counts: dict[int, int] = {}
         self.replaying: list[int] = []
-        self.error = 0
         self.file_of: dict[str, int] = {}
+        self.end_of: dict[str, int] = {}
+        """The sites of each instrumented file."""
 
     def hooks(self) -> dict[str, Any]:
         """Return the hooks by the names that instrumented code uses."""
@@ -89,8 +95,11 @@ class Recorder:
         operands = state.operands.pop(site, ())
         count = self.counts[site] = self.counts.get(site, 0) + 1
         if count <= MOST_EVALUATIONS:
-            value, seen = self.judge.outcome(site, operands, value, state.epoch)
-            self._push(state, site, seen, operands)
+            try:
+                value, seen = self.judge.outcome(site, operands, value, state.epoch)
+            except Exception:  # Of objects that resist being looked at.
+                seen = Seen("?")
+            self._push(state, site, self._as_operand(site, seen, operands))
         elif type(value) is AbsentValue:
             value = self.judge.last_value(site, value)
         if state.statement is not None:
@@ -98,17 +107,21 @@ class Recorder:
         state.epoch = self.judge.differences
         return value
 
-    def _push(self, state: FrameState, site: int, seen: Seen, operands: Any) -> None:
+    def _push(self, state: FrameState, site: int, seen: Seen) -> None:
         parent = self.table[site].parent
-        if parent is None:
-            return
+        if parent is not None:
+            state.pushed[site] = seen
+            state.operands.setdefault(parent, []).append(seen)
+
+    def _as_operand(self, site: int, seen: Seen, operands: Any) -> Seen:
+        """Return what the enclosing expression sees of a value."""
         if self.table[site].kind == "attribute" and not seen.copyable:
             # A method stands for its receiver, too.
             digest = seen.digest + "<" + ",".join(one.digest for one in operands) + ">"
             seen = seen._replace(digest=digest, origin=max([seen.origin, *(one.origin for one in operands)]))
         if any(one.tainted for one in operands):
             seen = seen._replace(tainted=True)
-        state.operands.setdefault(parent, []).append(seen)
+        return seen
 
     def hook_q(self, site: int, value: Any) -> Any:
         """Take the value of a `yield`, which only a repetition needs."""
@@ -127,9 +140,8 @@ class Recorder:
         """Return the value that an expression has already."""
         state = self.state(_frame(1))
         value = state.given[site] if site in state.given else state.done[site]
-        parent = self.table[site].parent
-        if parent is not None and self.table[site].kind != "yield":
-            state.operands.setdefault(parent, []).append(self.values.see(value))
+        if self.table[site].kind != "yield":
+            self._push(state, site, state.pushed[site] if site in state.pushed else self.values.see(value))
         return value
 
     # --- statements ---
@@ -149,7 +161,7 @@ class Recorder:
             self.counts[site] = self.counts.get(site, 0) + 1
             operands = [*state.operands.get(site, ()), *state.before]
             self.judge.objects(site, operands, [self._inside(site, n, root) for n, root in enumerate(roots)], state)
-        if state.dropped:
+        if self.table[site].kind in _DEFINITIONS:
             self.judge.made(site, state)
         self._end(state)
 
@@ -161,7 +173,7 @@ class Recorder:
         if state.repeats:
             self.replaying.pop()
             state.repeats = 0
-        state.operands, state.done, state.given, state.before, state.roots = {}, {}, {}, [], []
+        state.operands, state.done, state.given, state.before, state.roots, state.pushed = {}, {}, {}, [], [], {}
 
     def _inside(self, site: int, number: int, root: Any) -> Any:
         """Return what a root stands for: of `self.table[...]`, the table."""
@@ -184,9 +196,12 @@ class Recorder:
 
     def hook_e(self, site: int) -> None:
         """Note that a function is entered, and whether a library called it."""
-        frame = _frame(1)
-        caller = frame.f_back
-        self.judge.entered(site, caller is not None and caller.f_code.co_filename not in self.file_of)
+        caller = _frame(1).f_back
+        if caller is None or caller.f_code.co_filename in self.file_of or not self.judge.is_new_entry(site):
+            return
+        while caller is not None and caller.f_code.co_filename not in self.file_of:
+            caller = caller.f_back
+        self.judge.entered(site, self._evaluating(caller) if caller is not None else None)
 
     # --- failures ---
 
@@ -195,17 +210,21 @@ class Recorder:
         frame = _frame(1)
         _, error, trace = sys.exc_info()
         state = self.state(frame)
-        is_first = id(error) != self.error
-        self.error = id(error)
-        if not isinstance(error, Exception):
+        if error is None or isinstance(error, _ENDINGS):
             self._end(state)
             return True
+        is_first = _SEEN not in error.__dict__
+        error.__dict__[_SEEN] = True
         while trace is not None and trace.tb_frame is not frame:
             trace = trace.tb_next
         failed = self._failed(site, state, trace)
         operands = [*state.operands.get(failed, ()), *(state.before if failed == site else ())]
-        answer = self.judge.failed(site, failed, operands, error, is_first, state)
-        if answer is None or state.repeats >= _MOST_REPEATS:
+        try:
+            raised_in = self._raised_in(trace) if is_first else None
+            answer = self.judge.failed(site, failed, operands, error, is_first, raised_in, state)
+        except Exception:  # As above.
+            answer = None
+        if answer is None or state.repeats >= _MOST_REPEATS or not isinstance(error, Exception):
             self._end(state)
             return True
         if not state.repeats:
@@ -214,6 +233,8 @@ class Recorder:
         state.operands = {}
         state.epoch = self.judge.differences
         answer(state)
+        if failed in state.given:
+            state.pushed[failed] = self._as_operand(failed, self.values.see(state.given[failed]), operands)
         return False
 
     def _failed(self, site: int, state: FrameState, trace: Any) -> int:
@@ -233,6 +254,25 @@ class Recorder:
             return site
         begun = [number for number in own if state.operands.get(number)]
         return begun[-1] if begun else site
+
+    def _raised_in(self, trace: Any) -> int | None:
+        """Return the site of the innermost frame of the project, if it is not the frame that sees the error."""
+        inner = None
+        following = trace.tb_next if trace is not None else None
+        while following is not None:
+            inner = following if following.tb_frame.f_code.co_filename in self.file_of else inner
+            following = following.tb_next
+        return self._evaluating(inner.tb_frame, inner.tb_lasti) if inner is not None else None
+
+    def _evaluating(self, frame: Any, instruction: int | None = None) -> int | None:
+        """Return the site that a frame of the project is evaluating."""
+        positions: Callable[[], Any] | None = getattr(frame.f_code, "co_positions", None)
+        place = position_of(positions, frame.f_lasti if instruction is None else instruction) if positions else None
+        if place is None:
+            return None
+        path = frame.f_code.co_filename
+        found = [n for n in range(self.file_of[path], self.end_of[path]) if self.table[n][1:5] == place]
+        return found[-1] if found else None
 
     def hook_k(self, site: int) -> bool:
         """Return whether a statement is skipped."""
@@ -257,7 +297,7 @@ class Recorder:
 
     def hook_c(self, site: int) -> Any:
         """Return what stands for a class that could not be made."""
-        return AbsentValue("class;")
+        return AbsentValue("callable;")
 
     def hook_keep(self, site: int) -> bool:
         """Return whether a class is made with one of its statements."""

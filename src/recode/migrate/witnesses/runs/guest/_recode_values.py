@@ -7,6 +7,7 @@ last digits of floats. What few programs see (whether an array is writable, how 
 from __future__ import annotations
 
 import collections
+import contextlib
 import datetime
 import decimal
 import enum
@@ -201,7 +202,7 @@ class _Look:
 
     def _inner(self, value: Any, depth: int) -> None:
         if isinstance(value, (type, types.GenericAlias) if hasattr(types, "GenericAlias") else type):
-            self.opaque("class;")
+            self.opaque("callable;")
         elif isinstance(value, types.ModuleType):
             self.opaque("module;")
         elif isinstance(value, _CALLABLES) or type(value).__name__ in ("ufunc", "cython_function_or_method", "partial"):
@@ -279,7 +280,8 @@ class _Look:
             self.plain = False
             self.many("sequence(", [self.apart(value[n], depth) for n in range(len(value))], len(value))
         else:
-            self.opaque("object;")
+            # A function may become an object with `__call__`, or a class, without anyone noticing.
+            self.opaque("callable;" if callable(value) else "object;")
 
     def _own(self, value: Any, depth: int) -> None:
         """Look into an object of the project: everything, or the annotated fields where a library's class is among its bases."""
@@ -314,15 +316,22 @@ def short(value: Any) -> str:
         text = repr(value)
     except Exception:  # `repr` of the project's or a library's object.
         text = "?"
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        shape = "x".join(map(str, value.shape)) if value.shape else ""
-        flags = getattr(value, "flags", None)
-        read_only = " read-only" if flags is not None and getattr(flags, "writeable", True) is False and shape else ""
-        text = "{} {}{}{}".format(text, value.dtype, f"[{shape}]" if shape else "", read_only)
+    with contextlib.suppress(Exception):  # Attributes of a library's object.
+        text += _shape(value)
     text = " ".join(ADDRESS.sub("0x…", text).split())
     for folder, name in replaced_texts:
         text = text.replace(folder, name)
     return text if len(text) <= _SHORT else text[: _SHORT - 2] + " …"
+
+
+def _shape(value: Any) -> str:
+    """Return type and shape of an array, which its text may not say."""
+    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+        return ""
+    shape = "x".join(map(str, value.shape)) if value.shape else ""
+    flags = getattr(value, "flags", None)
+    read_only = " read-only" if flags is not None and getattr(flags, "writeable", True) is False and shape else ""
+    return " {}{}{}".format(value.dtype, f"[{shape}]" if shape else "", read_only)
 
 
 def copied(value: Any) -> bytes | None:

@@ -1,0 +1,1 @@
+"""`recode rules`: what its commands do and print."""

@@ -1,0 +1,295 @@
+"""Applying rules to a program: the places that match, and the edits of each, with the imports that they need or no longer need."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recode.migrate.find.index import Index
+from recode.migrate.rewrite.import_lines import exchange_names
+from recode.migrate.rewrite.program import CannotRename, EditableProgram
+from recode.migrate.rewrite.renames import plan_renames
+from recode.migrate.rewrite.requests import Renamed, RenameRequest
+from recode.migrate.rules.matching import match
+from recode.migrate.rules.program_terms import ProgramTerms
+from recode.migrate.rules.rendering import RenderedMatch, RuleMatch, bound_nodes, render
+from recode.migrate.rules.rule import RewriteRule
+from recode.migrate.rules.terms import DECORATORS, SYMBOL, Term, parameters
+from recode.migrate.source.edits import Edit, apply, overlap
+from recode.migrate.source.scopes import Binding
+from recode.migrate.source.source_file import SourceFile
+from recode.migrate.source.tree import Place
+from recode.source import parses
+from recode.symbol import Symbol
+
+_PASSES = 4
+"""A place within another one is rewritten after it."""
+
+
+@dataclass
+class RuleEdits:
+    """Edits that belong together, with the places that they rewrite.
+
+    Attributes:
+        rules: the rules that they follow.
+        edits: what changes.
+        own: the spans of the text that the rules are about; a finding in one of them is settled.
+        nodes: the nodes that are replaced.
+    """
+
+    rules: tuple[RewriteRule, ...]
+    edits: tuple[Edit, ...]
+    own: tuple[tuple[int, int], ...]
+    nodes: tuple[ast.AST, ...] = ()
+
+
+@dataclass(frozen=True)
+class RuleRefusal:
+    """A place that a rule matches and that cannot be edited safely, and why."""
+
+    match: RuleMatch
+    reason: str
+
+
+@dataclass
+class RuleOutcome:
+    """What rules make of one program."""
+
+    edits: list[RuleEdits] = field(default_factory=list)
+    refused: list[RuleRefusal] = field(default_factory=list)
+
+
+def rewritten(text: str, rules: Sequence[RewriteRule], index: Index, *, any_class: bool = False) -> str:
+    """Return a program after rules; where its classes are not known, a method's name alone decides.
+
+    Args:
+        text: the program.
+        rules: the rules.
+        index: what is known of the library.
+        any_class: follow a rule for objects of classes that it was not proven with, too.
+    """
+    for _ in range(_PASSES):
+        source = SourceFile.from_bytes(Path("program.py"), text.encode())
+        program = EditableProgram(source.tree, source.newline, lambda module, rest: True)
+        view = ProgramTerms(source, program, index)
+        found = [one for one in matches(view, rules) if any_class or may_receive(view, one)]
+        edits: list[Edit] = []
+        waiting = False
+        for group in rule_edits(view, found).edits:
+            if not overlap(edits, group.edits) and parses(apply(text, [*edits, *group.edits])):
+                edits += group.edits
+            else:
+                waiting = True
+        text = apply(text, edits)
+        if not edits or not waiting:
+            break
+    return text
+
+
+def may_receive(view: ProgramTerms, found: RuleMatch) -> bool:
+    """Say whether nothing shows that a method is called on an object of another class than the rule's."""
+    if isinstance(found.node, ast.ClassDef) and not is_within_class(view, found):
+        return False
+    return all(fits is not False for fits in receivers(view, found).values())
+
+
+def receivers(view: ProgramTerms, found: RuleMatch) -> dict[str, bool | None]:
+    """Return, for each metavariable whose class the rule knows, whether the program's object is of it; None if unknown."""
+    outcome: dict[str, bool | None] = {}
+    for name, node in bound_nodes(found.bound):
+        wanted = found.rule.receivers.get(name)
+        if wanted is not None:
+            given = view.classes(node)
+            bases = {base for cls in given for base in view.index.bases(cls)}
+            outcome[name] = bool(bases & set(wanted)) if given and wanted else None
+    return outcome
+
+
+def is_within_class(view: ProgramTerms, found: RuleMatch) -> bool:
+    """Say whether a class stands in the body of one that derives from the class of the rule's update."""
+    around = view.program.tree.parents.get(found.node)
+    if not isinstance(around, ast.ClassDef):
+        return False
+    old = found.rule.update.old_symbol
+    wanted = {view.index.canonical(old.path), view.index.canonical(old.parent)}
+    return any(wanted & {view.symbol(base), *view.classes(base)} for base in around.bases)
+
+
+# --- places ---
+
+
+def matches(view: ProgramTerms, rules: Iterable[RewriteRule]) -> list[RuleMatch]:
+    """Return the places that rules match, the outermost first; of several rules for one place, the most special one."""
+    text = view.program.tree.text
+    by_kind: dict[str, list[RewriteRule]] = {}
+    for rule in rules:
+        if all(word in text for word in rule.words):
+            kind = DECORATORS if rule.pattern_term.kind == DECORATORS else rule.root.kind
+            by_kind.setdefault(kind, []).append(rule)
+    found: dict[ast.AST, RuleMatch] = {}
+    if not by_kind:
+        return []
+    for node in view.program.tree.nodes:
+        for one in _matches_at(view, node, by_kind):
+            if one.node not in found or _weight(one.rule) > _weight(found[one.node].rule):
+                found[one.node] = one
+    return list(found.values())
+
+
+def _weight(rule: RewriteRule) -> tuple[int, int]:
+    """Return how special a pattern is: how much of it is fixed, and how many programs proved it."""
+    fixed = sum(not term.is_variable for term in rule.pattern_term.walk()) + 2 * (
+        len(rule.values) + bool(rule.receivers)
+    )
+    return fixed, len(rule.proof.held_out)
+
+
+def _matches_at(view: ProgramTerms, node: ast.AST, by_kind: dict[str, list[RewriteRule]]) -> Iterator[RuleMatch]:
+    for rule in by_kind.get(type(node).__name__, ()):
+        if (rule.root.kind != "Call" or _may_be_called(view, node, rule.root)) and (
+            (bound := match(rule.pattern_term, view.term(node), rule.values)) is not None
+        ):
+            yield RuleMatch(rule, node, view.term(node), bound)
+    if SYMBOL in by_kind and isinstance(node, ast.Name | ast.Attribute) and (path := view.symbol(node)):
+        for rule in by_kind[SYMBOL]:
+            if rule.root.value == path and isinstance(node.ctx, ast.Load):
+                yield RuleMatch(rule, node, view.term(node), {})
+    if DECORATORS in by_kind:
+        for decorator in getattr(node, "decorator_list", ()):
+            term = Term(DECORATORS, parameters(node), (view.term(decorator),))
+            for rule in by_kind[DECORATORS]:
+                if (bound := match(rule.pattern_term, term, rule.values)) is not None:
+                    yield RuleMatch(rule, decorator, term, bound)
+
+
+def _may_be_called(view: ProgramTerms, node: ast.AST, root: Term) -> bool:
+    """Compare what is called first, which is cheap."""
+    assert isinstance(node, ast.Call)
+    called = root.parts[0]
+    if called.kind == SYMBOL:
+        return view.symbol(node.func) == called.value
+    if called.kind == "Attribute":
+        return isinstance(node.func, ast.Attribute) and node.func.attr == called.value
+    return True
+
+
+# --- edits ---
+
+
+def rule_edits(view: ProgramTerms, found: Sequence[RuleMatch]) -> RuleOutcome:
+    """Return the edits of some matches; those that share an import are one group."""
+    outcome = RuleOutcome()
+    rendered: list[RenderedMatch] = []
+    for one in found:
+        if one.rule.renames is not None:
+            continue
+        try:
+            rendered.append(render(view, one))
+        except CannotRename as obstacle:
+            outcome.refused.append(RuleRefusal(one, str(obstacle)))
+    _add_renames(view, [one for one in found if one.rule.renames is not None], outcome)
+    unused = _unused_imports(view, rendered)
+    for group in _groups(rendered, unused):
+        try:
+            outcome.edits.append(_joined(view, group, unused))
+        except CannotRename as obstacle:
+            outcome.refused += [RuleRefusal(one.match, str(obstacle)) for one in group]
+    return outcome
+
+
+def _add_renames(view: ProgramTerms, found: Sequence[RuleMatch], outcome: RuleOutcome) -> None:
+    """Add rules that exchange one symbol for another, by the same means as any other rename."""
+    requests: dict[RenameRequest, RuleMatch] = {}
+    for one in found:
+        assert one.rule.renames is not None
+        old, new = map(Symbol, one.rule.renames)
+        place = _place(view, one.node)
+        if place is None:
+            outcome.refused.append(RuleRefusal(one, "no name of the program stands there"))
+        else:
+            requests[RenameRequest(place, old, new)] = one
+    for result in plan_renames(view.program, list(requests)):
+        if isinstance(result, Renamed):
+            mine = [requests[request] for request in result.requests]
+            spans = [(edit.start, edit.end) for edit in result.edits if edit.end > edit.start]
+            spans += [(request.place.start, request.place.end) for request in result.requests]
+            outcome.edits.append(
+                RuleEdits(
+                    tuple(dict.fromkeys(one.rule for one in mine)),
+                    result.edits,
+                    tuple(spans),
+                    tuple(one.node for one in mine),
+                )
+            )
+        else:
+            outcome.refused.append(RuleRefusal(requests[result.request], result.reason))
+
+
+def _place(view: ProgramTerms, node: ast.AST) -> Place | None:
+    start, end = view.program.tree.span(node)
+    return view.program.tree.place(start, end)
+
+
+def _unused_imports(view: ProgramTerms, rendered: Sequence[RenderedMatch]) -> dict[Binding, list[RenderedMatch]]:
+    """Return the imported names that nothing uses after the edits, each with the matches that used it."""
+    program = view.program
+    by_binding: dict[Binding, list[tuple[ast.Name, RenderedMatch]]] = {}
+    for one in rendered:
+        for name in one.gone:
+            for binding in program.scopes.of[name].resolve(name.id):
+                if binding.alias is not None and isinstance(binding.node, ast.ImportFrom):
+                    by_binding.setdefault(binding, []).append((name, one))
+    unused = {}
+    for binding, users in by_binding.items():
+        names = {name for name, _ in users}
+        relied_on = (
+            program.package
+            or binding.name in program.public
+            or binding.name in program.quoted
+            or program.used_elsewhere(binding.name)
+        )
+        if not relied_on and all(use in names for use in program.scopes.uses(binding)):
+            unused[binding] = [one for _, one in users]
+    return unused
+
+
+def _groups(rendered: Sequence[RenderedMatch], unused: dict[Binding, list[RenderedMatch]]) -> list[list[RenderedMatch]]:
+    """Return the matches in groups: those that take a name out of one import statement belong together."""
+    group_of = {id(one): [one] for one in rendered}
+    by_statement: dict[ast.AST, list[RenderedMatch]] = {}
+    for binding, users in unused.items():
+        by_statement.setdefault(binding.node, []).extend(users)
+    for users in by_statement.values():
+        joined: list[RenderedMatch] = []
+        for one in users:
+            joined += [other for other in group_of[id(one)] if all(other is not mine for mine in joined)]
+        for one in joined:
+            group_of[id(one)] = joined
+    return list({id(group): group for group in group_of.values()}.values())
+
+
+def _joined(
+    view: ProgramTerms, group: Sequence[RenderedMatch], unused: dict[Binding, list[RenderedMatch]]
+) -> RuleEdits:
+    """Return the edits of a group, with those of its imports.
+
+    Raises:
+        CannotRename: the imports leave no safe edit.
+    """
+    program = view.program
+    edits = [edit for one in group for edit in one.edits]
+    own = [span for one in group for span in one.own]
+    mine = [binding for binding, users in unused.items() if any(one is user for one in group for user in users)]
+    references = list(dict.fromkeys(reference for one in group for reference in one.references))
+    for statement in dict.fromkeys(binding.node for binding in mine):
+        assert isinstance(statement, ast.ImportFrom)
+        aliases = [binding.alias for binding in mine if binding.node is statement and binding.alias is not None]
+        lines = list(dict.fromkeys(one.line for one in references if one.line and one.beside is statement))
+        edits += exchange_names(program, statement, aliases, lines)
+        own += [program.tree.span(alias) for alias in aliases]
+        references = [one for one in references if one.beside is not statement or not one.line]
+    edits += [edit for reference in references for edit in reference.edits(program)]
+    rules = tuple(dict.fromkeys(one.match.rule for one in group))
+    return RuleEdits(rules, tuple(dict.fromkeys(edits)), tuple(own), tuple(one.match.node for one in group))

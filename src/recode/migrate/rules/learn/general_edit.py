@@ -1,0 +1,130 @@
+"""A pattern with its template, and the checks by which they are a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from recode.migrate.rules.learn.sites import EditSite
+from recode.migrate.rules.matching import Bound, filled, is_written, match
+from recode.migrate.rules.rule import ValueForm
+from recode.migrate.rules.terms import (
+    BUILTINS,
+    DISPLAYS,
+    KEYWORDS,
+    MANY,
+    NAME,
+    ONE,
+    REST,
+    SYMBOL,
+    Term,
+)
+
+
+@dataclass(frozen=True)
+class GeneralEdit:
+    """A pattern and its template; `values` says how the values of some metavariables have to be written."""
+
+    pattern: Term
+    template: Term
+    values: Mapping[str, ValueForm] = field(default_factory=dict)
+
+
+class NoPattern(Exception):
+    """The edits have no common pattern; never reaches a user as an error."""
+
+
+def value_forms(edit: GeneralEdit, sites: Sequence[EditSite]) -> dict[str, ValueForm]:
+    """Return how values have to be written: as in all edits, where another form may need another edit."""
+    bounds = [bound for site in sites if (bound := match(edit.pattern, site.old)) is not None]
+    forms: dict[str, ValueForm] = {}
+    wrapped = {
+        part.value
+        for term in edit.template.walk()
+        if term.kind in DISPLAYS and term.parts
+        for part in term.parts[0].parts
+        if part.kind == ONE
+    }
+    done_once = _is_done_once(edit)
+    for name in [name.removeprefix(ONE) for name in edit.pattern.variables() if not name.startswith((MANY, REST))]:
+        values = [bound[ONE + name][0] for bound in bounds]
+        if all(is_written(value, "dictionary") for value in values):
+            forms[name] = "dictionary"
+        elif not done_once and all(is_written(value, "text") for value in values):
+            forms[name] = "text"
+        elif name in wrapped and all(is_written(value, "no display") for value in values):
+            forms[name] = "no display"
+    return forms
+
+
+# --- whether the result is a rule ---
+
+
+def check_edit(edit: GeneralEdit, sites: Sequence[EditSite]) -> None:
+    """Check that the pattern says what it is about, that the template needs nothing else, and that the edits follow.
+
+    Raises:
+        NoPattern: one of these does not hold.
+    """
+    pattern, template = edit.pattern, edit.template
+    if pattern.is_variable or pattern == template or not template.variables() <= pattern.variables():
+        raise NoPattern
+    if not any(term.kind in ("Attribute", "ClassDef") or "." in term.value for term in _anchors(pattern)):
+        raise NoPattern
+    given = set(template.parts[0].parts) if template.kind == "Assign" else set()
+    if any(term.kind == NAME and term.value not in BUILTINS and term not in given for term in template.walk()):
+        raise NoPattern
+    dropped = [name for name in pattern.variables() - template.variables() if not name.startswith((MANY, REST))]
+    values: dict[str, list[Term]] = {name: [] for name in dropped}
+    for site in sites:
+        bound = match(pattern, site.old)
+        if bound is None or filled(template, bound) != site.new:
+            raise NoPattern
+        for name in dropped:
+            values[name].append(bound[name][0])
+    if any(_are_texts(terms) for terms in values.values()) or not _is_done_once(edit):
+        raise NoPattern
+
+
+def _are_texts(terms: Sequence[Term]) -> bool:
+    """Say whether dropped values are texts, each of which may mean something else."""
+    return all(term.kind == "Constant" and term.value[:1] in "'\"" for term in terms)
+
+
+def _is_done_once(edit: GeneralEdit) -> bool:
+    """Say whether the edit changes nothing where it was made already."""
+    for part in _swapped_variables(edit.template).walk():
+        bound = match(edit.pattern, part, edit.values)
+        if bound is None or any(terms[0].kind in ("Call", "Subscript") for terms in _receiver(edit.pattern, bound)):
+            # What the template itself calls a method on is of another class.
+            continue
+        again = filled(edit.template, bound)
+        if again != part and not _gives_twice(again):
+            return False
+    return True
+
+
+def _receiver(pattern: Term, bound: Bound) -> list[tuple[Term, ...]]:
+    """Return what the object stands for that a pattern's method or attribute belongs to."""
+    function = pattern.parts[0] if pattern.kind == "Call" else pattern
+    if function.kind != "Attribute" or function.parts[0].kind != ONE:
+        return []
+    return [bound[ONE + function.parts[0].value]]
+
+
+def _gives_twice(term: Term) -> bool:
+    """Say whether a call in a term gives one keyword twice; such an edit is refused."""
+    names = [[part.value for part in one.parts] for one in term.walk() if one.kind == KEYWORDS]
+    return any(len(set(one)) < len(one) for one in names)
+
+
+def _swapped_variables(term: Term) -> Term:
+    """Return a template as a program may hold it, with names for its metavariables."""
+    if term.kind == ONE:
+        return Term(NAME, term.value)
+    parts = tuple(_swapped_variables(part) for part in term.parts if part.kind not in (MANY, REST))
+    return replace(term, parts=parts)
+
+
+def _anchors(pattern: Term) -> Iterator[Term]:
+    return (term for term in pattern.walk() if term.kind in ("Attribute", SYMBOL, "ClassDef"))

@@ -1,0 +1,73 @@
+"""The rules witness: places that a rule's pattern matches by itself, though nothing else reports them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from recode.knowledge.model import Shape
+from recode.knowledge.versions import parse_release, release
+from recode.migrate.find.findings import Examined, Finding, ScanResult, Witness
+from recode.migrate.find.index import build_index
+from recode.migrate.find.statements import guarded_lines
+from recode.migrate.project.files import project_files
+from recode.migrate.rewrite.program import EditableProgram
+from recode.migrate.rules.planning import ProjectRules
+from recode.migrate.rules.store import rules_for
+from recode.migrate.source.source_file import SourceFile, read_source
+from recode.migrate.source.text import Unreadable
+from recode.records import ApiUpdate
+
+
+def rules_of_project(
+    root: Path, library: str, old: str | None, new: str, updates: Sequence[ApiUpdate], shapes: Sequence[Shape]
+) -> ProjectRules | None:
+    """Return the rules for a project's move to a release; None where there are none.
+
+    Raises:
+        RecodeError: a release is none, or the project's own rules have wrong content.
+    """
+    before, after = release(old) if old else None, parse_release(new, "--to")
+    rules = rules_for(library, root, before, after)
+    if not rules:
+        return None
+    # The updates of the rules say which packages a branch for some releases may be about.
+    index = build_index([*updates, *(rule.update for rule in rules)], shapes, after, before)
+    return ProjectRules(tuple(rules), index, before, after)
+
+
+def with_rules(scanned: ScanResult, root: Path, rules: ProjectRules) -> ScanResult:
+    """Return a scan's result with a finding for each place that only a rule reports."""
+    folder = root.parent if root.is_file() else root
+    by_file: dict[Path, list[Finding]] = {}
+    for finding in scanned.findings:
+        by_file.setdefault(finding.file, []).append(finding)
+    found: list[Finding] = []
+    for path in project_files(root):
+        try:
+            source = read_source(folder, path)
+            if any(all(word in source.program for word in rule.words) for rule in rules.rules):
+                found += _findings(source, rules, by_file.get(path, []))
+        except (Unreadable, SyntaxError, ValueError, RecursionError, MemoryError):
+            # Whoever looked at the file first has said so.
+            continue
+    examined = (*scanned.examined, Examined(Witness.RULE, True, f"{len(rules.rules)} rules"))
+    findings = sorted(
+        (*scanned.findings, *found),
+        key=lambda one: (one.file.as_posix(), -1 if one.cell is None else one.cell, one.line, one.column, one.symbol),
+    )
+    return replace(scanned, findings=tuple(findings), examined=examined)
+
+
+def _findings(source: SourceFile, rules: ProjectRules, known: Sequence[Finding]) -> list[Finding]:
+    program = EditableProgram(source.tree, source.newline)
+    found = rules.findings(source, program, known)
+    if not found:
+        return []
+    guarded = guarded_lines(source, rules.index)
+    return [finding for finding in found if source.tree.line_of(_offset(source, finding)) not in guarded]
+
+
+def _offset(source: SourceFile, finding: Finding) -> int:
+    return source.offset(finding.line, finding.column, finding.cell)

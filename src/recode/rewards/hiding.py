@@ -1,0 +1,129 @@
+"""Constructs of a program that could hide what it does from the recorder of its warnings.
+
+The recorder lives in the program's own process. Silencing warnings does not hide them from it. Running text as code, inspecting frames,
+reaching names indirectly, replacing parts of a library, and importing modules of its own might.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from recode.source import parse_quietly
+
+
+def constructs(code: str) -> set[str]:
+    """Return the constructs in a program that an answer may contain only if the old code or the gold program contains them too."""
+    walked = nodes(code)
+    modules = {name for node in walked for name in _bound_modules(node)}
+    systems = {alias.asname or alias.name for node in walked for alias in _aliases(node) if alias.name == "sys"}
+    found = {what for node in walked for what in _of(node)}
+    found |= {what for node in walked for what in _of_modules(node, modules, systems)}
+    decorators = {
+        id(each.func) for node in walked for each in getattr(node, "decorator_list", ()) if isinstance(each, ast.Call)
+    }
+    for node in walked:
+        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+        if name == "wraps" and id(node) not in decorators:
+            found.add("wraps other than as a decorator")
+    bare = {id(node.value) for node in walked if isinstance(node, ast.Attribute)}
+    found |= {
+        f"the module {node.id} as a value" for node in walked
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in modules and id(node) not in bare
+    }  # fmt: skip
+    return found
+
+
+def nodes(code: str) -> list[ast.AST]:
+    """Return all nodes of a program's tree; none if it does not parse."""
+    try:
+        return list(ast.walk(parse_quietly(code)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+
+
+def _aliases(node: ast.AST) -> list[ast.alias]:
+    return node.names if isinstance(node, ast.Import | ast.ImportFrom) else []
+
+
+def _bound_modules(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.asname or alias.name.split(".")[0] for alias in node.names)
+
+
+def _of_modules(node: ast.AST, modules: set[str], systems: set[str]) -> Iterator[str]:
+    """Yield changes of modules: `library.warnings = …`, `sys.path.insert(…)`."""
+    if not isinstance(node, ast.Attribute):
+        return
+    if not isinstance(node.ctx, ast.Load):
+        root: ast.expr = node.value
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if isinstance(root, ast.Name) and root.id in modules:
+            yield f"a change of {ast.unparse(node)}"
+    owner = node.value.id if isinstance(node.value, ast.Name) else getattr(node.value, "attr", "")
+    if node.attr in _IMPORTS and owner in {"sys", *systems}:
+        yield f"sys.{node.attr}"
+
+
+def _of(node: ast.AST) -> Iterator[str]:
+    """Yield a description of each construct in one node."""
+    match node:
+        case ast.Call(func=ast.Name(id="getattr" | "hasattr"), args=[_, ast.Constant(value=str(name)), *_]):
+            yield from {name} & (_HIDING | _HIDING_NAMES)
+        case ast.Call(func=ast.Name(id="getattr" | "setattr" | "delattr" as name)):
+            yield f"{name} of a name that is put together"
+        case ast.Name(id=name) if name in _HIDING_NAMES or (_is_special(name) and name not in _ORDINARY_GLOBALS):
+            yield name
+        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) if _is_special(name):
+            yield name
+        case ast.Attribute(attr=name) if name in _HIDING or _is_special(name):
+            yield name
+        case ast.Import() | ast.ImportFrom():
+            yield from _of_import(node)
+        case ast.Constant(value=str(text)) if (
+            text in _HIDING or text in _HIDING_NAMES or (text.startswith("__") and _is_special(text))
+        ):
+            yield text
+
+
+def _of_import(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    yield from (alias.asname for alias in node.names if alias.asname and _is_special(alias.asname))
+    if isinstance(node, ast.Import):
+        yield from {alias.name.split(".")[0] for alias in node.names} & _HIDING_MODULES
+        return
+    yield from {(node.module or "").split(".")[0]} & _HIDING_MODULES
+    names = {alias.name for alias in node.names}
+    yield from names & (_HIDING | _HIDING_NAMES)
+    if node.module == "sys":
+        yield from names & _IMPORTS
+
+
+_HIDING_NAMES = frozenset(
+    "exec eval compile __import__ globals locals vars breakpoint __builtins__ __loader__ __spec__".split()
+)
+_HIDING = frozenset(
+    "modules _getframe _current_frames f_back f_globals f_locals f_code f_builtins tb_frame tb_next gi_frame gi_code cr_frame cr_code ag_frame "
+    "settrace setprofile addaudithook attrgetter methodcaller getmodule import_module reload run_module run_path _filters_mutated "
+    "_showwarnmsg _showwarnmsg_impl update_wrapper kill killpg raise_signal setitimer closerange dup2 fork forkpty system popen execv execve "
+    "spawnv posix_spawn".split()
+)
+_HIDING_MODULES = frozenset(
+    (
+        "_ctypes _frozen_importlib _io _posixsubprocess _thread _warnings builtins cffi code codeop concurrent ctypes dask faulthandler gc "
+        "imp importlib inspect joblib loky marshal mock multiprocessing pdb pickle pkgutil pytest runpy signal site socket subprocess "
+        "threading timeit trace traceback types unittest zipimport"
+    ).split()
+)
+_ORDINARY = frozenset(
+    f"__{name}__"
+    for name in "init name version doc main file len iter next repr str eq hash enter exit call getitem setitem contains post_init".split()
+)
+
+_ORDINARY_GLOBALS = frozenset(f"__{name}__" for name in "all author version annotations debug class".split())
+_IMPORTS = frozenset(("path", "meta_path", "path_hooks", "path_importer_cache"))
+"""Attributes of `sys` that decide what an import finds."""
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__") and name not in _ORDINARY

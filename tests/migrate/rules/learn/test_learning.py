@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from recode.migrate.rules.learn.learning import learn_family, rules_of_pairs
+from recode.records import Migration
+from tests.migrate.rules.rule_pairs import INDEX, pair, same_tree
+
+ASFARRAY = [
+    pair(
+        "import numpy as np\nprint(np.asfarray(marks))\n",
+        "import numpy as np\nprint(np.asarray(marks, dtype=float))\n",
+        1,
+    ),
+    pair(
+        "from numpy import asfarray\nx = asfarray([1, 2]).sum()\n",
+        "from numpy import asarray\nx = asarray([1, 2], dtype=float).sum()\n",
+        2,
+    ),
+]
+
+
+def only(pairs: list[Migration]) -> tuple[str, str]:
+    found = learn_family(pairs, INDEX, same_tree, "data set").rules
+    assert len(found) == 1
+    return found[0].pattern, found[0].template
+
+
+def test_a_rule_is_admitted_if_the_others_repair_each_program() -> None:
+    family = learn_family(ASFARRAY, INDEX, same_tree, "data set", ("test_updates",))
+    (rule,) = family.rules
+    assert (rule.pattern, rule.template) == ("numpy.asfarray($x, $**rest)", "numpy.asarray($x, dtype=float, $**rest)")
+    assert rule.proof.held_out == ("family-1", "family-2")
+    assert rule.judged_by == ("test_updates",)
+    assert family.repaired == 2
+
+
+def test_a_rule_that_does_not_verify_is_not_admitted() -> None:
+    assert learn_family(ASFARRAY, INDEX, lambda one, text: one.id != "family-2", "data set").rules == ()
+
+
+def test_pairs_that_need_different_edits_give_no_rule() -> None:
+    pairs = [
+        pair("import numpy as np\nnp.asfarray(a)\n", "import numpy as np\nnp.asarray(a, dtype=float)\n", 1),
+        pair("import numpy as np\nnp.asfarray(b)\n", "import numpy as np\nnp.array(b, dtype='f8')\n", 2),
+    ]
+    assert learn_family(pairs, INDEX, same_tree, "data set").rules == ()
+
+
+def test_lists_and_arguments_of_any_length_are_bound() -> None:
+    pairs = [
+        pair("import lib\nlib.select([a, b])\n", "import lib\nlib.select(a, b)\n", 1, "lib.select"),
+        pair(
+            "from lib import select\nselect([c], order=1)\n",
+            "from lib import select\nselect(c, order=1)\n",
+            2,
+            "lib.select",
+        ),
+    ]
+    assert only(pairs) == ("lib.select([$*items], $**rest)", "lib.select($*items, $**rest)")
+
+
+def test_what_an_edit_takes_away_stays_fixed_and_what_it_keeps_does_not() -> None:
+    pairs = [
+        pair("import lib\nlib.f(x, 1, mode='old')\n", "import lib\nlib.f(x, 1, mode='new')\n", 1, "lib.f"),
+        pair("import lib\nlib.f(mode='old', size=3)\n", "import lib\nlib.f(mode='new', size=3)\n", 2, "lib.f"),
+    ]
+    assert only(pairs) == ("lib.f($*items, mode='old', $**rest)", "lib.f($*items, mode='new', $**rest)")
+
+
+def test_the_keyword_that_an_update_is_about_has_to_be_there() -> None:
+    pairs = [
+        pair(
+            "import lib\nt = lib.T()\nt.sum(level=0)\n",
+            "import lib\nt = lib.T()\nt.group(level=0).sum()\n",
+            1,
+            "lib.T.sum(level)",
+        ),
+        pair(
+            "import lib\nu = lib.T()\nu.sum(level=1)\n",
+            "import lib\nu = lib.T()\nu.group(level=1).sum()\n",
+            2,
+            "lib.T.sum(level)",
+        ),
+    ]
+    family = learn_family(pairs, INDEX, same_tree, "data set")
+    assert family.rules[0].pattern == "$x.sum($*items, level=$x2, $**rest)"
+    assert family.rules[0].template == "$x.group(level=$x2).sum($*items, $**rest)"
+    assert family.rules[0].receivers == {"x": ("lib.T",)}
+
+
+def test_an_edit_that_would_be_made_twice_gives_no_rule() -> None:
+    pairs = [
+        pair("import lib\nlib.f(count=n)\n", "import lib\nlib.f(count=n + 1)\n", 1, "lib.f(count)"),
+        pair("import lib\nlib.f(count=m)\n", "import lib\nlib.f(count=m + 1)\n", 2, "lib.f(count)"),
+    ]
+    assert learn_family(pairs, INDEX, same_tree, "data set").rules == ()
+
+
+def test_a_text_that_is_wrapped_has_to_be_a_literal() -> None:
+    pairs = [
+        pair(
+            "import lib\nc = lib.C()\nc.run('a')\n", "import lib\nc = lib.C()\nc.run(lib.text('a'))\n", 1, "lib.C.run"
+        ),
+        pair(
+            "import lib\nc = lib.C()\nc.run('b', 2)\n",
+            "import lib\nc = lib.C()\nc.run(lib.text('b'), 2)\n",
+            2,
+            "lib.C.run",
+        ),
+    ]
+    (rule,) = learn_family(pairs, INDEX, same_tree, "data set").rules
+    assert rule.template == "$x2.run(lib.text($x), $*items, $**rest)"
+    assert rule.values == {"x": "text"}
+
+
+def test_decorators_and_class_bodies_are_patterns() -> None:
+    old = "import lib\nclass A(lib.Model):\n    @lib.check('a')\n    def f(cls, v):\n        return v\n"
+    new = "import lib\nclass A(lib.Model):\n    @lib.field_check('a')\n    @classmethod\n    def f(cls, v):\n        return v\n"
+    (rule,) = rules_of_pairs([pair(old, new, old="lib.check")], INDEX, "data set")
+    assert rule.pattern == "@lib.check($*items, $**rest)\ndef function(p1, p2)"
+    assert rule.template == "@lib.field_check($*items, $**rest)\n@classmethod"
+    old = "import lib\nclass A(lib.Model):\n    class Config:\n        old = 1\n        more = 2\n"
+    new = "import lib\nclass A(lib.Model):\n    config = lib.Config(new=1, more=2)\n"
+    (rule,) = rules_of_pairs([pair(old, new, old="lib.Model(old)")], INDEX, "data set")
+    assert rule.pattern == "class Config:\n    old = $x\n    $**rest"
+    assert rule.template == "config = lib.Config(new=$x, $**rest)"
