@@ -20,10 +20,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.first_guess import first_guess
 from recode.api import migrate_project
+from recode.dataset.note_levels import NoteLevel, at_level, read_notes
 from recode.evaluate.benchmarks import open_benchmark
 from recode.evaluate.benchmarks.migrations import Migrations
 from recode.migrate.result import MigrateOptions
-from recode.dataset.note_levels import NoteLevel, at_level, read_notes
 from recode.prompts import response
 from recode.records import Migration, read_records
 from recode.rewards import same_program

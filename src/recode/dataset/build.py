@@ -12,12 +12,12 @@ from recode.dataset.duplicates import near_duplicates
 from recode.dataset.leaks import separated
 from recode.dataset.levels.evidence import dated_right, with_evidence
 from recode.dataset.no_op import make_no_ops
+from recode.dataset.note_levels import UpdateNotes, read_notes
 from recode.dataset.sources import UnverifiedEntry, read_sources
 from recode.dataset.splits import Split, assign, read_fixed, write_fixed
 from recode.dataset.verify.entries import CheckedEntry, OnProgress, VerifyOptions, check_entries, environments_of
 from recode.dataset.verify.execution_cache import CachedRunner
 from recode.dataset.verify.rule import EnvironmentPair, Runner
-from recode.dataset.note_levels import UpdateNotes, read_notes
 from recode.records import Migration, write_records
 
 TEST_NO_OPS = 60

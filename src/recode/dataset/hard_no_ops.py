@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from recode.dataset.compose.guards import guarded
+from recode.dataset.note_levels import UpdateNotes, names_change, read_notes
 from recode.dataset.record_reader import locked_releases
 from recode.dataset.sources import UnverifiedEntry
 from recode.dataset.verify.entries import CheckedEntry, OnProgress, VerifyOptions, check_entries, environments_of
 from recode.dataset.verify.execution_cache import CachedRunner
 from recode.dataset.verify.mentions import POSITIONAL_KINDS
-from recode.dataset.note_levels import UpdateNotes, names_change, read_notes
 from recode.records import Migration, UnchangedBecause, read_records, write_records
 from recode.source import parse_quietly
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from recode.dataset.splits import Split, leaves
 from recode.dataset.note_levels import UpdateNotes
+from recode.dataset.splits import Split, leaves
 from recode.records import Migration
 from recode.source import clean
 

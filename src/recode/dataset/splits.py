@@ -68,7 +68,7 @@ def assign(
 def _join(group: list[str], placed: list[Split], families: Mapping[str, ApiUpdate], splits: dict[str, Split]) -> None:
     """Place the new families of a group whose other families have their split: with training if any of those is in it."""
     order: tuple[Split, ...] = ("train", "validation", "test_updates", "out")
-    shared = next((split for split in order if split in placed), "test_updates")
+    shared: Split = next((split for split in order if split in placed), "test_updates")
     for family in group:
         if family not in splits:
             held_out = families[family].library in HELD_OUT

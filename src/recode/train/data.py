@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from recode.dataset.note_levels import NoteLevel, at_level, read_notes
 from recode.errors import RecipeError
 from recode.invent import generate, generate_no_ops, gold_completion
 from recode.models import render
-from recode.dataset.note_levels import NoteLevel, at_level, read_notes
 from recode.records import Migration, read_records
 from recode.rewards import copy_baseline, gradable
 from recode.shipped import shipped

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from recode.dataset.note_levels import read_notes
 from recode.errors import RecodeError
 from recode.evaluate.benchmark import Item
 from recode.evaluate.benchmarks import open_benchmark
 from recode.evaluate.benchmarks.migrations import Migrations
 from recode.evaluate.results import summarize
 from recode.invent import generate
-from recode.dataset.note_levels import read_notes
 from recode.prompts import response
 from recode.records import Migration
 from recode.rewards import execution

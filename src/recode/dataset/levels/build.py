@@ -12,10 +12,10 @@ from recode.dataset.levels.bullets import FoundItem, message, quoted_item, searc
 from recode.dataset.levels.sections import section
 from recode.dataset.levels.signatures import api_notes
 from recode.dataset.levels.texts import ReleaseTexts
+from recode.dataset.note_levels import NOTES_FILE, Excerpt, UpdateNotes
 from recode.dataset.record_reader import locked_releases
 from recode.dataset.splits import leaves
 from recode.errors import RecodeError
-from recode.dataset.note_levels import NOTES_FILE, Excerpt, UpdateNotes
 from recode.records import ApiUpdate, Migration, read_records, write_records
 from recode.sandbox.environments import ensure_environment, ensure_lock
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
+from recode.dataset.note_levels import LEVELS
 from recode.errors import RecodeError
 from recode.evaluate.benchmark import Benchmark
-from recode.dataset.note_levels import LEVELS
 from recode.shipped import shipped
 
 _HERE = "recode.evaluate.benchmarks"

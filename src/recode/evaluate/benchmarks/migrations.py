@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
+from recode.dataset.note_levels import LEVELS, NoteLevel, at_level, read_notes
 from recode.errors import EnvironmentBuildError, MissingExtraError
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
 from recode.evaluate.judging.migrations import SPLITS, judge, read_split
 from recode.machine import cores
 from recode.models.completing import migration_prompt
-from recode.dataset.note_levels import LEVELS, NoteLevel, at_level, read_notes
 from recode.prompts import parse_response
 from recode.records import Migration, read_records
 from recode.rewards import execution
