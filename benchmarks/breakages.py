@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 from recode.api import move_of, scan_move
 from recode.errors import RecodeError
-from recode.migrate.find.findings import ScanResult, Witness
+from recode.migrate.find.findings import Finding, ScanResult, Witness
 
 PROGRAMS = Path(__file__).with_name("breakages") / "programs.jsonl"
 
@@ -44,11 +45,32 @@ def scanned(program: dict[str, Any], with_run: bool) -> ScanResult | str:
             return str(error)
 
 
-def seen_by(program: dict[str, Any], use: dict[str, str], result: ScanResult) -> frozenset[Witness]:
+def findings_at(program: dict[str, Any], use: dict[str, str], result: ScanResult) -> list[Finding]:
     text = program["files"][use["file"]]
     lines = {number for number, line in enumerate(text.splitlines(), start=1) if use["contains"] in line}
-    here = [one for one in result.findings if one.file.as_posix() == use["file"] and one.line in lines]
-    return frozenset(witness for finding in here for witness in finding.witnesses)
+    return [one for one in result.findings if one.file.as_posix() == use["file"] and one.line in lines]
+
+
+KINDS = (
+    ("a name that is gone", re.compile(r"\b(AttributeError|ImportError|ModuleNotFoundError)\b")),
+    ("arguments that do not fit", re.compile(r"unexpected keyword|missing \d+ required|positional argument")),
+    ("deprecated", re.compile(r"\w+Warning: ")),
+    (
+        "another error: a value of an argument, a type, a class body",
+        re.compile(r"\b\w*(Error|Removed\w*): |; in \S+: raises "),
+    ),
+    ("no longer called by the library", re.compile(r"calls this function")),
+)
+SILENT, UNSEEN = "another value or state, without an error", "not seen in the run, or not run"
+
+
+def kind_of(program: dict[str, Any], use: dict[str, str], result: ScanResult) -> str:
+    """What the run showed of a use; of several findings, the gravest."""
+    here = [finding for finding in findings_at(program, use, result) if Witness.RUNS in finding.witnesses]
+    texts = [finding.advice if len(finding.witnesses) == 1 else finding.evidence for finding in here]
+    named = {next((name for name, pattern in KINDS if pattern.search(text)), SILENT) for text in texts}
+    graver = [*(name for name, _ in KINDS if name != "deprecated"), SILENT, "deprecated"]
+    return next((name for name in graver if name in named), UNSEEN)
 
 
 def main() -> None:
@@ -59,6 +81,7 @@ def main() -> None:
     only = set(filter(None, options.only.split(",")))
     counts: Counter[str] = Counter()
     missed: list[str] = []
+    kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
     columns = ("uses", "knowledge", "types", *(("runs",) if options.run else ()), "any")
     print(f"| program | {' | '.join(columns)} | exit code |\n{'| --- ' * (len(columns) + 2)}|")
     for line in PROGRAMS.read_text(encoding="utf-8").splitlines():
@@ -69,7 +92,10 @@ def main() -> None:
         row: Counter[str] = Counter(uses=len(program["uses"]), programs=1)
         if isinstance(result, ScanResult):
             for use in program["uses"]:
-                witnesses = seen_by(program, use, result)
+                witnesses = {witness for one in findings_at(program, use, result) for witness in one.witnesses}
+                kinds[kind_of(program, use, result)].update(
+                    ["uses", *map(str, witnesses), *(["any"] if witnesses else [])]
+                )
                 row["knowledge"] += Witness.KNOWLEDGE in witnesses
                 row["types"] += Witness.TYPES in witnesses
                 row["runs"] += Witness.RUNS in witnesses
@@ -85,6 +111,10 @@ def main() -> None:
         print(f"| {program['name']} | {cells} | {code} |", flush=True)
     cells = " | ".join(str(counts[name]) for name in columns)
     print(f"| {counts['programs']} programs | {cells} | {counts['breaks']} with 1 |")
+    if options.run:
+        print(f"\n| kind | {' | '.join(columns)} |\n{'| --- ' * (len(columns) + 1)}|")
+        for kind, row in sorted(kinds.items(), key=lambda item: -item[1]["uses"]):
+            print(f"| {kind} | {' | '.join(str(row[name]) for name in columns)} |")
     for line in missed:
         print(f"missed: {line}")
 

@@ -1,6 +1,7 @@
 """One step of GRPO by a recipe against the plain TRL script: the same model, prompts, batch, lengths and rewards, in one run.
 
     python benchmarks/training.py                      # the embedded model on this machine's CPU
+    python benchmarks/training.py --model smollm2-135m --prompts 2 --samples 4 --prompt 300     # a larger model: its updates alone
     python benchmarks/training.py --random 0.5b        # a Qwen2 of 0.5B random weights (with --vllm: colocated vLLM), on a GPU
 
 The plain script is `GRPOTrainer` with what a user has to set and every default else. Losses and gradients are compared on the same rollouts.
@@ -19,7 +20,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from transformers import AutoTokenizer, PrinterCallback, Qwen2Config, Qwen2ForCausalLM, TrainerCallback
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from recode.models import quiet, resolve
 from recode.rewards import trl_reward
@@ -27,7 +28,9 @@ from recode.train.data import load_prompts, plan
 from recode.train.recipes import PolicyRecipe
 from recode.train.scaling import CARDS, SHAPES
 from recode.train.trl import run
+from recode.train.trl.hooks import Rollouts
 from recode.train.trl.lora import load_base
+from recode.train.trl.packed_sft import PackedSftTrainer
 
 REWARDS = ("format", "edit")
 
@@ -150,6 +153,90 @@ def compared_losses(recipe: PolicyRecipe, folder: Path) -> dict[str, float]:
     }
 
 
+def updates(recipe: PolicyRecipe, folder: Path) -> dict[str, Any]:
+    """Loss and gradient of one GRPO and one SFT step, without sampling: CPU seconds, and how far both trainers are apart.
+
+    Completions are gold ones, cut to different lengths within a group, with advantages as if rewards had differed. Both compute in float32.
+    """
+    settings = recipe.optimization.model_copy(update={"precision": "float32", "packed": True})
+    exact = recipe.model_copy(update={"optimization": settings})
+    found: dict[str, Any] = {}
+    for method, measure in (("GRPO", policy_update), ("SFT", sft_update)):
+        seconds, loss, gradient, tokens = measure(exact, folder, packed=True)
+        theirs, expected_loss, expected, _ = measure(exact, folder, packed=False)
+        found[method] = {
+            "CPU seconds, ours": round(seconds, 1),
+            "CPU seconds, stock": round(theirs, 1),
+            "stock / ours": round(theirs / seconds, 2),
+            "tokens, each prompt counted for each sequence": tokens,
+            "tokens a CPU second, ours": round(tokens / seconds),
+            "loss, ours": loss,
+            "loss, stock": expected_loss,
+            "largest difference of a gradient over the largest gradient": float(
+                (gradient - expected).abs().max() / expected.abs().max()
+            ),
+        }
+    return found
+
+
+Update = tuple[float, float, torch.Tensor, int]
+"""CPU seconds, loss, gradient, tokens."""
+
+
+def measured(model: Any, loss_of: Any, tokens: int) -> Update:
+    started = time.process_time()
+    loss = loss_of()
+    loss.backward()
+    seconds = time.process_time() - started
+    gradient = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
+    return seconds, float(loss.detach()), gradient.clone(), tokens
+
+
+def policy_update(recipe: PolicyRecipe, folder: Path, *, packed: bool) -> Update:
+    trainer = (
+        ours(recipe, folder, Clock())
+        if packed
+        else stock(recipe, folder, Clock(), bf16=False, model_init_kwargs={"dtype": "float32"})
+    )
+    group = recipe.rollout.samples_per_prompt
+    rows = [row for row in list(trainer.train_dataset)[: recipe.rollout.prompts_per_step] for _ in range(group)]
+    tokenizer = trainer.processing_class
+    prompt_ids = tokenizer([row["prompt"] for row in rows], add_special_tokens=False)["input_ids"]
+    golds = tokenizer([row["gold"] for row in rows], add_special_tokens=False)["input_ids"]
+    cut = [gold[: max(1, len(gold) - 7 * (number % group))] for number, gold in enumerate(golds)]
+    completion_ids = [ids[: recipe.rollout.max_new_tokens] for ids in cut]
+    texts = tokenizer.batch_decode(completion_ids)
+    sampled = Rollouts(prompt_ids, completion_ids, None, texts, None, {}, None, None).as_tuple()
+    trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1
+    trainer._generate = lambda prompts: sampled
+    inputs = trainer._generate_and_score_completions(rows)
+    inputs["num_items_in_batch"] = inputs["completion_mask"].sum()
+    inputs["advantages"] = torch.linspace(-1.5, 1.5, len(rows))
+    tokens = sum(map(len, prompt_ids)) + sum(map(len, completion_ids))
+    return measured(trainer.model, lambda: trainer._compute_loss(trainer.model, inputs), tokens)
+
+
+def sft_update(recipe: PolicyRecipe, folder: Path, *, packed: bool) -> Update:
+    model, tokenizer = load_base(recipe)
+    if packed:
+        run.prepare(model)
+    count = recipe.rollout.prompts_per_step * recipe.rollout.samples_per_prompt
+    rows = rows_of(recipe, tokenizer)[:count]
+    dataset = Dataset.from_list([run._tokens(row, tokenizer) for row in rows])
+    arguments = SFTConfig(
+        output_dir=str(folder / "sft"), max_steps=1, per_device_train_batch_size=count, completion_only_loss=True, max_length=None,
+        bf16=False, use_cpu=not torch.cuda.is_available(), report_to=[], disable_tqdm=True, train_sampling_strategy="sequential",
+    )  # fmt: skip
+    trainer = (PackedSftTrainer if packed else SFTTrainer)(
+        model=model, args=arguments, train_dataset=dataset, processing_class=tokenizer
+    )
+    trainer.model.train()
+    inputs = next(iter(trainer.get_train_dataloader()))
+    tokens = int(inputs["attention_mask"].sum())
+    return measured(trainer.model, lambda: trainer.compute_loss(trainer.model, inputs), tokens)
+
+
 def random_model(size: str, folder: Path) -> str:
     """Write a Qwen2 of random weights in the sizes of the real one, with the embedded model's tokenizer."""
     shape = SHAPES[f"Qwen2.5-{size.upper()}"]
@@ -177,12 +264,18 @@ def main() -> None:
     parser.add_argument(
         "--random", default="", metavar="SIZE", help="0.5b or 1.5b: random weights in place of the embedded model"
     )
+    parser.add_argument(
+        "--model", default="recode-tiny", help="of another than the embedded one only updates are measured"
+    )
     parser.add_argument("--vllm", action="store_true", help="sample by colocated vLLM, in both")
     args = parser.parse_args()
     quiet()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        recipe = recipe_of(random_model(args.random, folder) if args.random else "recode-tiny", args)
+        recipe = recipe_of(random_model(args.random, folder) if args.random else args.model, args)
+        if args.model != "recode-tiny":
+            print(json.dumps({"threads": torch.get_num_threads(), **updates(recipe, folder)}, indent=1))
+            return
         result: dict[str, Any] = {
             "threads": torch.get_num_threads(),
             **({} if args.random else compared_losses(recipe, folder)),

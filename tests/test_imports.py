@@ -179,6 +179,7 @@ PRINTERS = {"rich", "typer"}
 PRINTING = {"cli", "report", "reports"}
 """Folders whose modules print; all others return values and report progress through a callback."""
 PROGRAMS = {
+    "collect/walk/_standard_walker.py": "runs under another release of Python and reports on standard output",
     "collect/walk/_walker.py": "runs in a library's environment and reports on standard output",
     "dataset/levels/_signatures.py": "runs in a library's environment and reports on standard output",
     "knowledge/_shape.py": "runs in a library's environment and reports on standard output",

@@ -97,18 +97,20 @@ def move_of(
     if updates is not None:
         return Move(library, target, current, read_updates(Path(updates)))
     old = current.version if current else None
-    known = None if collect else find_knowledge(library, target, old)
+    known = find_knowledge(library, target, old)
     if known is None and old is None:
         raise RecodeError(
             f"{library}: nothing in the project says which release it uses now, and no updates up to {target} are shipped "
             f"for it; give --from (shipped: {', '.join(shipped_libraries())})"
         )
-    if known is None:
+    if (known is None or collect) and old is not None:
         try:
-            known = _collected(library, str(old), target, on_progress)
+            known = _collected(library, old, target, on_progress)
         except RecodeError as error:
             # Other witnesses may still be asked; whoever needs knowledge reads why there is none.
-            known = StoredKnowledge(Knowledge(()), "", missing=str(error))
+            remark = f"the two releases could not be compared: {error}"
+            known = replace(known, remark=remark) if known else StoredKnowledge(Knowledge(()), "", missing=str(error))
+    assert known is not None, "without an older release, only shipped knowledge gets here"
     return Move(library, target, current, known)
 
 
@@ -182,6 +184,7 @@ def scan_move(
         to=move.target,
         from_=move.current.version if move.current else None,
         confidence=confidence if fast and not run else 0.0,
+        undated=not fast,
         workers=workers,
         on_progress=on_progress,
     )
@@ -384,4 +387,4 @@ def _collected(library: str, old: str, target: str, on_progress: Callable[[str],
     source = KnowledgeSource(library=library, old_version=old, new_version=target)
     knowledge = build_knowledge(source, on_progress=on_progress)
     write_knowledge(cached_file(library, old, target), knowledge)
-    return StoredKnowledge(knowledge, f"collected {old} → {target}")
+    return find_knowledge(library, target, old) or StoredKnowledge(knowledge, f"collected {old} → {target}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -18,6 +19,8 @@ from recode.errors import ProcessEndedError
 
 _BEAT = 0.5
 """Seconds between two checks that the parent is still alive."""
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+"""Parameters of glibc's `mallopt`."""
 T = TypeVar("T")
 R = TypeVar("R")
 _Pipe: TypeAlias = "connection.Connection[Any, Any]"
@@ -30,12 +33,38 @@ def cores() -> int:
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
+def recode_home() -> Path:
+    """Return the cache folder, whose content can be rebuilt: `$RECODE_HOME`, or `~/.cache/recode`."""
+    return Path(os.environ.get("RECODE_HOME") or "~/.cache/recode").expanduser().absolute()
+
+
 def memory() -> int:
     """Return the memory of this machine in bytes; 8 GiB if the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return 8 << 30
+
+
+def has_bfloat16() -> bool:
+    """Say whether the processor multiplies bfloat16 by instructions of its own; without them it is many times slower than float32."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    except OSError:
+        return False
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep memory that it frees, for its next use; return whether the C library can do that (glibc can).
+
+    Large tensors are mapped and unmapped at every step otherwise, and on a virtual machine a page fault costs more than the arithmetic on it.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))
 
 
 def overloaded() -> bool:

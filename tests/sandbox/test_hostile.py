@@ -61,6 +61,9 @@ pytestmark = [
 
 
 def limits_of(program: dict[str, str]) -> Limits:
+    if program["name"].endswith("_passes"):
+        # A busy machine must not fail it: these tests judge without the second try of a starved program.
+        return Limits(seconds=20.0)
     return Limits(seconds=SECONDS.get(program["kind"], PATIENT))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import recode.train.data as train
 from recode.errors import RecipeError
 from recode.invent import generate_no_ops
 from recode.models import load
@@ -118,3 +119,32 @@ def test_the_weights_of_levels_decide_which_note_a_prompt_shows(tiny_model: Path
     assert len(mixed) / 4 < kept < 3 * len(mixed) / 4
     assert prompts(tailored=1.0, none=1.0) == mixed, "a run sees each entry at one level"
     assert 0 < len(prompts(section=1.0)) < len(tailored), "entries without a section are skipped"
+
+
+def test_two_parts_have_no_family_in_common_and_make_the_whole() -> None:
+    parts = [train._read(["data/train.jsonl"], part) for part in ((0.0, 0.5), (0.5, 1.0), (0.0, 1.0))]
+    families = [{entry.family_id for entry in part} for part in parts]
+    assert not families[0] & families[1]
+    assert families[0] | families[1] == families[2]
+    assert 0.4 < len(families[0]) / len(families[2]) < 0.6
+
+
+@pytest.mark.parametrize("thoughts", ["none", "quote", "edits"])
+def test_a_warm_up_mixes_retold_entries_and_hard_no_ops(tiny_model: Path, thoughts: Any) -> None:
+    data = TrainingData(
+        migrations=("data/train.jsonl",), no_ops=(), part=(0.0, 0.05), retold=6, hard_no_ops=9, thoughts=thoughts, max_prompt_tokens=5000
+    )  # fmt: skip
+    tokenizer = load(tiny_model)[1]
+    prompts = load_prompts(data, tokenizer, 1)
+    assert len(ids(prompts.migrations, "retold-")) == 6
+    assert len(prompts.no_ops) == 9
+    for row in [*prompts.migrations, *prompts.no_ops]:
+        answer = parse_response(row["gold"])
+        assert answer.well_formed
+        assert (answer.code or "").rstrip() == row["target"].rstrip()
+        assert bool(answer.thought.strip()) == (thoughts != "none")
+    lengths = sorted(
+        len(tokenizer(row["prompt"] + row["gold"])["input_ids"]) for row in [*prompts.migrations, *prompts.no_ops]
+    )
+    shorter = load_prompts(data.model_copy(update={"max_example_tokens": lengths[-4]}), tokenizer, 1)
+    assert prompts.skipped < shorter.skipped <= prompts.skipped + 4

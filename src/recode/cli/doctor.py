@@ -14,6 +14,8 @@ from rich.table import Table
 
 from recode.cli.extras import EXTRAS, install_command
 from recode.errors import RecodeError
+from recode.machine import has_bfloat16
+from recode.models import smollm
 from recode.sandbox.environments import uv_path
 from recode.sandbox.levels import Tried, try_level
 
@@ -33,7 +35,7 @@ class _Check:
 
 def examine() -> bool:
     """Print what was found; return whether untrusted programs can be isolated and every extra is installed."""
-    checks = [_python(), *map(_extra, EXTRAS), _uv(), _device(), *_sandbox()]
+    checks = [_python(), *map(_extra, EXTRAS), _uv(), _device(), _pretrained(), *_sandbox()]
     table = Table("", "", "detail", "how to fix it")
     for check in checks:
         # Brackets, such as those around an extra's name, would be read as markup.
@@ -73,7 +75,18 @@ def _uv() -> _Check:
 def _device() -> _Check:
     # Without importing torch, which takes seconds.
     gpu = shutil.which("nvidia-smi") is not None
-    return _Check("device", True, "NVIDIA driver found" if gpu else "CPU: the recipes in quickstart/ are made for it")
+    if gpu:
+        return _Check("device", True, "NVIDIA driver found")
+    kind = "with bfloat16" if has_bfloat16() else 'without bfloat16, where precision = "auto" means float32'
+    return _Check("device", True, f"CPU {kind}: the recipes in quickstart/ and smol/ are made for it")
+
+
+def _pretrained() -> _Check:
+    """Say where the pretrained model is, or that it is made when it is first named; reading its weights would take seconds."""
+    detail = (
+        str(smollm.folder()) if smollm.is_made() else "not here yet; the first command that names it downloads 93 MB"
+    )
+    return _Check(f"model {smollm.NAME}", True, detail)
 
 
 def _sandbox() -> list[_Check]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 EXTRAS = {
     "train": ("torch", "transformers", "trl", "datasets", "peft", "accelerate", "tensorboard", "scipy"),
+    "smol": ("gguf",),
     "report": ("matplotlib",),
     "data": ("uv",),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from rapidfuzz.distance.Levenshtein import normalized_similarity as ratio
 
 from recode.collect.join.families import ALIKE, ReleasePair, UpdateFamily, join
 from recode.collect.join.lookup import NameLookup
@@ -21,17 +23,22 @@ from recode.collect.join.statements import Statement
 from recode.collect.texts.deprecations import Notice, notices
 from recode.collect.texts.notes import NoteItem, is_between, items
 from recode.collect.texts.package_index import Release, ReleaseFile, fetch, releases_between
+from recode.collect.texts.plain_wheels import release_environment
 from recode.collect.texts.release_files import note_files, python_sources
 from recode.collect.walk.differences import differences
-from recode.collect.walk.public_api import Api, import_names, probe, walk
+from recode.collect.walk.public_api import Api, import_names, probe, walk, without_refusals
 from recode.errors import RecodeError
 from recode.records import Record, write_text
-from recode.sandbox.environments import Environment, ensure_environment, ensure_lock, recode_home
+from recode.sandbox.environments import Environment, recode_home
 
 _DOWNLOADS = 4
 _TEXTS = Path(__file__).parent / "texts"
 _MESSAGE_START = 150
 """Characters by which messages are compared: long ones are cut off at different places."""
+_SAME_MESSAGE = 0.7
+"""Similarity, from 0 to 1, of two messages of one function from which they are wordings of one announcement."""
+_SAYS_GONE = re.compile(r"remov|no longer|renam|replaced|discontinued", re.I)
+"""Words of an error that says that a name is gone."""
 RecordT = TypeVar("RecordT", bound=Record)
 Side = Literal["old", "new"]
 
@@ -117,9 +124,37 @@ def collect(
         notes = _note_items(releases[-1])
     on_progress("joining")
     recent = [item for item in notes if is_between(item.version, request.old, request.new)]
+    ask = functools.partial(probe, environment, new.package)
+    families = families_of(request.library, (old, new), by_release, recent, ask)
+    remarks = [*_unexamined(old, new), *_unread(releases, notes, request.new)]
+    return Collected(request, tuple(families), tuple(remarks), time.monotonic() - start)
+
+
+def families_of(
+    library: str,
+    releases: tuple[Api, Api],
+    by_release: Sequence[tuple[str, list[Notice]]],
+    notes: Sequence[NoteItem],
+    ask: Callable[[Sequence[str]], dict[str, tuple[str, str]]],
+) -> list[UpdateFamily]:
+    """Join the differences between two releases with what their texts say.
+
+    Args:
+        library: the distribution's name.
+        releases: the public names of the old and of the new release.
+        by_release: each release with the messages in its sources, the old one first and the new one last.
+        notes: items of release notes that are younger than the old release.
+        ask: returns what happens to a program that uses a path in the new release (`public_api.probe`).
+    """
+    old = releases[0]
+    new = without_refusals(releases[1], old)
     found = differences(old, new)
     gone = sorted({one.path for one in found if one.kind in ("removed", "moved", "renamed")})
-    probes = probe(environment, new.package, gone)
+    probes = ask(gone)
+    probes |= {path: ("raises", new.refused[path]) for path in gone if path in new.refused}
+    # Some names stay only to say, at any access, that they are gone; others cannot be inspected without a configuration.
+    unreadable = {path: new.unreadable[path] for path in gone if path in new.unreadable}
+    probes |= {path: ("raises", message) for path, message in unreadable.items() if _SAYS_GONE.search(message)}
     # A path that programs can still use is not gone, though no module lists it.
     reached = frozenset(path for path, (outcome, _) in probes.items() if outcome != "raises")
     found = [one for one in found if one.path not in reached]
@@ -128,12 +163,10 @@ def collect(
     statements = [
         *_probe_statements(probes, lookup),
         *_message_statements(by_release, lookup),
-        *(statement for item in recent for statement in note_statements(item, request.new, lookup)),
-        *mentions(found, recent, lookup),
+        *(statement for item in notes for statement in note_statements(item, new.version, lookup)),
+        *mentions(found, notes, lookup),
     ]
-    families = join(ReleasePair(request.library, old, new), found, statements)
-    remarks = [*_unexamined(old, new), *_unread(releases, notes, request.new)]
-    return Collected(request, tuple(families), tuple(remarks), time.monotonic() - start)
+    return join(ReleasePair(library, old, new), found, statements)
 
 
 def walk_release(request: CollectRequest, locks: Path | None, side: Side) -> tuple[Environment, Api]:
@@ -147,8 +180,7 @@ def walk_release(request: CollectRequest, locks: Path | None, side: Side) -> tup
         "old": (request.old, request.old_requires),
         "new": (request.new, request.new_requires),
     }[side]
-    lock = ensure_lock(locks or recode_home() / "locks", request.library, version, requires)
-    environment = ensure_environment(lock)
+    environment = release_environment(locks or recode_home() / "locks", request.library, version, requires)
     packages = (request.package,) if request.package else import_names(environment, request.library)
     return environment, walk(environment, packages, version)
 
@@ -209,7 +241,8 @@ def _probe_statements(probes: dict[str, tuple[str, str]], lookup: NameLookup) ->
     for path, outcome, message in messages:
         same = alike[_without_name(path, message)]
         module = path.rpartition(".")[0]
-        if len(same) < ALIKE or module == lookup.new.package:
+        siblings = sum(one.rpartition(".")[0] == module for one in lookup.old.by_path)
+        if len(same) < ALIKE or module == lookup.new.package or 2 * len(same) < siblings:
             statement = probe_statement(path, outcome, message, lookup)
         else:
             statement = probe_statement(module, "warns", message, lookup) if path == same[0] else None
@@ -228,10 +261,14 @@ def _message_statements(
     """Yield the statements of the messages in all releases, each message once: as its last release words it."""
     first: dict[tuple[str, str], str] = {}
     last: dict[tuple[str, str], tuple[str, Notice]] = {}
+    said: dict[str, dict[str, str]] = {}
     for version, found in by_release:
         for notice in found:
             key = (notice.owner, notice.text)
-            first.setdefault(key, version)
+            earlier = said.setdefault(notice.owner, {})
+            first.setdefault(key, _first_said(notice.text, earlier) if notice.owner and key not in first else version)
+            first[key] = first[key] or version
+            earlier.setdefault(notice.text, first[key])
             last[key] = version, notice
     versions = [version for version, _ in by_release]
     for key, (version, notice) in last.items():
@@ -244,6 +281,11 @@ def _message_statements(
             deprecated = statement.deprecated_in or (since if statement.verb == "deprecated" else "")
             removed = statement.removed_in or gone
             yield replace(statement, in_old=in_old, deprecated_in=deprecated, removed_in=removed)
+
+
+def _first_said(text: str, earlier: dict[str, str]) -> str:
+    """Return the first release with a message that only its wording tells apart; empty where there is none."""
+    return next((version for other, version in earlier.items() if ratio(text, other) >= _SAME_MESSAGE), "")
 
 
 # --- sources and notes, cached by file ---

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import re
 from collections.abc import Iterator
 from importlib import resources
 
@@ -19,7 +20,7 @@ from recode.symbol import Symbol
 LONGEST_PROGRAM = 450
 """Characters; longer programs are drawn again."""
 
-__all__ = ["Pool", "generate", "generate_no_ops", "reserved_names"]
+__all__ = ["Pool", "generate", "generate_hard_no_ops", "generate_no_ops", "reserved_names"]
 
 
 @functools.cache
@@ -62,6 +63,55 @@ def generate_no_ops(seed: int, pool: Pool = "train") -> Iterator[Migration]:
     while True:
         number += 1
         yield _no_op(rng, pool, f"{seed}-{number}")
+
+
+def generate_hard_no_ops(seed: int, pool: Pool = "train") -> Iterator[Migration]:
+    """Yield an endless sequence of made-up no-ops that no search for a name tells from migrations.
+
+    Half of the programs follow the note already, so they hold the new name. The others use an API of the noted name that belongs to
+    another library, so they hold the old one.
+    """
+    rng = random.Random(f"hard-no-op-{pool}-{seed}")
+    number = 0
+    while True:
+        number += 1
+        names = Namer(rng, pool, reserved_names())
+        world = World.make(rng, names)
+        entry = _migration(world, f"hard-no-op-{seed}-{number}")
+        hard = already_migrated(entry) if rng.random() < 0.5 else _of_another_library(entry, names)
+        if hard is not None:
+            yield hard
+
+
+def already_migrated(entry: Migration) -> Migration:
+    """Return the no-op whose program follows the entry's note already."""
+    changed = {
+        "id": f"{entry.id}-migrated",
+        "old_code": entry.new_code,
+        "stdout": entry.stdout,
+        "kind": "no_op",
+        "old_on_new": None,
+    }
+    return entry.model_copy(update=changed)
+
+
+def _of_another_library(entry: Migration, names: Namer) -> Migration | None:
+    """Return the no-op whose note names another library than the one that the program uses; None if the note does not name any."""
+    package = entry.old_symbol.package
+    word = re.compile(rf"(?<![\w.]){re.escape(package)}(?!\w)")
+    other = names.module()
+    note = word.sub(other, entry.update_info)
+    if note == entry.update_info or other in entry.old_code:
+        return None
+    symbols = {key: Symbol(word.sub(other, str(getattr(entry, key)))) for key in ("old_symbol", "new_symbol")}
+    changed = {
+        "id": f"{entry.id}-other",
+        "library": other,
+        "update_info": note,
+        "description": note,
+        "new_code": entry.old_code,
+    }
+    return entry.model_copy(update={**changed, **symbols, "kind": "no_op"})
 
 
 def _migration(world: World, number: str) -> Migration:

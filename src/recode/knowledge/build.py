@@ -7,31 +7,31 @@ what a program's syntax cannot show: `numpy.sum` is deprecated for generators on
 from __future__ import annotations
 
 import functools
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from packaging.version import Version
 from pydantic import Field, ValidationError
 
-from recode.collect.collector import CollectRequest, collect, series, walk_release
+from recode.collect.collector import CollectRequest, collect, walk_release
 from recode.collect.join.families import UpdateFamily
-from recode.collect.walk.public_api import Api, Member, ParameterKind
+from recode.collect.walk.public_api import Api, without_refusals
 from recode.dataset.sources import SourceUpdate, Text, UpdateSource, read_file
 from recode.errors import RecodeError, RecordError
+from recode.knowledge.collected import GONE, Dates, collected_updates
 from recode.knowledge.member_names import write_common
 from recode.knowledge.model import Knowledge, write_knowledge
 from recode.knowledge.narrowing import narrowed
-from recode.knowledge.shape import canonical_paths, shape_of
+from recode.knowledge.shape import Describe, canonical_paths, described_in, shape_of
 from recode.records import ApiUpdate, Evidence, Kind, Record, first_fault
 from recode.symbol import Symbol
 
-_GONE = frozenset({"renamed", "moved", "replaced", "removed"})
 _PARAMETERS = frozenset({"parameter_renamed", "parameter_removed", "keyword_only"})
 
+PYTHON = "python"
+"""The library's name in `--to python==3.13`."""
 Progress = Callable[[str], None]
 SourceT = TypeVar("SourceT")
 
@@ -103,21 +103,46 @@ def build_knowledge(
     request = _request(source)
     families = collect(request, locks, on_progress).families
     environment, old = walk_release(request, locks, "old")
-    _, new = walk_release(request, locks, "new")
+    new = without_refusals(walk_release(request, locks, "new")[1], old)
     on_progress("walking the releases in between")
-    apis = [api for version in source.milestones if (api := _milestone(request, version, locks)) is not None]
-    dates = _Dates(old, [*apis, new])
+    walked = [api for version in source.milestones if (api := _milestone(request, version, locks)) is not None]
+    compared = CollectedReleases(families, old, [*(without_refusals(api, old) for api in walked), new])
+    return assembled(source, written, compared, functools.partial(described_in, environment, old))
+
+
+@dataclass(frozen=True)
+class CollectedReleases:
+    """What collecting found about a library: families, the older release, and the later ones in order, the newest last."""
+
+    families: Sequence[UpdateFamily]
+    old: Api
+    later: Sequence[Api]
+
+
+def assembled(
+    source: KnowledgeSource, written: UpdateSource | None, compared: CollectedReleases, describe: Describe
+) -> Knowledge:
+    """Return the knowledge that update sources and collected families make together.
+
+    Args:
+        source: which updates to leave out and to add.
+        written: the library's update source, where there is one.
+        compared: what was collected.
+        describe: returns base classes and results of paths of the older release (`_shape.py`).
+    """
+    old, new = compared.old, compared.later[-1]
+    dates = Dates(old, compared.later)
     by_hand = [*_patterns(source), *(_written(written, new, source.refine) if written else ())]
     canonical = canonical_paths(old, new, *_paths(by_hand))
     below = tuple(one.removesuffix("*") for one in source.skip if one.endswith(".*"))
     collected = [
         _canonical(update, canonical)
-        for update in _collected(families, dates)
+        for update in collected_updates(compared.families, dates)
         if not update.old_symbol.startswith(below)
     ]
     updates = list(_merged([*by_hand, *collected], source.skip))
     canonical = canonical_paths(old, new, *_paths(updates))
-    return Knowledge(tuple(updates), shape_of(source.library, (environment, old), new, updates, canonical))
+    return Knowledge(tuple(updates), shape_of(source.library, old, new, updates, canonical, describe))
 
 
 def _request(source: KnowledgeSource) -> CollectRequest:
@@ -142,23 +167,6 @@ def _milestone(request: CollectRequest, version: str, locks: Path | None) -> Api
     return None
 
 
-class _Dates:
-    """Finds the first of the walked releases that lacks a path."""
-
-    def __init__(self, old: Api, later: Sequence[Api]) -> None:
-        self.old = old
-        self.later = sorted(later, key=lambda api: Version(api.version))
-
-    def gone(self, path: str) -> str:
-        """Return the minor series of the first release without a path; empty where the newest release still has it."""
-        missing = ""
-        for api in reversed(self.later):
-            if api.has(path):
-                break
-            missing = series(api.version)
-        return missing
-
-
 def _written(
     source: UpdateSource, new: Api | None, refined: Mapping[Symbol, tuple[Symbol, ...]]
 ) -> Iterator[ApiUpdate]:
@@ -166,7 +174,7 @@ def _written(
     for update in source.update:
         path = update.old_symbol.path
         is_name = not update.old_symbol.is_call and update.old_symbol not in refined
-        if update.kind in _GONE and is_name and update.removed_in and _is_left(update, path, new):
+        if update.kind in GONE and is_name and update.removed_in and _is_left(update, path, new):
             # The name still exists, so only one way of using it changed.
             continue
         record = _record(update, source.library, source.old_version, source.new_version)
@@ -199,71 +207,6 @@ def _record(update: SourceUpdate | Pattern, library: str, old_version: str, new_
         description=update.description,
         update_info=update.update_info,
         evidence=update.evidence,
-    )
-
-
-def _collected(families: Iterable[UpdateFamily], dates: _Dates) -> Iterator[ApiUpdate]:
-    """Yield the collected updates whose uses a program's syntax can show; names that changed alike become updates of their own."""
-    for family in families:
-        update = family.update
-        path = update.old_symbol.path
-        is_parameter = update.old_symbol.is_call
-        if update.kind == "parameter_added" or (
-            update.kind in ("default_changed", "return_changed") and family.confidence == "low"
-        ):
-            continue
-        if family.confidence == "low" and update.kind in ("deprecated", "keyword_only"):
-            continue
-        if update.kind == "deprecated" and not is_parameter and not _says_so(update):
-            continue
-        if family.confidence == "low" and _is_attribute(dates.old, path):
-            # An attribute that the class no longer lists may still be set on its instances.
-            continue
-        if is_parameter and update.kind in ("parameter_removed", "parameter_renamed") and _takes_anything(dates, path):
-            # The new signature takes any keyword, so only what the library says counts.
-            if not (update.removed_in or update.deprecated_in):
-                continue
-            update = update.model_copy(update={"kind": "parameter_removed", "new_symbol": Symbol()})
-        for symbol in (update.old_symbol, *family.also):
-            one = update.model_copy(update={"old_symbol": symbol}) if symbol != update.old_symbol else update
-            yield _dated(one, dates)
-
-
-def _says_so(update: ApiUpdate) -> bool:
-    """Say whether a quote says that the name itself is deprecated, rather than one way of using it."""
-    leaf = re.escape(update.old_symbol.name)
-    said = re.compile(
-        rf"\b{leaf}\b\W{{0,4}}(?:\(\))?\W*(?:(?:alias|class|function|method|module|property)\s+)?"
-        r"(?:is|are|was|has been|have been)\s+(?:now\s+)?deprecat",
-        re.I,
-    )
-    return any(said.search(proof.quote) for proof in update.evidence)
-
-
-def _is_attribute(api: Api, path: str) -> bool:
-    found = api.find(path)
-    return isinstance(found, Member) and found.kind != "method"
-
-
-def _takes_anything(dates: _Dates, path: str) -> bool:
-    found = dates.later[-1].find(path)
-    return found is not None and any(one.kind is ParameterKind.VARIADIC_KEYWORD for one in found.parameters or ())
-
-
-def _dated(update: ApiUpdate, dates: _Dates) -> ApiUpdate:
-    """Fill in the release that removed a name, from the walks, where neither messages nor notes give one."""
-    path = update.old_symbol.path
-    if update.kind not in _GONE or update.old_symbol.is_call:
-        return update
-    seen = dates.gone(path)
-    if not seen:
-        return update.model_copy(update={"removed_in": ""}) if dates.later[-1].has(path) else update
-    announced = update.removed_in
-    # A removal that was announced for a later release than the newest one has already happened.
-    return (
-        update
-        if announced and Version(announced) <= Version(dates.later[-1].version)
-        else update.model_copy(update={"removed_in": seen})
     )
 
 
@@ -362,6 +305,12 @@ def _build_library(
     """
     failure = ""
     try:
+        if source.library == PYTHON:
+            from recode.knowledge.python import build_python
+
+            knowledge = build_python(source, on_progress)
+            write_knowledge(file, knowledge)
+            return LibraryBuilt(source.library, file, len(knowledge.updates))
         knowledge = build_knowledge(source, by_hand, locks, on_progress)
         newest = walk_release(_request(source), locks, "new")[1]
         write_common(file.parent.parent / "common_members.txt", newest, _lost_members(knowledge))

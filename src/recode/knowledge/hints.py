@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+_LISTS = ("closed", "guess", "evident", "declared", "keywords")
 _FOLDER = Path(__file__).parent
 
 # --- naming habits, operators and loops ---
@@ -31,13 +32,22 @@ class Hints:
     closed: frozenset[str] = frozenset()
     guess: frozenset[str] = frozenset()
     aliases: dict[str, str] = field(default_factory=dict)
+    checks: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    part: dict[str, str] = field(default_factory=dict)
+    optional: dict[str, str] = field(default_factory=dict)
+    named_classes: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    evident: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
+    keywords: frozenset[str] = frozenset()
 
 
 def merged_hints(libraries: Iterable[str]) -> Hints:
     """Return the hints of some libraries, merged into one; a library without hints adds nothing."""
     table = _hints()
     merged: dict[str, Any] = {}
-    lists: dict[str, set[str]] = {"closed": set(), "guess": set()}
+    lists: dict[str, set[str]] = {name: set() for name in _LISTS}
     for library in sorted(libraries):
         for key, value in table.get(library, {}).items():
             if key in lists:
@@ -45,7 +55,8 @@ def merged_hints(libraries: Iterable[str]) -> Hints:
             else:
                 entries = {name: tuple(entry) if isinstance(entry, list) else entry for name, entry in value.items()}
                 merged.setdefault(key, {}).update(entries)
-    return Hints(**merged, closed=frozenset(lists["closed"]), guess=frozenset(lists["guess"]))
+    merged |= {name: frozenset(entries) for name, entries in lists.items()}
+    return Hints(**merged)
 
 
 @functools.cache

@@ -7,13 +7,13 @@ are shipped with the package; those of other libraries are stored below `$RECODE
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
 from recode.errors import RecordError
+from recode.machine import recode_home
 from recode.records import ApiUpdate, Record, read_records, write_records, write_text
 
 
@@ -54,7 +54,7 @@ def shipped_folder() -> Path:
 
 def cache_folder() -> Path:
     """Return the folder of the knowledge that was collected on this machine."""
-    return Path(os.environ.get("RECODE_HOME") or "~/.cache/recode").expanduser().absolute() / "knowledge"
+    return recode_home() / "knowledge"
 
 
 def read_knowledge(updates: Path) -> Knowledge:

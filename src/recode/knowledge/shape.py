@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from recode.collect.walk.public_api import Api, Parameter, ParameterKind, cached_answer
 from recode.knowledge.model import Shape
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
 
-_SHAPE = Path(__file__).with_name("_shape.py")
+SHAPE_PROGRAM = Path(__file__).with_name("_shape.py")
 """The program that runs inside a library's environment."""
 _SELF = frozenset(
     {
@@ -38,28 +39,37 @@ _WORD = re.compile(r"[A-Za-z_][\w.]*")
 _DOCUMENTED = re.compile(r"^(?:[\w, ]+\s*:\s*)?(.*)$")
 
 
+Describe = Callable[[Sequence[str]], Any]
+"""Given paths of the older release, returns `classes` and `returns` as `_shape.py` does."""
+
+
+def described_in(environment: Environment, api: Api, paths: Sequence[str]) -> Any:
+    """Return base classes and results of a release's names, from within its environment."""
+    return cached_answer(environment, f"print_shape({list(paths)!r}, ", f"{api.package} {api.version}", SHAPE_PROGRAM)
+
+
 def shape_of(
-    library: str, old: tuple[Environment, Api], new: Api, updates: Sequence[ApiUpdate], canonical: Mapping[str, str]
+    library: str, old: Api, new: Api, updates: Sequence[ApiUpdate], canonical: Mapping[str, str], describe: Describe
 ) -> Shape:
     """Return what finding uses needs to know about the older release.
 
     Args:
         library: the distribution's name.
-        old: the older release's environment and public names.
+        old: the older release's public names.
         new: the newer release's public names.
         updates: what changed; the shape has the parameters of their callables.
         canonical: public path → canonical path, from `canonical_paths`.
+        describe: returns base classes and results of the older release.
     """
-    environment, api = old
-    paths = sorted({canonical.get(name.path, name.path) for name in api.names if name.kind in ("class", "function")})
-    answer = cached_answer(environment, f"print_shape({paths!r}, ", f"{api.package} {api.version}", _SHAPE)
-    classes = _bases(api, answer["classes"], canonical)
-    parameters, positional = _positions(api, new, updates)
-    packages = dict.fromkeys([api.package, *(module.partition(".")[0] for module in api.modules)])
+    paths = sorted({canonical.get(name.path, name.path) for name in old.names if name.kind in ("class", "function")})
+    answer = describe(paths)
+    classes = _bases(old, answer["classes"], canonical)
+    parameters, positional = _positions(old, new, updates)
+    packages = dict.fromkeys([old.package, *(module.partition(".")[0] for module in old.modules)])
     return Shape(
         library=library,
         packages=tuple(packages),
-        old_version=api.version,
+        old_version=old.version,
         new_version=new.version,
         aliases={path: best for path, best in sorted(canonical.items()) if path != best},
         classes=classes,

@@ -40,8 +40,8 @@ def cached_file(library: str, old: str, new: str) -> Path:
 def find_knowledge(library: str, target: str, old: str | None = None) -> StoredKnowledge | None:
     """Return the knowledge for an upgrade to a release; None where it has to be collected first.
 
-    What was collected for exactly these two releases comes first. Shipped knowledge is used up to the major series of its newest
-    release.
+    What was collected for exactly these two releases comes first, and shipped knowledge adds what that does not say. Shipped knowledge is
+    used up to the major series of its newest release.
 
     Args:
         library: the distribution's name.
@@ -53,8 +53,32 @@ def find_knowledge(library: str, target: str, old: str | None = None) -> StoredK
         RecordError: a file has wrong content.
     """
     name = str(canonicalize_name(library))
-    if old is not None and cached_file(name, old, target).exists():
-        return StoredKnowledge(read_knowledge(cached_file(name, old, target)), f"collected {old} → {target}")
+    shipped = _shipped(library, name, target, old)
+    if old is None or not cached_file(name, old, target).exists():
+        return shipped
+    collected = read_knowledge(cached_file(name, old, target))
+    if shipped is None:
+        return StoredKnowledge(collected, f"collected {old} → {target}")
+    # A source never hides another: what was collected may be less than what was written and proven by programs.
+    both = merged_knowledge(collected, shipped.knowledge)
+    return StoredKnowledge(both, f"collected {old} → {target}, {shipped.origin}")
+
+
+def merged_knowledge(first: Knowledge, second: Knowledge) -> Knowledge:
+    """Return what two sources say of a library; where both are about one symbol, the first counts."""
+    known = {update.old_symbol for update in first.updates}
+    updates = (*first.updates, *(update for update in second.updates if update.old_symbol not in known))
+    if first.shape is None or second.shape is None:
+        return Knowledge(updates, first.shape or second.shape)
+    one, other = first.shape, second.shape
+    tables = ("aliases", "classes", "parameters", "positional", "keeps", "returns")
+    merged = {name: getattr(other, name) | getattr(one, name) for name in tables}
+    packages = tuple(dict.fromkeys((*one.packages, *other.packages)))
+    return Knowledge(updates, one.model_copy(update={**merged, "packages": packages}))
+
+
+def _shipped(library: str, name: str, target: str, old: str | None) -> StoredKnowledge | None:
+    """Return what is shipped of a library; None where that does not reach the target."""
     file = shipped_folder() / f"{name}.jsonl"
     if not file.exists():
         return None

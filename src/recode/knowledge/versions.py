@@ -31,13 +31,21 @@ def parse_release(text: str, what: str) -> Version:
     return found
 
 
-def status_at(update: ApiUpdate, target: Version | None, start: Version | None = None) -> tuple[Status, str] | None:
+def is_undated(update: ApiUpdate) -> bool:
+    """Say whether neither a text nor a walk says since when an update holds."""
+    return not update.removed_in and not update.deprecated_in
+
+
+def status_at(
+    update: ApiUpdate, target: Version | None, start: Version | None = None, *, undated: bool = False
+) -> tuple[Status, str] | None:
     """Return what an update does to a program that upgrades to a release, and since which release; None where it does nothing.
 
     Args:
         update: the update.
         target: the release to upgrade to; None: the update's newer one.
         start: the release in use; programs cannot use what was removed by then.
+        undated: whether an update without a date counts at any target, because the caller will ask that release.
     """
     newest = release(update.new_version)
     goal = target or newest
@@ -53,7 +61,7 @@ def status_at(update: ApiUpdate, target: Version | None, start: Version | None =
         return "deprecated", update.deprecated_in
     if removed is None and deprecated is None and newest is not None:
         # Nothing says when it happened, so it counts from the major series of the newer release on.
-        if goal.major < newest.major or (start is not None and start >= newest):
+        if (goal.major < newest.major and not undated) or (start is not None and start >= newest):
             return None
-        return ("deprecated" if update.kind == "deprecated" else "breaks"), update.new_version
+        return ("deprecated" if update.kind == "deprecated" else "breaks"), str(goal if undated else newest)
     return None

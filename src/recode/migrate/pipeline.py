@@ -63,7 +63,9 @@ def rewrite_project(
         RecodeError: the path does not exist or disappeared, the model does not answer, or the tests cannot be run.
     """
     on_progress("scanning")
-    scanned = scan(root, updates, shapes, to=upgrade.new, from_=upgrade.old, confidence=0.0)
+    scanned = scan(
+        root, updates, shapes, to=upgrade.new, from_=upgrade.old, confidence=0.0, undated=options.environments
+    )
     if options.environments:
         witness = TypeWitness(upgrade.library, upgrade.old, upgrade.new, options.old_requires, options.new_requires)
         scanned = with_types(scanned, root, witness, updates, shapes, 0.0, on_progress)

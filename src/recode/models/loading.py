@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import warnings
@@ -12,28 +11,34 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from recode.errors import MissingExtraError, RecodeError
+from recode.errors import RecodeError
+from recode.models import adapters, smollm
 
 EMBEDDED = {"recode-tiny": "base", "recode-tiny-able": "able"}
 """The embedded models and their folders: with the stale habit, and before the habit was trained."""
 
 
-_ADAPTER = "adapter_config.json"
+def known_names() -> tuple[str, ...]:
+    """Return the names that stand for a model without a folder or a hub."""
+    return (*EMBEDDED, smollm.NAME)
 
 
 def resolve(name: str | Path) -> str:
-    """Return the folder of an embedded model, or the name as it is.
+    """Return the folder of an embedded model or of a pretrained one that is made when it is first needed, or the name as it is.
 
     Raises:
-        RecodeError: the name looks like a folder, and there is no model in it.
+        MissingExtraError: the model is made from a package's file, and what reads it is not installed.
+        RecodeError: the name looks like a folder, and there is no model in it; or a pretrained model cannot be downloaded.
     """
     if str(name) in EMBEDDED:
         return str(Path(__file__).parent / "tiny" / EMBEDDED[str(name)])
+    if str(name) == smollm.NAME:
+        return str(smollm.make())
     folder = Path(name)
-    if folder.exists() and not any((folder / file).exists() for file in ("config.json", _ADAPTER)):
+    if folder.exists() and not any((folder / file).exists() for file in ("config.json", adapters.CONFIG)):
         raise RecodeError(f"{name}: no model in this folder (config.json is missing); name a Hugging Face model folder")
     if not folder.exists() and (str(name).count("/") != 1 or str(name).startswith((".", "/", "~"))):
-        known = ", ".join(EMBEDDED)
+        known = ", ".join(known_names())
         raise RecodeError(
             f"{name}: no such model folder; use a folder, a hub name like `owner/model`, or one of: {known}"
         )
@@ -51,16 +56,20 @@ def load(name: str | Path, dtype: str = "float32", **options: Any) -> tuple[Any,
     from transformers import AutoModelForCausalLM
 
     source = resolve(name)
-    base = _base_of(Path(source))
+    base = adapters.base_of(Path(source))
     tokenizer = load_tokenizer(name)
+    if base is not None:
+        folder = resolve(base)
+        adapters.check_base(Path(source), Path(folder))
+        model, _ = load(folder, dtype, **options)
+        with _explained(name):
+            return adapters.merged(model, source).eval(), tokenizer
     with _explained(name):
         # Weights of another shape are reported rather than raised for, so that they can be named.
         model, report = AutoModelForCausalLM.from_pretrained(
-            base or source, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **options
+            source, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
-        _check_whole(base or source, report)
-        if base is not None:
-            model = _with_adapter(model, source)
+        _check_whole(source, report)
     return model.eval(), tokenizer
 
 
@@ -73,10 +82,11 @@ def load_tokenizer(name: str | Path) -> Any:
     from transformers import AutoTokenizer
 
     source = resolve(name)
-    base = _base_of(Path(source))
-    owned = base is None or (Path(source) / "tokenizer_config.json").exists()
+    base = adapters.base_of(Path(source))
+    if base is not None and not (Path(source) / "tokenizer_config.json").exists():
+        return load_tokenizer(base)
     with _explained(name):
-        tokenizer = AutoTokenizer.from_pretrained(source if owned else base)
+        tokenizer = AutoTokenizer.from_pretrained(source)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -118,31 +128,6 @@ def _check_whole(name: str, report: dict[str, Any]) -> None:
             raise RecodeError(
                 f"{name}: cannot be loaded: the weight `{first}`{more} is {what}; check the model's files, or get them again"
             )
-
-
-def _base_of(folder: Path) -> str | None:
-    """Return the base model of an adapter's folder; None if the folder holds a whole model."""
-    path = folder / _ADAPTER
-    if not path.exists() or (folder / "config.json").exists():
-        return None
-    try:
-        base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
-    except (ValueError, KeyError, TypeError):
-        base = None
-    if not isinstance(base, str) or not base:
-        raise RecodeError(
-            f"{path}: names no base model (`base_model_name_or_path`); save the adapter with peft"
-        ) from None
-    return resolve(base)
-
-
-def _with_adapter(model: Any, folder: str) -> Any:
-    """Return the model with an adapter merged into its weights, so that it runs as fast as without one."""
-    try:
-        from peft import PeftModel
-    except ImportError:
-        raise MissingExtraError(f"{folder}: an adapter needs peft; run: pip install 'recode-rl[train]'") from None
-    return PeftModel.from_pretrained(model, folder).merge_and_unload()
 
 
 def quiet() -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from recode.errors import EnvironmentBuildError, MissingExtraError
 from recode.machine import only_one
+from recode.machine import recode_home as recode_home
 from recode.packages import exact_version, pin, project_name, requirement
 from recode.records import write_text
 from recode.sandbox.supervised import supervised
@@ -53,9 +54,14 @@ class Environment:
     digest: str
 
 
-def recode_home() -> Path:
-    """Return the cache folder, whose content can be rebuilt: `$RECODE_HOME`, or `~/.cache/recode`."""
-    return Path(os.environ.get("RECODE_HOME") or "~/.cache/recode").expanduser().absolute()
+def local_wheels() -> Path:
+    """Return the folder of wheels that were made on this machine, for releases without one; uv looks there, too."""
+    return recode_home() / "wheels"
+
+
+def _links() -> tuple[str, ...]:
+    folder = local_wheels()
+    return ("--find-links", str(folder)) if folder.is_dir() else ()
 
 
 def ensure_lock(folder: Path, library: str, version: str, requires: Sequence[str] = ()) -> Lock:
@@ -225,7 +231,7 @@ def _build(lock: Lock, folder: Path) -> None:
         _uv("venv", "--relocatable", "--python", interpreter, str(venv), what=lock.name)
         pins = temporary / "pins.txt"
         pins.write_text("\n".join(lock.pins) + "\n", encoding="utf-8")
-        target = ("--python", str(venv / "bin" / "python"), "--no-deps", *_WHEELS_ONLY)
+        target = ("--python", str(venv / "bin" / "python"), "--no-deps", *_WHEELS_ONLY, *_links())
         # Compiled now: an isolated program cannot write byte code, and would otherwise compile at every import.
         _uv("pip", "install", *target, "--compile-bytecode", "-r", str(pins), what=lock.name)
         venv.rename(folder)
@@ -237,7 +243,15 @@ def _resolve(requirements: Sequence[str]) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory() as scratch:
         wanted = Path(scratch) / "wanted.in"
         wanted.write_text("\n".join(requirements) + "\n", encoding="utf-8")
-        options = (*_WHEELS_ONLY, "--python-version", PYTHON, "--generate-hashes", "--no-header", "--no-annotate")
+        options = (
+            *_WHEELS_ONLY,
+            *_links(),
+            "--python-version",
+            PYTHON,
+            "--generate-hashes",
+            "--no-header",
+            "--no-annotate",
+        )
         text = _uv("pip", "compile", *options, str(wanted), what=" ".join(requirements))
     return _pins(text.splitlines())
 

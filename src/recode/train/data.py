@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import math
 import random
+<<<<<<< HEAD
 from collections.abc import Mapping
+=======
+from collections.abc import Sequence
+>>>>>>> main
 from dataclasses import dataclass
 from typing import Any
 
 from recode.dataset.note_levels import NoteLevel, at_level, read_notes
 from recode.errors import RecipeError
-from recode.invent import generate, generate_no_ops, gold_completion
+from recode.invent import (
+    already_migrated,
+    generate,
+    generate_hard_no_ops,
+    generate_no_ops,
+    gold_completion,
+    grounded_completion,
+    reserved_names,
+)  # fmt: skip
+from recode.invent.names import Namer
+from recode.invent.retold import retell_any
 from recode.models import render
 from recode.records import Migration, read_records
 from recode.rewards import copy_baseline, gradable
@@ -42,11 +58,14 @@ def load_prompts(data: TrainingData, tokenizer: Any, seed: int, reward: RewardTe
         RecipeError: no entry is left to train on.
         RecordError: a file holds a bad line.
     """
-    real = [entry for path in data.migrations for entry in read_records(shipped(path), Migration)]
-    unchanged = [entry for path in data.no_ops for entry in read_records(shipped(path), Migration)]
-    made = list(itertools.islice(generate(seed, "train"), data.generated))
+    real = _read(data.migrations, data.part)
+    unchanged = _read(data.no_ops, data.part)
+    made = [*itertools.islice(generate(seed, "train"), data.generated), *_retold(real, data.retold, seed)]
     # The same ratio of no-ops to migrations as in the real data.
-    made_no_ops = list(itertools.islice(generate_no_ops(seed, "train"), data.generated // 3))
+    made_no_ops = [
+        *itertools.islice(generate_no_ops(seed, "train"), data.generated // 3),
+        *_hard(real, data.hard_no_ops, seed),
+    ]
     migrations = [row for entry in [*real, *made] if (row := _row(entry, tokenizer, data, seed, reward))]
     no_ops = [row for entry in [*unchanged, *made_no_ops] if (row := _row(entry, tokenizer, data, seed, reward))]
     if not migrations:
@@ -57,6 +76,41 @@ def load_prompts(data: TrainingData, tokenizer: Any, seed: int, reward: RewardTe
     return Prompts(migrations, no_ops, total - len(migrations) - len(no_ops))
 
 
+def _read(paths: Sequence[str], part: tuple[float, float]) -> list[Migration]:
+    """Return the files' entries whose family is in this part; a hash of the family's name places it."""
+    entries = [entry for path in paths for entry in read_records(shipped(path), Migration)]
+    return [entry for entry in entries if part[0] <= _place(entry.family_id) < part[1]]
+
+
+def _place(family: str) -> float:
+    """Return a family's place between 0 and 1, the same in every file and release."""
+    return int.from_bytes(hashlib.sha256(family.encode()).digest()[:4], "big") / 2**32
+
+
+def _retold(real: Sequence[Migration], count: int, seed: int) -> list[Migration]:
+    """Return migrations of the shape of the real ones, about libraries that do not exist."""
+    rng = random.Random(f"retold-{seed}")
+    entries: list[Migration] = []
+    while real and len(entries) < count:
+        entry = retell_any(real, rng, Namer(rng, "train", reserved_names()), 0.0)
+        if entry is not None:
+            entries.append(entry.model_copy(update={"id": f"{entry.id}-{len(entries)}"}))
+    return entries
+
+
+def _hard(real: Sequence[Migration], count: int, seed: int) -> list[Migration]:
+    """Return no-ops that no search for a name recognises: a third of them real programs that follow their note already."""
+    rng = random.Random(f"hard-{seed}")
+    own = [already_migrated(entry) for entry in rng.sample(list(real), min(len(real), count // 3))]
+    return [*own, *itertools.islice(generate_hard_no_ops(seed, "train"), count - len(own))]
+
+
+def _gold(entry: Migration, data: TrainingData, seed: int) -> str:
+    if data.thoughts == "sentence":
+        return gold_completion(entry, random.Random(f"{seed}-{entry.id}"))
+    return grounded_completion(entry, data.thoughts)
+
+
 def _row(
     entry: Migration, tokenizer: Any, data: TrainingData, seed: int, reward: RewardTerms | None
 ) -> dict[str, Any] | None:
@@ -65,7 +119,9 @@ def _row(
         return None
     entry = noted
     prompt = render(tokenizer, entry, entry.old_code)
-    too_long = len(tokenizer(prompt, add_special_tokens=False)["input_ids"]) > data.max_prompt_tokens
+    gold = _gold(entry, data, seed)
+    lengths = [len(ids) for ids in tokenizer([prompt, gold], add_special_tokens=False)["input_ids"]]
+    too_long = lengths[0] > data.max_prompt_tokens or sum(lengths) > (data.max_example_tokens or math.inf)
     if too_long or not gradable(entry.new_code):
         return None
     reward = reward or RewardTerms()
@@ -76,7 +132,7 @@ def _row(
         "prompt": prompt,
         "target": entry.new_code,
         "old_code": entry.old_code,
-        "gold": gold_completion(entry, random.Random(f"{seed}-{entry.id}")),
+        "gold": gold,
         "copy": baseline.total or 0.0,
         "id": entry.id,
         "stdout": entry.stdout,

@@ -55,7 +55,7 @@ def launch_command(recipe: SftRecipe | PolicyRecipe, arguments: list[str]) -> li
     train = ["recode", "train", *arguments]
     if hardware.processes == 1:
         return [sys.executable, "-m", *train]
-    precision = {"bfloat16": "bf16", "float32": "no"}[recipe.optimization.precision]
+    precision = {"bfloat16": "bf16", "auto": "bf16", "float32": "no"}[recipe.optimization.precision]
     command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(hardware.processes),
                "--num_machines", str(hardware.machines), "--mixed_precision", precision, "--dynamo_backend", "no"]  # fmt: skip
     if hardware.machines > 1:

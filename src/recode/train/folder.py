@@ -18,10 +18,10 @@ from recode.train.input_digests import inputs_of
 from recode.train.recipes import AnyRecipe
 
 CHANGEABLE = (
-    "optimization.examples_at_once", "optimization.gradient_checkpointing", "rollout.sequences_at_once",
-    "vllm.memory_share", "vllm.server", "vllm.timeout",
+    "optimization.examples_at_once", "optimization.gradient_checkpointing", "optimization.packed", "rollout.sequences_at_once",
+    "validation", "vllm.memory_share", "vllm.server", "vllm.timeout",
 )  # fmt: skip
-"""Keys that change how a step is computed but not which step it is: a run may resume with other values of them."""
+"""Keys and tables that change how a step is computed, or what is measured beside it, but not which step it is: a run may resume with others."""
 _RESULTS = ("checkpoints/*", "log.jsonl", "model", "result.json", "checkpoint.pt", "tokenizer", "verl")
 """What a run of any kind writes after its recipe. A folder without any of it holds nothing that another recipe could spoil."""
 
@@ -86,5 +86,8 @@ def _fixed(recipe: AnyRecipe) -> dict[str, Any]:
     values: dict[str, Any] = recipe.model_dump()
     for key in CHANGEABLE:
         table, _, name = key.partition(".")
-        (values.get(table) or {}).pop(name, None)
+        if name:
+            (values.get(table) or {}).pop(name, None)
+        else:
+            values.pop(table, None)
     return values

@@ -148,12 +148,13 @@ def check_installed() -> None:
 
 def step_summary(step: dict[str, float]) -> str:
     """Return the numbers of a step that are worth watching, on one line."""
+    validated = f"  validation {step['validation_exact']:.2f}" if "validation_exact" in step else ""
     if "reward" not in step:
         rate = f"  {step['tokens_per_s']:.0f} tokens/s" if "tokens_per_s" in step else ""
-        return f"loss {step['loss']:.3f}{rate}"
+        return f"loss {step['loss']:.3f}{rate}{validated}"
     return (
         f"reward {step['reward']:.2f} (copying {step['reward_of_copying']:.2f})  spread {step['reward_std']:.2f}  "
-        f"exact {step['exact']:.2f}  {step['num_tokens'] / step['seconds']:.0f} tokens/s"
+        f"exact {step['exact']:.2f}  {step['num_tokens'] / step['seconds']:.0f} tokens/s{validated}"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from huggingface_hub import ModelCardData, hf_hub_download, metadata_load
 
 import recode
-from recode.models import EMBEDDED
+from recode.models import EMBEDDED, smollm
 from recode.records import write_text
 from recode.train.data import Prompts
 from recode.train.recipes import PolicyRecipe, SftRecipe
@@ -32,9 +32,8 @@ def write_card(
         adapter: the folder of the adapter that is merged into the model; None if every weight was trained.
     """
     licence = base_licence(recipe.model)
-    on_hub = recipe.model not in EMBEDDED and not Path(recipe.model).exists()
     header = ModelCardData(
-        base_model=recipe.model if on_hub else None,
+        base_model=_hub_name(recipe.model),
         license=licence,
         library_name="transformers",
         pipeline_tag="text-generation",
@@ -45,8 +44,17 @@ def write_card(
     )
 
 
+def _hub_name(model: str) -> str | None:
+    """Return the name of a base model on the hub; None for an embedded one and for a folder."""
+    if model == smollm.NAME:
+        return smollm.HUB_NAME
+    return None if model in EMBEDDED or Path(model).exists() else model
+
+
 def base_licence(model: str) -> str | None:
     """Return the licence that the base model's card names; None if there is no card or it names none."""
+    if model == smollm.NAME:
+        return smollm.LICENCE
     if model in EMBEDDED:
         return EMBEDDED_LICENCE
     card = Path(model) / "README.md"

@@ -37,6 +37,8 @@ MADE_ANEW = {f"parameter_removed {name}>" for name in ("method", "url", "headers
         ("x, verbose=False", "x", {"parameter_removed verbose>"}),
         ("x, verbose=False", "x, **options", {"parameter_removed verbose>?"}),
         ("x, y=1", "*args, **kwargs", set()),
+        ("a, b=1", "new, a, b=1, more=2", {"keyword_only a,b>a,b", "parameter_added >new", "parameter_added >more?"}),
+        ("a, b=1", "a, new=1, b=1", {"parameter_added >new?"}),
         ("x", "x, y", {"parameter_added >y"}),
         ("x", "x, y=2", {"parameter_added >y?"}),
         ("x, a=1, b=2", "x, *, a=1, b=2", {"keyword_only a,b>a,b"}),

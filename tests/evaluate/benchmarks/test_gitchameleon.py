@@ -104,6 +104,14 @@ def test_a_cache_of_another_format_is_not_believed(tmp_path: Path) -> None:
     assert _cached_checks(tmp_path / "missing.json") == {}
 
 
+def test_a_check_by_another_harness_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = open_benchmark("gitchameleon", str(checkout(tmp_path)))
+    assert isinstance(opened, GitChameleon)
+    key = opened._key(opened.items[0].id)
+    monkeypatch.setattr("recode.evaluate.benchmarks.gitchameleon.HARNESS", "another")
+    assert opened._key(opened.items[0].id) != key
+
+
 def _by_calls(work: object) -> object:
     """Judge in the toy environment, where there is no pytest, by calling the tests."""
     from dataclasses import replace

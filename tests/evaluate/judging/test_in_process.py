@@ -250,3 +250,22 @@ def test_mocks_of_the_tests_are_no_liars() -> None:
     tests += "    assert m.half(f(2)) == 3\n"
     (one,) = judge_beside([Beside(OWN, tests, OWN, HERE)], Limits(seconds=20.0, processes=64), lambda n: None)
     assert one.outcome == "passed", one
+
+
+@pytest.mark.usefixtures("isolated")
+def test_the_verdict_is_pytests() -> None:
+    pairs = json.loads((Path(__file__).parent / "pytest_pairs.json").read_text(encoding="utf-8"))
+    works = [
+        Beside(
+            pair["answer"], pair["tests"], pair["answer"], HERE, name="sample_1", runner="pytest",
+            preload=("pytest", "numpy", "pandas"),
+        )
+        for pair in pairs
+    ]  # fmt: skip
+    judged = judge_beside(works, Limits(seconds=90.0, processes=64), lambda n: None)
+    wrong = {
+        pair["name"]: one.detail
+        for pair, one in zip(pairs, judged, strict=True)
+        if (one.outcome == "passed") != (pair["plain"] == "passed")
+    }
+    assert not wrong

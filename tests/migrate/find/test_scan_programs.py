@@ -12,7 +12,7 @@ from recode.api import Move, move_of, scan_move
 from tests.migrate.find.short_programs import Program, read_programs
 
 NUMPY = read_programs("numpy.txt")
-OTHERS = read_programs("others.txt")
+OTHERS = [*read_programs("others.txt"), *read_programs("declared.txt")]
 
 
 @cache
@@ -23,7 +23,7 @@ def move(to: str) -> Move:
 def reported(program: Program, to: str, folder: Path) -> dict[int, set[str]]:
     (folder / "program.py").write_text(program.text, encoding="utf-8")
     found: dict[int, set[str]] = defaultdict(set)
-    for finding in scan_move(move(to), folder, workers=1).findings:
+    for finding in scan_move(move(to), folder, fast=True, workers=1).findings:
         found[finding.line].add(finding.symbol)
     return found
 

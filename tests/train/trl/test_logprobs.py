@@ -7,7 +7,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from recode.models.attention import register
-from recode.train.trl.logprobs import completion_logps
+from recode.train.trl.logprobs import completion_logps, packed_logps
 
 
 def little() -> LlamaForCausalLM:
@@ -53,3 +53,28 @@ def test_each_sequence_counts_as_if_it_were_alone() -> None:
         assert not entropies[row, after:].any()
     logps.sum().backward()
     assert model.model.embed_tokens.weight.grad is not None
+
+
+@pytest.mark.parametrize("idle", [None, (True, False, False, True, False, False), (True,) * 6])
+@pytest.mark.parametrize("at_once", [1, 3, 6])
+def test_a_prompt_that_is_computed_once_counts_for_each_of_its_completions(
+    idle: tuple[bool, ...] | None, at_once: int
+) -> None:
+    model = little()
+    ids, real = torch.randint(0, 40, (6, 13)), torch.zeros(6, 13, dtype=torch.bool)
+    # Two prompts, of 5 and 3 tokens, and completions of 0 to 6 tokens.
+    for row, (like, before, after) in enumerate([(0, 5, 4), (1, 3, 6), (0, 5, 2), (0, 5, 0), (1, 3, 1), (1, 3, 6)]):
+        ids[row, 7 - before : 7] = ids[like, 7 - before : 7]
+        real[row, 7 - before : 7 + after] = True
+    advantages = torch.linspace(-1, 1, 6)
+    if idle is not None and not all(idle):
+        advantages = advantages * ~torch.tensor(idle)
+    found = []
+    for compute in (completion_logps, packed_logps):
+        model.zero_grad()
+        given = None if idle is None else torch.tensor(idle)
+        logps, entropies = compute(model, ids, real, 6, temperature=0.7, at_once=at_once, idle_s=given)
+        (logps.sum(1) * advantages).sum().backward()
+        gradient = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
+        found.append((logps.detach(), entropies, gradient))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)

@@ -220,3 +220,19 @@ def test_parts_join_to_the_whole_in_any_order() -> None:
 def test_rollouts_are_what_trl_returns_in_its_order() -> None:
     names = inspect.getsource(GRPOTrainer._generate).rpartition("return ")[2].strip()
     assert names == ", ".join(field.name for field in dataclasses.fields(Rollouts))
+
+
+@pytest.mark.parametrize("at_once", [None, 2])
+def test_packed_groups_have_the_loss_and_gradient_of_padded_sequences(
+    policy: MakePolicy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int | None
+) -> None:
+    monkeypatch.setattr(run, "trl_reward", lambda name, family: varied)
+    numbers = []
+    for packed in (False, True):
+        recipe = policy(steps=1, precision="float32", packed=packed)
+        recipe = recipe.model_copy(update={"rollout": recipe.rollout.model_copy(update={"sequences_at_once": at_once})})
+        run.train(recipe, tmp_path / str(packed))
+        row = log_of(tmp_path / str(packed))[0]
+        numbers.append([row["loss"], row["grad_norm"], row["entropy"], row["num_tokens"]])
+    assert numbers[0][1] > 0
+    assert numbers[1] == pytest.approx(numbers[0], rel=1e-3, abs=1e-5)

@@ -17,6 +17,7 @@ from recode.prompts import parse_response
 from recode.records import read_jsonl
 from recode.train.data import load_prompts
 from recode.train.folder import same_run
+from recode.train.recipes import Validation
 from recode.train.trl import run
 from tests.train.killed_run import Kill, MakePolicy, MakeSft, varied
 
@@ -192,3 +193,22 @@ def test_every_step_is_reported_and_nothing_is_printed(
     assert [(step["step"], step["steps"]) for step in steps] == [(1, 2), (2, 2)]
     assert all(step["seconds"] > 0 and step["loss"] > 0 for step in steps)
     assert capsys.readouterr().out == ""
+
+
+def test_greedy_validation_is_logged_beside_the_loss_and_changes_no_weight(
+    sft: MakeSft, finished: Path, data: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = Validation(every=2, entries=3, files=data["migrations"], max_new_tokens=8)
+    shown: list[dict[str, float]] = []
+    recipe = sft().model_copy(update={"validation": settings})
+    run.train(recipe, tmp_path, on_step=shown.append)
+    rows = log_of(tmp_path)
+    assert [row["step"] for row in rows if "validation_exact" in row] == [2, 4, 5]
+    assert [row["step"] for row in shown if "validation_exact" in row] == [2, 4, 5]
+    # A random model writes nothing well-formed in eight tokens.
+    assert all(
+        row["validation_well_formed"] == row["validation_copy"] == 0 for row in rows if "validation_exact" in row
+    )
+    assert same(weights(tmp_path), weights(finished))
+    # What is measured may change in a run that has begun.
+    assert same_run(sft(), (tmp_path / "recipe.json").read_bytes())

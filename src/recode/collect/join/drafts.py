@@ -99,6 +99,8 @@ def _confidence(difference: Difference, statements: Sequence[Statement]) -> Conf
         return "high"
     if statements:
         return "medium"
+    if difference.is_shifted:
+        return "medium"
     is_alias = difference.kind == "renamed" or (difference.kind == "parameter_renamed" and difference.certain)
     return "medium" if is_alias else "low"
 

@@ -112,7 +112,7 @@ def _earliest(versions: Iterable[str]) -> str:
 
 
 def describe(kind: Kind, old: Symbol, new: Symbol, detail: str = "") -> str:
-    """Return one sentence about a change; `detail` says how a default changed."""
+    """Return one sentence about a change; `detail` says how a default or a position changed."""
     match kind:
         case "renamed":
             return f"{old} has a new name, {new}."
@@ -129,7 +129,7 @@ def describe(kind: Kind, old: Symbol, new: Symbol, detail: str = "") -> str:
         case "parameter_added":
             return f"{old} takes a further parameter: {new}."
         case "keyword_only":
-            return f"{old} can be given by keyword only."
+            return f"{old}: {detail}." if detail else f"{old} can be given by keyword only."
         case "default_changed":
             return f"The default of {old} changed" + (f": {detail}." if detail else ".")
         case "return_changed":

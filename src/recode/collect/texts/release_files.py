@@ -81,6 +81,15 @@ def is_notes(path: str) -> bool:
     return named or any(part.startswith(words) or part.endswith(("whats_new", "changelog")) for part in pure.parts[:-1])
 
 
+def all_members(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield (path, content) of the files of a source distribution, without the archive's top folder."""
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+        for member in archive:
+            path = member.name.partition("/")[2]
+            if path and member.isfile() and ".." not in path.split("/") and (file := archive.extractfile(member)):
+                yield path, file.read()
+
+
 def _members(file: ReleaseFile, data: bytes, suffix: str) -> Iterator[tuple[str, bytes]]:
     if file.kind == "wheel":
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

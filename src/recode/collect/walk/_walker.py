@@ -10,6 +10,7 @@ import ast
 import base64
 import builtins
 import contextlib
+import dis
 import importlib
 import inspect
 import io
@@ -142,6 +143,8 @@ class Walk:
 
     def describe(self, value: Any) -> dict[str, Any]:
         record = {"paths": [], "listed": [], "hidden": [], "warnings": {}, **definition(value)}
+        if message := refusal(value):
+            record["refuses"] = message
         record["module"] = str(getattr(value, "__module__", None) or "")
         if inspect.isclass(value):
             record["kind"] = "class"
@@ -180,6 +183,8 @@ class Walk:
             elif inspect.isclass(value):
                 kind, function = "attribute", None
             described = {"kind": kind, **(definition(function) if function is not None else {})}
+            if kind == "method" and (message := refusal(function)):
+                described["refuses"] = message
             if kind == "method":
                 described["parameters"] = parameters(function, bound=not isinstance(value, staticmethod))
             self.classes[key] = described
@@ -238,7 +243,7 @@ def definition(value: Any) -> dict[str, Any]:
     if inspect.isclass(inner):
         codes = [code_of(one) for one in list(vars(inner).values())]  # looking at one may add others
         own = (
-            [one for one in codes if one is not None and one.co_qualname.startswith(str(qualname) + ".")]
+            [one for one in codes if one is not None and qualified(one).startswith(str(qualname) + ".")]
             if codes
             else []
         )
@@ -255,6 +260,47 @@ def code_of(value: object) -> types.CodeType | None:
     """An object that makes up its attributes, such as `polars.col`, has a `__code__` that is none."""
     code = getattr(value, "__code__", None)
     return code if isinstance(code, types.CodeType) else None
+
+
+def qualified(code: types.CodeType) -> str:
+    return getattr(code, "co_qualname", "")  # Python 3.11 has it
+
+
+def refusal(value: object) -> str:
+    """The message of a callable that only raises, whatever it is given; empty for any other, and for abstract ones."""
+    if inspect.isclass(value):
+        value = vars(value).get("__init__") or vars(value).get("__new__")
+    try:
+        function = inspect.unwrap(getattr(value, "__func__", value))  # type: ignore[arg-type]
+    except BaseException:
+        return ""
+    return raised_by(function, 3) if isinstance(function, types.FunctionType) else ""
+
+
+def raised_by(function: types.FunctionType, depth: int) -> str:
+    """The message that a function raises in the end, itself or through one that it calls first of all; else empty."""
+    code = function.__code__
+    is_plain = not code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR)
+    if not is_plain or "NotImplementedError" in code.co_names or len(code.co_code) > 1000:
+        return ""
+    steps = list(dis.get_instructions(code))
+    if any("BACKWARD" in one.opname or one.opname in ("FOR_ITER", "JUMP_ABSOLUTE") for one in steps):
+        return ""
+    returns = [one for one in steps if one.opname in ("RETURN_VALUE", "RETURN_CONST")]
+    if not returns:
+        said = [one for one in code.co_consts if isinstance(one, str) and one != function.__doc__]
+        return (max(said, key=len, default="") or "only raises")[:500]
+    for number, step in enumerate(steps) if depth and len(returns) == 1 else []:
+        rest = steps[number:]
+        # Every way through the function passes here, as there is one return and nothing jumps beyond.
+        called = function.__globals__.get(step.argval) if step.opname == "LOAD_GLOBAL" else None
+        if isinstance(called, types.FunctionType) and not any(
+            one.is_jump_target or "JUMP" in one.opname for one in rest
+        ):
+            message = raised_by(called, depth - 1)
+            if message:
+                return message
+    return ""
 
 
 def below(file: str) -> str:
@@ -301,11 +347,11 @@ def from_docstring(function: object) -> list[list[Any]] | None:
     kinds = inspect.Parameter
     found = [
         [one.arg, int(kinds.POSITIONAL_ONLY if one in arguments.posonlyargs else kinds.POSITIONAL_OR_KEYWORD), default]
-        for one, default in zip(plain, defaults, strict=True)
+        for one, default in zip(plain, defaults)
     ]
     if arguments.vararg:
         found.append([arguments.vararg.arg, int(kinds.VAR_POSITIONAL), None])
-    for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+    for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults):
         found.append([one.arg, int(kinds.KEYWORD_ONLY), ast.unparse(default) if default else None])
     if arguments.kwarg:
         found.append([arguments.kwarg.arg, int(kinds.VAR_KEYWORD), None])

@@ -54,6 +54,8 @@ class Difference:
     definition: Definition = UNKNOWN
     certain: bool = True
     is_optional: bool = False
+    is_shifted: bool = False
+    """Whether parameters are no longer at the same position, because another one was put before them."""
 
 
 def differences(old: Api, new: Api) -> list[Difference]:
@@ -100,8 +102,8 @@ def _modules(old: Api, new: Api) -> Iterator[Difference]:
 
 
 def _is_entry(module: str, old: Api) -> bool:
-    """Say whether people import from a module: the best path of some name leads through it."""
-    return any(name.path.rpartition(".")[0] == module for name in old.names)
+    """Say whether people import from a module: the best path of some name leads through it, or through a module in it."""
+    return any(name.path.startswith(f"{module}.") for name in old.names)
 
 
 def _module_target(module: str, old: Api, new: Api) -> str:
@@ -313,6 +315,9 @@ def _changed(
     narrowed = tuple(one.name for one, two in both if one.kind < two.kind == ParameterKind.KEYWORD_ONLY)
     if narrowed:
         yield Difference("keyword_only", path, path, narrowed, narrowed, quote=quote, definition=definition)
+    elif shifted := _shifted(before, after):
+        detail = "another parameter precedes it"
+        yield Difference("keyword_only", path, path, shifted, shifted, detail, quote, definition, is_shifted=True)
     for one, two in both:
         if one.default is not None and two.default is None:
             yield Difference(
@@ -329,6 +334,17 @@ def _changed(
             yield Difference(
                 "default_changed", path, path, (one.name,), (one.name,), detail, quote, definition, certain
             )
+
+
+def _shifted(before: Sequence[Parameter], after: Sequence[Parameter]) -> tuple[str, ...]:
+    """Return the parameters that follow a new one by position, if they were the first; empty where the order is no clue.
+
+    What was called `f(x)` then gives `x` to the new parameter.
+    """
+    old, new = ([one.name for one in some if one.kind.is_positional] for some in (before, after))
+    start = new.index(old[0]) if old and old[0] in new else 0
+    is_inserted = start > 0 and new[start : start + len(old)] == old and not set(new[:start]) & set(_names(before))
+    return tuple(old) if is_inserted else ()
 
 
 def is_sentinel(default: str) -> bool:

@@ -12,8 +12,8 @@ import functools
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,6 +89,8 @@ class Member:
     owner: str
     definition: Definition
     parameters: tuple[Parameter, ...] | None
+    refuses: str = ""
+    """The message of a method that only raises."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ class Name:
     members: dict[str, Member] = field(default_factory=dict)
     inherited: frozenset[str] = frozenset()
     defined: str = ""
+    refuses: str = ""
+    """The message of a function, or of a class's constructor, that only raises."""
 
     @property
     def path(self) -> str:
@@ -138,6 +142,8 @@ class Api:
     failures: dict[str, str]
     reached: frozenset[str] = frozenset()
     unreadable: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Paths that were left out because they only raise in this release, with the message (`without_refusals`)."""
 
     @functools.cached_property
     def by_path(self) -> dict[str, Name]:
@@ -200,17 +206,11 @@ def walk(environment: Environment, packages: Sequence[str], version: str) -> Api
         WalkError: the first package cannot be imported there; the message says why. Other packages and modules that fail are
             listed in `failures`.
     """
-    names: list[Name] = []
-    modules: dict[str, str] = {}
-    failures: dict[str, str] = {}
-    unreadable: dict[str, str] = {}
+    answers, failures = [], {}
     for package in packages:
         answer = cached_answer(environment, f"walk({package!r}, ", f"{package} {version}")
         if "error" not in answer:
-            names += (_name(record, answer["modules"]) for record in answer["names"])
-            modules |= answer["modules"]
-            failures |= answer["failures"]
-            unreadable |= answer["unreadable"]
+            answers.append(answer)
         elif package == packages[0]:
             raise WalkError(
                 f"{package} {version}: cannot be imported in its environment: {answer['error']}; if a dependency is too "
@@ -218,7 +218,42 @@ def walk(environment: Environment, packages: Sequence[str], version: str) -> Api
             )
         else:
             failures[package] = answer["error"]
-    return Api(packages[0], version, tuple(names), modules, failures, unreadable=unreadable)
+    api = read_api(packages[0], version, answers)
+    return replace(api, failures=api.failures | failures)
+
+
+def read_api(package: str, version: str, answers: Iterable[dict[str, Any]]) -> Api:
+    """Return the public API that the walker's answers describe; `package` is the main one."""
+    names: list[Name] = []
+    modules: dict[str, str] = {}
+    failures: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
+    for answer in answers:
+        names += (_name(record, answer["modules"]) for record in answer["names"])
+        modules |= answer["modules"]
+        failures |= answer["failures"]
+        unreadable |= answer["unreadable"]
+    return Api(package, version, tuple(names), modules, failures, unreadable=unreadable)
+
+
+def without_refusals(api: Api, old: Api) -> Api:
+    """Return a release without the functions and methods that only raise there, though they worked in an older one.
+
+    For a program they are as good as removed. Those that raise in both releases, such as `pytest.fail`, are meant to.
+    """
+    refused: dict[str, str] = {}
+    names = []
+    for name in api.names:
+        before = next((old.by_path[path] for path in name.paths if path in old.by_path), None)
+        if before is not None and name.refuses and not before.refuses:
+            refused |= dict.fromkeys(name.paths, name.refuses)
+            continue
+        worked = {one.name for one in (before.members if before else {}).values() if not one.refuses}
+        lost = {leaf: one.refuses for leaf, one in name.members.items() if one.refuses and leaf in worked}
+        refused |= {f"{path}.{leaf}": message for path in name.paths for leaf, message in lost.items()}
+        kept = {leaf: one for leaf, one in name.members.items() if leaf not in lost}
+        names.append(replace(name, members=kept) if lost else name)
+    return replace(api, names=tuple(names), refused=refused) if refused else api
 
 
 def probe(environment: Environment, package: str, paths: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -316,11 +351,19 @@ def _name(record: dict[str, Any], modules: dict[str, str]) -> Name:
         record["warnings"],
         _parameters(record.get("parameters")),
         {
-            leaf: Member(leaf, one["kind"], one["owner"], _definition(one), _parameters(one.get("parameters")))
+            leaf: Member(
+                leaf,
+                one["kind"],
+                one["owner"],
+                _definition(one),
+                _parameters(one.get("parameters")),
+                one.get("refuses", ""),
+            )
             for leaf, one in record.get("members", {}).items()
         },
         frozenset(record.get("inherited", ())),
         record.get("defined", ""),
+        record.get("refuses", ""),
     )
 
 

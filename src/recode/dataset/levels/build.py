@@ -45,7 +45,9 @@ def write_levels(data: Path, on_progress: Callable[[int, int], None] = lambda do
         # What a test split asks for must not stand among the distractors of a training prompt.
         apart = {leaf for update in updates if update.family_id in tested for leaf in leaves(update)}
         apart = {leaf for leaf in apart if len(leaf) >= _SHORTEST_NAME}
-        notes += _of_library(library, updates, apart, set(tested), texts, data / "locks")
+        found = _of_library(library, updates, apart, set(tested), texts, data / "locks")
+        paths = [one.old_symbol.path for one in updates if one.family_id in tested and not one.old_symbol.parameters]
+        notes += [one if one.family_id in tested else without_names(one, paths) for one in found]
     notes.sort(key=lambda one: one.family_id)
     write_records(data / NOTES_FILE, notes)
     return notes
@@ -82,6 +84,12 @@ def _of_library(
             )
         )
     return notes
+
+
+def without_names(notes: UpdateNotes, paths: Sequence[str]) -> UpdateNotes:
+    """Return the notes without a section that quotes one of the paths: the update's own item may name other APIs too."""
+    text = notes.section.text if notes.section else ""
+    return notes.model_copy(update={"section": None}) if any(f"`{path}`" in text for path in paths) else notes
 
 
 def _changed_in(update: ApiUpdate) -> str:

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from recode.errors import EnvironmentBuildError, RecordError
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
 from recode.evaluate.judging.answers import completed_program, parsed, written_program
-from recode.evaluate.judging.in_process import Beside, judge_beside
+from recode.evaluate.judging.in_process import HARNESS, Beside, judge_beside
 from recode.evaluate.progress import EvaluationProgress, OnProgress
 from recode.models.prompting import Prompt
 from recode.records import first_fault, read_jsonl, write_text
@@ -209,7 +209,7 @@ class GitChameleon(Benchmark):
         )
 
     def _key(self, name: str) -> str:
-        parts = [PYTHON, *self.requirements(name), self.tests[name], self.golds[name]]
+        parts = [PYTHON, HARNESS, *self.requirements(name), self.tests[name], self.golds[name]]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
     def _item(self, problem: GitChameleonProblem) -> Item:

@@ -237,13 +237,14 @@ def _part(arm: EvaluatedArm, benchmark: str, score: str, labels: dict[str, str],
 
 
 def learning_curves(arms: Sequence[EvaluatedArm]) -> dict[str, list[dict[str, float]]]:
-    """Return the training log of each arm that has one next to its model: minutes, with reward, exact match and loss if they were logged."""
+    """Return the training log of each arm that has one next to its model: minutes, with reward, exact match (of rollouts and of
+    greedy validation) and loss if they were logged."""
     curves = {}
     for arm in arms:
         log = Path(arm.runs[0].model).parent / "log.jsonl"
         if Path(arm.runs[0].model).is_dir() and log.exists():
             rows = [row for _, row in read_jsonl(log) if "seconds" in row]
-            wanted = ("reward", "reward_of_copying", "exact", "loss")
+            wanted = ("reward", "reward_of_copying", "exact", "validation_exact", "loss")
             curves[arm.name] = [
                 {"minutes": row["seconds"] / 60, **{key: row[key] for key in wanted if row.get(key) is not None}}
                 for row in rows

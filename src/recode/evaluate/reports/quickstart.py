@@ -81,6 +81,10 @@ def _plot_curves(logs: dict[str, list[dict[str, Any]]], report: dict[str, Any], 
                 minutes, values = zip(*points, strict=True)
                 axis.plot(minutes, values, color=COLORS[arm], alpha=0.25, linewidth=1)
                 axis.plot(minutes, _smooth(values), color=COLORS[arm], linewidth=2, label=arm.upper())
+            measured = [(row["seconds"] / 60, row["validation_exact"]) for row in rows if "validation_exact" in row]
+            if key == "exact" and measured:
+                minutes, values = zip(*measured, strict=True)
+                axis.plot(minutes, values, "o--", color=COLORS[arm], markersize=4, label=f"{arm.upper()}, validation")
         if key == "reward":
             copying = fmean(
                 row["reward_of_copying"] for rows in logs.values() for row in rows if "reward_of_copying" in row

@@ -28,6 +28,8 @@ class AbstractKind(StrEnum):
     """A class of the program itself (`info`)."""
     OBJECT = "object"
     """An instance of a class of the program itself (`info`)."""
+    BUILTIN = "builtin"
+    """A list, a string or another value of Python's own, from a literal. Of a dictionary, `info` has the keys that are known."""
     MODULE = "module"
     """A module of the project itself; its path is the module's last name."""
     UNKNOWN = "unknown"
@@ -39,13 +41,21 @@ class Value(NamedTuple):
     kind: AbstractKind
     path: str = ""
     confidence: float = 1.0
-    info: FunctionInfo | ClassInfo | None = None
+    info: FunctionInfo | ClassInfo | DictInfo | None = None
 
 
 Values = tuple[Value, ...]
 """All possibilities; empty where no use can follow from the value, such as for None."""
 NOTHING: Values = ()
 UNKNOWN: Values = (Value(AbstractKind.UNKNOWN),)
+BUILTIN: Values = (Value(AbstractKind.BUILTIN),)
+
+
+@dataclass(eq=False)
+class DictInfo:
+    """A dictionary of the program: its keys that are constant texts, each with its value where one is known."""
+
+    keys: dict[str, ast.expr | None] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -78,7 +88,7 @@ class ClassInfo:
 
 def union(*all_values: Values) -> Values:
     """Return what an expression may stand for that is one of several; less confident where one of them is unknown."""
-    found: dict[tuple[AbstractKind, str, FunctionInfo | ClassInfo | None], Value] = {}
+    found: dict[tuple[AbstractKind, str, FunctionInfo | ClassInfo | DictInfo | None], Value] = {}
     has_unknown = False
     for values in all_values:
         for value in values:

@@ -53,6 +53,9 @@ class AttributeReader(ExpressionReader):
     def attribute(self, node: ast.Attribute) -> Values:
         """An attribute of whatever its owner may be."""
         mark = self.uses.mark()
+        if self.narrowed and (checked := self.narrowed.get(ast.unparse(node))) is not None:
+            self.read(node.value)
+            return checked
         owners = self.read(node.value)
         if not owners and node.attr in self.index.members:
             return UNKNOWN
@@ -142,6 +145,9 @@ class AttributeReader(ExpressionReader):
         cls = self.class_by_name(node.value)
         if cls is not None:
             return self._member(cls, BY_NAME, node)
+        evident = index.evident.get(attr)
+        if evident is not None and self.is_imported(evident):
+            return (Value(AbstractKind.METHOD, evident, BY_NAME, ClassInfo(evident.rpartition(".")[0])),)
         path = self.telling_path(attr, index.names)
         if path is not None:
             self.uses.name(path, node, attr, BY_MEMBER if self.is_imported(path) else _BY_MEMBER_ELSEWHERE)

@@ -8,6 +8,7 @@ from recode.migrate.find.abstract_values import (
     UNKNOWN,
     AbstractKind,
     ClassInfo,
+    DictInfo,
     FunctionInfo,
     Value,
     Values,
@@ -29,11 +30,17 @@ class CallReader(AttributeReader):
 
     def call(self, node: ast.Call) -> Values:
         """A call: what its callee gives. Its arguments are checked where the callee is known."""
+        if (made := self._of_dictionary(node)) is not None:
+            for keyword in node.keywords:
+                self.read(keyword.value)
+            return made
         callees = self.read(node.func)
         for argument in node.args:
             self.read(argument)
         for keyword in node.keywords:
             self.read(keyword.value)
+        if self.index.hints.part:
+            self._part_call(node)
         if len(callees) == 1:
             if callees[0].kind is AbstractKind.UNKNOWN:
                 self._guessed_call(node)
@@ -62,7 +69,7 @@ class CallReader(AttributeReader):
         index, path = self.index, callee.path
         receiver = callee.info.name if isinstance(callee.info, ClassInfo) else ""
         if path in index.calls:
-            self.uses.call(path, node, callee.confidence)
+            self.uses.call(path, node, callee.confidence, spread=self._spread(node))
         elif callee.kind is AbstractKind.NAME and path in ("functools.partial", "partial") and node.args:
             self._partial(node)
         gives = index.returns.get(path)
@@ -76,6 +83,25 @@ class CallReader(AttributeReader):
             return (Value(AbstractKind.INSTANCE, path, callee.confidence),)
         return UNKNOWN
 
+    def _part_call(self, node: ast.Call) -> None:
+        """Note a method that is called on a part of an object, such as a column of a frame: `frame["a"].fillna(0, inplace=True)`."""
+        func, hints = node.func, self.index.hints
+        if not isinstance(func, ast.Attribute) or not isinstance(func.value, ast.Subscript | ast.Attribute):
+            return
+        part = func.value
+        if isinstance(part, ast.Subscript) and not is_key(part.slice):
+            return
+        for owner in self.settled(self.read_quietly(part.value)):
+            cls, confidence = owner.path, owner.confidence
+            if owner.kind is AbstractKind.UNKNOWN and any(one.arg in hints.keywords for one in node.keywords):
+                cls, confidence = self.class_by_name(part.value, anywhere=True) or "", BY_MEMBER
+            elif owner.kind is not AbstractKind.INSTANCE:
+                continue
+            path = f"{hints.part.get(cls, '')}.{func.attr}"
+            is_own = isinstance(part, ast.Attribute) and f"{cls}.{part.attr}" in self.index.returns
+            if path in self.index.calls and not is_own:
+                self.uses.call(path, node, confidence)
+
     def _partial(self, node: ast.Call) -> None:
         """Note the arguments that `functools.partial(f, 1, p=2)` gives to `f`."""
         for target in self.read_quietly(node.args[0]):
@@ -88,7 +114,44 @@ class CallReader(AttributeReader):
         if isinstance(callee.info, ClassInfo) and "__init__" not in callee.info.members:
             for path, confidence in callee.info.paths():
                 if path in self.index.calls:
-                    self.uses.call(path, node, confidence * callee.confidence)
+                    self.uses.call(path, node, confidence * callee.confidence, spread=self._spread(node))
+
+    def _spread(self, node: ast.Call) -> dict[ast.expr, dict[str, ast.expr | None]]:
+        """Return the known keys of the dictionaries that a call spreads."""
+        found: dict[ast.expr, dict[str, ast.expr | None]] = {}
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                keys: dict[str, ast.expr | None] = {}
+                for value in self.read_quietly(keyword.value):
+                    if isinstance(value.info, DictInfo):
+                        keys |= value.info.keys
+                if keys:
+                    found[keyword.value] = keys
+        return found
+
+    def _of_dictionary(self, node: ast.Call) -> Values | None:
+        """Return what a call does with a dictionary of the program: `dict(a=1)`, `options.update(a=1)`, `options.setdefault("a", 1)`."""
+        func = node.func
+        given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
+        if isinstance(func, ast.Name):
+            return (
+                (Value(AbstractKind.BUILTIN, info=DictInfo(dict(given))),)
+                if func.id == "dict" and not node.args
+                else None
+            )
+        if not isinstance(func, ast.Attribute) or func.attr not in ("setdefault", "update", "pop"):
+            return None
+        for owner in self.read_quietly(func.value):
+            if isinstance(owner.info, DictInfo):
+                first = node.args[0] if node.args else None
+                key = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+                if func.attr == "pop":
+                    owner.info.keys.pop(key or "", None)
+                elif key is not None:
+                    owner.info.keys[key] = node.args[1] if len(node.args) > 1 else None
+                elif func.attr == "update":
+                    owner.info.keys.update(keys_of(first) if isinstance(first, ast.Dict) else given)
+        return None
 
     def _guessed_call(self, node: ast.Call) -> None:
         """Note a call of a method of something unknown, with a keyword that the method of one known class lost."""
@@ -100,3 +163,14 @@ class CallReader(AttributeReader):
             given = {keyword.arg for keyword in node.keywords}
             if any(given & set(entry.symbol.keywords) for entry in self.index.calls[path]):
                 self.uses.call(path, node, BY_MEMBER)
+
+
+def keys_of(node: ast.Dict) -> dict[str, ast.expr | None]:
+    """Return the keys of a dictionary's literal that are constant texts, with their values."""
+    pairs = zip(node.keys, node.values, strict=True)
+    return {key.value: value for key, value in pairs if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+
+
+def is_key(node: ast.expr) -> bool:
+    """Say whether a subscript looks like one key, and not like a slice, a mask or a list of keys."""
+    return isinstance(node, ast.Constant | ast.JoinedStr) or (isinstance(node, ast.Name) and not node.id.endswith("s"))

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from recode.migrate.find.abstract_values import (
+    BUILTIN,
     NOTHING,
     UNKNOWN,
     AbstractKind,
@@ -26,13 +28,15 @@ from recode.migrate.find.abstract_values import (
 from recode.migrate.find.flow import Flow
 from recode.migrate.find.guards import Releases
 from recode.migrate.find.index import Index
-from recode.migrate.find.uses import Uses
+from recode.migrate.find.uses import Uses, place_of
 from recode.migrate.source.scopes import Scopes, children
 
 BY_RETURN = 0.95
 """Factor on the confidence of what a call or an operator gives."""
 BY_NAME = 0.6
 """Confidence of an object whose class is guessed from a variable's name."""
+BY_CHECK = 0.95
+"""Factor on the confidence of a class that `isinstance` checks for."""
 _NUMBERED = re.compile(r"_?\d+$")
 
 
@@ -48,6 +52,8 @@ class ExpressionReader:
         self.imports: set[str] = set()
         """Top-level packages that the program imports."""
         self.releases = Releases(index.release_names, self.is_library, self.is_changed, self.flow, index.changed)
+        self.narrowed: dict[str, Values] = {}
+        """Attributes, as they are written, that the condition around what is read now checks."""
         self.readers: dict[type[ast.expr], Callable[[Any], Values]] = {
             ast.Constant: self.constant, ast.IfExp: self.either, ast.BoolOp: self.several, ast.NamedExpr: self.walrus,
             ast.Await: self.awaited, ast.Starred: self.starred,
@@ -87,8 +93,8 @@ class ExpressionReader:
 
     # --- questions about expressions ---
 
-    def class_by_name(self, node: ast.expr) -> str | None:
-        """Return the class that a variable's name suggests, in a file that imports the class's library."""
+    def class_by_name(self, node: ast.expr, *, anywhere: bool = False) -> str | None:
+        """Return the class that a variable's name suggests, in a file that imports the class's library (or `anywhere`)."""
         if isinstance(node, ast.Attribute):
             name = node.attr
         elif isinstance(node, ast.Name):
@@ -101,7 +107,7 @@ class ExpressionReader:
             plain = _NUMBERED.sub("", name.lower())
             last = plain.rpartition("_")[2]
             cls = hints.names.get(plain) or hints.suffixes.get(last)
-        return cls if cls and self.is_imported(cls) else None
+        return cls if cls and (anywhere or self.is_imported(cls)) else None
 
     def is_imported(self, path: str) -> bool:
         """Say whether the program imports the package that a path begins with."""
@@ -126,23 +132,94 @@ class ExpressionReader:
 
     def constant(self, node: ast.Constant) -> Values:
         """A constant: no use follows from None, and no other one is an instance of a library's class."""
-        return NOTHING if node.value is None else UNKNOWN
+        return NOTHING if node.value is None else BUILTIN
 
     def either(self, node: ast.IfExp) -> Values:
         """`a if b else c`: one of two, each for some releases only where the condition is about a release."""
-        self.read(node.test)
+        self.test(node.test)
         if self.releases.distinguishes(node.test):
             with self.uses.guarded():
                 return weaker(union(self.read(node.body), self.read(node.orelse)), self.uses.GUARDED)
-        return union(self.read(node.body), self.read(node.orelse))
+        with self.where(node.test):
+            body = self.read(node.body)
+        return union(body, self.read(node.orelse))
+
+    @contextmanager
+    def where(self, test: ast.expr) -> Iterator[None]:
+        """Read within where a condition holds: after `isinstance(x, C)`, `x` is a `C`."""
+        frame = self.flow.frame
+        names, narrowed = frame.names, self.narrowed
+        checked = self.checked(test)
+        if checked:
+            plain = {name: values for name, values in checked.items() if name.isidentifier()}
+            frame.names = names | plain
+            self.narrowed = narrowed | {name: values for name, values in checked.items() if name not in plain}
+        try:
+            yield
+        finally:
+            frame.names, self.narrowed = names, narrowed
+
+    def checked(self, test: ast.expr) -> dict[str, Values]:
+        """Return what a condition checks: names and attributes, as they are written, with the classes that they then have."""
+        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+            found: dict[str, Values] = {}
+            for operand in test.values:
+                found |= self.checked(operand)
+            return found
+        if not isinstance(test, ast.Call) or not test.args or not isinstance(test.args[0], ast.Name | ast.Attribute):
+            return {}
+        values = self._checked_classes(test)
+        return {ast.unparse(test.args[0]): weaker(values, BY_CHECK)} if is_known(values) else {}
+
+    def _checked_classes(self, test: ast.Call) -> Values:
+        """Return what the argument of a check is an instance of: `isinstance(x, C)`, `issparse(x)`."""
+        if isinstance(test.func, ast.Name) and test.func.id == "isinstance" and len(test.args) == 2:
+            classes = test.args[1].elts if isinstance(test.args[1], ast.Tuple) else [test.args[1]]
+            mark = self.uses.mark()
+            values = union(*[self.annotated(cls) for cls in classes])
+            self.uses.forget(mark)
+            return values
+        checks = self.index.hints.checks
+        if not checks or len(test.args) != 1:
+            return UNKNOWN
+        callees = self.read_quietly(test.func)
+        return union(*[(Value(AbstractKind.INSTANCE, checks[one.path]),) for one in callees if one.path in checks])
+
+    def annotated(self, node: ast.expr | None) -> Values:
+        """Return what a variable with an annotation may hold; `OperatorReader` reads annotations."""
+        raise NotImplementedError
 
     def several(self, node: ast.BoolOp) -> Values:
         """`a or b`: one of several; `a and b` gives nothing known."""
         if self.releases.distinguishes(node):
             with self.uses.guarded():
                 return union(*[self.read(operand) for operand in node.values])
-        values = [self.read(operand) for operand in node.values]
-        return union(*values) if isinstance(node.op, ast.Or) else UNKNOWN
+        if isinstance(node.op, ast.Or):
+            return union(*[self.read(operand) for operand in node.values])
+        first, *others = node.values
+        self.test(first)
+        with self.where(first):
+            for operand in others:
+                self.read(operand)
+        return UNKNOWN
+
+    def test(self, node: ast.expr) -> None:
+        """Read an expression whose truth value is taken."""
+        values = self.settled(self.read(node))
+        if "__bool__" in self.index.members:
+            self._note_protocol("__bool__", node, values)
+
+    def protocol(self, method: str, place: ast.expr, owner: ast.expr) -> None:
+        """Note that a program uses an operator of an object, such as `x[...] = y` (`__setitem__`)."""
+        if method in self.index.members:
+            self._note_protocol(method, place, self.settled(self.read_quietly(owner)))
+
+    def _note_protocol(self, method: str, place: ast.expr, values: Values) -> None:
+        for value in values:
+            if value.kind is AbstractKind.INSTANCE:
+                path = self.index.lost(value.path, method, self.index.names)
+                if path is not None:
+                    self.uses.place(path, place_of(place), value.confidence)
 
     def walrus(self, node: ast.NamedExpr) -> Values:
         """`a := b`: binds and gives a value."""
@@ -159,3 +236,8 @@ class ExpressionReader:
         """`*a`: elements that nothing is known of."""
         self.read(node.value)
         return UNKNOWN
+
+
+def is_known(values: Values) -> bool:
+    """Say whether something is known of an expression."""
+    return any(value.kind is not AbstractKind.UNKNOWN for value in values)

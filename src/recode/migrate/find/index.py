@@ -15,6 +15,8 @@ from recode.knowledge.versions import status_at
 from recode.records import ApiUpdate, Status
 from recode.symbol import Symbol
 
+PYTHON = "python"
+"""The library whose packages are the modules of Python's own standard library."""
 _CALLS = frozenset({"parameter_renamed", "parameter_removed", "parameter_added", "keyword_only"})
 _PYTHON_2 = frozenset({"iteritems", "iterkeys", "itervalues", "has_key"})
 """Members that dictionaries had in Python 2; programs for both versions still mention them."""
@@ -63,8 +65,10 @@ class Index:
     """Classes that variables are habitually named after; an unknown object is most likely one of them."""
     telling: frozenset[str] = frozenset()
     """Members recognized by name alone even in files that do not import the library, if other files of the project do."""
+    evident: dict[str, str] = field(default_factory=dict)
+    """Members that only one library's objects have → the path of the class's member: `x.set_index()` shows that `x` is a frame."""
     exports: dict[str, dict[str, str]] = field(default_factory=dict)
-    """What the project's own modules re-export (`exports.py`)."""
+    """What the project's own modules re-export (`imports.py`)."""
     leaves: frozenset[str] = frozenset()
     """A file is worth parsing only if it holds one of these words."""
 
@@ -92,16 +96,21 @@ class Index:
 
 
 def build_index(
-    updates: Iterable[ApiUpdate], shapes: Sequence[Shape], target: Version | None = None, start: Version | None = None
+    updates: Iterable[ApiUpdate],
+    shapes: Sequence[Shape],
+    target: Version | None = None,
+    start: Version | None = None,
+    *,
+    undated: bool = False,
 ) -> Index:
-    """Index the updates in effect at the target release (None: each update's newer release)."""
+    """Index the updates in effect at the target release (None: each update's newer release); `undated` as for `status_at`."""
     names: dict[str, list[Entry]] = defaultdict(list)
     calls: dict[str, list[Entry]] = defaultdict(list)
     libraries, packages = set(), {package for shape in shapes for package in shape.packages}
     updates = list(updates)
     for update in updates:
         symbol = update.old_symbol
-        found = status_at(update, target, start)
+        found = status_at(update, target, start, undated=undated)
         if not symbol.path or found is None or update.kind == "no_op":
             continue
         libraries.add(update.library)
@@ -115,7 +124,8 @@ def build_index(
             rows.append(Entry(update, symbol, *found, factor))
     hints = merged_hints(libraries)
     index = Index(dict(names), dict(calls), packages=frozenset(packages), hints=hints)
-    index.release_names = release_names(packages)
+    # Python's modules have names such as `re` and `time`, which variables of any meaning have, too.
+    index.release_names = release_names(packages if PYTHON not in libraries else {PYTHON, "py"})
     index.changed = frozenset(name for update in updates for name in (update.old_symbol, update.new_symbol) if name)
     for shape in shapes:
         index.aliases |= shape.aliases
@@ -126,6 +136,8 @@ def build_index(
         index.keeps |= shape.keeps
     index.returns |= hints.returns
     index.aliases |= hints.aliases
+    index.classes |= hints.classes
+    index.evident = {path.rpartition(".")[2]: path for path in sorted(hints.evident)}
     index.given = frozenset(index.returns.values())
     # Some class still having a member of Python 2's dictionaries says nothing about another owner.
     index.common = common_members() - _PYTHON_2

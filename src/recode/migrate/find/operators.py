@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import ast
 
-from recode.migrate.find.abstract_values import NOTHING, UNKNOWN, AbstractKind, ClassInfo, Value, Values, union
-from recode.migrate.find.calls import CallReader
+from recode.migrate.find.abstract_values import (
+    BUILTIN,
+    NOTHING,
+    UNKNOWN,
+    AbstractKind,
+    ClassInfo,
+    DictInfo,
+    Value,
+    Values,
+    union,
+)
+from recode.migrate.find.calls import CallReader, is_key, keys_of
 from recode.migrate.find.expressions import BY_NAME, BY_RETURN
 from recode.migrate.find.index import Index
-from recode.migrate.source.scopes import Scopes, all_arguments
+from recode.migrate.source.scopes import Scopes, all_arguments, children
 from recode.source import parse_quietly
 
 _TRANSPARENT = frozenset({"Optional", "Union", "Annotated", "Final", "ClassVar", "Type", "type"})
@@ -25,15 +35,29 @@ class OperatorReader(CallReader):
         self.readers |= {
             ast.Subscript: self.subscript, ast.BinOp: self.binary, ast.Compare: self.compare, ast.UnaryOp: self.unary,
             ast.Lambda: self.lambda_, ast.ListComp: self.comprehension, ast.SetComp: self.comprehension,
-            ast.GeneratorExp: self.comprehension, ast.DictComp: self.comprehension,
+            ast.GeneratorExp: self.comprehension, ast.DictComp: self.comprehension, ast.Dict: self.dictionary,
+            ast.List: self.container, ast.Tuple: self.container, ast.Set: self.container, ast.JoinedStr: self.container,
         }  # fmt: skip
 
     # --- containers and operators ---
+
+    def container(self, node: ast.expr) -> Values:
+        """A list, a tuple, a set or a text, and what is in it."""
+        for child in children(node):
+            if isinstance(child, ast.expr):
+                self.read(child)
+        return BUILTIN
+
+    def dictionary(self, node: ast.Dict) -> Values:
+        """A dictionary: its constant keys may become keywords of a call (`**options`)."""
+        self.container(node)
+        return (Value(AbstractKind.BUILTIN, info=DictInfo(keys_of(node))),)
 
     def subscript(self, node: ast.Subscript) -> Values:
         """`a[b]`: an element, or a selection of elements."""
         owners = self.settled(self.read(node.value))
         self.read(node.slice)
+        self._note_items(node, owners)
         rules = self.index.hints.subscript
         is_unknown = len(owners) == 1 and owners[0].kind is AbstractKind.UNKNOWN
         if is_unknown and isinstance(node.value, ast.Name | ast.Attribute):
@@ -42,9 +66,23 @@ class OperatorReader(CallReader):
         found: list[Values] = []
         for owner in owners:
             rule = rules.get(owner.path) if owner.kind is AbstractKind.INSTANCE else None
-            gives = "" if rule is None else rule[0] if _is_key(node.slice) else rule[1]
+            gives = "" if rule is None else rule[0] if is_key(node.slice) else rule[1]
             found.append((Value(AbstractKind.INSTANCE, gives, owner.confidence * BY_RETURN),) if gives else UNKNOWN)
         return union(*found) if found else UNKNOWN
+
+    def _note_items(self, node: ast.Subscript, owners: Values) -> None:
+        """Note `x[key]` where updates are about the class's `__getitem__`, or some keys of it."""
+        index = self.index
+        if "__getitem__" not in index.members or not isinstance(node.ctx, ast.Load):
+            return
+        for owner in owners:
+            if owner.kind is AbstractKind.INSTANCE:
+                path = index.lost(owner.path, "__getitem__", index.calls)
+                if path is not None:
+                    self.uses.call(
+                        path, ast.copy_location(ast.Call(node.value, [node.slice], []), node), owner.confidence
+                    )
+        self.protocol("__getitem__", node, node.value)
 
     def binary(self, node: ast.BinOp) -> Values:
         """`a + b`: arrays and frames give arrays and frames."""
@@ -83,7 +121,7 @@ class OperatorReader(CallReader):
         return UNKNOWN
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Values:
-        """A comprehension: nothing is known of what it gives."""
+        """A comprehension, which gives a value of a builtin type."""
         first = self.looped(node.generators[0].iter)
         with self.flow.opened(node):
             for number, generator in enumerate(node.generators):
@@ -92,7 +130,7 @@ class OperatorReader(CallReader):
                     self.read(test)
             for result in [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]:
                 self.read(result)
-        return UNKNOWN
+        return BUILTIN
 
     def looped(self, node: ast.expr) -> PartValues:
         """Return what iterating over an expression assigns."""
@@ -125,8 +163,12 @@ class OperatorReader(CallReader):
             case ast.Attribute():
                 self._bind_attribute(target, whole)
             case ast.Subscript():
-                self.read(target.value)
+                owners = self.read(target.value)
                 self.read(target.slice)
+                self.protocol("__setitem__", target, target.value)
+                for owner in owners:
+                    if isinstance(owner.info, DictInfo) and isinstance(target.slice, ast.Constant):
+                        owner.info.keys[str(target.slice.value)] = None
 
     def _bind_attribute(self, target: ast.Attribute, values: Values) -> None:
         for owner in self.read(target.value):
@@ -177,8 +219,3 @@ def _instance(value: Value) -> Value:
     if value.kind is AbstractKind.CLASS:
         return value._replace(kind=AbstractKind.OBJECT)
     return UNKNOWN[0]
-
-
-def _is_key(node: ast.expr) -> bool:
-    """Say whether a subscript looks like one key, and not like a slice, a mask or a list of keys."""
-    return isinstance(node, ast.Constant | ast.JoinedStr) or (isinstance(node, ast.Name) and not node.id.endswith("s"))

@@ -13,8 +13,8 @@ from pathlib import Path
 from recode.knowledge.model import Shape
 from recode.knowledge.versions import parse_release
 from recode.machine import cores, map_in_processes
-from recode.migrate.find.exports import Exports, add_exports, exported_names
 from recode.migrate.find.findings import Finding, ScanResult, Skipped
+from recode.migrate.find.imports import Exports, add_exports, exported_names
 from recode.migrate.find.index import Index, build_index, telling_members
 from recode.migrate.find.statements import uses_in
 from recode.migrate.find.uses import Use
@@ -42,6 +42,7 @@ def scan(
     to: str | None = None,
     from_: str | None = None,
     confidence: float = CONFIDENCE,
+    undated: bool = False,
     workers: int | None = None,
     on_progress: OnProgress = lambda done, total: None,
 ) -> ScanResult:
@@ -54,6 +55,7 @@ def scan(
         to: the release that the project moves to; None: each update's newer release.
         from_: the release that it comes from; APIs that were gone by then are not reported.
         confidence: findings of less confidence are left out.
+        undated: whether to report uses of what nothing dates at any target, for a caller that asks the release (`decided`).
         workers: processes (default: one a core).
         on_progress: called after each file.
 
@@ -63,12 +65,12 @@ def scan(
     """
     target = parse_release(to, "--to") if to else None
     start = parse_release(from_, "--from") if from_ else None
-    index = build_index(updates, shapes, target, start)
+    index = build_index(updates, shapes, target, start, undated=undated)
     files = project_files(root)
     folder = root.parent if root.is_file() else root
     if len(files) > 1:
         is_used, index.exports = _exports(folder, files, index)
-        index.telling = telling_members(index) if is_used else frozenset()
+        index.telling = telling_members(index) | index.hints.keywords if is_used else frozenset()
     outcomes = []
     read = functools.partial(_read_file, folder=folder, index=index, confidence=confidence)
     for outcome in _map(read, files, workers or cores()):

@@ -11,13 +11,15 @@ from recode.migrate.find.abstract_values import (
     UNKNOWN,
     AbstractKind,
     ClassInfo,
+    DictInfo,
     FunctionInfo,
     Value,
     Values,
     merged,
     union,
-    weaker,
 )
+from recode.migrate.find.declarations import Declarations
+from recode.migrate.find.expressions import is_known
 from recode.migrate.find.flow import Frame
 from recode.migrate.find.guards import as_try, catches_missing, imports_any
 from recode.migrate.find.imports import ImportReader
@@ -28,8 +30,6 @@ from recode.migrate.source.scopes import ScopeKind, all_arguments, children
 from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.text import lines_of
 
-_BY_CHECK = 0.95
-"""Factor on the confidence of a class that `isinstance` checks for."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -88,6 +88,7 @@ class _StatementReader(ImportReader):
     def __init__(self, index: Index, source: SourceFile) -> None:
         super().__init__(index, source.scopes)
         self.lines = lines_of(source.program)
+        self.declarations = Declarations(index, self.uses, source.path, self.lines)
         self.deferred: list[_Deferred] = []
         self.module_flags: set[str] = set()
         self.statements: dict[type[ast.stmt], Callable[[Any], bool | None]] = {
@@ -132,6 +133,8 @@ class _StatementReader(ImportReader):
     # --- bindings ---
 
     def assign(self, node: ast.Assign) -> None:
+        if self.declarations.is_settings and self.flow.frame is self.flow.module:
+            self.declarations.setting(node)
         values: PartValues = self.value_of(node.value)
         for target in node.targets:
             self.releases.note_assigned(target, node.value)
@@ -161,10 +164,13 @@ class _StatementReader(ImportReader):
         given = self.value_of(node.value) if node.value is not None else UNKNOWN
         if node.value is not None:
             self.releases.note_assigned(node.target, node.value)
-        self.bind(node.target, declared if _is_known(declared) else given)
+        self.bind(node.target, declared if is_known(declared) else given)
 
     def aug_assign(self, node: ast.AugAssign) -> None:
         self.read(node.value)
+        self.protocol(
+            "__setitem__", node.target, node.target.value if isinstance(node.target, ast.Subscript) else node.target
+        )
         if isinstance(node.target, ast.Name):
             self.read(ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target))
         else:
@@ -199,18 +205,21 @@ class _StatementReader(ImportReader):
         return True
 
     def assert_(self, node: ast.Assert) -> None:
-        self.read(node.test)
+        self.test(node.test)
         self._narrow(node.test)
 
     def if_(self, node: ast.If) -> bool:
-        self.read(node.test)
+        self.test(node.test)
         guard = self.releases.distinguishes(node.test)
         self.uses.guards += guard
         frame = self.flow.frame
         before = frame.names
         frame.names = dict(before)
         self._narrow(node.test)
+        narrowed = self.narrowed
+        self.narrowed = narrowed | {name: values for name, values in self.checked(node.test).items() if "." in name}
         left = self.block(node.body)
+        self.narrowed = narrowed
         then = frame.names
         frame.names = dict(before)
         left_else = self.block(node.orelse)
@@ -228,22 +237,10 @@ class _StatementReader(ImportReader):
         return left and left_else
 
     def _narrow(self, test: ast.expr) -> None:
-        """Bind the names that a condition checks: after `isinstance(x, C)`, `x` is a `C`."""
-        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-            for operand in test.values:
-                self._narrow(operand)
-        elif isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "isinstance":
-            self._narrow_to(test.args)
-
-    def _narrow_to(self, arguments: list[ast.expr]) -> None:
-        if len(arguments) != 2 or not isinstance(arguments[0], ast.Name):
-            return
-        classes = arguments[1].elts if isinstance(arguments[1], ast.Tuple) else [arguments[1]]
-        mark = self.uses.mark()
-        values = weaker(union(*[self.annotated(cls) for cls in classes]), _BY_CHECK)
-        self.uses.forget(mark)
-        if _is_known(values):
-            self.flow.assign(arguments[0].id, values)
+        """Bind the names that a condition checks."""
+        for name, values in self.checked(test).items():
+            if name.isidentifier():
+                self.flow.assign(name, values)
 
     def for_(self, node: ast.For | ast.AsyncFor) -> None:
         self.bind(node.target, self.looped(node.iter))
@@ -251,7 +248,7 @@ class _StatementReader(ImportReader):
         self._maybe(node.orelse)
 
     def while_(self, node: ast.While) -> None:
-        self.read(node.test)
+        self.test(node.test)
         self._maybe(node.body)
         self._maybe(node.orelse)
 
@@ -330,7 +327,7 @@ class _StatementReader(ImportReader):
                 self.read(default)
         info = self.functions.setdefault(node, FunctionInfo(node))
         declared = self.annotated(node.returns)
-        if _is_known(declared):
+        if is_known(declared):
             info.returns = declared
         names = {leaf_of(one.func if isinstance(one, ast.Call) else one) for one in node.decorator_list}
         info.is_property = bool(names & {"property", "cached_property"})
@@ -354,6 +351,8 @@ class _StatementReader(ImportReader):
                 is_method = outer.scope.kind is ScopeKind.CLASS
                 is_receiver = number == 0 and is_method and argument.annotation is None
                 frame.names[argument.arg] = function.receiver if is_receiver else self.annotated(argument.annotation)
+            if node.args.kwarg is not None:
+                frame.names[node.args.kwarg.arg] = (Value(AbstractKind.BUILTIN, info=DictInfo()),)
             self.block(node.body)
         self.uses.guards = 0
 
@@ -362,7 +361,10 @@ class _StatementReader(ImportReader):
         for expression in [*node.decorator_list, *[keyword.value for keyword in node.keywords]]:
             self.read(expression)
         info = self.classes.setdefault(node, ClassInfo(node.name))
-        info.bases = tuple(_as_class(value) for values in bases for value in values if _is_known((value,)))
+        info.bases = tuple(_as_class(value) for values in bases for value in values if is_known((value,)))
+        if named := self.declarations.named_base(node):
+            info.bases = (Value(AbstractKind.NAME, named),)
+        self.declarations.class_body(node, info.paths())
         self.flow.assign(node.name, (Value(AbstractKind.CLASS, node.name, 1.0, info),))
         with self.flow.opened(node, info) as frame:
             self.block(node.body)
@@ -382,10 +384,6 @@ class _RecordingReader(_StatementReader):
         values = super().read(node)
         self.values[node] = self.settled(values)
         return values
-
-
-def _is_known(values: Values) -> bool:
-    return any(value.kind is not AbstractKind.UNKNOWN for value in values)
 
 
 def _as_class(value: Value) -> Value:

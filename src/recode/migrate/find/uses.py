@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import NamedTuple
 
 from recode.migrate.find.index import Entry, Index
 from recode.symbol import ValueKind
 
+Spread = Mapping[ast.expr, Mapping[str, ast.expr | None]]
+"""Expressions behind `**` in a call → the keys of the dictionary that are known."""
 _BY_POSITION = 0.9
 _SPREAD = 0.8
 
@@ -77,8 +80,24 @@ class Uses:
         for entry in self.index.names[path]:
             self._add(entry, place, confidence, is_name=True)
 
-    def call(self, path: str, node: ast.Call, confidence: float, *, partial: bool = False) -> None:
-        """Note the arguments of a call that updates concern; those of a `partial` may be completed later."""
+    def call(
+        self,
+        path: str,
+        node: ast.Call,
+        confidence: float,
+        *,
+        partial: bool = False,
+        spread: Spread = MappingProxyType({}),
+    ) -> None:
+        """Note the arguments of a call that updates concern.
+
+        Args:
+            path: of the callable.
+            node: the call.
+            confidence: that it is a call of this callable.
+            partial: whether the arguments may be completed later (`functools.partial`).
+            spread: the known keys of each dictionary that the call spreads (`**options`).
+        """
         for entry in self.index.calls[path]:
             kind = entry.update.kind
             if kind == "keyword_only":
@@ -88,13 +107,17 @@ class Uses:
                 or kind == "parameter_added"
                 or (kind == "default_changed" and not entry.symbol.has_values)
             ):
-                self._missing(entry, path, node, confidence, partial)
+                self._missing(entry, path, node, confidence, partial, spread)
             else:
-                self._given(entry, path, node, confidence)
+                self._given(entry, path, node, confidence, spread)
 
-    def _given(self, entry: Entry, path: str, node: ast.Call, confidence: float) -> None:
+    def _given(self, entry: Entry, path: str, node: ast.Call, confidence: float, spread: Spread) -> None:
         """Note a parameter that is given: by keyword, or by position where that no longer works either."""
         names = {meant.stars + meant.name: meant for meant in entry.symbol.arguments if meant.name}
+        for expression, keys in spread.items():
+            for key, value in keys.items():
+                if key in names and (names[key].kind is ValueKind.ANY or (value and names[key].accepts(value))):
+                    self._add(entry, place_of(expression), confidence * _BY_POSITION)
         for keyword in node.keywords:
             if keyword.arg in names and names[keyword.arg].accepts(keyword.value):
                 width = len(keyword.arg.encode())
@@ -110,7 +133,7 @@ class Uses:
         nameless = [meant for meant in entry.symbol.arguments if not meant.name]
         for meant, value in zip(nameless, node.args, strict=False):
             if meant.accepts(value):
-                self._add(entry, _place(value), confidence * _BY_POSITION)
+                self._add(entry, place_of(value), confidence * _BY_POSITION)
         before, after = self.index.parameters.get(path, ()), self.index.positional.get(path)
         is_by_value = entry.symbol.has_values
         # A parameter that only has another name is still given by its position.
@@ -120,7 +143,7 @@ class Uses:
             if isinstance(argument, ast.Starred):
                 return
             if name in names and names[name].accepts(argument):
-                self._add(entry, _place(argument), confidence * _BY_POSITION)
+                self._add(entry, place_of(argument), confidence * _BY_POSITION)
 
     def _by_position(self, entry: Entry, path: str, node: ast.Call, confidence: float) -> None:
         """Note the first argument that the newer release no longer takes by position."""
@@ -132,12 +155,15 @@ class Uses:
                 return
             name = names[number] if number < len(names) else ""
             if (name in wanted) if wanted else (most is not None and number >= most):
-                self._add(entry, _place(argument), confidence * _BY_POSITION)
+                self._add(entry, place_of(argument), confidence * _BY_POSITION)
                 return
 
-    def _missing(self, entry: Entry, path: str, node: ast.Call, confidence: float, partial: bool) -> None:
+    def _missing(
+        self, entry: Entry, path: str, node: ast.Call, confidence: float, partial: bool, spread: Spread
+    ) -> None:
         """Note that a parameter is left to its default."""
-        given = {keyword.arg for keyword in node.keywords}
+        given = {keyword.arg for keyword in node.keywords if keyword.value not in spread}
+        given.update(*spread.values())
         given |= set(self.index.parameters.get(path, ())[: len(node.args)])
         unclear = None in given or any(isinstance(argument, ast.Starred) for argument in node.args)
         if partial or unclear or given & set(entry.symbol.keywords):
@@ -152,7 +178,8 @@ class Uses:
         self.uses.append(Use(entry, *place, confidence * entry.factor * factor, is_name, self.guards > 0))
 
 
-def _place(node: ast.expr) -> tuple[int, int, int, int]:
+def place_of(node: ast.expr) -> tuple[int, int, int, int]:
+    """Return line, column, end line and end column of an expression, as in syntax trees."""
     return node.lineno, node.col_offset, node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from recode.collect.texts.plain_wheels import release_environment
 from recode.errors import EnvironmentBuildError
-from recode.sandbox.environments import Environment, ensure_environment, ensure_lock, recode_home
+from recode.sandbox.environments import Environment, recode_home
 
 
 def pinned_environment(library: str, version: str, requires: Sequence[str] = ()) -> Environment:
@@ -23,7 +24,7 @@ def pinned_environment(library: str, version: str, requires: Sequence[str] = ())
         MissingExtraError: uv is not installed.
     """
     key = hashlib.sha256(" ".join(requires).encode()).hexdigest()[:16] if requires else "plain"
-    return ensure_environment(ensure_lock(recode_home() / "locks" / "migrate" / key, library, version, requires))
+    return release_environment(recode_home() / "locks" / "migrate" / key, library, version, requires)
 
 
 def project_environment(root: Path, library: str, version: str, own: Sequence[str] = ()) -> tuple[Environment, bool]:

@@ -11,13 +11,14 @@ from recode.errors import RecodeError
 from recode.knowledge.model import Shape
 from recode.knowledge.versions import parse_release
 from recode.migrate.find.findings import Examined, Finding, ScanResult, Witness
-from recode.migrate.find.index import build_index
+from recode.migrate.find.index import PYTHON, build_index
 from recode.migrate.find.uses import Uses
 from recode.migrate.project.environments import project_environment
 from recode.migrate.project.files import project_files
 from recode.migrate.witnesses.guarded import guarded_lines_of
-from recode.migrate.witnesses.type_checker import version
+from recode.migrate.witnesses.type_checker import Checked, PythonRelease, version
 from recode.migrate.witnesses.types import CheckedReleases, type_findings
+from recode.migrate.witnesses.undated import decided
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
 
@@ -67,25 +68,30 @@ def with_types(
     files = [file for file in project_files(root) if file.suffix in _TYPED]
     folder = root.parent if root.is_file() else root
     if witness.old is None:
-        return _unavailable(scanned, confidence, "the release that the project uses now is unknown; give --from")
+        return _unavailable(
+            scanned, confidence, "the release that the project uses now is unknown; give --from", witness.new
+        )
     if not files:
-        return _unavailable(scanned, confidence, "there are no Python files; notebooks are not checked by types")
+        return _unavailable(
+            scanned, confidence, "there are no Python files; notebooks are not checked by types", witness.new
+        )
     try:
         releases = CheckedReleases(
             witness.library, witness.old, witness.new,
             _environment(folder, witness.library, witness.old, witness.old_requires, on_progress),
             _environment(folder, witness.library, witness.new, witness.new_requires, on_progress),
         )  # fmt: skip
+        known = decided(scanned.findings, witness.new, releases.new if isinstance(releases.new, Environment) else None)
         on_progress("comparing types")
         index = build_index(updates, shapes, parse_release(witness.new, "--to"), parse_release(witness.old, "--from"))
         guarded = functools.cache(functools.partial(guarded_lines_of, folder, index))
         seen = type_findings(folder, files, releases, lambda file, line: line in guarded(file))
         checker = version()
     except RecodeError as error:
-        return _unavailable(scanned, confidence, str(error))
+        return _unavailable(scanned, confidence, str(error), witness.new)
     detail = f"{checker}, {len(files)} files against {witness.library} {witness.old} and {witness.new}"
     examined = (*scanned.examined, Examined(Witness.TYPES, True, detail))
-    findings = tuple(one for one in merged(scanned.findings, seen) if one.confidence >= confidence)
+    findings = tuple(one for one in merged(known, seen) if one.confidence >= confidence)
     return replace(scanned, findings=findings, examined=examined)
 
 
@@ -135,15 +141,15 @@ def _order(finding: Finding) -> tuple[str, int, int, int, str]:
     return finding.file.as_posix(), cell, finding.line, finding.column, finding.symbol
 
 
-def _environment(
-    folder: Path, library: str, release: str, requires: Sequence[str], on_progress: OnProgress
-) -> Environment:
+def _environment(folder: Path, library: str, release: str, requires: Sequence[str], on_progress: OnProgress) -> Checked:
     """Return the environment of a release with the project's requirements, or without them if they conflict."""
+    if library == PYTHON:
+        return PythonRelease(".".join(release.split(".")[:2]))
     on_progress(f"building the environment of {library} {release}")
     return project_environment(folder, library, release, requires)[0]
 
 
-def _unavailable(scanned: ScanResult, confidence: float, reason: str) -> ScanResult:
-    findings = tuple(one for one in scanned.findings if one.confidence >= confidence)
+def _unavailable(scanned: ScanResult, confidence: float, reason: str, target: str) -> ScanResult:
+    findings = tuple(one for one in decided(scanned.findings, target, None) if one.confidence >= confidence)
     examined = (*scanned.examined, Examined(Witness.TYPES, False, reason))
     return replace(scanned, findings=findings, examined=examined)

@@ -64,13 +64,24 @@ class Diagnostic:
         return self.file, self.line, self.column, self.rule
 
 
-def check(root: Path, files: Sequence[Path], environment: Environment) -> tuple[Diagnostic, ...]:
+@dataclass(frozen=True)
+class PythonRelease:
+    """A release of Python, such as 3.12, whose standard library the checker knows by itself."""
+
+    release: str
+
+
+Checked = Environment | PythonRelease
+"""What a project is checked against: an environment of libraries, or a release of Python."""
+
+
+def check(root: Path, files: Sequence[Path], against: Checked) -> tuple[Diagnostic, ...]:
     """Check files of a project against an environment, without running any code of either.
 
     Args:
         root: the project's folder, in which the checker resolves the project's modules.
         files: the files to report on, relative to the root.
-        environment: an environment with the library releases to check against.
+        against: an environment with the library releases to check against, or a release of Python.
 
     Raises:
         MissingExtraError: ty is not installed.
@@ -80,14 +91,21 @@ def check(root: Path, files: Sequence[Path], environment: Environment) -> tuple[
     with tempfile.TemporaryDirectory(prefix="recode-types-") as scratch:
         config = Path(scratch) / "ty.toml"
         config.write_text(_CONFIG, encoding="utf-8")
+        target = _target(against)
         rules = ["--ignore", "all", *(word for rule in RULES for word in ("--error", rule))]
         for some in _portions(files):
             command = [
-                _ty(), "check", "--config-file", str(config), "--project", str(root), "--python", str(environment.python),
+                _ty(), "check", "--config-file", str(config), "--project", str(root), *target,
                 "--output-format", "gitlab", "--exit-zero", "--no-progress", *rules, "--", *(str(root / file) for file in some),
             ]  # fmt: skip
             found.update(_diagnostics(_run(command, root), root))
     return tuple(sorted(found, key=lambda diagnostic: (diagnostic.place, diagnostic.message)))
+
+
+def _target(against: Checked) -> list[str]:
+    if isinstance(against, PythonRelease):
+        return ["--python-version", against.release]
+    return ["--python", str(against.python)]
 
 
 def new_diagnostics(old: Iterable[Diagnostic], new: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recode.migrate.find.findings import Finding, Witness
-from recode.migrate.witnesses.type_checker import VALUE_RULES, Diagnostic, check, new_diagnostics, version
+from recode.migrate.witnesses.type_checker import VALUE_RULES, Checked, Diagnostic, check, new_diagnostics, version
 from recode.records import ApiUpdate, Kind
-from recode.sandbox.environments import Environment
 from recode.symbol import Symbol
 
 _DOTTED = r"[A-Za-z_][\w.]*"
@@ -39,8 +38,8 @@ class CheckedReleases:
     library: str
     old_version: str
     new_version: str
-    old: Environment
-    new: Environment
+    old: Checked
+    new: Checked
 
 
 def type_findings(

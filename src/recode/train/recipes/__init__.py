@@ -18,7 +18,7 @@ from recode.train.recipes.pretraining import (
     PretrainOptimizer,
     PretrainRecipe,
 )
-from recode.train.recipes.tables import Adapter, Hardware, Optimization, TrainingData
+from recode.train.recipes.tables import Adapter, Hardware, Optimization, TrainingData, Validation
 
 __all__ = [
     "LEAST_VOCABULARY",
@@ -40,6 +40,7 @@ __all__ = [
     "SftOptimization",
     "SftRecipe",
     "TrainingData",
+    "Validation",
     "Vllm",
     "load_recipe",
 ]

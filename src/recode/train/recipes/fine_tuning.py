@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from recode.train.recipes.tables import Adapter, Hardware, Optimization, Positive, Seed, Table, TrainingData
+from recode.train.recipes.tables import Adapter, Hardware, Optimization, Positive, Seed, Table, TrainingData, Validation
 
 
 class SftOptimization(Optimization):
@@ -34,6 +34,7 @@ class SftRecipe(Table):
     """None: every weight is trained."""
     optimization: SftOptimization
     hardware: Hardware = Hardware()
+    validation: Validation | None = None
 
     @model_validator(mode="after")
     def _dealt(self) -> Self:

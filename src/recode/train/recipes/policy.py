@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
-from recode.train.recipes.tables import Adapter, Hardware, Optimization, Positive, Seed, Table, TrainingData
+from recode.train.recipes.tables import Adapter, Hardware, Optimization, Positive, Seed, Table, TrainingData, Validation
 
 
 class Rollout(Table):
@@ -112,6 +112,7 @@ class PolicyRecipe(Table):
     """None: every weight is trained."""
     optimization: Optimization
     hardware: Hardware = Hardware()
+    validation: Validation | None = None
     rollout: Rollout = Rollout()
     vllm: Vllm | None = None
     """None: the training process samples itself."""

@@ -18,6 +18,7 @@ from recode.train.trl.version import check_trl
 check_trl()
 
 from trl import GRPOTrainer  # noqa: E402 (its version is checked first)
+from trl.trainer import grpo_trainer  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class HookedTrainer(GRPOTrainer):  # type: ignore[misc]
         self.rollout_func: Any
         self.rollouts: Rollouts | None = None
         """The rollouts that the step at hand trains on, once `choose_rollouts` has chosen them."""
+        self.keeps_groups = False
+        """Whether a batch is cut into forward passes in its own order, which keeps the samples of a prompt together, or shuffled first."""
         self.idle: Tensor | None = None
         """While the loss is computed: true for sequences that need no gradient (N,)."""
 
@@ -129,6 +132,17 @@ class HookedTrainer(GRPOTrainer):  # type: ignore[misc]
             return super()._generate_and_score_completions(inputs)
         finally:
             self.rollouts = None
+
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """Return a forward pass's part of the batch. TRL shuffles the batch before it cuts it, with a function of its module."""
+        if not self.keeps_groups:
+            return super()._prepare_inputs(generation_batch)
+        shuffle = grpo_trainer.shuffle_sequence_dict
+        grpo_trainer.shuffle_sequence_dict = lambda batch: batch
+        try:
+            return super()._prepare_inputs(generation_batch)
+        finally:
+            grpo_trainer.shuffle_sequence_dict = shuffle
 
     def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
         """Return the chosen rollouts, if there are any; otherwise sample."""

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recode.models.packing import PackedGroup, hidden_states, pack
+
 
 def completion_logps(
     model: Any,
@@ -55,6 +57,68 @@ def completion_logps(
     empty = torch.zeros(real_sl[:, -kept:].shape, device=ids_sl.device)
     mask = real_sl[:, -kept:]
     return empty.masked_scatter(mask, torch.cat(logps)), empty.masked_scatter(mask, torch.cat(entropies))
+
+
+def packed_logps(
+    model: Any,
+    ids_sl: Tensor,
+    real_sl: Tensor,
+    kept: int,
+    temperature: float,
+    at_once: int,
+    idle_s: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return what `completion_logps` returns; arguments as there. A prompt is computed once for all of its completions, and nothing is padded.
+
+    A forward pass takes whole groups, of at least one and at most `at_once` sequences if a group has no more. The model's attention must be
+    that of `recode.models.attention`.
+    """
+    mask = real_sl[:, -kept:]
+    logps: list[Tensor] = [torch.empty(0)] * len(ids_sl)
+    entropies = list(logps)
+    for groups, with_gradient in _grouped(ids_sl, real_sl, kept, at_once, idle_s):
+        packed = pack(
+            [
+                PackedGroup(list(prompt), [ids_sl[row, -kept:][mask[row]].tolist() for row in rows])
+                for prompt, rows in groups
+            ]
+        )
+        with torch.set_grad_enabled(with_gradient and torch.is_grad_enabled()):
+            log_p = (
+                model.lm_head(hidden_states(model, packed)[packed.predictors_n]).float() / temperature
+            ).log_softmax(-1)
+        with torch.no_grad():
+            entropy = -(log_p.exp() * log_p).sum(-1)
+        chosen = log_p.gather(1, packed.targets_n[:, None])[:, 0]
+        members = [row for _, rows in groups for row in rows]
+        sizes = mask[members].sum(1).tolist()
+        for row, logp, row_entropy in zip(members, chosen.split(sizes), entropy.split(sizes), strict=True):
+            logps[row], entropies[row] = logp, row_entropy
+    empty = torch.zeros(mask.shape, device=ids_sl.device)
+    return empty.masked_scatter(mask, torch.cat(logps)), empty.masked_scatter(mask, torch.cat(entropies))
+
+
+_Rows = list[tuple[tuple[int, ...], list[int]]]
+"""Prompts and the numbers of the sequences that begin with each."""
+
+
+def _grouped(
+    ids_sl: Tensor, real_sl: Tensor, kept: int, at_once: int, idle_s: Tensor | None
+) -> list[tuple[_Rows, bool]]:
+    """Return batches of groups, and for each batch whether it needs a gradient; if none does, all get one, as in `_batches`."""
+    idle = [False] * len(ids_sl) if idle_s is None or bool(idle_s.all()) else idle_s.tolist()
+    by_prompt: dict[tuple[bool, tuple[int, ...]], list[int]] = {}
+    for row, passed_over in enumerate(idle):
+        prompt = tuple(ids_sl[row, :-kept][real_sl[row, :-kept]].tolist())
+        by_prompt.setdefault((passed_over, prompt), []).append(row)
+    batches: list[tuple[_Rows, bool]] = []
+    for (passed_over, prompt), rows in by_prompt.items():
+        last = batches[-1] if batches and batches[-1][1] is not passed_over else None
+        if last and sum(len(members) for _, members in last[0]) + len(rows) <= at_once:
+            last[0].append((prompt, rows))
+        else:
+            batches.append(([(prompt, rows)], not passed_over))
+    return batches
 
 
 def _batches(order: Tensor, idle_s: Tensor | None, at_once: int) -> list[tuple[Tensor, bool]]:

@@ -12,8 +12,9 @@ import torch
 from peft import LoraConfig, PeftModel
 
 from recode.errors import MissingExtraError, RecipeError
+from recode.machine import has_bfloat16
 from recode.models import load
-from recode.train.recipes import Adapter, PolicyRecipe, SftRecipe
+from recode.train.recipes import Adapter, Optimization, PolicyRecipe, SftRecipe
 
 
 def peft_config(adapter: Adapter | None) -> LoraConfig | None:
@@ -74,25 +75,32 @@ def _load_four_bit(recipe: SftRecipe | PolicyRecipe) -> tuple[Any, Any]:
     from accelerate import PartialState
     from transformers import BitsAndBytesConfig
 
-    computing = getattr(torch, recipe.optimization.precision)
+    precision = computing(recipe.optimization)
     quantization = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=computing,
+        bnb_4bit_compute_dtype=getattr(torch, precision),
     )
     return load(
         recipe.model,
-        recipe.optimization.precision,
+        precision,
         quantization_config=quantization,
         device_map={"": PartialState(cpu=not torch.cuda.is_available()).device},
     )
 
 
+def computing(optimization: Optimization) -> str:
+    """Return the data type of the arithmetic on this machine: `float32` or `bfloat16`."""
+    if optimization.precision != "auto":
+        return optimization.precision
+    return "bfloat16" if torch.cuda.is_available() or has_bfloat16() else "float32"
+
+
 def base_dtype(recipe: SftRecipe | PolicyRecipe) -> str:
     """Return the data type of the weights of the model to train."""
     frozen = recipe.adapter is not None
-    return recipe.optimization.precision if frozen and torch.cuda.is_available() else "float32"
+    return computing(recipe.optimization) if frozen and torch.cuda.is_available() else "float32"
 
 
 def layers_of(policy: Any) -> Any:

@@ -19,7 +19,7 @@ from recode.rewards import same_program
 from recode.train.dynamic_sampling import fill_batch, gradable_terms, weighted_sum
 from recode.train.recipes import PolicyRecipe
 from recode.train.trl.hooks import HookedTrainer, Rollouts
-from recode.train.trl.logprobs import completion_logps
+from recode.train.trl.logprobs import completion_logps, packed_logps
 from recode.train.trl.lora import layers_of, with_plain_weights
 
 
@@ -36,6 +36,7 @@ class PolicyTrainer(HookedTrainer):
         super().__init__(*args, **kwargs)
         self.recipe = recipe
         self.fresh = fresh
+        self.keeps_groups = recipe.optimization.packed
         self.round = 0
         """The number of the batch that is sampled for the step at hand, from 0; it is part of the seed."""
 
@@ -113,8 +114,9 @@ class PolicyTrainer(HookedTrainer):
         if not supports(policy) or self.accelerator.num_processes > 1:
             return None
         at_once = self.recipe.rollout.samples_per_prompt
+        compute = packed_logps if self.keeps_groups else completion_logps
         with self.accelerator.autocast():
-            return completion_logps(policy, ids, mask, kept, self.temperature, at_once, self.idle)
+            return compute(policy, ids, mask, kept, self.temperature, at_once, self.idle)
 
     def scored(self, rows: list[dict[str, Any]], completions: list[str], terms: Tensor) -> Tensor:
         """Log exact matches and copies of the old code together with the rewards; leave out completions that cannot be graded."""

@@ -24,7 +24,9 @@ from trl import GRPOConfig, SFTConfig, SFTTrainer
 from trl.rewards import get_soft_overlong_punishment
 
 from recode.errors import MissingExtraError, RecipeError, RecodeError
-from recode.models import attention, llama
+from recode.machine import keep_freed_memory
+from recode.models import attention, llama, resolve
+from recode.models.adapters import tie
 from recode.records import write_jsonl, write_text
 from recode.rewards import trl_reward
 from recode.train.data import Prompts, load_prompts, plan
@@ -33,8 +35,10 @@ from recode.train.failures import LOWER_RATE, check_context, check_server, expla
 from recode.train.folder import claimed
 from recode.train.model_card import write_card
 from recode.train.recipes import Optimization, PolicyRecipe, SftRecipe
-from recode.train.trl.lora import load_base, peft_config, save_merged
+from recode.train.trl.lora import computing, load_base, peft_config, save_merged
+from recode.train.trl.packed_sft import PackedSftTrainer
 from recode.train.trl.policy import PolicyTrainer
+from recode.train.trl.validation import GreedyValidation
 
 OnStep = Callable[[dict[str, float]], None]
 
@@ -64,12 +68,18 @@ def _train(recipe: SftRecipe | PolicyRecipe, folder: Path, on_step: OnStep | Non
     set_seed(recipe.seed)
     model, tokenizer = load_base(recipe)
     prepare(model)
+    check_fits(recipe, model)
+    if recipe.optimization.packed:
+        keep_freed_memory()
     if tokenizer.eos_token_id is None:
         raise RecipeError(
             f"{recipe.model}: its tokenizer has no end token (eos_token), so completions would never end; add one"
         )
     prompts = load_prompts(recipe.data, tokenizer, recipe.seed, getattr(recipe, "reward", None))
-    watcher = _Watcher(folder, on_step)
+    validation = (
+        GreedyValidation(recipe.validation, tokenizer, recipe.data.max_prompt_tokens) if recipe.validation else None
+    )
+    watcher = _Watcher(folder, on_step, validation)
     with _processes().main_process_first():
         last = _last_checkpoint(folder / "checkpoints")
     make = _sft if isinstance(recipe, SftRecipe) else _policy
@@ -84,6 +94,18 @@ def prepare(model: Any) -> None:
     """Choose the attention that is fastest for a small model on a CPU."""
     if llama.supports(model):
         model.set_attn_implementation(attention.register())
+
+
+def check_fits(recipe: SftRecipe | PolicyRecipe, model: Any) -> None:
+    """Make sure that what the recipe asks for fits the model and the processes.
+
+    Raises:
+        RecipeError: sequences of this model, or in several processes, cannot be packed; or validation is asked for in several.
+    """
+    if recipe.validation is not None and _processes().num_processes > 1:
+        raise RecipeError("validation: only in one process; leave the table out")
+    if recipe.optimization.packed and not (llama.supports(model) and _processes().num_processes == 1):
+        raise RecipeError("optimization.packed: only for Llama models on a CPU, in one process; leave the key out")
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -115,7 +137,7 @@ def _arguments(recipe: SftRecipe | PolicyRecipe, folder: Path) -> dict[str, Any]
         "weight_decay": settings.weight_decay,
         "adam_beta2": settings.adam_beta2,
         "max_grad_norm": settings.max_grad_norm,
-        "bf16": settings.precision == "bfloat16",
+        "bf16": computing(settings) == "bfloat16",
         "use_cpu": on_cpu,
         "gradient_checkpointing": settings.gradient_checkpointing,
         "save_steps": settings.save_every,
@@ -237,7 +259,8 @@ def _sft(
         # The plan is already in its order.
         train_sampling_strategy="sequential",
     )
-    return SFTTrainer(
+    trainer = PackedSftTrainer if settings.packed else SFTTrainer
+    return trainer(
         model=model,
         args=arguments,
         train_dataset=dataset,
@@ -261,9 +284,10 @@ def _tokens(row: dict[str, Any], tokenizer: Any) -> dict[str, list[int]]:
 class _Watcher(TrainerCallback):  # type: ignore[misc]
     """Writes `log.jsonl` after every step, reports progress, and stops a run whose loss is no longer finite."""
 
-    def __init__(self, folder: Path, on_step: OnStep | None) -> None:
+    def __init__(self, folder: Path, on_step: OnStep | None, validation: GreedyValidation | None = None) -> None:
         self._folder = folder
         self._on_step = on_step
+        self._validation = validation
         self._started = time.monotonic()
         self.seconds = 0.0
 
@@ -275,11 +299,14 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
         self._started = time.monotonic() - self.seconds
 
     def on_log(
-        self, args: TrainingArguments, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+        self, args: TrainingArguments, state: Any, control: Any, logs: dict[str, Any] | None = None, **others: Any
     ) -> None:
         """Write the log and report the step."""
         if not logs or "loss" not in logs:
             return
+        if self._validation and self._validation.is_due(state.global_step, state.max_steps):
+            logs = {**logs, **self._validation.measure(others["model"])}
+            state.log_history[-1].update(logs)
         # Rounded here and nowhere else, so that a resumed run, which reads the log, reports the same time.
         self.seconds = round(time.monotonic() - self._started, 2)
         state.log_history[-1]["seconds"] = self.seconds
@@ -302,6 +329,7 @@ def _finish(trainer: Any, recipe: SftRecipe | PolicyRecipe, prompts: Prompts, fo
     if not trainer.is_world_process_zero():
         return
     if adapter:
+        tie(adapter, recipe.model, Path(resolve(recipe.model)))
         save_merged(recipe, adapter, folder / "model")
     for pickled in folder.glob("*/training_args.bin"):
         pickled.unlink()

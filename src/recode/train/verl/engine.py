@@ -41,9 +41,10 @@ def check(recipe: Any) -> PolicyRecipe:
         "loss.scale_rewards: verl cannot scale by the batch": recipe.loss.scale_rewards == "batch",
         "loss.kl_correction: verl has none; set false": recipe.loss.kl > 0 and recipe.loss.kl_correction,
         "overlong.mask_truncated: verl has no such mask": recipe.overlong.mask_truncated,
-        "optimization.precision: verl computes in bfloat16": recipe.optimization.precision != "bfloat16",
+        "optimization.precision: verl computes in bfloat16": recipe.optimization.precision == "float32",
         "optimization.schedule: verl has constant and cosine": recipe.optimization.schedule == "linear",
         "reward.weights.execution: it runs with --engine trl": "execution" in recipe.reward.weights,
+        "validation: verl measures none": recipe.validation is not None,
         "vllm.mode: verl colocates vLLM by itself": recipe.vllm is not None and recipe.vllm.mode == "server",
         "rollout.minibatches: verl cuts a step between prompts; it must divide prompts_per_step": bool(
             recipe.rollout.prompts_per_step % recipe.rollout.minibatches

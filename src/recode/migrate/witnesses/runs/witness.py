@@ -153,6 +153,11 @@ def _ends(recorded: Recording, comparison: Comparison) -> str:
     return f"exit status {_status(recorded.runs[0])}, then {_status(comparison.new)}"
 
 
+def _last_line(run: TreeRun) -> str:
+    lines = run.stderr.strip().splitlines()
+    return f" ({lines[-1][:200]})" if lines else ""
+
+
 def _detail(recorded: Recording, comparison: Comparison, releases: RunReleases) -> str:
     """Return what was run and compared."""
     text = f"`{releases.command}` with {releases.library} {releases.old} (twice) and {releases.new}: "
@@ -161,7 +166,7 @@ def _detail(recorded: Recording, comparison: Comparison, releases: RunReleases) 
         text += ", the rest differ between two runs of the old release or were not reached"
     status = recorded.runs[0].status
     if status != 0:
-        text += f"; exit status {_status(recorded.runs[0])} in the old release"
+        text += f"; exit status {_status(recorded.runs[0])} in the old release{_last_line(recorded.runs[0])}"
     if comparison.new.status is None:
         text += f"; killed after {comparison.new.seconds:.0f} s in the new release"
     return text

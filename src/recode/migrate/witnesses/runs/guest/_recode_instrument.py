@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import copy
+import sys
 from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 if TYPE_CHECKING:
@@ -14,6 +16,9 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _HARMLESS = ("print", "len", "isinstance", "repr", "str", "id", "hasattr", "callable", "hash")
 """Functions that change none of their arguments."""
 _PLAIN = (ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue)
+
+
+_SIMPLE = (ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete, ast.Assert)
 
 
 class Instrumenter(Expressions):
@@ -34,7 +39,10 @@ class Instrumenter(Expressions):
             outer = self.statement
             self.statement = None
             self.statement = self._site(type(node).__name__, node, None, _bound_name(node))
+            plain = copy.deepcopy(node) if isinstance(node, _SIMPLE) else None
             statements = self._statement(node, self.statement)
+            if plain is not None:
+                statements = self._or_plain(plain, self.statement, statements)
             if in_class and _droppable(node):
                 keep = self._call("keep", node, self.statement)
                 statements = [ast.copy_location(ast.If(keep, statements, []), node)]
@@ -75,10 +83,24 @@ class Instrumenter(Expressions):
         loop = at(ast.While(at(ast.Constant(True)), [attempt], []))
         return [self._do("s", node, site, *names), loop]
 
-    def _hoisted(self, node: Any, site: int, value: Any) -> list[Any]:
-        """Return the statements that evaluate the head of a compound statement and hold its value."""
+    def _watched(self, at: Any, site: int) -> Any:
+        """Return the test whether a statement is still recorded: it is a list's item, because it is asked every time."""
+        return ast.copy_location(
+            ast.Subscript(ast.copy_location(ast.Name("@C", ast.Load()), at), _index(at, site), ast.Load()), at
+        )
+
+    def _or_plain(self, plain: Any, site: int, statements: list[Any]) -> list[Any]:
+        """Return a statement as it was, for when it is no longer recorded, beside the statements that record it."""
+        return [ast.copy_location(ast.If(self._watched(plain, site), statements, [plain]), plain)]
+
+    def _hoisted(self, node: Any, site: int, is_test: bool = False) -> tuple[list[Any], Any]:
+        """Return the statements that evaluate the head of a compound statement and hold its value, and what gives the value."""
+        plain = copy.deepcopy(node)
+        value = self._truth(node) if is_test else self._expr(node)
         head = ast.copy_location(ast.Expr(self._call("p", value, site, value)), value)
-        return self._tried(value, site, [head])
+        made = ast.copy_location(ast.If(self._watched(node, site), self._tried(value, site, [head]), []), node)
+        given = ast.copy_location(ast.IfExp(self._watched(node, site), self._call("t", node, site), plain), node)
+        return [made], given
 
     def _stmt_expr(self, node: Any, site: int) -> list[Any]:
         roots = _call_roots(node.value)
@@ -127,8 +149,7 @@ class Instrumenter(Expressions):
     def _stmt_return(self, node: Any, site: int) -> list[Any]:
         if node.value is None or isinstance(node.value, ast.Constant):
             return [node]
-        made = self._hoisted(node, site, self._expr(node.value))
-        node.value = self._call("t", node, site)
+        made, node.value = self._hoisted(node.value, site)
         return [*made, node]
 
     def _stmt_raise(self, node: Any, site: int) -> list[Any]:
@@ -140,8 +161,7 @@ class Instrumenter(Expressions):
         return self._tried(node, site, [node])
 
     def _stmt_if(self, node: Any, site: int) -> list[Any]:
-        made = self._hoisted(node, site, self._truth(node.test))
-        node.test = self._call("t", node.test, site)
+        made, node.test = self._hoisted(node.test, site, is_test=True)
         node.body, node.orelse = self._body(node.body), self._body(node.orelse)
         return [*made, node]
 
@@ -154,16 +174,15 @@ class Instrumenter(Expressions):
             node.body, node.orelse = self._body(node.body), self._body(node.orelse)
             return [node]
         at = node.test
-        made = self._hoisted(node, site, self._truth(node.test))
-        stop = ast.copy_location(ast.UnaryOp(ast.Not(), self._call("t", at, site)), at)
+        made, value = self._hoisted(node.test, site, is_test=True)
+        stop = ast.copy_location(ast.UnaryOp(ast.Not(), value), at)
         leave = ast.copy_location(ast.If(stop, [ast.copy_location(ast.Break(), at)], []), at)
         node.test = ast.copy_location(ast.Constant(True), at)
         node.body = [*made, leave, *self._body(node.body)]
         return [node]
 
     def _stmt_for(self, node: Any, site: int) -> list[Any]:
-        made = self._hoisted(node, site, self._expr(node.iter))
-        node.iter = self._call("t", node.iter, site)
+        made, node.iter = self._hoisted(node.iter, site)
         node.body, node.orelse = self._body(node.body), self._body(node.orelse)
         return [*made, node]
 
@@ -173,8 +192,7 @@ class Instrumenter(Expressions):
         made: list[Any] = []
         if len(node.items) == 1:
             item = node.items[0]
-            made = self._hoisted(node, site, self._expr(item.context_expr))
-            item.context_expr = self._call("t", item.context_expr, site)
+            made, item.context_expr = self._hoisted(item.context_expr, site)
         else:
             for item in node.items:
                 item.context_expr = self._expr(item.context_expr)
@@ -184,8 +202,7 @@ class Instrumenter(Expressions):
     _stmt_asyncwith = _stmt_with
 
     def _stmt_match(self, node: Any, site: int) -> list[Any]:
-        made = self._hoisted(node, site, self._expr(node.subject))
-        node.subject = self._call("t", node.subject, site)
+        made, node.subject = self._hoisted(node.subject, site)
         for case in node.cases:
             case.guard = self._expr(case.guard)
             case.body = self._body(case.body)
@@ -222,7 +239,8 @@ class Instrumenter(Expressions):
         entry = self._site("function", node, None, node.name)
         body = self._body(node.body)
         start = 1 if ast.get_docstring(node, clean=False) is not None else 0
-        body.insert(start, self._do("e", node, entry))
+        enter = ast.copy_location(ast.If(self._watched(node, entry), [self._do("e", node, entry)], []), node)
+        body.insert(start, enter)
         node.body = body
         return self._tried(node, site, [node]) if decorated or node.args.defaults or node.args.kw_defaults else [node]
 
@@ -237,6 +255,12 @@ class Instrumenter(Expressions):
         target = ast.copy_location(ast.Name(node.name, ast.Store()), node)
         instead = ast.copy_location(ast.Assign([target], self._call("c", node, site)), node)
         return self._tried(node, site, [node], (), [instead])
+
+
+def _index(at: Any, number: int) -> Any:
+    value = ast.copy_location(ast.Constant(number), at)
+    # Python 3.8 wraps what stands between the brackets.
+    return value if sys.version_info >= (3, 9) else ast.copy_location(ast.Index(value), at)
 
 
 def _stays(node: ast.stmt, number: int) -> bool:

@@ -30,7 +30,8 @@ class FrameState:
     """What a frame has evaluated of the statement that it runs."""
 
     __slots__ = (
-        "before", "code", "done", "dropped", "epoch", "given", "held", "kept", "message", "operands", "pushed", "repeats", "roots", "skip",
+        "before", "code", "done", "dropped", "epoch", "given", "held", "is_head", "kept", "message",
+        "operands", "pushed", "repeats", "roots", "skip",
         "started", "statement", "untried",
     )  # fmt: skip
 
@@ -43,6 +44,8 @@ class FrameState:
         self.given: dict[int, Any] = {}
         self.before: list[Seen] = []
         self.held: Any = None
+        self.is_head = False
+        """Whether it is the head of a compound statement, which ends when its value is taken."""
         self.skip = False
         self.repeats = 0
         self.roots: list[Any] = []
@@ -63,6 +66,11 @@ class Recorder:
         self.states: dict[int, FrameState] = {}
         self.counts: dict[int, int] = {}
         self.replaying: list[int] = []
+        self.watched: list[bool] = []
+        """For each statement and function, whether it is still recorded."""
+        self.runs: dict[int, int] = {}
+        self.open: dict[int, int] = {}
+        """How often each statement ran, and how many of its executions are not over."""
         self.file_of: dict[str, int] = {}
         self.end_of: dict[str, int] = {}
         """The sites of each instrumented file."""
@@ -70,7 +78,11 @@ class Recorder:
     def hooks(self) -> dict[str, Any]:
         """Return the hooks by the names that instrumented code uses."""
         names = "r q i h g s o z f k p t w b n d e c keep".split()
-        return {"@M": self.replaying, **{"@" + name: getattr(self, "hook_" + name) for name in names}}
+        return {
+            "@M": self.replaying,
+            "@C": self.watched,
+            **{"@" + name: getattr(self, "hook_" + name) for name in names},
+        }
 
     def state(self, frame: Any) -> FrameState:
         """Return the state of a frame."""
@@ -150,6 +162,7 @@ class Recorder:
         """Begin a statement."""
         frame = _frame(1)
         state = self.states[id(frame)] = FrameState(frame.f_code, site, self.judge.differences)
+        self.open[site] = self.open.get(site, 0) + 1
         if roots and self.counts.get(site, 0) < MOST_EVALUATIONS:
             state.roots = [self._inside(site, number, root) for number, root in enumerate(roots)]
             state.before = [self.values.see(root) for root in state.roots]
@@ -164,10 +177,20 @@ class Recorder:
         if self.table[site].kind in _DEFINITIONS:
             self.judge.made(site, state)
         self._end(state)
+        if not state.is_head:
+            self._over(site)
 
     def hook_z(self, site: int) -> None:
         """End a statement that was skipped."""
         self._end(self.state(_frame(1)))
+        self._over(site)
+
+    def _over(self, site: int) -> None:
+        """Count an execution of a statement; after many, and while none is open, it is no longer recorded."""
+        left = self.open[site] = max(self.open.get(site, 0) - 1, 0)
+        count = self.runs[site] = self.runs.get(site, 0) + 1
+        if count >= MOST_EVALUATIONS and not left:
+            self.watched[site] = False
 
     def _end(self, state: FrameState) -> None:
         if state.repeats:
@@ -186,16 +209,21 @@ class Recorder:
 
     def hook_p(self, site: int, value: Any) -> None:
         """Hold the value of a statement's head."""
-        self.state(_frame(1)).held = value
+        state = self.state(_frame(1))
+        state.held, state.is_head = value, True
 
     def hook_t(self, site: int) -> Any:
         """Give the value of a statement's head back."""
         state = self.state(_frame(1))
         value, state.held = state.held, None
+        self._over(site)
         return value
 
     def hook_e(self, site: int) -> None:
         """Note that a function is entered, and whether a library called it."""
+        count = self.runs[site] = self.runs.get(site, 0) + 1
+        if count >= MOST_EVALUATIONS:
+            self.watched[site] = False
         caller = _frame(1).f_back
         if caller is None or caller.f_code.co_filename in self.file_of or not self.judge.is_new_entry(site):
             return
@@ -212,6 +240,7 @@ class Recorder:
         state = self.state(frame)
         if error is None or isinstance(error, _ENDINGS):
             self._end(state)
+            self._over(site)
             return True
         is_first = _SEEN not in error.__dict__
         error.__dict__[_SEEN] = True
@@ -226,6 +255,7 @@ class Recorder:
             answer = None
         if answer is None or state.repeats >= _MOST_REPEATS or not isinstance(error, Exception):
             self._end(state)
+            self._over(site)
             return True
         if not state.repeats:
             self.replaying.append(site)

@@ -90,6 +90,7 @@ class Session:
             spot = moved.get(tuple(site[1:5]), site[1:5])
             self.places.append("%s|%s|%d:%d-%d:%d" % (relative, site.kind, *spot))
         self.of_file[path] = first, len(self.table)
+        self.recorder.watched.extend([True] * (len(self.table) - first))
         self.recorder.file_of[path], self.recorder.end_of[path] = first, len(self.table)
         if name:
             _recode_values.project_modules[name] = True
