@@ -6,11 +6,7 @@ import hashlib
 import itertools
 import math
 import random
-<<<<<<< HEAD
-from collections.abc import Mapping
-=======
-from collections.abc import Sequence
->>>>>>> main
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
