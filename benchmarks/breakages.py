@@ -83,7 +83,8 @@ def main() -> None:
     missed: list[str] = []
     kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
     columns = ("uses", "knowledge", "types", *(("runs",) if options.run else ()), "any")
-    print(f"| program | {' | '.join(columns)} | exit code |\n{'| --- ' * (len(columns) + 2)}|")
+    shown = columns if options.run else (*columns[:-1], "either")
+    print(f"| program | {' | '.join(shown)} | exit code |\n{'| --- ' * (len(columns) + 2)}|")
     for line in PROGRAMS.read_text(encoding="utf-8").splitlines():
         program = json.loads(line)
         if only and program["name"] not in only:

@@ -183,6 +183,7 @@ PROGRAMS = {
     "collect/walk/_walker.py": "runs in a library's environment and reports on standard output",
     "dataset/levels/_signatures.py": "runs in a library's environment and reports on standard output",
     "knowledge/_shape.py": "runs in a library's environment and reports on standard output",
+    "migrate/prove/equality/_generated_calls.py": "runs in a library's environment and reports on standard output",
     "migrate/rewrite/_name_questions.py": "runs in a library's environment and reports on standard output",
     "train/scaling.py": "`python -m recode.train.scaling` prints the table of docs/scaling.md",
 }

@@ -440,3 +440,12 @@ def test_no_run_runs_nothing(toy_index: Path, project: Path) -> None:
     (project / "calc.py").write_text("print('imported')\nopen('mark', 'w')\n")
     code, text = run(project, "--json")
     assert (code, verdict(text)["ran"], verdict(text)["modules imported"]) == (0, [], 0)
+
+
+@needs_isolation
+def test_a_use_that_only_a_run_can_see_is_found_and_rewritten(toy_index: Path, project: Path) -> None:
+    (project / "calc.py").write_text("def size(library, values):\n    return library.area(values)\n")
+    (project / "check.py").write_text("import toylib\nimport calc\n\nprint(calc.size(toylib, [1, 2]))\n")
+    code, text = run(project, "--run-found", "--json", "--patch", str(project / "p.patch"))
+    assert (code, outcomes(text)) == (0, {"area": "proven"})
+    assert b"+    return library.surface(values)" in (project / "p.patch").read_bytes()

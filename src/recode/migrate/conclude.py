@@ -96,7 +96,7 @@ class _LastCheck:
             [
                 BrokenPlace(place.finding.file, place.finding.line, _reason(place.finding))
                 for place in self._result.left
-                if place.is_open
+                if place.is_open and not _is_another_value(place.finding)
             ]
         )
 
@@ -124,6 +124,11 @@ class _LastCheck:
             tuple(self.unchecked),
             tuple(self.notes),
         )
+
+
+def _is_another_value(finding: Finding) -> bool:
+    """Return whether only a run saw a finding, as another value: that is a changed value, and nothing that fails."""
+    return finding.witnesses == (Witness.RUNS,) and finding.kind == "return_changed"
 
 
 def _differences(result: MigrationResult) -> list[RunDifference]:

@@ -18,7 +18,7 @@ from recode.migrate.find.scan import scan
 from recode.migrate.project.environments import project_environment
 from recode.migrate.project.files import check_root
 from recode.migrate.project.names_in_use import ProjectWords
-from recode.migrate.prove.blame import RewrittenTree
+from recode.migrate.prove.equality.changes import add_equality
 from recode.migrate.prove.proof import prove
 from recode.migrate.prove.rewrite_options import RewriteOption, give_up_conflicts
 from recode.migrate.prove.trial import TrialRequest, TrialStart, start_trial
@@ -28,7 +28,7 @@ from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
 from recode.migrate.rules.planning import ProjectRules, plan_by_rules
 from recode.migrate.rules.scanning import rules_of_project, with_rules
-from recode.migrate.run_places import RunPlaces, differing_commands, run_places
+from recode.migrate.run_places import place_order, run_places, shown_by_runs
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
 from recode.migrate.witnesses.rewritten import type_objections
@@ -79,13 +79,12 @@ def rewrite_project(
         for _ in range(ROUNDS):
             result = _result(root, upgrade, options, scanned, sure, start)
             _rewrite(result, root, rules, updates, shapes, on_progress)
-            shown = _shown_by_runs(result, places, on_progress)
-            if not shown:
+            shown = shown_by_runs(result, places, updates, on_progress)
+            if not shown.findings:
                 break
-            # A run shows a use that reading alone could not be sure of.
-            surer = {finding: replace(finding, confidence=1.0) for finding in shown}
-            scanned = replace(scanned, findings=tuple(surer.get(finding, finding) for finding in scanned.findings))
-            sure |= set(surer.values())
+            kept = (finding for finding in scanned.findings if finding not in shown.instead_of)
+            scanned = replace(scanned, findings=tuple(sorted((*kept, *shown.findings), key=place_order)))
+            sure |= set(shown.findings)
     result.conclusion = conclude(result, root, on_progress)
     return result
 
@@ -138,33 +137,6 @@ def _rewrite(
     result.sort()
 
 
-def _shown_by_runs(result: MigrationResult, places: RunPlaces | None, on_progress: OnProgress) -> set[Finding]:
-    """Return the findings, too uncertain to be reported, at the lines where runs end or differ in the new release."""
-    proof, trial = result.proof, result.trial
-    if proof is None or trial is None or places is None:
-        return set()
-    tree = RewrittenTree(result.sources, proof.changes)
-    failing = proof.after.failing(proof.base)
-    ends = {
-        (failure.file, tree.old_line(failure), tree.old_line(failure))
-        for test, failure in proof.after.failures.items()
-        if test in failing
-    }
-    if differing := proof.after.differing(proof.base):
-        on_progress("comparing the values of the project's expressions in both releases")
-        changed = {file.path: file.new for file in result.files(proof.changes)}
-        result.differences = places.differences(changed, differing_commands(trial, differing))
-        ends |= {(one.file, one.spot[0], one.spot[2]) for one in result.differences}
-    return {
-        finding
-        for finding in result.dropped
-        if not finding.guarded
-        and any(
-            file == finding.file and finding.line <= last and first <= finding.end_line for file, first, last in ends
-        )
-    }
-
-
 # --- renames by rule ---
 
 
@@ -187,6 +159,7 @@ def _plans(result: MigrationResult, root: Path, rules: ProjectRules | None, on_p
         result.sources[path] = source
         used_elsewhere = lambda name, path=path: words.used_elsewhere(path, name)  # noqa: E731
         plans.append(plan_file(source, findings, names, used_elsewhere, by_rules))
+    add_equality(plans, names, environments, on_progress)
     _check_types(result, plans, environments, on_progress)
     return plans
 

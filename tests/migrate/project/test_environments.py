@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from recode.migrate.project.environments import with_own_pins
+import pytest
+
+from recode.errors import EnvironmentBuildError
+from recode.migrate.project.environments import pinned_environment, with_own_pins
 
 
 def test_a_users_own_pin_takes_the_place_of_the_projects_however_it_is_spelt() -> None:
@@ -11,3 +14,8 @@ def test_a_users_own_pin_takes_the_place_of_the_projects_however_it_is_spelt() -
         "six", "typing-extensions==4.12", "zope_interface==6",
     ]  # fmt: skip
     assert with_own_pins(common, []) == common
+
+
+def test_another_release_of_python_is_no_environment() -> None:
+    with pytest.raises(EnvironmentBuildError, match="made for one release of Python"):
+        pinned_environment("python", "3.13")

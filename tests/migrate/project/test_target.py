@@ -79,3 +79,24 @@ def test_what_to_move_to() -> None:
     for text in ("numpy", "numpy>=2", "==2", "numpy==later"):
         with pytest.raises(RecodeError, match="--to"):
             parse_target(text)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        (".python-version", "3.9.18\n", "3.9.18"),
+        (".python-version", "pypy3.9\n", None),
+        ("pyproject.toml", '[project]\nrequires-python = ">=3.8,<4"\n', "3.8"),
+        ("pyproject.toml", '[tool.poetry.dependencies]\npython = "^3.10"\n', "3.10"),
+        ("pyproject.toml", "[project]\n", None),
+        ("setup.cfg", "[options]\npython_requires = >=3.7\n", "3.7"),
+        ("requirements.txt", "python==3.9\n", None),
+    ],
+)
+def test_the_release_of_python_is_read_from_what_a_project_requires(
+    file: str, text: str, expected: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    found = current_release(tmp_path, "python", "3.13")
+    assert (found.version if found else None) == expected

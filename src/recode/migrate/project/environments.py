@@ -23,6 +23,10 @@ def pinned_environment(library: str, version: str, requires: Sequence[str] = ())
         EnvironmentBuildError: it cannot be built.
         MissingExtraError: uv is not installed.
     """
+    if library == "python":
+        raise EnvironmentBuildError(
+            "environments are made for one release of Python, so nothing is looked up or run in another"
+        )
     key = hashlib.sha256(" ".join(requires).encode()).hexdigest()[:16] if requires else "plain"
     return release_environment(recode_home() / "locks" / "migrate" / key, library, version, requires)
 

@@ -61,7 +61,7 @@ def current_release(root: Path, library: str, target: str) -> CurrentRelease | N
 def _candidates(root: Path, library: str) -> Iterator[CurrentRelease]:
     folder = (root if root.is_dir() else root.parent).absolute()
     folders = [folder, *folder.parents][:_SEARCHED]
-    for readers in (_LOCKS, _RANGES):
+    for readers in (_LOCKS, _RANGES) if library != "python" else (_PYTHON,):
         for place in folders:
             for pattern, reader in readers:
                 for file in sorted(place.glob(pattern)):
@@ -139,6 +139,28 @@ def _lowest(lines: Iterator[str] | list[str], library: str) -> str | None:
     return None
 
 
+def _required_python(text: str, library: str) -> str | None:
+    """Return the lowest release of Python that a `pyproject.toml` allows."""
+    value = tomllib.loads(text)
+    required = value.get("project", {}).get("requires-python")
+    if required is None:
+        required = _poetry(value.get("tool", {}).get("poetry", {}).get("dependencies", {}).get("python", ""))
+    return _lowest([f"{library}{required}"], library) if required else None
+
+
+def _setup_cfg_python(text: str, library: str) -> str | None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text)
+    required = parser.get("options", "python_requires", fallback="")
+    return _lowest([f"{library}{required}"], library) if required else None
+
+
+def _python_version(text: str, library: str) -> str | None:
+    """Return the release in `.python-version`, as pyenv and uv write it."""
+    first = next(iter(text.split()), "").removeprefix(f"{library}-")
+    return first if release(first) is not None else None
+
+
 _LOCKS: tuple[tuple[str, Callable[[str, str], str | None]], ...] = (
     *((name, _locked) for name in ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml")),
 )
@@ -146,4 +168,9 @@ _RANGES: tuple[tuple[str, Callable[[str, str], str | None]], ...] = (
     *((pattern, _requirements) for pattern in _REQUIREMENTS),
     ("pyproject.toml", _pyproject),
     ("setup.cfg", _setup_cfg),
+)
+_PYTHON: tuple[tuple[str, Callable[[str, str], str | None]], ...] = (
+    (".python-version", _python_version),
+    ("pyproject.toml", _required_python),
+    ("setup.cfg", _setup_cfg_python),
 )

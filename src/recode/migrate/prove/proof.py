@@ -22,7 +22,9 @@ RUNS = 12
 """Largest number of runs of the tests with new code."""
 _QUICK, _QUICK_RUNS = 10.0, 40
 """Seconds of a run below which more of them are made, and how many."""
-_PROVEN_BY_NAME = frozenset({EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS})
+_PROVEN_BY_NAME = frozenset(
+    {EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.EQUAL}
+)
 
 
 @dataclass(frozen=True)

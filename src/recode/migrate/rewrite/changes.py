@@ -29,6 +29,8 @@ class EvidenceLevel(StrEnum):
     """A release that has both names has one object under them, and the new release has the new name."""
     FORWARDS = "forwards to it"
     """In a release that has both names, the old one only calls the new one; the new release has the new name."""
+    EQUAL = "equal on generated arguments"
+    """In a release that has both names, they give the same results and exceptions on many generated arguments."""
     RAN = "ran"
     """A run evaluates it in the new release without an error; that run ends differently for another reason."""
     BY_RULE = "by a proven rule"
@@ -45,7 +47,8 @@ class EvidenceLevel(StrEnum):
 
 OFFERED = frozenset(
     {
-        EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.RAN, EvidenceLevel.BY_RULE,
+        EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.EQUAL, EvidenceLevel.RAN,
+        EvidenceLevel.BY_RULE,
         EvidenceLevel.CHECKED_BY_NAME, EvidenceLevel.BY_NOTE_ALONE,
     }
 )  # fmt: skip

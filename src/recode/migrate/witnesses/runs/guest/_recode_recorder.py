@@ -5,6 +5,7 @@ A hook never lets an error of its own reach the program.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -173,7 +174,8 @@ class Recorder:
         if state.before:
             self.counts[site] = self.counts.get(site, 0) + 1
             operands = [*state.operands.get(site, ()), *state.before]
-            self.judge.objects(site, operands, [self._inside(site, n, root) for n, root in enumerate(roots)], state)
+            with contextlib.suppress(Exception):  # As above.
+                self.judge.objects(site, operands, [self._inside(site, n, root) for n, root in enumerate(roots)], state)
         if self.table[site].kind in _DEFINITIONS:
             self.judge.made(site, state)
         self._end(state)
