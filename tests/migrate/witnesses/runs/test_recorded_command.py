@@ -242,3 +242,16 @@ def test_time_is_limited(plain: RecordedCommand, releases: tuple[Environment, En
     recording = RecordedCommand(plain.root, "python main.py", 2.0).record(releases[0], tmp_path)
     assert recording.runs[0].status is None
     assert not recording.is_repeatable
+
+
+def test_links_among_the_logs_are_not_followed(
+    plain: RecordedCommand, releases: tuple[Environment, Environment], tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n", encoding="utf-8")
+    find = "import json, os\nout = json.load(open(os.environ['RECODE_RUNS_SETTINGS']))['out']\n"
+    program = f"{find}os.symlink({str(secret)!r}, out + '/log-0.jsonl')\n"
+    (plain.root / "main.py").write_text(program, encoding="utf-8")
+    recording = plain.record(releases[0], tmp_path)
+    assert recording.evaluations > 0
+    assert "log-0.jsonl" not in {file.name for file in recording.folders[0].iterdir()}

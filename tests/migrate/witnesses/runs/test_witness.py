@@ -100,3 +100,11 @@ def test_silent_changes_lie_between_the_releases(old: str | None, new: str, coun
 
 def test_the_witness_is_named() -> None:
     assert str(Witness.RUNS) == "runs"
+
+
+def test_releases_of_python_cannot_be_compared_by_runs(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("print(1 + 1)\n", encoding="utf-8")
+    asked = ["scan", str(tmp_path), "--from", "3.11", "--to", "python==3.13", "--run", "python main.py"]
+    done = CliRunner().invoke(app, asked, env={"COLUMNS": "200"})
+    assert "not compared: runs: all environments are of one Python" in done.stdout
+    assert "Nothing was run" in done.stdout

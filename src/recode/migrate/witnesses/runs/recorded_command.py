@@ -249,7 +249,9 @@ class RecordedCommand:
                 limits=TreeLimits(seconds=self.seconds),
             )  # fmt: skip
             for file in (result / "logs").glob("*.jsonl"):
-                shutil.copy(file, logs / file.name)
+                # The command could have made links to files that it may not read itself.
+                if file.is_file() and not file.is_symlink():
+                    shutil.copy(file, logs / file.name)
         return run
 
 

@@ -13,7 +13,7 @@ from recode.errors import RecodeError
 from recode.knowledge.model import Shape
 from recode.knowledge.versions import parse_release
 from recode.migrate.find.findings import Examined, Finding, ScanResult, Witness
-from recode.migrate.find.index import build_index
+from recode.migrate.find.index import PYTHON, build_index
 from recode.migrate.project.environments import project_environment, project_requirements
 from recode.migrate.project.files import project_files
 from recode.migrate.witnesses.guarded import guarded_lines_of
@@ -71,6 +71,10 @@ def with_runs(
     if witness.old is None:
         return _with(
             scanned, Examined(Witness.RUNS, False, "the release that the project uses now is unknown; give --from")
+        )
+    if witness.library == PYTHON:
+        return _with(
+            scanned, Examined(Witness.RUNS, False, "all environments are of one Python, so two cannot be compared")
         )
     try:
         old, new = (_environment(folder, witness, release, on_progress) for release in (witness.old, witness.new))
