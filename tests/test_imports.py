@@ -181,6 +181,7 @@ PRINTING = {"cli", "report", "reports"}
 PROGRAMS = {
     "collect/walk/_standard_walker.py": "runs under another release of Python and reports on standard output",
     "collect/walk/_walker.py": "runs in a library's environment and reports on standard output",
+    "dataset/levels/_signatures.py": "runs in a library's environment and reports on standard output",
     "knowledge/_shape.py": "runs in a library's environment and reports on standard output",
     "migrate/prove/equality/_generated_calls.py": "runs in a library's environment and reports on standard output",
     "migrate/rewrite/_name_questions.py": "runs in a library's environment and reports on standard output",

@@ -16,10 +16,10 @@ SYSTEM = (
     "You are a coding assistant that keeps programs working when their libraries change. "
     "First you reason about the request, then you give the solution."
 )
-INSTRUCTION = (
-    "Rewrite the code so that it follows the note. Change nothing that the note does not concern. "
-    "Reason inside <think></think>, then put the complete program into <answer></answer> as one Python code block."
-)
+_FOLLOW = "Rewrite the code so that it follows the note. Change nothing that the note does not concern. "
+_WORK = "Rewrite the code so that it works with this version. Change nothing else. "
+_FORM = "Reason inside <think></think>, then put the complete program into <answer></answer> as one Python code block."
+INSTRUCTION = _FOLLOW + _FORM
 PREFILL = "<think>"
 
 _TAGS = ("<think>", "</think>", "<answer>", "</answer>")
@@ -34,13 +34,14 @@ _BACKTICKS = re.compile("`{3,}")
 
 
 def user_message(update: ApiUpdate, code: str) -> str:
-    """Return the user's turn: library, version, note, the code to rewrite and the instruction."""
+    """Return the user's turn: library, version, note (where there is one), the code to rewrite and the instruction."""
+    note = update.update_info.strip()
+    said = f" This is the note on the update:\n<doc>\n{note}\n</doc>\n" if note else "\n"
     return (
-        f"The library `{update.library}` was updated to version {update.new_version}. This is the note on the update:\n"
-        f"<doc>\n{update.update_info.strip()}\n</doc>\n"
+        f"The library `{update.library}` was updated to version {update.new_version}.{said}"
         f"This code was written for an earlier version:\n"
         f"{_fenced(code)}\n"
-        f"{INSTRUCTION}"
+        f"{INSTRUCTION if note else _WORK + _FORM}"
     )
 
 

@@ -43,6 +43,13 @@ Source = Literal["release notes", "deprecation message", "docstring", "signature
 Author = Literal["model", "generator", "person", "unknown"]
 """Who wrote an entry's programs. It informs readers; nothing is trusted because of it."""
 
+UnchangedBecause = Literal["unconcerned", "migrated", "same_name", "earlier_release", "guarded"]
+"""Why the right answer of a `no_op` entry is the code unchanged.
+
+`unconcerned`: the note is about other APIs. `migrated`: the code follows the note already. `same_name`: the code uses the old name
+for something else. `earlier_release`: the target release comes before the change. `guarded`: the code asks which release it has.
+"""
+
 UNRECORDED_MODEL = "written by a language model, not recorded which"
 BY_RULES = "made up by a rule-based generator (`recode.invent`)"
 PAIRED = "paired with the note of another entry by `recode data build`"
@@ -124,8 +131,20 @@ class ApiUpdate(Record):
     evidence: tuple[Evidence, ...] = ()
 
 
+class UpdatePart(Record):
+    """One of the updates of a composed entry."""
+
+    family_id: str
+    kind: Kind
+    old_symbol: Symbol
+    new_symbol: Symbol
+
+
 class Migration(ApiUpdate):
     """One training or test example: a program before and after an update, and the note that explains it.
+
+    A composed entry follows several updates, its `parts`; kind and symbols of the entry itself are those of the first.
+    `alternatives` are further right answers that its note allows.
 
     `stdout` is what the old program prints on the old release and the new one on the new release. `locks` are the digests of
     the two environments it was verified in (old, new). Made-up entries (`author = "generator"`) have neither. `author` says
@@ -141,10 +160,20 @@ class Migration(ApiUpdate):
     locks: tuple[str, str] | None = None
     author: Author
     author_means: str = ""
+    unchanged_because: UnchangedBecause | None = None
+    parts: tuple[UpdatePart, ...] = ()
+    alternatives: tuple[str, ...] = ()
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The update families that it is about: those of its parts, or its own."""
+        return tuple(part.family_id for part in self.parts) or (self.family_id,)
 
     @classmethod
     def updated(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """Return the entry with `author` and `author_means` where it has the one free text of older files."""
+        """Return the entry with the fields that older files lack, or spell otherwise."""
+        if value.get("kind") == "no_op" and "unchanged_because" not in value:
+            value = {**value, "unchanged_because": "unconcerned"}
         former = value.get("author")
         if "author_means" in value or not isinstance(former, str):
             return value

@@ -45,7 +45,7 @@ def test_every_split_is_written(data: Path, tmp_path: Path, make_entry: MakeEntr
     for name in SPLITS:
         write_records(data / f"{name}.jsonl", [make_entry()])
     assert {path.name for path in data.glob("*.jsonl")} >= {"no_op_generated.jsonl", "test_generated.jsonl"}
-    assert len(export(data, tmp_path / "out", "recode")) == len(SPLITS) == 8
+    assert len(export(data, tmp_path / "out", "recode")) == len(SPLITS) == 14
 
 
 def test_an_empty_split_is_not_on_the_card(data: Path, tmp_path: Path) -> None:

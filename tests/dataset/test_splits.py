@@ -144,6 +144,5 @@ def test_the_shipped_splits_share_no_name_between_training_and_test() -> None:
         entries = read_records(Path(__file__).parents[2] / "data" / f"{split}.jsonl", Migration)
         found[split] = {leaf for entry in entries for leaf in leaves(entry)}
     shared = found["train"] & (found["test_updates"] | found["test_libraries"])
-    # Pinned families are in train, and held-out libraries whole in a test split, regardless of shared symbols; docs/data.md names them.
-    assert shared == {"replace"}
+    assert shared == set()
     assert not found["validation"] & (found["train"] | found["test_updates"])

@@ -103,6 +103,24 @@ def test_what_copying_earns_is_told_with_execution(tiny_model: Path, data: dict[
     assert {(row["copy"], row["stdout"]) for row in prompts.no_ops} == {(1.0, None), (3.0, "1\n")}
 
 
+def test_the_weights_of_levels_decide_which_note_a_prompt_shows(tiny_model: Path) -> None:
+    tokenizer = load(tiny_model)[1]
+    settings: dict[str, Any] = {"migrations": ("data/validation.jsonl",), "no_ops": (), "no_op_share": 0.0}
+
+    def prompts(**notes: float) -> list[dict[str, Any]]:
+        return load_prompts(TrainingData(**settings, notes=notes), tokenizer, 1).migrations
+
+    tailored = load_prompts(TrainingData(**settings), tokenizer, 1).migrations
+    assert prompts(tailored=2.0) == tailored
+    known = {row["id"]: row["prompt"] for row in tailored}
+    mixed = prompts(tailored=1.0, none=1.0)
+    assert [row["id"] for row in mixed] == list(known)
+    kept = sum(row["prompt"] == known[row["id"]] for row in mixed)
+    assert len(mixed) / 4 < kept < 3 * len(mixed) / 4
+    assert prompts(tailored=1.0, none=1.0) == mixed, "a run sees each entry at one level"
+    assert 0 < len(prompts(section=1.0)) < len(tailored), "entries without a section are skipped"
+
+
 def test_two_parts_have_no_family_in_common_and_make_the_whole() -> None:
     parts = [train._read(["data/train.jsonl"], part) for part in ((0.0, 0.5), (0.5, 1.0), (0.0, 1.0))]
     families = [{entry.family_id for entry in part} for part in parts]

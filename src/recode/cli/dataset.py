@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from recode.dataset.build import Files, build
+from recode.dataset.compose.compose import write_composed
+from recode.dataset.hard_no_ops import write_hard_no_ops
+from recode.dataset.levels.build import absent, write_levels
 from recode.dataset.synthesize.synthesize import SynthesisModel, SynthesisOptions, SynthesisResult, run_synthesis
 from recode.dataset.verify.entries import CheckedEntry, OnProgress, VerifyOptions, verify_files
 from recode.dataset.verify.old_release import Inference, infer_file
@@ -70,6 +73,56 @@ def run_build(sources: Path, out: Path, options: VerifyOptions, families: int | 
         console.print(f"dropped {printable(repeat)}: near-duplicate of {printable(first)}", markup=False)
     console.print(_counts(result.files))
     console.print(f"built in {time.monotonic() - start:.0f} s")
+
+
+def run_levels(data: Path) -> None:
+    """Take notes from releases; print how many updates have each level.
+
+    Raises:
+        RecodeError: a file is bad, the index cannot be reached, or an environment cannot be built.
+    """
+    with _progress("reading releases") as on_progress:
+        notes = write_levels(data, on_progress)
+    table = Table("level", "updates", "without", title=f"{len(notes)} updates")
+    for level, missing in absent(notes).items():
+        table.add_row(level, str(len(notes) - missing), str(missing))
+    Console().print(table)
+
+
+def run_compose(data: Path, options: VerifyOptions) -> None:
+    """Compose programs; print what does not hold and why, and what each file holds.
+
+    Raises:
+        RecodeError: a file is bad, an environment cannot be built, or there is no isolation.
+    """
+    with _progress("verifying") as on_progress:
+        checked = write_composed(data, options, on_progress)
+    _print_checked(checked)
+
+
+def run_hard_no_ops(data: Path, options: VerifyOptions) -> None:
+    """Make hard no-ops; print what does not hold and why, and what each file holds.
+
+    Raises:
+        RecodeError: a file is bad, an environment cannot be built, or there is no isolation.
+    """
+    with _progress("verifying") as on_progress:
+        checked = write_hard_no_ops(data, options, on_progress)
+    _print_checked(checked)
+
+
+def _print_checked(checked: Mapping[str, Sequence[CheckedEntry]]) -> None:
+    """Print how many entries of each file hold, and which clauses rejected the others."""
+    console, clauses = Console(), Counter[str]()
+    for name, verdicts in checked.items():
+        held = sum(one.admission.holds for one in verdicts)
+        console.print(f"{printable(name)}: {held} of {len(verdicts)} entries hold", markup=False)
+        clauses.update(one.admission.failures[0].clause for one in verdicts if not one.admission.holds)
+    if clauses:
+        table = Table("rejected by", "entries")
+        for clause, count in clauses.most_common():
+            table.add_row(clause, str(count))
+        console.print(table)
 
 
 def run_synthesize(updates: Path, out: Path, model: SynthesisModel, options: SynthesisOptions, confidence: str) -> bool:

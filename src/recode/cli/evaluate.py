@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from recode.errors import RecodeError
-from recode.evaluate.benchmarks import BENCHMARKS
+from recode.evaluate.benchmarks import has_levels, is_benchmark
 from recode.evaluate.progress import progress_lines
 from recode.evaluate.run import DEFAULT, EvaluatedModel, EvaluationOptions, evaluate_on
 from recode.models import Backend, EndpointBackend, LocalBackend, VllmBackend, quiet
@@ -36,20 +36,23 @@ class ModelChoice:
 
 
 def run_evaluate(
-    options: EvaluationOptions, choice: ModelChoice, data: Sequence[str] = (), *, as_json: bool = False
-) -> None:
+    options: EvaluationOptions, choice: ModelChoice, data: Sequence[str] = (), notes: Sequence[str] = (), *,
+    as_json: bool = False,
+) -> None:  # fmt: skip
     """Evaluate with progress bars; print the results as tables or JSON.
 
     Args:
         options: what to evaluate on; `data` and `folder` are filled in from the argument `data`.
         choice: the model; ignored where `options.completions` names a file.
         data: paths, or `NAME=PATH` for one benchmark.
+        notes: levels of the notes at which the project's own splits are read.
         as_json: print JSON.
 
     Raises:
         RecodeError: the arguments contradict each other, or the evaluation fails.
     """
     names = [name.strip() for names in options.on or DEFAULT for name in names.split(",")]
+    names = [one for name in names for one in _at_levels(name, notes)]
     files, folder = _files(data, names)
     options = replace(options, on=names, data=files, folder=folder)
     model = _model(options, choice)
@@ -93,7 +96,7 @@ def _files(data: Sequence[str], names: Sequence[str]) -> tuple[dict[str, str], P
     folder = shipped("data")
     for argument in data:
         name, equals, path = argument.partition("=")
-        if equals and name in BENCHMARKS:
+        if equals and is_benchmark(name):
             files[name] = str(shipped(path))
             continue
         path = str(shipped(argument))
@@ -108,8 +111,15 @@ def _files(data: Sequence[str], names: Sequence[str]) -> tuple[dict[str, str], P
     return files, folder
 
 
+def _at_levels(name: str, levels: Sequence[str]) -> list[str]:
+    """Return a benchmark's name with each level; the name alone where it has a level already, or its notes have none."""
+    if not levels or "@" in name or not has_levels(name):
+        return [name]
+    return [name if level == "tailored" else f"{name}@{level}" for level in levels]
+
+
 def _is_own(name: str) -> bool:
-    return BENCHMARKS.get(name, "").startswith("migrations.")
+    return has_levels(name)
 
 
 def _backend(choice: ModelChoice) -> Backend:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from recode.dataset.duplicates import near_duplicates
+from recode.dataset.leaks import separated
+from recode.dataset.levels.evidence import dated_right, with_evidence
 from recode.dataset.no_op import make_no_ops
+from recode.dataset.note_levels import UpdateNotes, read_notes
 from recode.dataset.sources import UnverifiedEntry, read_sources
-from recode.dataset.splits import Split, assign
+from recode.dataset.splits import Split, assign, read_fixed, write_fixed
 from recode.dataset.verify.entries import CheckedEntry, OnProgress, VerifyOptions, check_entries, environments_of
 from recode.dataset.verify.execution_cache import CachedRunner
 from recode.dataset.verify.rule import EnvironmentPair, Runner
@@ -68,9 +71,12 @@ def build(
     checked = check_entries([(one.entry, environments[one.releases]) for one in unverified], run, on_progress)
     # Each library has one file of sources, so one pair of releases.
     libraries = {one.entry.library: environments[one.releases] for one in unverified}
-    files, repeats = compile_files(checked, libraries, run, pinned_families(sources))
+    pinned, fixed = pinned_families(sources), read_fixed(sources)
+    files, repeats, splits = compile_files(checked, libraries, run, pinned, fixed, read_notes(out))
     for name, records in files.items():
         write_records(out / f"{name}.jsonl", records)
+    if fixed:
+        write_fixed(sources, {**fixed, **splits})
     return Build(files, checked, repeats)
 
 
@@ -97,13 +103,20 @@ def pinned_families(sources: Path) -> frozenset[str]:
 
 
 def compile_files(
-    checked: Sequence[CheckedEntry], environments: dict[str, EnvironmentPair], run: Runner, pinned: Collection[str] = ()
-) -> tuple[Files, dict[str, str]]:
-    """Return the data set of checked entries, and the near-duplicates left out (id → id of the entry repeated)."""
+    checked: Sequence[CheckedEntry],
+    environments: dict[str, EnvironmentPair],
+    run: Runner,
+    pinned: Collection[str] = (),
+    fixed: Mapping[str, Split] | None = None,
+    notes: Mapping[str, UpdateNotes] | None = None,
+) -> tuple[Files, dict[str, str], dict[str, Split]]:
+    """Return the data set of checked entries, the near-duplicates left out (id → id of the entry repeated), and all splits."""
     held = [one.entry for one in checked if one.admission.holds]
     repeats = near_duplicates(held)
-    entries = [entry for entry in held if entry.id not in repeats]
-    splits = assign(entries, pinned)
+    notes = notes or {}
+    entries = [entry for entry in dated_right(held) if entry.id not in repeats]
+    splits, known = separated(entries, assign(entries, pinned, fixed), notes)
+    entries = [with_evidence(one, notes.get(one.family_id)) for one in entries if one.id not in known]
     names: tuple[Split, ...] = ("train", "validation", "test_updates", "test_libraries")
     files: Files = {name: [entry for entry in entries if splits[entry.family_id] == name] for name in names}
     files["no_op"] = _verified(
@@ -112,7 +125,7 @@ def compile_files(
     files["no_op_train"] = _verified(
         make_no_ops(files["train"], int(len(files["train"]) * TRAIN_NO_OP_SHARE)), environments, run
     )
-    return files, repeats
+    return files, repeats, splits
 
 
 def _verified(entries: Sequence[Migration], environments: dict[str, EnvironmentPair], run: Runner) -> list[Migration]:

@@ -16,6 +16,7 @@ Format = Literal["recode", "hf", "verl"]
 
 SPLITS = (
     "train", "validation", "test_updates", "test_libraries", "no_op", "no_op_train", "test_generated", "no_op_generated",
+    "train_composed", "validation_composed", "test_updates_composed", "test_libraries_composed", "no_op_hard", "no_op_hard_train",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rapidfuzz.distance import Levenshtein
 
@@ -17,6 +17,16 @@ def edited_lines(old_code: str, new_code: str) -> int:
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     edits = [code[1:] for code in matcher.get_opcodes() if code[0] != "equal"]
     return max(sum(end - start for start, end, _, _ in edits), sum(end - start for _, _, start, end in edits))
+
+
+def without_one_place(old_code: str, new_code: str) -> Iterator[str]:
+    """Yield the new program with one changed place as it was before, for each place; imports that were only taken out count as none."""
+    old, new = old_code.splitlines(keepends=True), new_code.splitlines(keepends=True)
+    for tag, start, end, first, last in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        before = old[start:end]
+        only_imports = all(line.lstrip().startswith(("import ", "from ")) or not line.strip() for line in before)
+        if tag != "equal" and not (first == last and only_imports):
+            yield "".join([*new[:first], *before, *new[last:]])
 
 
 def similarity(old_code: str, new_code: str) -> float:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from recode.errors import RecipeError
-from recode.evaluate.benchmarks import BENCHMARKS, benchmark_class
+from recode.evaluate.benchmarks import BENCHMARKS, benchmark_class, is_benchmark
 from recode.rewards import DEFAULT_WEIGHTS
 
 PYTHON_LOSS = "python_loss"
@@ -131,7 +131,7 @@ class StudyTable(_Table):
             raise ValueError(
                 f"column `{column}`: write `BENCHMARK SCORE`, such as `test_generated exact`, or `{PYTHON_LOSS}`"
             )
-        if benchmark not in BENCHMARKS:
+        if not is_benchmark(benchmark):
             raise ValueError(
                 f"column `{column}`: no benchmark is called `{benchmark}`; choose from {', '.join(BENCHMARKS)}"
             )

@@ -6,10 +6,11 @@ import hashlib
 import itertools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from recode.dataset.note_levels import NoteLevel, at_level, read_notes
 from recode.errors import RecipeError
 from recode.invent import (
     already_migrated,
@@ -36,7 +37,7 @@ class Prompts:
     migrations: list[dict[str, Any]]
     no_ops: list[dict[str, Any]]
     skipped: int
-    """Entries left out because the prompt is too long or the gold program cannot be graded."""
+    """Entries left out because the prompt is too long, the gold program cannot be graded, or there is no note at a level asked for."""
 
 
 def load_prompts(data: TrainingData, tokenizer: Any, seed: int, reward: RewardTerms | None = None) -> Prompts:
@@ -109,6 +110,10 @@ def _gold(entry: Migration, data: TrainingData, seed: int) -> str:
 def _row(
     entry: Migration, tokenizer: Any, data: TrainingData, seed: int, reward: RewardTerms | None
 ) -> dict[str, Any] | None:
+    noted = _at_drawn_level(entry, data.notes, seed)
+    if noted is None:
+        return None
+    entry = noted
     prompt = render(tokenizer, entry, entry.old_code)
     gold = _gold(entry, data, seed)
     lengths = [len(ids) for ids in tokenizer([prompt, gold], add_special_tokens=False)["input_ids"]]
@@ -130,6 +135,19 @@ def _row(
         "lock": entry.locks[1] if entry.locks else None,
         "module": entry.old_symbol.package,
     }
+
+
+def _at_drawn_level(entry: Migration, weights: Mapping[NoteLevel, float], seed: int) -> Migration | None:
+    """Return the entry with its note at the level drawn for it among those that it has; None if it has none of them."""
+    levels = sorted(level for level, weight in weights.items() if weight > 0)
+    if levels == ["tailored"]:
+        return entry
+    notes = read_notes(shipped("data"))
+    found = {level: noted for level in levels if (noted := at_level(entry, level, notes)) is not None}
+    if not found:
+        return None
+    rng = random.Random(f"notes-{seed}-{entry.id}")
+    return found[rng.choices(list(found), [weights[level] for level in found])[0]]
 
 
 def plan(prompts: Prompts, steps: int, per_step: int, no_op_share: float, seed: int) -> list[dict[str, Any]]:

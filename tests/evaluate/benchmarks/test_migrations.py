@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from recode.dataset.note_levels import read_notes
+from recode.errors import RecodeError
 from recode.evaluate.benchmark import Item
+from recode.evaluate.benchmarks import open_benchmark
 from recode.evaluate.benchmarks.migrations import Migrations
 from recode.evaluate.results import summarize
 from recode.invent import generate
@@ -15,6 +19,7 @@ from recode.prompts import response
 from recode.records import Migration
 from recode.rewards import execution
 from recode.sandbox.environments import Environment
+from recode.shipped import shipped
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +93,27 @@ def test_what_is_loaded_beforehand_is_the_module_and_not_the_package(monkeypatch
         benchmark = Migrations("test_updates", [("test_updates", entry)], Path("data/locks"))
         benchmark.judge([(benchmark.items[0], response("t", entry.new_code))], lambda n: None)
     assert kept == ["PIL", "sklearn", ""]
+
+
+def test_a_level_changes_the_note_in_the_prompt_and_nothing_else() -> None:
+    plain, section, none = (open_benchmark(name) for name in ("validation", "validation@section", "validation@none"))
+    assert [item.id for item in plain.items] == [item.id for item in section.items]
+    notes = read_notes(shipped("data"))
+    given = [item for item in section.items if not item.unavailable]
+    assert 0 < len(given) < len(section.items), "an update without a section is counted as unavailable"
+    for item in given:
+        assert item.note == notes[item.group].text("section")
+        assert item.note.strip() in item.prompt.messages[1][1]
+    assert not any("<doc>" in item.prompt.messages[1][1] for item in none.items)
+    with pytest.raises(RecodeError, match="NAME@LEVEL"):
+        open_benchmark("validation@whole")
+    with pytest.raises(RecodeError, match="humaneval@section"):
+        open_benchmark("humaneval@section")
+
+
+def test_a_further_right_answer_is_exact(make_entry: Callable[..., Migration]) -> None:
+    other = "import toylib\nprint(toylib.extent([1]))\n"
+    entry = make_entry(alternatives=(other,))
+    benchmark = Migrations("test_updates", [("test_updates", entry)], Path("data/locks"))
+    judged = benchmark.judge([(benchmark.items[0], response("t", other))], lambda n: None)
+    assert judged[0].scores["exact"] == 1.0

@@ -143,6 +143,49 @@ def data_build(
     run_build(shipped(sources), out, VerifyOptions(out / "locks", fresh=fresh, trust=trust), families)
 
 
+@data_app.command("levels", epilog="Example: `recode data levels --data data`")
+def data_levels(
+    data: Annotated[Path, typer.Option(help="Folder of the data set; `notes.jsonl` is written there.")] = Path("data"),
+) -> None:
+    """Take the notes of every update from the releases themselves: item, section, signatures; print how many lack each.
+
+    Downloads are kept, so a killed run resumes.
+    """
+    from recode.cli.dataset import run_levels
+
+    run_levels(data)
+
+
+@data_app.command("compose", epilog="Example: `recode data compose --data data`")
+def data_compose(
+    data: Annotated[Path, typer.Option(help="Folder of the data set; `*_composed.jsonl` are written there.")] = Path(
+        "data"
+    ),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again and ignore stored results.")] = False,
+    trust: _Trust = False,
+) -> None:
+    """Compose programs of two to five verified entries of one library, and write those that hold when they are run."""
+    from recode.cli.dataset import run_compose
+    from recode.dataset.verify.entries import VerifyOptions
+
+    run_compose(data, VerifyOptions(data / "locks", fresh=fresh, trust=trust))
+
+
+@data_app.command("no-ops", epilog="Example: `recode data no-ops --data data`")
+def data_no_ops(
+    data: Annotated[Path, typer.Option(help="Folder of the data set; `no_op_hard*.jsonl` are written there.")] = Path(
+        "data"
+    ),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again and ignore stored results.")] = False,
+    trust: _Trust = False,
+) -> None:
+    """Make entries that look as if they needed an edit and need none, and write those that hold when they are run."""
+    from recode.cli.dataset import run_hard_no_ops
+    from recode.dataset.verify.entries import VerifyOptions
+
+    run_hard_no_ops(data, VerifyOptions(data / "locks", fresh=fresh, trust=trust))
+
+
 @data_app.command("generate", epilog="Example: `recode data generate --out data`")
 def data_generate(
     out: Annotated[Path, typer.Option(help="Folder for the JSON Lines files.")] = Path("data"),

@@ -9,6 +9,13 @@ import typer
 
 app = typer.Typer()
 
+_Notes = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Level of the notes of the project's own splits: `tailored`, `bullet`, `section`, `api` or `none`; repeat for a row each."
+    ),
+]
+
 
 @app.command(epilog="Example: `recode evaluate recode-tiny --on test_updates --samples 8 --out runs/base`")
 def evaluate(
@@ -50,6 +57,7 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="At most this many items of each benchmark, chosen by a hash of their ids."),
     ] = None,
+    notes: _Notes = None,
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
     thinker: Annotated[
         str | None,
@@ -69,7 +77,7 @@ def evaluate(
         max_tokens=max_tokens, seed=seed, log_samples=log_samples, limit=limit,
     )  # fmt: skip
     choice = ModelChoice(model, endpoint, served, backend, concurrency, thinker)
-    run_evaluate(options, choice, data or (), as_json=as_json)
+    run_evaluate(options, choice, data or (), notes or (), as_json=as_json)
 
 
 @app.command(epilog="Example: `recode report base=runs/base grpo=runs/grpo-1 grpo=runs/grpo-2`")

@@ -13,6 +13,7 @@ import time
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, Literal
 
 from packaging.utils import canonicalize_name
@@ -90,6 +91,24 @@ def release_of(library: str, version: str) -> Release:
     return Release(library, str(found), known[found])
 
 
+def release_dates(library: str) -> dict[str, date]:
+    """Return the day on which each release was first uploaded.
+
+    Raises:
+        ReleaseError: the index cannot be reached, or does not answer as PyPI does.
+    """
+    url = _address(library)
+    try:
+        listed = json.loads(_get(url, library))["releases"].items()
+        return {
+            version: min(datetime.fromisoformat(file["upload_time_iso_8601"]).date() for file in files)
+            for version, files in listed
+            if files
+        }
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise ReleaseError(f"{library}: {url} does not answer as PyPI's JSON API does; check $RECODE_INDEX") from None
+
+
 def releases_before(library: str, version: str) -> list[str]:
     """Return the last final release of every minor series before a version, newest first.
 
@@ -134,8 +153,7 @@ def _parsed(library: str, version: str, known: dict[Version, tuple[ReleaseFile, 
 
 
 def _listing(library: str) -> Iterator[tuple[str, tuple[ReleaseFile, ...]]]:
-    base = os.environ.get("RECODE_INDEX") or PYPI
-    url = f"{base.rstrip('/')}/{canonicalize_name(library)}/json"
+    url = _address(library)
     data = _get(url, library)
     try:
         listed = json.loads(data)["releases"].items()
@@ -152,6 +170,11 @@ def _listing(library: str) -> Iterator[tuple[str, tuple[ReleaseFile, ...]]]:
             continue
         if files:
             yield version, files
+
+
+def _address(library: str) -> str:
+    base = os.environ.get("RECODE_INDEX") or PYPI
+    return f"{base.rstrip('/')}/{canonicalize_name(library)}/json"
 
 
 def _file(entry: dict[str, Any], base: str) -> ReleaseFile | None:

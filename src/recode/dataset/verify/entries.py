@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from recode.dataset.note_levels import NOTES_FILE
 from recode.dataset.programs import imported_modules
 from recode.dataset.record_reader import is_published, read_recorded
 from recode.dataset.sources import SourceReleases, UnverifiedEntry, read_sources
@@ -22,7 +23,7 @@ OnProgress = Callable[[int, int], None]
 """Called with how many entries are done, and how many there are."""
 
 _MADE_UP = "_generated.jsonl"
-_OTHER_FORM = "codeupdatearena.jsonl"
+_OTHER_FORMS = frozenset({"codeupdatearena.jsonl", NOTES_FILE})
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _files_of(path: Path) -> list[Path]:
     if not path.is_dir() or any(path.glob("*.toml")):
         return [path]
     records = sorted(path.glob("*.jsonl"))
-    return [file for file in records if not file.name.endswith(_MADE_UP) and file.name != _OTHER_FORM] or [path]
+    return [file for file in records if not file.name.endswith(_MADE_UP) and file.name not in _OTHER_FORMS] or [path]
 
 
 def environments_of(

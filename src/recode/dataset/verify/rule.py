@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from recode.dataset.programs import edited_lines, similarity, text_at
+from recode.dataset.programs import edited_lines, similarity, text_at, without_one_place
 from recode.dataset.verify.changed_inputs import variants
 from recode.dataset.verify.mentions import follows, is_too_long, uses_old, words_of
-from recode.records import Migration, OldOnNew
+from recode.records import Migration, OldOnNew, UpdatePart
 from recode.sandbox.environments import PYTHON, Environment
 from recode.sandbox.execution import Execution, Warned
 from recode.source import parse_quietly, parses
@@ -48,6 +48,8 @@ Clause = Literal[
     "new_warns_of_nothing",
     "same_output",
     "old_breaks_on_new",
+    "change_is_in_between",
+    "every_place_matters",
     "output_depends_on_call",
 ]
 
@@ -127,29 +129,37 @@ def _check_text(entry: Migration) -> Iterator[Failure]:
         yield Failure("parses", "a number has more digits than Python writes in decimal")
         return
     if entry.kind == "no_op":
-        yield from _check_no_op_text(entry)
+        yield from _check_no_op_text(entry, old_tree)
         return
     lines, alike = edited_lines(entry.old_code, entry.new_code), similarity(entry.old_code, entry.new_code)
-    if lines > MAX_EDITED_LINES or alike < MIN_SIMILARITY:
+    most = MAX_EDITED_LINES * max(1, len(entry.parts))
+    if lines > most or alike < MIN_SIMILARITY:
         yield Failure(
             "edit_is_small",
-            f"{lines} lines edited (at most {MAX_EDITED_LINES}), similarity {alike:.2f} (at least {MIN_SIMILARITY})",
+            f"{lines} lines edited (at most {most}), similarity {alike:.2f} (at least {MIN_SIMILARITY})",
         )
-    old, new = entry.old_symbol, entry.new_symbol
-    if not uses_old(old_tree, old, entry.kind):
-        yield Failure("old_uses_old_symbol", f"the old program does not mention {_listed(old.leaves)}")
-    if not follows(old_tree, new_tree, old, new):
-        reason = f"the new program still uses {_listed(old.leaves)}"
-        yield Failure("new_follows", reason + (f" and not {_listed(new.leaves)}" if new.leaves else ""))
+    for update in entry.parts or (entry,):
+        old, new = update.old_symbol, update.new_symbol
+        if not uses_old(old_tree, old, update.kind):
+            yield Failure("old_uses_old_symbol", f"the old program does not mention {_listed(old.leaves)}")
+        if not follows(old_tree, new_tree, old, new):
+            reason = f"the new program still uses {_listed(old.leaves)}"
+            yield Failure("new_follows", reason + (f" and not {_listed(new.leaves)}" if new.leaves else ""))
 
 
-def _check_no_op_text(entry: Migration) -> Iterator[Failure]:
+def _check_no_op_text(entry: Migration, tree: ast.AST) -> Iterator[Failure]:
     if entry.old_code != entry.new_code:
         yield Failure(
             "unchanged", "the right answer of a no_op entry is the code unchanged, but old_code and new_code differ"
         )
-    if names := concerned(entry.old_symbol, entry.new_symbol, entry.new_code):
-        yield Failure("note_does_not_concern_code", f"the program mentions {_listed(names)}, which the note is about")
+    old, new = entry.old_symbol, entry.new_symbol
+    if entry.unchanged_because in (None, "unconcerned"):
+        if names := concerned(old, new, entry.new_code):
+            yield Failure(
+                "note_does_not_concern_code", f"the program mentions {_listed(names)}, which the note is about"
+            )
+    elif entry.unchanged_because != "migrated" and not old.leaves & words_of(tree).keys() and not old.parameters:
+        yield Failure("old_uses_old_symbol", f"the program does not mention {_listed(old.leaves)}")
 
 
 def concerned(old_symbol: Symbol, new_symbol: Symbol, code: str) -> frozenset[str]:
@@ -162,6 +172,12 @@ def _check_no_op(entry: Migration, environments: EnvironmentPair, run: Runner) -
     first = run(environments.new, entry.new_code, HASH_SEEDS[0], environments.silent_new)
     second, _ = _again(environments.new, entry.new_code, first, environments.silent_new, environments, run)
     failures = [*_check_new(first), *_check_output(first, second, "new_runs_on_new")]
+    if entry.unchanged_because == "guarded" and not failures:
+        # A guard that does not work in the old release guards nothing.
+        before = run(environments.old, entry.old_code, HASH_SEEDS[0], environments.silent_old)
+        failures += _check_output(before, before, "old_runs_on_old")
+        if before.stdout != first.stdout:
+            failures.append(_differing(before, first))
     return Admission(entry.id, tuple(failures), first.stdout)
 
 
@@ -172,17 +188,57 @@ def _check_migration(entry: Migration, environments: EnvironmentPair, run: Runne
     broken = run(environments.new, entry.old_code, HASH_SEEDS[0], environments.silent_new)
     failures = [*_check_output(before, again, "old_runs_on_old"), *_check_new(after)]
     if not failures and after.stdout != before.stdout:
-        failures.append(
-            Failure("same_output", f"old on old prints {_short(before.stdout)}, new on new {_short(after.stdout)}")
-        )
-    breakage = _breakage(entry, broken, before, environments.import_name)
+        failures.append(_differing(before, after))
+    breakages = [_breakage(entry, one, broken, before, environments.import_name) for one in entry.parts or (entry,)]
+    breakage = next((one for one in breakages if isinstance(one, OldOnNew)), breakages[0])
     if isinstance(breakage, Failure):
         return Admission(entry.id, (*failures, breakage))
+    if breakage.outcome == "warns":
+        failures += _check_between(entry, before)
     if not failures:
         # What a program prints may depend on what was loaded before it. Then both runs compared must have loaded the same.
         loaded = environments.modules if alike else environments.silent_new
         failures += _check_dependence(entry, environments.new, after, loaded, run)
+    if not failures:
+        failures += _check_places(entry, environments, after, run)
+        failures += _check_alternatives(entry, environments, after, run)
     return Admission(entry.id, tuple(failures), before.stdout, breakage)
+
+
+def _differing(before: Execution, after: Execution) -> Failure:
+    return Failure("same_output", f"old on old prints {_short(before.stdout)}, new on new {_short(after.stdout)}")
+
+
+def _check_between(entry: Migration, before: Execution) -> Iterator[Failure]:
+    """Yield a fault if the old program warns in the old release already: then nothing changed between the two."""
+    for warning in before.warnings:
+        own = warning.is_deprecation and warning.file_is_program
+        if own and _names(entry.old_code, entry.old_symbol, warning.message, warning.line):
+            yield Failure(
+                "change_is_in_between", f"the old program warns on the old release: {_short(warning.message)}"
+            )
+            return
+
+
+def _check_places(entry: Migration, environments: EnvironmentPair, after: Execution, run: Runner) -> Iterator[Failure]:
+    """Yield a fault unless each changed place of a composed entry has to change: without it the program behaves differently."""
+    for variant in without_one_place(entry.old_code, entry.new_code) if entry.parts else ():
+        execution = run(environments.new, variant, HASH_SEEDS[0], environments.silent_new)
+        warns = any(warning.is_deprecation for warning in execution.warnings)
+        if execution.outcome == "finished" and execution.stdout == after.stdout and not warns:
+            yield Failure("every_place_matters", "one of the changed places can stay as it was")
+            return
+
+
+def _check_alternatives(
+    entry: Migration, environments: EnvironmentPair, after: Execution, run: Runner
+) -> Iterator[Failure]:
+    """Yield a fault unless every further right answer does the same as the new program."""
+    for other in entry.alternatives:
+        execution = run(environments.new, other, HASH_SEEDS[0], environments.silent_new)
+        yield from _check_new(execution)
+        if execution.stdout != after.stdout:
+            yield _differing(after, execution)
 
 
 def _again(
@@ -228,9 +284,11 @@ def _check_new(after: Execution) -> Iterator[Failure]:
         yield Failure("new_warns_of_nothing", f"{warning.category}: {_short(warning.message)}")
 
 
-def _breakage(entry: Migration, broken: Execution, before: Execution, import_name: str) -> OldOnNew | Failure:
-    """Return how the old program breaks on the new release, or why that does not count."""
-    symbol = entry.old_symbol
+def _breakage(
+    entry: Migration, update: Migration | UpdatePart, broken: Execution, before: Execution, import_name: str
+) -> OldOnNew | Failure:
+    """Return how the old program breaks on the new release because of an update, or why that does not count."""
+    symbol = update.old_symbol
     if broken.outcome == "raised":
         return _raises(entry.old_code, symbol, broken, import_name)
     if broken.outcome != "finished":
@@ -239,7 +297,7 @@ def _breakage(entry: Migration, broken: Execution, before: Execution, import_nam
     for warning in warned:
         if warning.file_is_program and _names(entry.old_code, symbol, warning.message, warning.line):
             return _old_on_new("warns", warning)
-    if entry.kind in SILENT_KINDS and broken.stdout != before.stdout:
+    if update.kind in SILENT_KINDS and broken.stdout != before.stdout:
         return OldOnNew(outcome="prints_differently")
     if not warned:
         return Failure("old_breaks_on_new", "the old program neither raises nor warns on the new release")

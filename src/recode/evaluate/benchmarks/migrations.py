@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
+from recode.dataset.note_levels import LEVELS, NoteLevel, at_level, read_notes
 from recode.errors import EnvironmentBuildError, MissingExtraError
 from recode.evaluate.benchmark import Advance, Benchmark, Decoding, Item, Judgement, unique
 from recode.evaluate.judging.migrations import SPLITS, judge, read_split
@@ -26,11 +27,15 @@ _ALL = ("test_generated", "test_updates", "test_libraries", "no_op")
 
 
 def _splits(name: str) -> tuple[str, ...]:
+    name = name.partition("@")[0]
     return _ALL if name == "migrations" else (name,)
 
 
 class Migrations(Benchmark):
-    """One split, or all test splits (`migrations`); `--data` names the data folder, or one file of records."""
+    """One split, or all test splits (`migrations`); `--data` names the data folder, or one file of records.
+
+    `NAME@LEVEL` has its notes at a level. Entries that have no note at that level are unavailable.
+    """
 
     decoding: ClassVar = Decoding(max_new_tokens=320)
     counted: ClassVar = {"exact": "exact@{k}", "execution": "execution@{k}"}
@@ -40,7 +45,9 @@ class Migrations(Benchmark):
 
     def __init__(self, name: str, entries: Sequence[tuple[str, Migration]], locks: Path) -> None:
         """Take the entries with their splits' names, and the folder of locks."""
-        items = [_item(entry, split) for split, entry in entries]
+        level = _level(name)
+        notes = read_notes(locks.parent) or read_notes(shipped("data"))
+        items = [_item(entry, split, at_level(entry, level, notes)) for split, entry in entries]
         super().__init__(name, unique(items, name))
         self.entries, self.locks = {entry.id: entry for _, entry in entries}, locks
         self._environments: dict[str, Environment | str] = {}
@@ -116,9 +123,17 @@ class Migrations(Benchmark):
             return self._environments[digest]
 
 
-def _item(entry: Migration, split: str) -> Item:
+def _level(name: str) -> NoteLevel:
+    wanted = name.partition("@")[2]
+    return next((level for level in LEVELS if level == wanted), "tailored")
+
+
+def _item(entry: Migration, split: str, noted: Migration | None) -> Item:
+    """Return the item of an entry; `noted` is the entry with its note at the benchmark's level, None where it has none."""
+    missing = "" if noted else "its releases give no note at this level"
+    shown = noted or entry
     library = _MADE_UP if entry.author == "generator" else entry.library
     return Item(
-        entry.id, migration_prompt(entry, entry.old_code), library, entry.kind, split, entry.family_id,
-        note=entry.update_info, given=entry.old_code, gold=entry.new_code,
+        entry.id, migration_prompt(shown, entry.old_code), library, entry.kind, split, entry.family_id, missing,
+        note=shown.update_info, given=entry.old_code, gold=entry.new_code,
     )  # fmt: skip

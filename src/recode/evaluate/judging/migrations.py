@@ -18,6 +18,9 @@ SPLITS: dict[str, tuple[str, ...]] = {
     "test_generated": ("test_generated.jsonl",),
     "test_updates": ("test_updates.jsonl",),
     "test_libraries": ("test_libraries.jsonl",),
+    "test_updates_composed": ("test_updates_composed.jsonl",),
+    "test_libraries_composed": ("test_libraries_composed.jsonl",),
+    "no_op_hard": ("no_op_hard.jsonl",),
     "no_op": ("no_op.jsonl", "no_op_generated.jsonl"),
     "validation": ("validation.jsonl",),
 }
@@ -60,8 +63,9 @@ def read_split(name: str, data: Path) -> list[Migration]:
 
 def judge(entry: Migration, completion: str, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> JudgedMigration:
     """Return the verdict on one completion (what follows the pre-filled `<think>`)."""
-    scores = score(completion, entry.new_code, entry.old_code, weights=weights)
     answer = parse_response(completion)
+    target = _nearest(entry, answer.code)
+    scores = score(completion, target, entry.old_code, weights=weights)
     edit, exact = scores["edit"], scores["exact"]
     return JudgedMigration(
         id=entry.id,
@@ -78,6 +82,13 @@ def judge(entry: Migration, completion: str, weights: Mapping[str, float] = DEFA
         well_formed=answer.well_formed,
         reward_of_copying=copy_baseline(entry.new_code, entry.old_code, weights=weights).total,
     )
+
+
+def _nearest(entry: Migration, code: str | None) -> str:
+    """Return the gold program, or the further right answer that an answer is."""
+    if code is None:
+        return entry.new_code
+    return next((other for other in entry.alternatives if same_program(code, other)), entry.new_code)
 
 
 def evaluate(

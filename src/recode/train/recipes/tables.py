@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from recode.dataset.note_levels import NoteLevel
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -28,6 +30,11 @@ class TrainingData(Table):
     no_op_share: Share = 0.25
     """Share of prompts whose note does not concern their code. Without them a policy learns to edit regardless of the note."""
     max_prompt_tokens: Positive = 2048
+    notes: Annotated[dict[NoteLevel, Annotated[FiniteFloat, Field(ge=0)]], Field(min_length=1)] = Field(
+        default={"tailored": 1.0}
+    )
+    """Weights of the levels at which prompts show their notes, such as `{tailored = 1, section = 1}`. Each entry has one level in the
+    whole run, drawn from those that it has; one that has none of them is skipped."""
     max_example_tokens: Positive | None = None
     """Tokens of a prompt and its gold completion together; longer entries are left out. None: no bound."""
     retold: Annotated[int, Field(ge=0)] = 0

@@ -1,0 +1,1 @@
+"""Programs composed of several verified ones."""
