@@ -206,6 +206,15 @@ def test_a_registry_of_seen_warnings_of_its_own_earns_nothing(toy_new: Environme
     assert score(response("t", code + "print(value)\n"), FOLLOWS, WARNS, "2.0\n", toy_new, "toylib") == 0.0
 
 
+def test_an_attribute_that_only_the_answer_sets_is_refused() -> None:
+    swapped = (
+        "import toylib\nm = toylib.part\nkept, m.warnings = m.warnings, None\nprint(m.mean([1]))\nm.warnings = kept\n"
+    )
+    assert refused(swapped, (FOLLOWS, WARNS)) == "the attribute warnings that is set"
+    own = "class A:\n    def __init__(self, x):\n        self.x = x\n"
+    assert refused(own + FOLLOWS, (own + FOLLOWS, WARNS)) is None
+
+
 @pytest.mark.parametrize("name", DISGUISES)
 def test_the_old_code_in_disguise_earns_nothing(toy_new: Environment, name: str) -> None:
     """By the text, and where the text says nothing by what is recorded."""

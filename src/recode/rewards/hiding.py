@@ -61,6 +61,8 @@ def _of_modules(node: ast.AST, modules: set[str], systems: set[str]) -> Iterator
             root = root.value
         if isinstance(root, ast.Name) and root.id in modules:
             yield f"a change of {ast.unparse(node)}"
+        # Whatever holds the attribute may be another name of a module, and the change may be undone before the end.
+        yield f"the attribute {node.attr} that is set"
     owner = node.value.id if isinstance(node.value, ast.Name) else getattr(node.value, "attr", "")
     if node.attr in _IMPORTS and owner in {"sys", *systems}:
         yield f"sys.{node.attr}"
