@@ -29,6 +29,7 @@ UPDATES = [
 ]
 
 CHANGED = {
+    "constant": ("import numpy as np\nx = np.NINF\n", "import numpy as np\nx = -np.inf\n"),
     "attribute": ("import numpy as np\nx = np.in1d(a, b)\n", "import numpy as np\nx = np.isin(a, b)\n"),
     "module": ("import numpy\nx = numpy.in1d(a, b)\n", "import numpy\nx = numpy.isin(a, b)\n"),
     "odd alias": ("import numpy as 数\nx = 数.in1d(a, b)\n", "import numpy as 数\nx = 数.isin(a, b)\n"),
@@ -191,8 +192,6 @@ SAME = {
     "guarded by import": "try:\n    from numpy import isin\nexcept ImportError:\n    from numpy import in1d as isin\n",
     "guarded by hasattr": "import numpy as np\nf = np.trapezoid if hasattr(np, 'trapezoid') else np.trapz\n",
     "guarded by version": "import numpy as np\nif np.__version__ < '2':\n    f = np.in1d\nelse:\n    f = np.isin\n",
-    "no plain rename": "import numpy as np\nx = np.NINF\n",
-    "removed": "import numpy as np\nx = np.safe_eval('1')\n",
     "both keywords": "import numpy as np\nnp.reshape(a, newshape=1, shape=2)\n",
     "does not parse": "import numpy as np\nprint np.in1d(a, b)\n",
     "unfinished": "import numpy as np\nnp.in1d(a,\n",

@@ -269,7 +269,7 @@ def test_a_formatter_keeps_golds_exact(tmp_path: Path) -> None:
         options = ["--isolated", "--line-length", width, "--config", f"format.quote-style='{quotes}'"]
         subprocess.run([sys.executable, "-m", "ruff", "format", "-q", *options, str(tmp_path)], check=True)
         formatted = [(tmp_path / f"{number}.py").read_text(encoding="utf-8") for number in range(len(golds))]
-        assert sum(clean(text) != clean(gold) for text, gold in zip(formatted, golds, strict=True)) > 20
+        assert sum(clean(text) != clean(gold) for text, gold in zip(formatted, golds, strict=True)) > 10
         assert [
             text
             for text, gold in zip(formatted, golds, strict=True)

@@ -247,6 +247,7 @@ fork_server.stop()
 """
 
 
+@pytest.mark.slow
 def test_as_an_ordinary_user(host: Host) -> None:
     """The same as someone who is not root, whose namespaces are made by bubblewrap."""
     if os.geteuid() != 0:

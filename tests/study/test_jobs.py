@@ -52,6 +52,7 @@ def study(place: StudyFolders, out: Path, count: int) -> str:
     return "\n".join(line.rsplit("|", 2)[0] for line in text.splitlines())
 
 
+@pytest.mark.slow
 def test_two_jobs_give_what_one_of_a_single_thread_gives(place: StudyFolders, capsys: Any) -> None:
     assert study(place, place.out, 2) == study(place, place.out.with_name("alone"), 1)
     printed = capsys.readouterr().err

@@ -112,6 +112,7 @@ def test_a_table_runs_once_and_is_written(place: StudyFolders, monkeypatch: pyte
         assert (place.out / f"{other}.png").stat().st_size > 5_000
 
 
+@pytest.mark.slow
 def test_what_was_killed_goes_on(place: StudyFolders, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     evaluate_on, calls = arms.evaluate_on, []
 
@@ -188,6 +189,7 @@ def test_the_list_says_what_is_done(place: StudyFolders) -> None:
     assert "Does it run?" in done.output
 
 
+@pytest.mark.slow
 def test_losses_are_kept_beside_the_model(place: StudyFolders) -> None:
     study(place, "intervals")
     for folder in (place.out / "models").iterdir():

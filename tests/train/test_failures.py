@@ -160,6 +160,7 @@ def test_a_run_goes_on_with_less_memory_as_it_is_told_to(policy: MakePolicy, tmp
         assert len(list(read_jsonl(tmp_path / folder / "log.jsonl"))) == 5
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_before(
     policy: MakePolicy, whole: dict[str, torch.Tensor], kill: Kill, tmp_path: Path
 ) -> None:

@@ -90,6 +90,7 @@ def already_migrated(entry: Migration) -> Migration:
         "old_code": entry.new_code,
         "stdout": entry.stdout,
         "kind": "no_op",
+        "unchanged_because": "migrated",
         "old_on_new": None,
     }
     return entry.model_copy(update=changed)
@@ -110,6 +111,7 @@ def _of_another_library(entry: Migration, names: Namer) -> Migration | None:
         "update_info": note,
         "description": note,
         "new_code": entry.old_code,
+        "unchanged_because": "same_name",
     }
     return entry.model_copy(update={**changed, **symbols, "kind": "no_op"})
 
@@ -140,7 +142,7 @@ def _no_op(rng: random.Random, pool: Pool, number: str) -> Migration:
         leaf = noted.old_symbol.rstrip(")").replace("(", ".").rsplit(".", 1)[1]
         if leaf not in code:
             entry = _entry(world, noted, f"{world.package}-no-op-{number}", code, code)
-            return entry.model_copy(update={"kind": "no_op"})
+            return entry.model_copy(update={"kind": "no_op", "unchanged_because": "unconcerned"})
 
 
 def _entry(world: World, change: ApiChange, name: str, old: str, new: str) -> Migration:

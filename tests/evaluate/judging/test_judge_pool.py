@@ -30,6 +30,7 @@ def judges() -> Iterator[JudgePool]:
         yield made
 
 
+@pytest.mark.slow
 def test_the_verdicts_are_those_of_one_process(judges: JudgePool, tiny_model: Path) -> None:
     done: list[int] = []
     found = judges.judge(str(tiny_model), ENTRIES, WEIGHTS, headroom=8, on_done=done.append)

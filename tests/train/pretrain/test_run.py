@@ -49,6 +49,7 @@ def tokenizer(tiny_model: Path) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast.from_pretrained(tiny_model)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(folder: Path, kill: Kill, tmp_path: Path) -> None:
     whole = shutil.copytree(folder, tmp_path / "whole")
     kill(recipe(), folder, 4)

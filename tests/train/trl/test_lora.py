@@ -149,6 +149,7 @@ def test_the_small_decoder_samples_from_the_adapted_policy(kind: str, tiny_model
     assert all(torch.equal(tensor, before[name]) for name, tensor in adapted.state_dict().items())
 
 
+@pytest.mark.slow
 def test_a_killed_run_with_an_adapter_goes_on_to_the_same_weights(
     policy: MakePolicy, kill: Kill, tmp_path: Path
 ) -> None:

@@ -138,6 +138,7 @@ def test_the_batch_is_full_unless_the_bound_is_hit(
     assert 0 < short < 6
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_middle_of_a_refill_goes_on_to_the_same_weights(
     policy: MakePolicy, kill: Kill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

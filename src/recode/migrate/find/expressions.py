@@ -138,7 +138,7 @@ class ExpressionReader:
         """`a if b else c`: one of two, each for some releases only where the condition is about a release."""
         self.test(node.test)
         if self.releases.distinguishes(node.test):
-            with self.uses.guarded():
+            with self.uses.guarded(node):
                 return weaker(union(self.read(node.body), self.read(node.orelse)), self.uses.GUARDED)
         with self.where(node.test):
             body = self.read(node.body)
@@ -192,7 +192,7 @@ class ExpressionReader:
     def several(self, node: ast.BoolOp) -> Values:
         """`a or b`: one of several; `a and b` gives nothing known."""
         if self.releases.distinguishes(node):
-            with self.uses.guarded():
+            with self.uses.guarded(node):
                 return union(*[self.read(operand) for operand in node.values])
         if isinstance(node.op, ast.Or):
             return union(*[self.read(operand) for operand in node.values])

@@ -43,12 +43,14 @@ class Uses:
         self.guards = 0
         """How many guards are around what is read now."""
         self.guarded_lines: set[int] = set()
-        """Lines of statements that run in some releases only."""
+        """Lines of statements and expressions that run in some releases only."""
 
     @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Mark the uses noted within as being in a branch for some releases only."""
+    def guarded(self, expression: ast.expr | None = None) -> Iterator[None]:
+        """Mark the uses noted within, and the lines of an expression, as being in a branch for some releases only."""
         self.guards += 1
+        if expression is not None and expression.end_lineno is not None:
+            self.guarded_lines.update(range(expression.lineno, expression.end_lineno + 1))
         try:
             yield
         finally:
