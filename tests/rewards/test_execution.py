@@ -11,6 +11,7 @@ from recode.prompts import response
 from recode.rewards import execution
 from recode.rewards.answer import text_of
 from recode.rewards.execution import refused, score, spells_out, trl_reward
+from recode.rewards.hiding import constructs
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
 from recode.sandbox.execution import Execution
 from recode.sandbox.fork_servers import Limits
@@ -212,7 +213,16 @@ def test_an_attribute_that_only_the_answer_sets_is_refused() -> None:
     )
     assert refused(swapped, (FOLLOWS, WARNS)) == "the attribute warnings that is set"
     own = "class A:\n    def __init__(self, x):\n        self.x = x\n"
-    assert refused(own + FOLLOWS, (own + FOLLOWS, WARNS)) is None
+    assert refused(own + FOLLOWS, (FOLLOWS, WARNS)) is None
+    for call in ("A.__init__(toylib.part, 1)", "getattr(A, '__init__')(toylib.part, 1)"):
+        assert refused(f"import toylib\n{own}{call}\n", (FOLLOWS, WARNS)) == "the attribute x that is set"
+    for body in ("import toylib.part as self", "def g(self): self.x = 1", "(lambda self: 0)(1)"):
+        inner = f"class A:\n    def __init__(self):\n        {body}\n        self.x = 1\nA()\n"
+        assert "the attribute x that is set" in constructs(inner)
+    decorated = "class A:\n    @d\n    def __init__(self): self.x = 1\n"
+    assert refused(decorated, (FOLLOWS, WARNS)) == "the attribute x that is set"
+    nested = "class A:\n    def __init__(self):\n        for self in [toylib.part]:\n            self.x = 1\nA()\n"
+    assert refused(f"import toylib\n{nested}", (FOLLOWS, WARNS)) == "the attribute x that is set"
 
 
 @pytest.mark.parametrize("name", DISGUISES)

@@ -26,12 +26,51 @@ def constructs(code: str) -> set[str]:
         name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
         if name == "wraps" and id(node) not in decorators:
             found.add("wraps other than as a decorator")
+    # What holds an attribute that is set may be another name of a module, and the change may be undone before the end.
+    fresh = _attributes_of_new_objects(walked)
+    found |= {
+        f"the attribute {node.attr} that is set" for node in walked
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and node not in fresh
+    }  # fmt: skip
     bare = {id(node.value) for node in walked if isinstance(node, ast.Attribute)}
     found |= {
         f"the module {node.id} as a value" for node in walked
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in modules and id(node) not in bare
     }  # fmt: skip
     return found
+
+
+def _attributes_of_new_objects(walked: list[ast.AST]) -> set[ast.AST]:
+    """Return the attributes that `__init__` sets of its first parameter; none if anything but a class's call may call it."""
+    for node in walked:
+        by_name = isinstance(node, ast.Name) and node.id == "__init__"
+        by_text = isinstance(node, ast.Constant) and node.value == "__init__"
+        if by_name or by_text or (isinstance(node, ast.Attribute) and node.attr == "__init__" and not _is_super(node)):
+            return set()
+    found: set[ast.AST] = set()
+    for node in walked:
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__" and node.args.args:
+            own = node.args.args[0].arg
+            body = [each for statement in node.body for each in ast.walk(statement)]
+            rebound = any(
+                isinstance(each, ast.Name) and each.id == own and not isinstance(each.ctx, ast.Load) for each in body
+            )
+            if rebound or node.decorator_list or any(isinstance(each, _BINDING) for each in body):
+                continue
+            attributes = [each for each in body if isinstance(each, ast.Attribute)]
+            found |= {each for each in attributes if isinstance(each.value, ast.Name) and each.value.id == own}
+    return found
+
+
+_BINDING = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Match, ast.ExceptHandler
+)  # fmt: skip
+"""What may bind the name of the first parameter to something else, without a name in the tree that says so."""
+
+
+def _is_super(node: ast.Attribute) -> bool:
+    owner = node.value
+    return isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"
 
 
 def nodes(code: str) -> list[ast.AST]:
@@ -61,8 +100,6 @@ def _of_modules(node: ast.AST, modules: set[str], systems: set[str]) -> Iterator
             root = root.value
         if isinstance(root, ast.Name) and root.id in modules:
             yield f"a change of {ast.unparse(node)}"
-        # Whatever holds the attribute may be another name of a module, and the change may be undone before the end.
-        yield f"the attribute {node.attr} that is set"
     owner = node.value.id if isinstance(node.value, ast.Name) else getattr(node.value, "attr", "")
     if node.attr in _IMPORTS and owner in {"sys", *systems}:
         yield f"sys.{node.attr}"
