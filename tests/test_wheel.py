@@ -24,7 +24,7 @@ method = "grpo"
 model = "recode-tiny"
 [data]
 migrations = ["data/validation.jsonl"]
-no_ops = ["data/no_op.jsonl"]
+no_ops = ["data/no_op_train.jsonl"]
 max_prompt_tokens = 150
 [optimization]
 steps = 2
