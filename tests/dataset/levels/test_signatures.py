@@ -38,3 +38,8 @@ def test_a_note_needs_the_old_name_and_the_new_one(make_entry: MakeEntry, monkey
         "toylib.area(x)\n    Return the area.",
         "toylib.surface(x)\n    Return the surface.",
     ]
+
+
+def test_a_signature_names_no_place_of_one_machine() -> None:
+    text = "(a=<module 'x.y' from '/home/me/x/y.py'>, b=<object object at 0x7f5a2e6c4ec0>, c=' from ')"
+    assert signatures.of_no_machine(text) == "(a=<module 'x.y'>, b=<object object>, c=' from ')"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,18 @@ def _excerpt(path: str, described: dict[str, Any], version: str) -> Excerpt:
         described["kind"], path
     )
     doc = _cut(described["doc"].strip())
-    text = f"{head}{described['signature']}" + (
+    text = f"{head}{of_no_machine(described['signature'])}" + (
         "\n" + "\n".join(f"    {line}".rstrip() for line in doc.splitlines()) if doc else ""
     )
     return Excerpt(text=text, package_version=version, file=described["file"] or path, line=described["line"])
+
+
+def of_no_machine(text: str) -> str:
+    """Return a signature without what differs between two runs of one release: addresses, and where a module's file lies."""
+    return _PLACE.sub("", text)
+
+
+_PLACE = re.compile(r" at 0x[0-9a-fA-F]+| from '[^']*'(?=>)")
 
 
 def _cut(doc: str) -> str:
