@@ -76,9 +76,9 @@ def read_own_modules(folder: Path, files: Sequence[Path], index: Index) -> OwnMo
             texts[file] = (stem, data.decode("utf-8", "replace"))
     is_used = bool(table)
     classes = _classes(texts, index) if is_used else {}
-    for path in classes:
-        stem, _, name = path.rpartition(".")
-        table.setdefault(stem, {}).setdefault(name, path)
+    for own in classes:
+        stem, _, name = own.rpartition(".")
+        table.setdefault(stem, {}).setdefault(name, own)
     exports = {stem: found for stem, found in table.items() if stem not in index.packages}
     return OwnModules(exports, classes, frozenset(names - index.packages - {""}), is_used)
 

@@ -129,7 +129,7 @@ def names_library(rule: RewriteRule) -> bool:
 
 def may_receive(view: ProgramTerms, found: RuleMatch) -> bool:
     """Say whether nothing shows that a method is called on an object of another class than the rule's."""
-    if isinstance(found.node, ast.ClassDef) and not is_within_class(view, found):
+    if isinstance(found.node, ast.ClassDef) and not found.rule.within and not is_within_class(view, found):
         return False
     known = receivers(view, found).values()
     return all(known) and bool(known) if found.rule.needs_receiver else all(fits is not False for fits in known)
@@ -180,7 +180,9 @@ def matches(view: ProgramTerms, rules: Iterable[RewriteRule]) -> list[RuleMatch]
         for one in _matches_at(view, node, by_kind):
             if is_in_place(view, one):
                 found.setdefault(one.node, []).append(one)
-    return [_joined_match(several) for several in found.values()]
+    # What is called belongs to the pattern of the call.
+    called = {node.func for node in found if isinstance(node, ast.Call)}
+    return [_joined_match(several) for node, several in found.items() if node not in called]
 
 
 def _joined_match(several: list[RuleMatch]) -> RuleMatch:

@@ -129,7 +129,11 @@ def _exchanged(term: Term, container: Term, keywords: Sequence[Term]) -> Term:
         rest = [part for part in container.parts if part.kind == REST]
         return replace(container, parts=(*sorted(keywords, key=lambda part: part.value), *rest))
     parts = tuple(_exchanged(part, container, keywords) for part in term.parts)
-    return replace(term, parts=parts) if parts != term.parts or any(a is not b for a, b in zip(parts, term.parts, strict=True)) else term
+    return (
+        replace(term, parts=parts)
+        if parts != term.parts or any(a is not b for a, b in zip(parts, term.parts, strict=True))
+        else term
+    )
 
 
 def _with_keywords(term: Term, keywords: Sequence[Term]) -> Term:
@@ -143,4 +147,3 @@ def _renamed(term: Term, names: Mapping[str, str]) -> Term:
     if term.is_variable:
         return replace(term, value=names.get(term.kind + term.value, term.value))
     return replace(term, parts=tuple(_renamed(part, names) for part in term.parts))
-

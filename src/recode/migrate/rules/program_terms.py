@@ -94,7 +94,9 @@ class ProgramTerms:
                 if not paths:
                     return ()
                 found.update(paths)
-            elif value.kind is AbstractKind.NAME and value.path.partition(".")[0] in self.own & self.index.exports.keys():
+            elif (
+                value.kind is AbstractKind.NAME and value.path.partition(".")[0] in self.own & self.index.exports.keys()
+            ):
                 found.add(value.path)
             else:
                 return ()

@@ -35,7 +35,18 @@ _SLOT = re.compile(r"__(slot|symbol)_(\d+)__")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp,
           ast.JoinedStr, ast.GeneratorExp)  # fmt: skip
-_LOOSE = (ast.Call, ast.keyword, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Return, ast.Assign, ast.AnnAssign, ast.Expr)
+_LOOSE = (
+    ast.Call,
+    ast.keyword,
+    ast.List,
+    ast.Tuple,
+    ast.Set,
+    ast.Dict,
+    ast.Return,
+    ast.Assign,
+    ast.AnnAssign,
+    ast.Expr,
+)
 """What an expression of any kind may stand in without brackets."""
 
 

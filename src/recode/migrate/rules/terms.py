@@ -198,7 +198,9 @@ def _read(node: ast.AST) -> Term:
         one.id
         for inner in ast.walk(node)
         if isinstance(inner, ast.comprehension | ast.withitem)
-        for one in ast.walk(inner.target if isinstance(inner, ast.comprehension) else inner.optional_vars or ast.Tuple())
+        for one in ast.walk(
+            inner.target if isinstance(inner, ast.comprehension) else inner.optional_vars or ast.Tuple()
+        )
         if isinstance(one, ast.Name)
     }
 

@@ -42,9 +42,7 @@ class NoPattern(Exception):
     """The edits have no common pattern; never reaches a user as an error."""
 
 
-def value_forms(
-    edit: GeneralEdit, sites: Sequence[EditSite], fixed: Set[str] = frozenset()
-) -> dict[str, ValueForm]:
+def value_forms(edit: GeneralEdit, sites: Sequence[EditSite], fixed: Set[str] = frozenset()) -> dict[str, ValueForm]:
     """Return how values have to be written: as in all edits, where another form may need another edit, or `fixed` says so."""
     bounds = [bound for site in sites if (bound := match(edit.pattern, site.old)) is not None]
     forms: dict[str, ValueForm] = {}

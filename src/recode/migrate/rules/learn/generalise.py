@@ -107,7 +107,11 @@ def _unify(terms: Sequence[Term], table: _Table, *, closed: bool) -> Term:
         return _of_parts(terms, table, closed=closed)
     if alike and first.kind == LIST:
         return _unify_lists(terms, table, closed=closed)
-    if closed and (name := table.text_of([term.value for term in terms])) and all(term.kind == "Attribute" for term in terms):
+    if (
+        closed
+        and (name := table.text_of([term.value for term in terms]))
+        and all(term.kind == "Attribute" for term in terms)
+    ):
         owner = _unify([term.parts[0] for term in terms], table, closed=closed)
         return Term("Attribute", name_as_variable(name), (owner,))
     if all(term.kind in _KEPT for term in terms):
@@ -198,7 +202,9 @@ def _with_arguments(edit: GeneralEdit, table: _Table) -> GeneralEdit:
                 )
                 for one in (call, target)
             ]
-            return GeneralEdit(_with_parts(edit.pattern, call, passed[0]), _with_parts(edit.template, target, passed[1]))
+            return GeneralEdit(
+                _with_parts(edit.pattern, call, passed[0]), _with_parts(edit.template, target, passed[1])
+            )
     return edit
 
 

@@ -272,7 +272,9 @@ def _within(cluster: _Cluster) -> tuple[str, ...]:
 def _receivers(cluster: _Cluster) -> dict[str, tuple[str, ...]]:
     """Return the classes of the metavariables that a method is called on or an attribute is taken of."""
     pattern = cluster.edit.pattern
-    owners = [term for term in pattern.walk() if term.kind == "Attribute" or (term is pattern and term.kind == "Subscript")]
+    owners = [
+        term for term in pattern.walk() if term.kind == "Attribute" or (term is pattern and term.kind == "Subscript")
+    ]
     names = [term.parts[0].value for term in owners if term.parts[0].kind == ONE]
     found: dict[str, tuple[str, ...]] = {}
     for name in dict.fromkeys(names):
