@@ -108,7 +108,7 @@ class _Generated(Exception):
         self.prompts, self.values = prompts, values
 
 
-class WithDynamicSampling(_Trainer):
+class WithDynamicSampling(_Trainer):  # type: ignore[misc]
     """Dynamic sampling, to be named before the trainer in a class statement; see the module's text.
 
     What replaces dropped groups depends on seed, step and round alone, so a run that is resumed draws the same prompts.
