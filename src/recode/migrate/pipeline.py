@@ -5,6 +5,7 @@ Nothing is written here.
 
 from __future__ import annotations
 
+import builtins
 import functools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from recode.knowledge.model import Shape
 from recode.migrate.conclude import conclude
 from recode.migrate.find.findings import Finding, ScanResult
 from recode.migrate.find.scan import scan
+from recode.migrate.passes import plan_in_passes
 from recode.migrate.project.environments import project_environment
 from recode.migrate.project.files import check_root
 from recode.migrate.project.names_in_use import ProjectWords
@@ -27,7 +29,7 @@ from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Rea
 from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
 from recode.migrate.rules.planning import ProjectRules, plan_by_rules
-from recode.migrate.rules.scanning import rules_of_project, with_rules
+from recode.migrate.rules.scanning import rules_of_project, unreported_places, with_rules
 from recode.migrate.rules.shipped_relations import shipped_relations
 from recode.migrate.run_places import place_order, run_places, shown_by_runs
 from recode.migrate.source.source_file import read_source
@@ -159,7 +161,9 @@ def _plans(result: MigrationResult, root: Path, rules: ProjectRules | None, on_p
             continue
         result.sources[path] = source
         used_elsewhere = lambda name, path=path: words.used_elsewhere(path, name)  # noqa: E731
-        plans.append(plan_file(source, findings, names, used_elsewhere, by_rules))
+        plan_once = functools.partial(plan_file, names=names, used_elsewhere=used_elsewhere, by_rules=by_rules)
+        find_more = functools.partial(unreported_places, rules=rules) if rules is not None else None
+        plans.append(plan_in_passes(source, findings, plan_once, find_more))
     add_equality(plans, names, environments, on_progress)
     _check_types(result, plans, environments, on_progress)
     return plans
@@ -196,7 +200,7 @@ def _names(result: MigrationResult, environments: _Environments, on_progress: On
         (upgrade.old, names.old, {old.package for old, _ in renames}),
         (upgrade.new, names.new, {new.package for _, new in renames}),
     ):
-        for package in sorted(packages):
+        for package in sorted(packages - set(dir(builtins))):
             if failure := release.import_failure(package):
                 result.remarks.append(
                     f"{package} cannot be imported beside {upgrade.library} {version} ({failure}), so its names are unchecked"
