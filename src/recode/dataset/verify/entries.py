@@ -130,9 +130,7 @@ def check_entries(
         pool.shutdown(cancel_futures=True)
 
 
-def verified(
-    entry: Migration, environments: EnvironmentPair, run: Runner, *, for_rules: bool = False
-) -> CheckedEntry:
+def verified(entry: Migration, environments: EnvironmentPair, run: Runner, *, for_rules: bool = False) -> CheckedEntry:
     """Apply the rule to an entry; where it holds, the entry returned carries what was observed. For `for_rules` see `verify`."""
     admission = verify(entry, environments, run, for_rules=for_rules)
     if not admission.holds:
@@ -153,8 +151,8 @@ def _versions(releases: SourceReleases) -> tuple[str, str, str]:
 def _environment_pair(releases: SourceReleases, locks: Path, modules: tuple[str, ...], run: Runner) -> EnvironmentPair:
     name = releases.import_name
     if releases.library == PYTHON_LIBRARY:
-        both = [standard_library(version).environment() for version in (releases.old_version, releases.new_version)]
-        return EnvironmentPair(*both, name)
+        old, new = (standard_library(one).environment() for one in (releases.old_version, releases.new_version))
+        return EnvironmentPair(old, new, name)
     old = ensure_environment(ensure_lock(locks, releases.library, releases.old_version, releases.old_requires))
     new = ensure_environment(ensure_lock(locks, releases.library, releases.new_version, releases.new_requires))
     there = tuple(module for module in modules if _is_module(module, old) or _is_module(module, new))

@@ -191,9 +191,7 @@ def _check_no_op(entry: Migration, environments: EnvironmentPair, run: Runner) -
     return Admission(entry.id, tuple(failures), first.stdout)
 
 
-def _check_migration(
-    entry: Migration, environments: EnvironmentPair, run: Runner, *, for_rules: bool
-) -> Admission:
+def _check_migration(entry: Migration, environments: EnvironmentPair, run: Runner, *, for_rules: bool) -> Admission:
     before = run(environments.old, entry.old_code, HASH_SEEDS[0], environments.silent_old)
     again, alike = _again(environments.old, entry.old_code, before, environments.silent_old, environments, run)
     after = run(environments.new, entry.new_code, HASH_SEEDS[0], environments.silent_new)
