@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import re
 import select
 import shutil
 import signal
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from recode.errors import SandboxError
+from recode.sandbox.environments import has_safe_path
 from recode.sandbox.guest import _wire
 from recode.sandbox.system_calls import filter_program
 
@@ -101,15 +101,6 @@ class Interpreter:
                     f"{path}: belongs to {folder}, which holds your files too; use a virtual environment's Python"
                 )
         return tuple(sorted(map(str, outside)))
-
-    def has_safe_path(self) -> bool:
-        """Say whether it knows `-P`: every Python but a virtual environment's of a release before 3.11."""
-        try:
-            text = (Path(self.python).parent.parent / "pyvenv.cfg").read_text(encoding="utf-8")
-        except OSError:
-            return True
-        found = re.search(r"^version(?:_info)? = 3\.(\d+)", text, re.MULTILINE)
-        return found is None or int(found[1]) >= 11
 
     def secrets(self) -> tuple[str, ...]:
         """Return the files in the interpreter's folders that no program may read."""
@@ -320,7 +311,7 @@ class ForkServer:
         python = [
             self.interpreter.command(),
             "-s",
-            *(["-P"] if self.interpreter.has_safe_path() else []),
+            *(["-P"] if has_safe_path(self.interpreter.python) else []),
             "-B",
             "-X",
             "utf8",
