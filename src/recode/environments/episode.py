@@ -20,7 +20,7 @@ _AGAIN = "Correct the program. Reason inside <think></think>, then put the compl
 
 
 @dataclass(frozen=True)
-class Step:
+class EpisodeStep:
     """What follows an answer: the next message for the model, or the end with the grade (`observation` is then empty)."""
 
     observation: str
@@ -54,7 +54,7 @@ class Episode:
         self.messages, self.grade, self.used = self.task.messages, None, 0
         return list(self.messages)
 
-    def step(self, completion: str) -> Step:
+    def step(self, completion: str) -> EpisodeStep:
         """Take the model's next answer: what it wrote after `recode.prompts.PREFILL`.
 
         Raises:
@@ -67,10 +67,10 @@ class Episode:
         said = "" if self.used == self.turns else self._happened(completion)
         if not said:
             self.grade = self.grader.grade(self.task, completion)
-            return Step("", self.grade)
+            return EpisodeStep("", self.grade)
         message = f"{said}\n{_AGAIN}"
         self.messages.append({"role": "user", "content": message})
-        return Step(message)
+        return EpisodeStep(message)
 
     def _happened(self, completion: str) -> str:
         """Return what the model should know of its answer; empty if its program ran clean."""
