@@ -19,7 +19,8 @@ from recode.migrate.rewrite.binding import CallArguments, DoesNotBind, bind
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
 from recode.migrate.rewrite.name_checks import Relation, UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram
-from recode.migrate.rules.applying import RuleEdits, is_sure, matches, may_receive, receivers, rule_edits
+from recode.migrate.rules.applying import is_sure, matches, may_receive, receivers, rule_edits
+from recode.migrate.rules.left_imports import RuleEdits
 from recode.migrate.rules.matching import filled
 from recode.migrate.rules.program_terms import ProgramTerms
 from recode.migrate.rules.rendering import RuleMatch
