@@ -9,9 +9,9 @@ import pytest
 
 from recode.migrate.find.findings import Finding, Witness
 from recode.migrate.propose.run_repairs import CalledNames, run_repairs
+from recode.migrate.rewrite.calls.signatures import CallParameter, CallSignature
 from recode.migrate.rewrite.changes import EvidenceLevel
 from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
-from recode.migrate.rewrite.signatures import CallParameter, CallSignature
 from recode.migrate.source.edits import apply
 from recode.migrate.source.source_file import SourceFile
 from recode.migrate.witnesses.runs.recorded_command import DifferenceKind, RunDifference

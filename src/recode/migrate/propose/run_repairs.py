@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from recode.knowledge.model import Shape
 from recode.migrate.find.findings import Finding
-from recode.migrate.rewrite.binding import DoesNotBind
+from recode.migrate.rewrite.calls.binding import DoesNotBind
+from recode.migrate.rewrite.calls.keyword_arguments import named_arguments
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
-from recode.migrate.rewrite.keyword_arguments import named_arguments
 from recode.migrate.rewrite.name_checks import UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram
 from recode.migrate.source.edits import Edit

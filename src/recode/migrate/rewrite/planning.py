@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from recode.migrate.find.findings import Finding
-from recode.migrate.rewrite.call_checks import check_calls
+from recode.migrate.rewrite.calls.call_checks import check_calls
+from recode.migrate.rewrite.calls.keyword_arguments import KIND, KeywordPlan, plan_keywords
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Method, Reason
-from recode.migrate.rewrite.keyword_arguments import KIND, KeywordPlan, plan_keywords
 from recode.migrate.rewrite.name_checks import Relation, ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram, UsedElsewhere
 from recode.migrate.rewrite.rename_rules import NotARename, rename_rule, tentative_rule

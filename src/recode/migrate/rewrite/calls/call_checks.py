@@ -11,13 +11,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from recode.migrate.rewrite.binding import CallArguments, DoesNotBind, bind, shown
+from recode.migrate.rewrite.calls.binding import CallArguments, DoesNotBind, bind, shown
+from recode.migrate.rewrite.calls.signatures import CallSignature, values_differ
 from recode.migrate.rewrite.imported_names import import_of
 from recode.migrate.rewrite.name_checks import UpgradeNames
 from recode.migrate.rewrite.names_in_code import with_brackets
 from recode.migrate.rewrite.program import CannotRename, EditableProgram
 from recode.migrate.rewrite.requests import RenameRefused, RenameRequest
-from recode.migrate.rewrite.signatures import CallSignature, values_differ
 from recode.migrate.source.edits import Edit
 from recode.symbol import Symbol
 

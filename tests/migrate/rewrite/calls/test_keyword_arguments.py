@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from recode.migrate.find.findings import Finding
+from recode.migrate.rewrite.calls.signatures import CallParameter, CallSignature
 from recode.migrate.rewrite.changes import EvidenceLevel
 from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
-from recode.migrate.rewrite.signatures import CallParameter, CallSignature
 from recode.migrate.source.edits import apply
 from recode.migrate.source.source_file import SourceFile
 from recode.records import ApiUpdate

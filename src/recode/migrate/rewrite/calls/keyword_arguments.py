@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recode.migrate.find.findings import Finding
-from recode.migrate.rewrite.binding import CallArguments, DoesNotBind, bind
-from recode.migrate.rewrite.call_checks import argument_as_keyword
+from recode.migrate.rewrite.calls.binding import CallArguments, DoesNotBind, bind
+from recode.migrate.rewrite.calls.call_checks import argument_as_keyword
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
 from recode.migrate.rewrite.name_checks import UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram
