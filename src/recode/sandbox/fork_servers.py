@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from recode.errors import SandboxError
+from recode.sandbox.environments import has_safe_path
 from recode.sandbox.guest import _wire
 from recode.sandbox.system_calls import filter_program
 
@@ -310,7 +311,7 @@ class ForkServer:
         python = [
             self.interpreter.command(),
             "-s",
-            "-P",
+            *(["-P"] if has_safe_path(self.interpreter.python) else []),
             "-B",
             "-X",
             "utf8",
