@@ -15,7 +15,7 @@ from packaging.version import Version
 from recode.migrate.find.findings import Finding, Witness
 from recode.migrate.find.index import Index
 from recode.migrate.find.scan import CONFIDENCE
-from recode.migrate.rewrite.binding import CallArguments, DoesNotBind, bind
+from recode.migrate.rewrite.calls.binding import CallArguments, DoesNotBind, bind
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
 from recode.migrate.rewrite.name_checks import Relation, UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram
