@@ -19,6 +19,7 @@ from typing import IO, Any, Literal
 
 from recode.errors import SandboxError
 from recode.sandbox.bubblewrap import GUEST, SYSTEM, bubblewrap_command, home_of, without
+from recode.sandbox.environments import has_safe_path
 from recode.sandbox.guest import _wire
 from recode.sandbox.system_calls import filter_program
 
@@ -335,7 +336,7 @@ class ForkServer:
         python = [
             self.interpreter.command(),
             "-s",
-            "-P",
+            *(["-P"] if has_safe_path(self.interpreter.python) else []),
             "-B",
             "-X",
             "utf8",

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from recode.sandbox.guest import _landlock, _wire
+
+    Serve = Callable[[socket.socket, dict[str, Any]], None]
+    """What a confined process does for the host, on its channel and for a job."""
 else:
     import _landlock
     import _wire
-
-Serve = Callable[[socket.socket, dict[str, Any]], None]
-"""What a confined process does for the host, on its channel and for a job."""
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _MS_RDONLY, _MS_NOSUID_NODEV, _MS_NOEXEC = 1, 2 | 4, 8

@@ -88,7 +88,7 @@ def build_rules(
     def learn(job: tuple[list[UnverifiedEntry], RuleOrigin]) -> LearnedFamily:
         family, origin = job
         pairs = [one.entry for one in family]
-        judge = Verifier(environments[family[0].releases], run)
+        judge = Verifier(environments[family[0].releases], run, for_rules=origin == "rule pairs")
         names = judged.splits(pairs[0]) if origin == "rule pairs" else ()
         return learn_family(pairs, indexes[pairs[0].library], judge, origin, names)
 
@@ -96,7 +96,7 @@ def build_rules(
         for done, family in enumerate(pool.map(learn, jobs), start=1):
             result.families.append(family)
             on_progress(done, len(jobs))
-    judges = {releases: Verifier(pair, run) for releases, pair in environments.items()}
+    judges = {releases: Verifier(pair, run, for_rules=True) for releases, pair in environments.items()}
     safe = {rule.id for rule in harmless(result.rules, [*recorded, *admitted], judges)}
     result.families = [
         replace(family, rules=tuple(rule for rule in family.rules if rule.id in safe)) for family in result.families
@@ -138,7 +138,7 @@ def _verified(
 ) -> list[UnverifiedEntry]:
     """Return the written pairs that verify, with what was observed."""
     with ThreadPoolExecutor(cores()) as pool:
-        checks = pool.map(lambda one: verified(one.entry, environments[one.releases], run), written)
+        checks = pool.map(lambda one: verified(one.entry, environments[one.releases], run, for_rules=True), written)
         admitted = []
         for one, check in zip(written, checks, strict=True):
             if check.admission.holds:
@@ -176,6 +176,8 @@ class Verifier:
 
     environments: EnvironmentPair
     run: Runner
+    for_rules: bool = False
+    """Whether the pairs were written for rules (`recode.dataset.verify.rule.verify`)."""
 
     def __call__(self, pair: Migration, text: str) -> PairOutcome:
         """Return what became of a pair's old program. The same program as the pair's new one was verified with it."""
@@ -185,7 +187,7 @@ class Verifier:
         except (SyntaxError, ValueError):
             return PairOutcome.WRONG
         changed = pair.model_copy(update={"new_code": text})
-        if verified(changed, self.environments, self.run).admission.holds:
+        if verified(changed, self.environments, self.run, for_rules=self.for_rules).admission.holds:
             return PairOutcome.VERIFIES
         new, silent = self.environments.new, self.environments.silent_new
         after, before = self.run(new, text, 0, silent), self.run(new, pair.old_code, 0, silent)
