@@ -20,7 +20,7 @@ LAYERS = [
     {"cli"},
     {"quickstart", "study", "api"},
     {"train", "evaluate", "migrate"},
-    {"knowledge"},
+    {"knowledge", "environments"},
     {"dataset"},
     {"collect"},
     {"rewards", "sandbox", "models", "invent"},

@@ -34,20 +34,39 @@ _BACKTICKS = re.compile("`{3,}")
 
 
 def user_message(update: ApiUpdate, code: str) -> str:
-    """Return the user's turn: library, version, note (where there is one), the code to rewrite and the instruction."""
+    """Return the user's turn: the request, and the form of the answer."""
+    return request(update, code) + _FORM
+
+
+def request(update: ApiUpdate, code: str) -> str:
+    """Return what is asked for: library, version, note (where there is one), the code to rewrite and the task, without a form."""
     note = update.update_info.strip()
     said = f" This is the note on the update:\n<doc>\n{note}\n</doc>\n" if note else "\n"
     return (
         f"The library `{update.library}` was updated to version {update.new_version}.{said}"
         f"This code was written for an earlier version:\n"
         f"{_fenced(code)}\n"
-        f"{INSTRUCTION if note else _WORK + _FORM}"
+        f"{_FOLLOW if note else _WORK}"
     )
 
 
 def messages(update: ApiUpdate, code: str) -> list[dict[str, str]]:
     """Return the chat messages for one request, without the assistant's turn (which begins with `PREFILL`)."""
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user_message(update, code)}]
+
+
+def completion_of(content: str, thought: str = "", *, opened: bool = True) -> str:
+    """Return a chat model's reply as the continuation of a prompt.
+
+    Args:
+        content: the reply's text.
+        thought: its thought, where the server sends that apart.
+        opened: whether the prompt ends with `PREFILL`; models that open the think block themselves then write it twice.
+    """
+    if thought:
+        content = f"{thought}\n</think>\n{content}" if content else thought
+    start = content.lstrip()
+    return start.removeprefix(PREFILL) if opened and start.startswith(PREFILL) else content
 
 
 def response(thought: str, code: str) -> str:

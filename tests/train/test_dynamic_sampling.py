@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
+import pytest
 import torch
 
-from recode.train.dynamic_sampling import fill_batch, fresh_rows, gradable_terms, spreads, weighted_sum
+from recode.train.dynamic_sampling import fill_batch, flat_groups, fresh_rows, gradable_terms, weighted_sum
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,7 @@ class Sampler:
 
     def sample(self, number: int, rows: list[dict[str, Any]]) -> tuple[Texts, torch.Tensor]:
         self.rounds.append([row["n"] for row in rows[::2]])
-        rewards = [float(row["n"] % 2 and place % 2) for place, row in enumerate(rows)]
-        return Texts([f"{row['n']}" for row in rows]), torch.tensor(rewards)
+        return Texts([f"{row['n']}" for row in rows]), torch.tensor([row["n"] % 2 == 0 for row in rows[::2]])
 
 
 def filled(numbers: list[int], rounds: int = 10, at_least: int = 0, others: int = 0) -> tuple[Any, Sampler]:
@@ -114,7 +114,53 @@ def test_a_term_that_one_completion_lacks_leaves_it_out_and_one_that_all_lack_le
     assert left[2:, 0].tolist() == [1.0, 0.5]
 
 
-def test_the_spread_of_a_group_is_that_of_its_graded_completions() -> None:
-    nan = float("nan")
-    rewards = torch.tensor([[1.0, nan, 3.0], [nan, nan, 2.0], [nan, nan, nan], [1.0, 1.0, 1.0]])
-    assert spreads(rewards).tolist() == [2.0, 0.0, 0.0, 0.0]
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("rewards", "flat"),
+    [
+        ([1.0, 1.0, 1.0], True),
+        ([0.0, 0.0, 0.0], True),
+        ([0.0, 0.0, 1.0], False),
+        ([0.0, 0.0, 1e-9], False),
+        # Two ways to add up to three tenths.
+        ([0.1 + 0.2, 0.3, 0.3], True),
+        ([1000.0, 1000.0, 1000.5], False),
+        ([1.0, NAN, 3.0], False),
+        # Without another graded completion there is nothing to compare it with.
+        ([NAN, NAN, 2.0], True),
+        ([NAN, NAN, NAN], True),
+    ],
+)
+def test_a_group_is_flat_only_if_all_its_graded_rewards_are_equal(rewards: list[float], flat: bool) -> None:
+    terms = torch.tensor(rewards)[:, None]
+    assert flat_groups(terms, torch.tensor([1.0]), 3).tolist() == [flat]
+
+
+def test_flat_groups_have_no_advantage_and_others_have_one_however_it_is_computed() -> None:
+    rng = torch.Generator().manual_seed(1)
+    terms = torch.randint(0, 2, (400, 2), generator=rng).float()
+    terms[torch.rand(400, 2, generator=rng) < 0.2] = NAN
+    weights = torch.tensor([1.0, 0.5])
+    rewards = weighted_sum(terms, weights).view(-1, 4)
+    centred = rewards - rewards.nanmean(1, keepdim=True)
+    graded = (~rewards.isnan()).sum(1, keepdim=True)
+    others = rewards - (rewards.nansum(1, keepdim=True) - rewards) / (graded - 1)
+    flat = flat_groups(terms, weights, 4)
+    assert 0 < flat.sum() < len(flat)
+    for advantages in (centred, others):
+        assert torch.equal(advantages.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).abs().max(1).values < 1e-5, flat)
+
+
+def test_terms_that_cancel_each_other_count_where_each_is_normalised() -> None:
+    terms = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    weights = torch.tensor([1.0, 1.0])
+    assert flat_groups(terms, weights, 2).tolist() == [True]
+    assert flat_groups(terms, weights, 2, each_term=True).tolist() == [False]
+    assert flat_groups(terms[:, :1].repeat(1, 2) * 0, weights, 2, each_term=True).tolist() == [True]
+
+
+def test_rewards_beyond_the_range_they_are_clipped_to_are_equal() -> None:
+    terms = torch.tensor([[3.0], [5.0]])
+    assert flat_groups(terms, torch.tensor([1.0]), 2, within=(-1.0, 1.0)).tolist() == [True]

@@ -5,9 +5,10 @@ Nothing is written here.
 
 from __future__ import annotations
 
+import builtins
 import functools
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recode.errors import RecodeError
@@ -15,9 +16,11 @@ from recode.knowledge.model import Shape
 from recode.migrate.conclude import conclude
 from recode.migrate.find.findings import Finding, ScanResult
 from recode.migrate.find.scan import scan
+from recode.migrate.passes import plan_in_passes
 from recode.migrate.project.environments import project_environment
 from recode.migrate.project.files import check_root
 from recode.migrate.project.names_in_use import ProjectWords
+from recode.migrate.propose.run_repairs import CalledNames, run_repairs
 from recode.migrate.prove.equality.changes import add_equality
 from recode.migrate.prove.proof import prove
 from recode.migrate.prove.rewrite_options import RewriteOption, give_up_conflicts
@@ -27,12 +30,13 @@ from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Rea
 from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.planning import FilePlan, plan_file
 from recode.migrate.rules.planning import ProjectRules, plan_by_rules
-from recode.migrate.rules.scanning import rules_of_project, with_rules
+from recode.migrate.rules.scanning import rules_of_project, unreported_places, with_rules
 from recode.migrate.rules.shipped_relations import shipped_relations
 from recode.migrate.run_places import place_order, run_places, shown_by_runs
 from recode.migrate.source.source_file import read_source
 from recode.migrate.source.text import Unreadable
 from recode.migrate.witnesses.rewritten import type_objections
+from recode.migrate.witnesses.runs.recorded_command import RunDifference
 from recode.migrate.witnesses.together import TypeWitness, with_types
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
@@ -77,12 +81,14 @@ def rewrite_project(
     start = _started_trial(root, upgrade, options, on_progress)
     sure = {finding for finding in scanned.findings if finding.confidence >= options.confidence}
     with run_places(start.trial, (upgrade.old, upgrade.new)) as places:
+        seen: dict[RunDifference, None] = {}
         for _ in range(ROUNDS):
             result = _result(root, upgrade, options, scanned, sure, start)
-            _rewrite(result, root, rules, updates, shapes, on_progress)
+            _rewrite(result, root, _Known(rules, updates, shapes, tuple(seen)), on_progress)
             shown = shown_by_runs(result, places, updates, on_progress)
-            if not shown.findings:
+            if not shown.findings and seen.keys() >= set(result.differences):
                 break
+            seen |= dict.fromkeys(result.differences)
             kept = (finding for finding in scanned.findings if finding not in shown.instead_of)
             scanned = replace(scanned, findings=tuple(sorted((*kept, *shown.findings), key=place_order)))
             sure |= set(shown.findings)
@@ -117,17 +123,20 @@ def _result(
     )  # fmt: skip
 
 
-def _rewrite(
-    result: MigrationResult,
-    root: Path,
-    rules: ProjectRules | None,
-    updates: Sequence[ApiUpdate],
-    shapes: Sequence[Shape],
-    on_progress: OnProgress,
-) -> None:
+@dataclass(frozen=True)
+class _Known:
+    """What rewritings are made from: rules, updates, the library's modules and classes, and what runs showed so far."""
+
+    rules: ProjectRules | None
+    updates: Sequence[ApiUpdate]
+    shapes: Sequence[Shape]
+    differences: Sequence[RunDifference]
+
+
+def _rewrite(result: MigrationResult, root: Path, known: _Known, on_progress: OnProgress) -> None:
     """Decide about every finding: a change with its evidence, or left alone."""
-    plans = _plans(result, root, rules, on_progress) if result.scanned.findings else []
-    choices = _model_options(result, plans, updates, shapes, on_progress) if result.options.uses_model else []
+    plans = _plans(result, root, known, on_progress) if result.scanned.findings else []
+    choices = _model_options(result, plans, known, on_progress) if result.options.uses_model else []
     for plan in plans:
         result.left += [*plan.left, *(place.left_alone() for place in plan.open)]
         choices += [RewriteOption((change,)) for change in plan.changes]
@@ -141,15 +150,16 @@ def _rewrite(
 # --- renames by rule ---
 
 
-def _plans(result: MigrationResult, root: Path, rules: ProjectRules | None, on_progress: OnProgress) -> list[FilePlan]:
-    """Plan the rewritings by rule of every file that has findings."""
+def _plans(result: MigrationResult, root: Path, known: _Known, on_progress: OnProgress) -> list[FilePlan]:
+    """Plan the rewritings of every file that has findings: by rule, and what runs suggest."""
+    rules = known.rules
     environments = _environments(result, rules, on_progress)
     names = _names(result, environments, on_progress)
     by_rules = functools.partial(plan_by_rules, rules) if rules is not None else None
     by_file: dict[Path, list[Finding]] = {}
     for finding in result.scanned.findings:
         by_file.setdefault(finding.file, []).append(finding)
-    words = ProjectWords(root)
+    words, called = ProjectWords(root), CalledNames.of(names, known.shapes)
     plans = []
     for path, findings in by_file.items():
         try:
@@ -159,7 +169,11 @@ def _plans(result: MigrationResult, root: Path, rules: ProjectRules | None, on_p
             continue
         result.sources[path] = source
         used_elsewhere = lambda name, path=path: words.used_elsewhere(path, name)  # noqa: E731
-        plans.append(plan_file(source, findings, names, used_elsewhere, by_rules))
+        plan_once = functools.partial(plan_file, names=names, used_elsewhere=used_elsewhere, by_rules=by_rules)
+        find_more = functools.partial(unreported_places, rules=rules) if rules is not None else None
+        plan = plan_in_passes(source, findings, plan_once, find_more)
+        plan.attempts += run_repairs(source, known.differences, findings, called)
+        plans.append(plan)
     add_equality(plans, names, environments, on_progress)
     _check_types(result, plans, environments, on_progress)
     return plans
@@ -196,7 +210,7 @@ def _names(result: MigrationResult, environments: _Environments, on_progress: On
         (upgrade.old, names.old, {old.package for old, _ in renames}),
         (upgrade.new, names.new, {new.package for _, new in renames}),
     ):
-        for package in sorted(packages):
+        for package in sorted(packages - set(dir(builtins))):
             if failure := release.import_failure(package):
                 result.remarks.append(
                     f"{package} cannot be imported beside {upgrade.library} {version} ({failure}), so its names are unchecked"
@@ -263,8 +277,7 @@ def _add_attempts(result: MigrationResult, plan: FilePlan, choices: list[Rewrite
 def _model_options(
     result: MigrationResult,
     plans: Sequence[FilePlan],
-    updates: Sequence[ApiUpdate],
-    shapes: Sequence[Shape],
+    known: _Known,
     on_progress: OnProgress,
 ) -> list[RewriteOption]:
     from recode.migrate.propose.proposals import propose
@@ -291,7 +304,7 @@ def _model_options(
         backend,
         options.samples,
         Sampling(MAX_TOKENS, TEMPERATURE, seed=options.seed),
-        Rescan(updates, shapes, result.upgrade.old, result.upgrade.new).is_gone,
+        Rescan(known.updates, known.shapes, result.upgrade.old, result.upgrade.new).is_gone,
         lambda done: on_progress(f"{options.model}: {done} samples"),
     )
 

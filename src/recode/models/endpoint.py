@@ -22,7 +22,7 @@ from recode.errors import RecodeError
 from recode.models.backends import Have, Keep
 from recode.models.prompting import Prompt
 from recode.models.sampling import Sampling
-from recode.prompts import PREFILL
+from recode.prompts import PREFILL, completion_of
 
 KEY_VARIABLE = "RECODE_API_KEY"
 """The environment variable with the endpoint's key. No other variable is read, so that no key is sent to the wrong server."""
@@ -328,8 +328,4 @@ def _completion(data: bytes, prompt: Prompt) -> str:
     if choice.get("finish_reason") == "error" or not (isinstance(text, str) or thought):
         raise _Transient("a chat completion without text")
     text = text if isinstance(text, str) else ""
-    if thought:
-        text = f"{thought}\n</think>\n{text}" if text else thought
-    # The prompt asks for a think block, which a local model finds already opened.
-    opened = text.lstrip()
-    return opened.removeprefix(PREFILL) if prompt.prefill.startswith(PREFILL) and opened.startswith(PREFILL) else text
+    return completion_of(text, thought, opened=prompt.prefill.startswith(PREFILL))

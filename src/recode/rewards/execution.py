@@ -67,13 +67,13 @@ def score(
         return 0.0
     try:
         with _given(servers) as own:
-            done = _run(environment, out.text, module, own)
+            done = run_answer(environment, out.text, module, own)
             if done.outcome != "finished" or done.stdout != stdout:
                 return 0.0
             if not (_deprecations(done) or done.events):
                 return 1.0
             # Deprecations and events of the gold program are allowed in an answer.
-            gold = _run(environment, target, module, own)
+            gold = run_answer(environment, target, module, own)
     except SandboxError:
         return None
     return float(_deprecations(done) <= _deprecations(gold) and set(done.events) <= set(gold.events))
@@ -89,8 +89,14 @@ def _given(servers: Servers | None) -> Iterator[Servers]:
         yield own
 
 
-def _run(environment: Environment, code: str, module: str, servers: Servers) -> Execution:
-    """Run a program; if it times out on an overloaded machine, run it once more with four times the time."""
+def run_answer(environment: Environment, code: str, module: str, servers: Servers) -> Execution:
+    """Run a program under the limits of the reward, with its warnings and events reported.
+
+    If it times out on an overloaded machine, it runs once more with four times the time.
+
+    Raises:
+        SandboxError: the sandbox failed.
+    """
     preload = (module,) if module else ()
     done = run_program(environment, code, limits=LIMITS, preload=preload, watched=True, servers=servers)
     if done.outcome == "timeout" and overloaded():

@@ -213,6 +213,16 @@ def prune_environments(keep: Sequence[Lock] = (), home: Path | None = None) -> l
     return deleted
 
 
+def has_safe_path(python: str) -> bool:
+    """Say whether an interpreter knows `-P`: any but that of an environment made with a release before 3.11."""
+    try:
+        text = (Path(python).parent.parent / "pyvenv.cfg").read_text(encoding="utf-8")
+    except OSError:
+        return True
+    found = re.search(r"^version(?:_info)? = 3\.(\d+)", text, re.MULTILINE)
+    return found is None or int(found[1]) >= 11
+
+
 def _key(lock: Lock) -> str:
     return hashlib.sha256(f"python {PYTHON}\n{lock.digest}".encode()).hexdigest()[:24]
 

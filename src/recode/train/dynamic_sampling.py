@@ -17,10 +17,20 @@ import torch
 from torch import Tensor
 
 FLAT = 1e-6
-"""If the rewards of a group differ by no more than this, it has no spread: its advantages would be rounding errors."""
+"""If the rewards of a group differ by no more than this share of the largest, it has no spread: its advantages would be rounding errors."""
 
 Row = dict[str, Any]
 """A prompt with the columns of its training entry."""
+
+
+class Indexable(Protocol):
+    """Rows that can be counted and taken by number: a list, or a data set of the library `datasets`."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, place: int, /) -> Row:
+        """Return one of them."""
 
 
 class Sliceable(Protocol):
@@ -55,17 +65,17 @@ class BatchFiller(Generic[SampledT]):
         """Return how many groups with spread are missing; negative if there are more than wanted."""
         return self.wanted - len(self.kept)
 
-    def add(self, rows: list[Row], sampled: SampledT, rewards: Tensor) -> None:
+    def add(self, rows: list[Row], sampled: SampledT, flat: Tensor) -> None:
         """Sort the groups of a generated batch.
 
         Args:
             rows: the batch's rows (N,), group by group.
             sampled: what was sampled for them.
-            rewards: their rewards (N,), NaN where a completion cannot be graded.
+            flat: whether a group has no spread of rewards (G,).
         """
-        for place, spread in enumerate(spreads(rewards.view(-1, self.samples)).tolist()):
+        for place, without_spread in enumerate(flat.tolist()):
             part = slice(place * self.samples, (place + 1) * self.samples)
-            (self.kept if spread > FLAT else self.flat).append(SampledGroup(rows[part], sampled.part(part)))
+            (self.flat if without_spread else self.kept).append(SampledGroup(rows[part], sampled.part(part)))
 
     def batch(self) -> list[SampledGroup[SampledT]]:
         """Return the groups to train on. If too few have spread, dropped ones fill the batch: their advantages are zero."""
@@ -102,7 +112,7 @@ def fill_batch(
         rounds: how often to sample at most.
         at_least: how many groups a round generates at least.
         draw: takes a round's number and a number of groups; returns fresh rows, one for each sequence.
-        sample: takes a round's number and rows; returns what was sampled for them, and their rewards (N,).
+        sample: takes a round's number and rows; returns what was sampled for them, and which groups have no spread of rewards (G,).
         largest: returns the largest of all processes' numbers.
     """
     filler: BatchFiller[SampledT] = BatchFiller(len(rows) // samples, samples)
@@ -116,7 +126,7 @@ def fill_batch(
     return filler
 
 
-def fresh_rows(rows: list[Row], seed: int) -> Callable[[int, int, int], list[Row]]:
+def fresh_rows(rows: Indexable, seed: int) -> Callable[[int, int, int], list[Row]]:
     """Return the source of rows that replace dropped groups.
 
     It is a function of step, round and count. What it draws depends on them and the seed alone, so a resumed run draws the same rows.
@@ -124,21 +134,48 @@ def fresh_rows(rows: list[Row], seed: int) -> Callable[[int, int, int], list[Row
 
     def draw(step: int, number: int, count: int) -> list[Row]:
         rng = random.Random(f"refill-{seed}-{step}-{number}")
-        return rng.sample(rows, count) if count <= len(rows) else rng.choices(rows, k=count)
+        every = range(len(rows))
+        return [
+            rows[place] for place in (rng.sample(every, count) if count <= len(every) else rng.choices(every, k=count))
+        ]
 
     return draw
 
 
-def spreads(rewards: Tensor) -> Tensor:
-    """Return the difference between the largest and the smallest reward of each group (G,), among graded completions.
+def flat_groups(
+    terms: Tensor,
+    weights: Tensor,
+    samples: int,
+    *,
+    each_term: bool = False,
+    within: tuple[float, float] | None = None,
+) -> Tensor:
+    """Return which groups (G,) have no advantage: by how advantages are computed, every one of theirs is zero.
+
+    An advantage is a reward minus a mean, of the group or of its other completions, scaled or not. It is zero for a whole group only if all
+    graded completions have the same reward; a single one that differs gives all of them an advantage.
 
     Args:
-        rewards: (G, S), NaN where a completion cannot be graded.
+        terms: reward terms (N, T), NaN where a completion lacks one.
+        weights: the weights of the terms (T,).
+        samples: completions of a group.
+        each_term: whether terms are normalised within a group before they are summed, so that a spread of each one counts.
+        within: the range to which rewards are clipped.
     """
+    if each_term:
+        weighted = terms[:, weights.to(terms.device) != 0]
+        return torch.stack([_flat(column.reshape(-1, samples)) for column in weighted.unbind(1)]).all(dim=0)
+    rewards = weighted_sum(terms, weights)
+    return _flat((rewards.clamp(*within) if within else rewards).view(-1, samples))
+
+
+def _flat(rewards: Tensor) -> Tensor:
+    """Return which groups (G,) have no spread among their graded completions, for rewards (G, S) with NaN where there is none."""
     absent = rewards.isnan()
     most = rewards.masked_fill(absent, -torch.inf).max(1).values
     least = rewards.masked_fill(absent, torch.inf).min(1).values
-    return (most - least).clamp(min=0.0).nan_to_num(nan=0.0, posinf=0.0)
+    largest = rewards.abs().nan_to_num(nan=0.0).max(1).values
+    return (most - least).nan_to_num(nan=0.0, neginf=0.0) <= FLAT * largest
 
 
 def gradable_terms(terms: Tensor, samples: int) -> Tensor:

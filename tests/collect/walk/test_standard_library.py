@@ -9,6 +9,7 @@ import pytest
 
 from recode.collect.walk.standard_library import StandardLibrary
 from recode.errors import EnvironmentBuildError
+from recode.sandbox.execution import run_program
 
 RELEASE = ".".join(map(str, sys.version_info[:2]))
 
@@ -23,6 +24,13 @@ def test_paths_are_probed(library: StandardLibrary) -> None:
     found = library.probe(["json.loads", "json.gone"])
     assert found["json.loads"] == ("works", "")
     assert found["json.gone"][0] == "raises"
+
+
+def test_a_release_is_an_environment_in_which_programs_run(library: StandardLibrary) -> None:
+    environment = library.environment()
+    assert library.environment() == environment
+    ran = run_program(environment, "import sys\nprint(sys.version_info[:2])\n", reviewed=True)
+    assert ran.stdout == f"{sys.version_info[:2]}\n"
 
 
 def test_sources_have_paths_below_the_library(library: StandardLibrary) -> None:

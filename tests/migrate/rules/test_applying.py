@@ -15,6 +15,8 @@ SELECT = rule("lib.select([$*items], $**rest)", "lib.select($*items, $**rest)")
 WHERE = rule("$x.find($x2)", "lib.find($x2, $x)")
 CHECK = rule("@lib.check($*items, $**rest)\ndef function(p1, p2)", "@lib.field_check($*items, $**rest)\n@classmethod")
 CONFIG = rule("class Config:\n    old = $x\n    $**rest", "config = lib.Config(new=$x, $**rest)", old="lib.Model(old)")
+QUOTE = rule("lib.quote", "other.quote")
+SPEC, UNPACK = rule("lib.spec", "lib.full"), rule("$x, $x2 = lib.spec($x3)", "[$x, $x2] = lib.full($x3)[:2]")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,15 @@ CONFIG = rule("class Config:\n    old = $x\n    $**rest", "config = lib.Config(n
         ),
         # Brackets where they are needed alone.
         ([WHERE], "import lib\n(a + b).find(c)\nd.find((1, 2))\n", "import lib\nlib.find(c, a + b)\nlib.find((1, 2), d)\n"),
-        ([rule("lib.neg($x)", "-$x")], "import lib\ny = lib.neg(a + b) ** 2\n", "import lib\ny = (-(a + b)) ** 2\n"),
+        ([rule("lib.neg($x)", "-$x")], "import lib\ny = lib.neg(a + b) ** 2\n", "y = (-(a + b)) ** 2\n"),
+        # Imports of modules that nothing uses any more.
+        ([QUOTE], "import lib\nimport os\nx = lib.quote(a)\n", "from other import quote\nimport os\nx = quote(a)\n"),
+        ([QUOTE], "import lib\nx = lib.quote(lib.b)\n", "import lib\nfrom other import quote\nx = quote(lib.b)\n"),
+        ([QUOTE], "import os, lib\nx = lib.quote(os)\n", "import os\nfrom other import quote\nx = quote(os)\n"),
+        ([QUOTE], "import lib\n__all__ = ['lib']\nx = lib.quote(a)\n", "import lib\nfrom other import quote\n__all__ = ['lib']\nx = quote(a)\n"),
+        ([rule("lib.sub.f($x)", "lib.g($x)")], "from lib import sub\ny = sub.f(a)\n", "from lib import g\ny = g(a)\n"),
+        # A rule for a statement goes before one for a name within it.
+        ([SPEC, UNPACK], "import lib\na, b = lib.spec(f)\nlib.spec(g)\n", "import lib\n[a, b] = lib.full(f)[:2]\nlib.full(g)\n"),
         # Another meaning of the name.
         ([ASFARRAY], "import numpy as np\ndef asfarray(a): ...\nasfarray(1)\n", "import numpy as np\ndef asfarray(a): ...\nasfarray(1)\n"),
         ([ASFARRAY], "import numpy as np\nnp.asfarray(a, **k)\n", "import numpy as np\nnp.asfarray(a, **k)\n"),

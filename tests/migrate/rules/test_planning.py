@@ -9,10 +9,10 @@ from packaging.version import Version
 from recode.migrate.find.findings import Finding, Witness
 from recode.migrate.find.index import build_index
 from recode.migrate.find.scan import scan
+from recode.migrate.rewrite.calls.signatures import CallParameter, CallSignature
 from recode.migrate.rewrite.changes import EvidenceLevel
 from recode.migrate.rewrite.name_checks import ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram
-from recode.migrate.rewrite.signatures import CallParameter, CallSignature
 from recode.migrate.rules.planning import PlannedByRules, ProjectRules, plan_by_rules
 from recode.migrate.rules.rule import RewriteRule
 from recode.migrate.rules.scanning import with_rules

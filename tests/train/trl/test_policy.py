@@ -6,8 +6,6 @@ needed, the reward is `varied` instead: it depends on a completion's first token
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +13,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from trl import GRPOTrainer
 
 from recode.prompts import response
 from recode.records import read_jsonl
 from recode.train.trl import run
-from recode.train.trl.hooks import Rollouts
+from recode.train.trl.dynamic_sampling import Drawn
 from recode.train.trl.policy import PolicyTrainer
 from tests.train.killed_run import Kill, MakePolicy, varied
 
@@ -32,7 +29,7 @@ class Watched:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.generated: list[list[str]] = []
-        self.batches: list[tuple[list[dict[str, Any]], Rollouts]] = []
+        self.batches: list[tuple[list[dict[str, Any]], Drawn]] = []
         fill, sample = PolicyTrainer.fill, PolicyTrainer.own_completions
 
         def watched_fill(trainer: PolicyTrainer, inputs: list[dict[str, Any]]) -> Any:
@@ -197,30 +194,6 @@ def test_exact_matches_and_copies_are_logged_by_tree() -> None:
     completions = ["no answer" if answer is None else response("t", answer) for answer in answers]
     PolicyTrainer._log_answers(trainer, [migration] * 4 + [no_op], completions)  # type: ignore[arg-type]
     assert logged == {"exact": (2, 5), "copy": (1, 4), "reward_of_copying": (6.0, 5)}
-
-
-ROLLOUTS = Rollouts(
-    [[1], [2], [3], [4]], [[5], [6], [7], [8]], None, ["a", "b", "c", "d"], [], {"extra": [5, 6, 7, 8]}, None, []
-)
-
-
-def test_a_part_is_one_groups_share_of_every_field() -> None:
-    assert ROLLOUTS.part(slice(2, 4)) == Rollouts(
-        [[3], [4]], [[7], [8]], None, ["c", "d"], [], {"extra": [7, 8]}, None, []
-    )
-
-
-def test_parts_join_to_the_whole_in_any_order() -> None:
-    parts = [ROLLOUTS.part(slice(i, i + 2)) for i in (0, 2)]
-    assert Rollouts.join(parts) == ROLLOUTS
-    swapped = Rollouts.join(parts[::-1])
-    assert (swapped.prompt_ids, swapped.completions) == ([[3], [4], [1], [2]], ["c", "d", "a", "b"])
-    assert (swapped.extra_fields, swapped.tool_mask, swapped.logprobs) == ({"extra": [7, 8, 5, 6]}, None, [])
-
-
-def test_rollouts_are_what_trl_returns_in_its_order() -> None:
-    names = inspect.getsource(GRPOTrainer._generate).rpartition("return ")[2].strip()
-    assert names == ", ".join(field.name for field in dataclasses.fields(Rollouts))
 
 
 @pytest.mark.parametrize("at_once", [None, 2])

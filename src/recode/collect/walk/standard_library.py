@@ -20,8 +20,9 @@ from typing import Any
 
 from recode.collect.walk.public_api import Api, read_api
 from recode.errors import EnvironmentBuildError
+from recode.machine import only_one
 from recode.records import write_text
-from recode.sandbox.environments import recode_home, uv_path
+from recode.sandbox.environments import Environment, Lock, recode_home, uv_path
 
 _HERE = Path(__file__).parent
 _SECONDS = 600.0
@@ -64,6 +65,25 @@ class StandardLibrary:
             path = file.relative_to(folder)
             if _NOT_SOURCES.isdisjoint(path.parts):
                 yield path.as_posix(), file.read_text(encoding="utf-8", errors="replace")
+
+    def environment(self) -> Environment:
+        """Return an empty environment of this release, in which programs can run; built if it does not exist.
+
+        Raises:
+            EnvironmentBuildError: it cannot be built.
+        """
+        root = recode_home() / "environments"
+        folder = root / f"python-{self.release}"
+        pins = Lock(folder.name, (f"python=={self.release}",))
+        found = Environment(folder, folder / "bin" / "python", pins.digest)
+        root.mkdir(parents=True, exist_ok=True)
+        with only_one(root / f"{folder.name}.lock"):
+            if not found.python.exists():
+                command = [uv_path(), "venv", "--quiet", "--clear", "--python", str(self.python), str(folder)]
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    raise EnvironmentBuildError(f"Python {self.release}: {' '.join(done.stderr.split())[:200]}")
+        return found
 
     @functools.cached_property
     def _folder(self) -> Path:

@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from recode.collect.walk.standard_library import standard_library
 from recode.dataset.note_levels import NOTES_FILE
 from recode.dataset.programs import imported_modules
 from recode.dataset.record_reader import is_published, read_recorded
 from recode.dataset.sources import SourceReleases, UnverifiedEntry, read_sources
 from recode.dataset.verify.execution_cache import CachedRunner
-from recode.dataset.verify.rule import Admission, EnvironmentPair, Runner, verify
+from recode.dataset.verify.rule import PYTHON_LIBRARY, Admission, EnvironmentPair, Runner, verify
 from recode.errors import RecordError
 from recode.machine import cores
 from recode.records import Migration
@@ -149,6 +150,9 @@ def _versions(releases: SourceReleases) -> tuple[str, str, str]:
 
 def _environment_pair(releases: SourceReleases, locks: Path, modules: tuple[str, ...], run: Runner) -> EnvironmentPair:
     name = releases.import_name
+    if releases.library == PYTHON_LIBRARY:
+        old, new = (standard_library(one).environment() for one in (releases.old_version, releases.new_version))
+        return EnvironmentPair(old, new, name)
     old = ensure_environment(ensure_lock(locks, releases.library, releases.old_version, releases.old_requires))
     new = ensure_environment(ensure_lock(locks, releases.library, releases.new_version, releases.new_requires))
     there = tuple(module for module in modules if _is_module(module, old) or _is_module(module, new))

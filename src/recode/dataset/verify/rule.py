@@ -30,6 +30,8 @@ MAX_EDITED_LINES = 8
 MIN_SIMILARITY = 0.5
 """Bounds of a small edit: lines removed or added, and edit similarity of the cleaned programs."""
 
+PYTHON_LIBRARY = "python"
+"""The library that is Python's own: programs import its modules, and none by its name."""
 HASH_SEEDS = (0, 1)
 SILENT_KINDS = frozenset({"default_changed", "return_changed"})
 """Kinds of updates that neither raise nor warn: the old program may print something else on the new release instead."""
@@ -108,10 +110,10 @@ def verify(entry: Migration, environments: EnvironmentPair, run: Runner) -> Admi
     Raises:
         SandboxError: the runner cannot run programs here.
     """
-    check = _check_no_op if entry.kind == "no_op" else _check_migration
     failures = tuple(_check_text(entry))
     if failures:
         return Admission(entry.id, failures)
+    check = _check_no_op if entry.kind == "no_op" else _check_migration
     return check(entry, environments, run)
 
 
@@ -290,7 +292,8 @@ def _breakage(
     """Return how the old program breaks on the new release because of an update, or why that does not count."""
     symbol = update.old_symbol
     if broken.outcome == "raised":
-        return _raises(entry.old_code, symbol, broken, import_name)
+        own = symbol.package if entry.library == PYTHON_LIBRARY else import_name
+        return _raises(entry.old_code, symbol, broken, own)
     if broken.outcome != "finished":
         return Failure("old_breaks_on_new", _described(broken))
     warned = [warning for warning in broken.warnings if warning.announces_deprecation]
@@ -317,7 +320,8 @@ def _raises(code: str, symbol: Symbol, broken: Execution, import_name: str) -> O
         return Failure("old_breaks_on_new", f"a dependency is missing in the new environment: {outcome}")
     if raised.line is None:
         return Failure("old_breaks_on_new", f"the exception comes from no line of the program: {outcome}")
-    if not _names(code, symbol, raised.message, raised.line):
+    is_gone = raised.missing_module is not None and symbol.startswith(raised.missing_module + ".")
+    if not is_gone and not _names(code, symbol, raised.message, raised.line):
         return Failure(
             "old_breaks_on_new", f"neither message nor failing line names {_listed(symbol.words)}: {outcome}"
         )
@@ -327,6 +331,9 @@ def _raises(code: str, symbol: Symbol, broken: Execution, import_name: str) -> O
 def _is_missing_dependency(missing_module: str | None, message: str, import_name: str) -> bool:
     if missing_module and missing_module.split(".")[0] != import_name:
         return True
+    if re.search(rf"pip install ['\"]?{re.escape(import_name)}\b", message):
+        # It says how to get an older release of the library itself.
+        return False
     return (
         re.search(r"missing optional dependency|(?:is|are) required to|please install|pip install", message, re.I)
         is not None

@@ -12,6 +12,7 @@ import inspect
 import json
 import re
 import textwrap
+import types
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -119,10 +120,27 @@ def signature(path: str, _: str) -> Any:
     if not callable(thing):
         return None
     parameters = [
-        [p.name, p.kind.name, written(p.default), annotation(p.annotation)]
-        for p in inspect.signature(thing).parameters.values()
+        [p.name, p.kind.name, written(p.default), annotation(p.annotation)] for p in accepted_parameters(thing)
     ]
     return {"parameters": parameters, "takes_self": takes_self(thing, owner, path.rpartition(".")[2])}
+
+
+def accepted_parameters(thing: Any) -> list[inspect.Parameter]:
+    """Return the parameters of a callable, as what it wraps accepts them.
+
+    A decorator that only warns of arguments by position shows the signature of the next release already.
+    """
+    shown = list(inspect.signature(thing).parameters.values())
+    wrapped = inspect.unwrap(thing)
+    if not inspect.isfunction(wrapped):
+        return shown
+    # Without its attributes, among which may be a signature that somebody set.
+    bare = types.FunctionType(
+        wrapped.__code__, wrapped.__globals__, wrapped.__name__, wrapped.__defaults__, wrapped.__closure__
+    )
+    bare.__kwdefaults__, bare.__annotations__ = wrapped.__kwdefaults__, wrapped.__annotations__
+    accepted = list(inspect.signature(bare).parameters.values())
+    return accepted if {p.name for p in accepted} == {p.name for p in shown} else shown
 
 
 def takes_self(thing: Any, owner: Any, name: str) -> bool:

@@ -125,7 +125,10 @@ def _indent(program: EditableProgram, statement: ast.AST) -> str:
 
 
 def exchange_names(
-    program: EditableProgram, statement: ast.ImportFrom, without: Collection[ast.alias], lines: Sequence[str]
+    program: EditableProgram,
+    statement: ast.Import | ast.ImportFrom,
+    without: Collection[ast.alias],
+    lines: Sequence[str],
 ) -> list[Edit]:
     """Return the edits that take names out of an import and add other imports after it or in its place.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recode.errors import RecodeError
-from recode.migrate.rewrite.signatures import CallSignature, read_signature
+from recode.migrate.rewrite.calls.signatures import CallSignature, read_signature
 from recode.records import write_text
 from recode.sandbox.environments import Environment, recode_home
 from recode.sandbox.execution import Servers, run_program

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from recode.migrate.find.findings import Finding
-from recode.migrate.rewrite.call_checks import check_calls
+from recode.migrate.rewrite.calls.call_checks import check_calls
+from recode.migrate.rewrite.calls.keyword_arguments import KIND, KeywordPlan, plan_keywords
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Method, Reason
 from recode.migrate.rewrite.name_checks import Relation, ReleaseNames, UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram, UsedElsewhere
@@ -110,6 +111,7 @@ def plan_file(
     plan = FilePlan(source, program)
     if by_rules is not None:
         findings = _take_rules(plan, by_rules(source, program, findings, names), findings)
+    findings = _take_keywords(plan, program, findings, names)
     places = _places(source, program, findings)
     requests, refused = check_calls(program, _requests(plan, program, findings, places, names), names)
     for refusal in refused:
@@ -130,6 +132,23 @@ def _take_rules(plan: FilePlan, by_rules: RulePlan, findings: Sequence[Finding])
             plan.changes.append(change)
             settled.update(change.findings)
     plan.obstacles = dict(by_rules.refused)
+    return [finding for finding in findings if finding not in settled]
+
+
+def _take_keywords(
+    plan: FilePlan, program: EditableProgram, findings: Sequence[Finding], names: UpgradeNames
+) -> list[Finding]:
+    """Add the calls that give arguments by name to the plan; return the findings that they do not settle."""
+    own = [one for one in findings if one.kind == KIND and not one.guarded and not one.update.old_symbol.parameter]
+    planned = plan_keywords(plan.source, program, own, names) if own else KeywordPlan((), ())
+    plan.obstacles.update(planned.refused)
+    settled: set[Finding] = set()
+    for change, confidence in planned.changes:
+        if confidence < GUESSED_BELOW:
+            change = replace(change, evidence=EvidenceLevel.UNPROVEN, remark=_GUESSED)
+        if not overlap([edit for other in plan.changes for edit in other.edits], change.edits):
+            plan.changes.append(change)
+            settled.update(change.findings)
     return [finding for finding in findings if finding not in settled]
 
 
@@ -170,7 +189,8 @@ def _requests(
                 rule = rename_rule(update, frozenset({str(update.old_symbol)} if proven else ()))
             except NotARename as obstacle:
                 why = plan.obstacles.get(finding)
-                detail = f"a rule fits, but {why}" if why else str(obstacle)
+                fits = "the call" if update.kind == KIND else "a rule fits, but"
+                detail = f"{fits} {why}" if why else str(obstacle)
                 plan.open.append(OpenPlace(finding, place, Reason.NO_RULE, detail))
             else:
                 requests.append(RenameRequest(place, rule.old, rule.new, finding))

@@ -14,6 +14,7 @@ from recode.migrate.rewrite.program import CannotRename, EditableProgram
 from recode.migrate.rewrite.renames import plan_renames
 from recode.migrate.rewrite.requests import Renamed, RenameRequest
 from recode.migrate.rules.composing import composed
+from recode.migrate.rules.left_imports import RuleEdits, relied_on, with_left_imports
 from recode.migrate.rules.matching import match
 from recode.migrate.rules.program_terms import ProgramTerms
 from recode.migrate.rules.rendering import RenderedMatch, RuleMatch, bound_nodes, render
@@ -30,23 +31,6 @@ _SURE = 0.75
 """Confidence of a receiver's class below which it was guessed by a name."""
 _PASSES = 4
 """A place within another one is rewritten after it."""
-
-
-@dataclass
-class RuleEdits:
-    """Edits that belong together, with the places that they rewrite.
-
-    Attributes:
-        rules: the rules that they follow.
-        edits: what changes.
-        own: the spans of the text that the rules are about; a finding in one of them is settled.
-        nodes: the nodes that are replaced.
-    """
-
-    rules: tuple[RewriteRule, ...]
-    edits: tuple[Edit, ...]
-    own: tuple[tuple[int, int], ...]
-    nodes: tuple[ast.AST, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -239,20 +223,28 @@ def rule_edits(view: ProgramTerms, found: Sequence[RuleMatch]) -> RuleOutcome:
     outcome = RuleOutcome()
     rendered: list[RenderedMatch] = []
     for one in found:
-        if one.rule.renames is not None:
+        if one.rule.renames is not None or _is_within(view, one, rendered):
             continue
         try:
             rendered.append(render(view, one))
         except CannotRename as obstacle:
             outcome.refused.append(RuleRefusal(one, str(obstacle)))
-    _add_renames(view, [one for one in found if one.rule.renames is not None], outcome)
+    renames = [one for one in found if one.rule.renames is not None and not _is_within(view, one, rendered)]
+    _add_renames(view, renames, outcome)
     unused = _unused_imports(view, rendered)
     for group in _groups(rendered, unused):
         try:
             outcome.edits.append(_joined(view, group, unused))
         except CannotRename as obstacle:
             outcome.refused += [RuleRefusal(one.match, str(obstacle)) for one in group]
+    outcome.edits = with_left_imports(view.program, outcome.edits)
     return outcome
+
+
+def _is_within(view: ProgramTerms, one: RuleMatch, rendered: Sequence[RenderedMatch]) -> bool:
+    """Say whether a place is a part of what a rule for a larger place replaces."""
+    start, end = view.program.tree.span(one.node)
+    return any(first <= start and end <= last for other in rendered for first, last in other.own)
 
 
 def _add_renames(view: ProgramTerms, found: Sequence[RuleMatch], outcome: RuleOutcome) -> None:
@@ -301,13 +293,7 @@ def _unused_imports(view: ProgramTerms, rendered: Sequence[RenderedMatch]) -> di
     unused = {}
     for binding, users in by_binding.items():
         names = {name for name, _ in users}
-        relied_on = (
-            program.package
-            or binding.name in program.public
-            or binding.name in program.quoted
-            or program.used_elsewhere(binding.name)
-        )
-        if not relied_on and all(use in names for use in program.scopes.uses(binding)):
+        if not relied_on(program, binding.name) and all(use in names for use in program.scopes.uses(binding)):
             unused[binding] = [one for _, one in users]
     return unused
 

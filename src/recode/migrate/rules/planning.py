@@ -15,11 +15,12 @@ from packaging.version import Version
 from recode.migrate.find.findings import Finding, Witness
 from recode.migrate.find.index import Index
 from recode.migrate.find.scan import CONFIDENCE
-from recode.migrate.rewrite.binding import CallArguments, DoesNotBind, bind
+from recode.migrate.rewrite.calls.binding import CallArguments, DoesNotBind, bind
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
 from recode.migrate.rewrite.name_checks import Relation, UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram
-from recode.migrate.rules.applying import RuleEdits, is_sure, matches, may_receive, receivers, rule_edits
+from recode.migrate.rules.applying import is_sure, matches, may_receive, receivers, rule_edits
+from recode.migrate.rules.left_imports import RuleEdits
 from recode.migrate.rules.matching import filled
 from recode.migrate.rules.program_terms import ProgramTerms
 from recode.migrate.rules.rendering import RuleMatch

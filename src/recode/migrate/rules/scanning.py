@@ -51,7 +51,7 @@ def with_rules(scanned: ScanResult, root: Path, rules: ProjectRules) -> ScanResu
         try:
             source = read_source(folder, path)
             if any(all(word in source.program for word in rule.words) for rule in rules.rules):
-                found += _findings(source, rules, by_file.get(path, []))
+                found += unreported_places(source, by_file.get(path, []), rules)
         except (Unreadable, SyntaxError, ValueError, RecursionError, MemoryError):
             # Whoever looked at the file first has said so.
             continue
@@ -63,7 +63,12 @@ def with_rules(scanned: ScanResult, root: Path, rules: ProjectRules) -> ScanResu
     return replace(scanned, findings=tuple(findings), examined=examined)
 
 
-def _findings(source: SourceFile, rules: ProjectRules, known: Sequence[Finding]) -> list[Finding]:
+def unreported_places(source: SourceFile, known: Sequence[Finding], rules: ProjectRules) -> list[Finding]:
+    """Return a finding for each place of a file that only a rule reports.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: the file does not parse.
+    """
     program = EditableProgram(source.tree, source.newline)
     found = rules.findings(source, program, known)
     if not found:

@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 CONTAINERS = (list, dict, set)
 VALUE_BASES = (str, int, float, bytes, tuple, frozenset, complex)
-_ENUMS = (enum.StrEnum, enum.IntFlag, enum.IntEnum, enum.Flag, enum.Enum)
+_NAMES = ("StrEnum", "IntFlag", "IntEnum", "Flag", "Enum")
+# Programs for older releases of Python run as well, and those have no StrEnum.
+_ENUMS = tuple(getattr(enum, name) for name in _NAMES if hasattr(enum, name))
 SPECIAL = tuple(
     f"__{name}__"
     for name in (

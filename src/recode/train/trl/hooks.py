@@ -1,14 +1,14 @@
 """Everything private to TRL that we rely on. A new release of TRL means changing this file and the bound in `pyproject.toml`.
 
-TRL's `GRPOTrainer` computes advantages, losses and updates. It has no public way to choose which rollouts a step trains on, so `HookedTrainer`
-overrides some of its private methods and turns them into a few named hooks. `recode.train.trl.policy` fills in the hooks.
+TRL's `GRPOTrainer` computes advantages, losses and updates. It has no public way to sample with another decoder or to correct rewards, so
+`HookedTrainer` overrides some of its private methods and turns them into a few named hooks. `recode.train.trl.policy` fills in the hooks.
+Which groups a step trains on is decided in `recode.train.trl.dynamic_sampling`, the other module that overrides private methods.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any
 
 from torch import Tensor
 
@@ -21,76 +21,22 @@ from trl import GRPOTrainer  # noqa: E402 (its version is checked first)
 from trl.trainer import grpo_trainer  # noqa: E402
 
 
-@dataclass(frozen=True)
-class Rollouts:
-    """What was sampled for a batch of N sequences: the tuple that `GRPOTrainer._generate` returns, by name and in its order.
-
-    An empty or missing value means that no sequence has one.
-    """
-
-    prompt_ids: list[list[int]]
-    """Token ids of each prompt, N lists."""
-    completion_ids: list[list[int]]
-    """Token ids of each completion, N lists, with the end token where it was reached."""
-    tool_mask: list[list[int]] | None
-    """N lists with a number for each completion token: 1 for the policy's own tokens, 0 for those of a tool."""
-    completions: list[str]
-    """The completions as text, N strings without special tokens."""
-    logprobs: list[Any] | None
-    """N lists with the sampler's log-probability of each completion token, where the sampler (vLLM) returns them."""
-    extra_fields: dict[str, list[Any]]
-    """Further columns for the reward functions, N values each."""
-    images: list[Any] | None
-    tool_images: list[Any] | None
-
-    def as_tuple(self) -> tuple[Any, ...]:
-        """Return the tuple that TRL expects."""
-        return tuple(getattr(self, field.name) for field in fields(self))
-
-    def part(self, sequences: slice) -> Self:
-        """Return the rollouts of some of the sequences."""
-        return type(self)(*(_part(value, sequences) for value in self.as_tuple()))
-
-    @classmethod
-    def join(cls, parts: Sequence[Self]) -> Self:
-        """Return the parts as one batch, in their order."""
-        return cls(*(_joined(values) for values in zip(*(part.as_tuple() for part in parts), strict=True)))
-
-
-def _part(value: Any, sequences: slice) -> Any:
-    if isinstance(value, dict):
-        return {key: column[sequences] for key, column in value.items()}
-    return value[sequences] if value else value
-
-
-def _joined(values: Sequence[Any]) -> Any:
-    if isinstance(values[0], dict):
-        return {key: [item for value in values for item in value[key]] for key in values[0]}
-    return [item for value in values for item in value] if values[0] else values[0]
-
-
 class HookedTrainer(GRPOTrainer):  # type: ignore[misc]
     """TRL's trainer with hooks in place of private methods.
 
-    A subclass overrides `choose_rollouts`, `own_completions`, `own_logps` and `scored`. Shapes: N sequences, C completion tokens (padded),
+    A subclass overrides `own_completions`, `own_logps` and `scored`. Shapes: N sequences, C completion tokens (padded),
     T reward terms.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rollout_func: Any
-        self.rollouts: Rollouts | None = None
-        """The rollouts that the step at hand trains on, once `choose_rollouts` has chosen them."""
         self.keeps_groups = False
         """Whether a batch is cut into forward passes in its own order, which keeps the samples of a prompt together, or shuffled first."""
         self.idle: Tensor | None = None
         """While the loss is computed: true for sequences that need no gradient (N,)."""
 
     # --- hooks ---
-
-    def choose_rollouts(self, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Rollouts] | None:
-        """Return the rows that a step trains on, N of them, and their rollouts; None to sample the given rows once."""
-        return None
 
     def own_completions(self, prompts: Sequence[str]) -> tuple[list[list[int]], list[list[int]]] | None:
         """Return the token ids of prompts and of their sampled completions, N lists each; None to sample with TRL's own backends."""
@@ -106,32 +52,11 @@ class HookedTrainer(GRPOTrainer):  # type: ignore[misc]
 
     # --- what a subclass may call ---
 
-    def generate(self, prompts: list[str]) -> Rollouts:
-        """Sample one completion for each prompt."""
-        return Rollouts(*self._generate(prompts))
-
-    def term_rewards(self, rows: list[dict[str, Any]], rollouts: Rollouts) -> Tensor:
-        """Return the reward terms (N, T) of this process's rollouts."""
-        prompts = [row["prompt"] for row in rows]
-        start = self.accelerator.process_index * len(rows)
-        terms = self._calculate_rewards(rows, prompts, rollouts.completions, rollouts.completion_ids)
-        return terms[start : start + len(rows)]
-
     def log_metric(self, name: str, value: float) -> None:
         """Log a number of the training step at hand; several are averaged."""
         self._metrics["train"][name].append(value)
 
     # --- TRL's private methods ---
-
-    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        """Let the hook choose the rollouts, then let TRL score them and compute advantages."""
-        chosen = self.choose_rollouts(inputs)
-        if chosen is not None:
-            inputs, self.rollouts = chosen
-        try:
-            return super()._generate_and_score_completions(inputs)
-        finally:
-            self.rollouts = None
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """Return a forward pass's part of the batch. TRL shuffles the batch before it cuts it, with a function of its module."""
@@ -145,10 +70,7 @@ class HookedTrainer(GRPOTrainer):  # type: ignore[misc]
             grpo_trainer.shuffle_sequence_dict = shuffle
 
     def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
-        """Return the chosen rollouts, if there are any; otherwise sample."""
-        return self.rollouts.as_tuple() if self.rollouts is not None else self._sample(prompts)
-
-    def _sample(self, prompts: list[str]) -> tuple[Any, ...]:
+        """Sample one completion for each prompt, with the subclass's own sampler if it has one."""
         own = self.own_completions(prompts)
         if own is None:
             return super()._generate(prompts)

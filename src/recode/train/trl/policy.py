@@ -6,7 +6,7 @@ that fits the model, and for DAPO it drops groups without spread of rewards and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,74 +16,30 @@ from recode.models import Sampling, sample_ids
 from recode.models.llama import supports
 from recode.prompts import parse_response
 from recode.rewards import same_program
-from recode.train.dynamic_sampling import fill_batch, gradable_terms, weighted_sum
+from recode.train.dynamic_sampling import gradable_terms
 from recode.train.recipes import PolicyRecipe
-from recode.train.trl.hooks import HookedTrainer, Rollouts
+from recode.train.trl.dynamic_sampling import Drawn, WithDynamicSampling
+from recode.train.trl.hooks import HookedTrainer
 from recode.train.trl.logprobs import completion_logps, packed_logps
 from recode.train.trl.lora import layers_of, with_plain_weights
 
 
-class PolicyTrainer(HookedTrainer):
-    """TRL's trainer for rewards by rule, with dynamic sampling.
+class PolicyTrainer(WithDynamicSampling, HookedTrainer):
+    """TRL's trainer for rewards by rule, with dynamic sampling if the recipe asks for it."""
 
-    `fresh(step, round, count)` returns the rows that replace dropped groups. It depends on its arguments alone, so a resumed run draws the
-    same rows.
-    """
-
-    def __init__(
-        self, *args: Any, recipe: PolicyRecipe, fresh: Callable[[int, int, int], list[dict[str, Any]]], **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, recipe: PolicyRecipe, **kwargs: Any) -> None:
+        settings = recipe.dynamic_sampling
         self.recipe = recipe
-        self.fresh = fresh
+        self.samples_dynamically = settings.enabled
+        self.max_rounds, self.prompts_per_round = settings.max_batches, settings.prompts_per_batch or 0
+        super().__init__(*args, **kwargs)
         self.keeps_groups = recipe.optimization.packed
-        self.round = 0
-        """The number of the batch that is sampled for the step at hand, from 0; it is part of the seed."""
 
-    def choose_rollouts(self, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Rollouts] | None:
-        """Fill the batch by dynamic sampling, if the recipe asks for it."""
-        self.round = 0
-        return self.fill(rows) if self.model.training and self.recipe.dynamic_sampling.enabled else None
-
-    def fill(self, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Rollouts]:
-        """Return the rows that the step trains on, one for each sequence, and their rollouts.
-
-        Every generated group is counted in the log: trained on, dropped, or left over in a process that was already full.
-        """
-        settings, processes = self.recipe.dynamic_sampling, self.accelerator.num_processes
-        filler = fill_batch(
-            rows,
-            self.num_generations,
-            rounds=settings.max_batches,
-            at_least=(settings.prompts_per_batch or 0) // processes,
-            draw=self._fresh_rows,
-            sample=self._sample_and_score,
-            largest=self._largest,
-        )
-        for name, count in filler.counts().items():
-            self.log_metric(f"dynamic_sampling/{name}", float(self._gathered(count).sum()))
-        groups = filler.batch()
-        return [row for group in groups for row in group.rows], Rollouts.join([group.sampled for group in groups])
-
-    def _fresh_rows(self, number: int, count: int) -> list[dict[str, Any]]:
-        """Return this process's rows, one for each sequence, of a round in which every process generates `count` groups."""
-        place = self.accelerator.process_index
-        rows = self.fresh(self.state.global_step, number, count * self.accelerator.num_processes)
-        return [row for row in rows[place * count : (place + 1) * count] for _ in range(self.num_generations)]
-
-    def _sample_and_score(self, number: int, rows: list[dict[str, Any]]) -> tuple[Rollouts, Tensor]:
-        """Return the rollouts of a round's rows, and their rewards (sequences,)."""
-        self.round = number
-        rollouts = self.generate([row["prompt"] for row in rows])
-        return rollouts, weighted_sum(self.term_rewards(rows, rollouts), self.reward_weights)
-
-    def _largest(self, count: int) -> int:
-        return int(self._gathered(count).max())
-
-    def _gathered(self, count: int) -> Tensor:
-        """Return every process's number."""
-        gathered: Tensor = self.accelerator.gather(torch.tensor([count], device=self.accelerator.device))
-        return gathered
+    def fill(self, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Drawn]:
+        """Return what the step trains on, and log its exact matches and copies of the old code."""
+        chosen, drawn = super().fill(rows)
+        self._log_answers(chosen, drawn.completions)
+        return chosen, drawn
 
     def own_completions(self, prompts: Sequence[str]) -> tuple[list[list[int]], list[list[int]]] | None:
         """Sample with the small decoder: one group for every run of equal prompts. None if the decoder does not fit the model.
@@ -119,8 +75,8 @@ class PolicyTrainer(HookedTrainer):
             return compute(policy, ids, mask, kept, self.temperature, at_once, self.idle)
 
     def scored(self, rows: list[dict[str, Any]], completions: list[str], terms: Tensor) -> Tensor:
-        """Log exact matches and copies of the old code together with the rewards; leave out completions that cannot be graded."""
-        if self.rollouts is not None or not self.recipe.dynamic_sampling.enabled:
+        """Leave out completions that cannot be graded; log exact matches and copies, unless that waits until the groups are chosen."""
+        if not self.samples_dynamically:
             self._log_answers(rows, completions)
         terms = gradable_terms(terms, self.num_generations)
         self._log_share("ungradable", float(terms.isnan().all(dim=1).sum()), len(terms))

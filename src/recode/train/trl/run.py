@@ -30,7 +30,6 @@ from recode.models.adapters import tie
 from recode.records import write_jsonl, write_text
 from recode.rewards import trl_reward
 from recode.train.data import Prompts, load_prompts, plan
-from recode.train.dynamic_sampling import fresh_rows
 from recode.train.failures import LOWER_RATE, check_context, check_server, explained, guarded
 from recode.train.folder import claimed
 from recode.train.model_card import write_card
@@ -192,7 +191,6 @@ def _policy(
     )
     return PolicyTrainer(
         recipe=recipe,
-        fresh=fresh_rows(rows, recipe.seed),
         model=model,
         args=arguments,
         reward_funcs=rewards,

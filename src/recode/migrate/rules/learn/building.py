@@ -98,10 +98,8 @@ def build_rules(
         for done, family in enumerate(pool.map(learn, jobs), start=1):
             result.families.append(family)
             on_progress(done, len(jobs))
-    judges = {releases: Verifier(pair, run) for releases, pair in environments.items()}
-    safe = {rule.id for rule in harmless(result.rules, recorded, judges)}
     judges = {releases: Verifier(pair, run, "rule pairs") for releases, pair in environments.items()}
-    safe &= {rule.id for rule in harmless(result.rules, admitted, judges)}
+    safe = {rule.id for rule in harmless(result.rules, [*recorded, *admitted], judges)}
     result.families = [
         replace(family, rules=tuple(rule for rule in family.rules if rule.id in safe)) for family in result.families
     ]

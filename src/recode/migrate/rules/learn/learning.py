@@ -242,18 +242,19 @@ def _is_anchored(pattern: Term) -> bool:
 
 
 def _modules(cluster: _Cluster) -> tuple[str, ...]:
-    """Return the modules that the new programs import the template's names from, where these look like classes."""
-    modules = set()
-    for symbol in [
-        term for term in cluster.edit.template.walk() if term.kind == SYMBOL and isinstance(term.node, ast.expr)
-    ]:
-        root = chain(symbol.node)[0]  # type: ignore[arg-type]
-        if not isinstance(root, ast.Name) or not Symbol(symbol.value).of_class:
-            continue
-        scopes = [one.after.program.scopes.of for one in cluster.sites if root in one.after.program.scopes.of]
-        for binding in scopes[0][root].resolve(root.id) if scopes else []:
-            if isinstance(binding.node, ast.ImportFrom):
-                modules.add(binding.target.rpartition(".")[0])
+    """Return the modules that the new programs import from for the template's names: those of classes and other objects."""
+    modules, paths = set(), cluster.edit.template.symbols()
+    for one in cluster.sites:
+        for term in one.site.new.walk():
+            if term.kind != SYMBOL or term.value not in paths or not isinstance(term.node, ast.expr):
+                continue
+            root = chain(term.node)[0]
+            if not isinstance(root, ast.Name) or root not in one.after.program.scopes.of:
+                continue
+            for binding in one.after.program.scopes.of[root].resolve(root.id):
+                is_within = Symbol(term.value).of_class or binding.target != term.value
+                if isinstance(binding.node, ast.ImportFrom) and is_within:
+                    modules.add(binding.target.rpartition(".")[0])
     return tuple(sorted(modules))
 
 

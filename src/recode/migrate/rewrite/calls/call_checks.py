@@ -11,13 +11,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from recode.migrate.rewrite.binding import CallArguments, DoesNotBind, bind, shown
+from recode.migrate.rewrite.calls.binding import CallArguments, DoesNotBind, bind, shown
+from recode.migrate.rewrite.calls.signatures import CallSignature, values_differ
 from recode.migrate.rewrite.imported_names import import_of
 from recode.migrate.rewrite.name_checks import UpgradeNames
 from recode.migrate.rewrite.names_in_code import with_brackets
 from recode.migrate.rewrite.program import CannotRename, EditableProgram
 from recode.migrate.rewrite.requests import RenameRefused, RenameRequest
-from recode.migrate.rewrite.signatures import CallSignature, values_differ
 from recode.migrate.source.edits import Edit
 from recode.symbol import Symbol
 
@@ -145,7 +145,9 @@ def _check(program: EditableProgram, called: _CalledRename, names: UpgradeNames)
         bound = bind(_arguments(called, skipped), old, new)
     except DoesNotBind as obstacle:
         raise DoesNotBind(f"{obstacle} (`{shown(called.new.name, full)}`)") from None
-    edits = tuple(_as_keyword(program, called.call, number + skipped, word) for number, word in bound.as_keywords)
+    edits = tuple(
+        argument_as_keyword(program, called.call, number + skipped, word) for number, word in bound.as_keywords
+    )
     doubts += [bound.doubt] if bound.doubt else []
     return _Checked(edits, "; ".join(doubts))
 
@@ -182,7 +184,7 @@ def _arguments(called: _CalledRename, skipped: int) -> CallArguments:
     )
 
 
-def _as_keyword(program: EditableProgram, call: ast.Call, number: int, word: str) -> Edit:
+def argument_as_keyword(program: EditableProgram, call: ast.Call, number: int, word: str) -> Edit:
     """Return the edit that gives an argument by its name.
 
     Raises:

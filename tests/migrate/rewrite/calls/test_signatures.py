@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recode.migrate.rewrite.signatures import CallParameter, read_signature, values_differ
+from recode.migrate.rewrite.calls.signatures import CallParameter, read_signature, values_differ
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recode.migrate.rewrite.signatures import CallSignature
+from recode.migrate.rewrite.calls.signatures import CallSignature
 
 
 class DoesNotBind(Exception):

@@ -1,0 +1,1 @@
+"""Whether a call fits the new release, and the edits of its arguments."""
