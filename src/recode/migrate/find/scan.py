@@ -15,10 +15,10 @@ from recode.knowledge.versions import parse_release
 from recode.machine import cores, map_in_processes
 from recode.migrate.find.findings import Finding, ScanResult, Skipped
 from recode.migrate.find.index import Index, build_index, telling_members
-from recode.migrate.project.own_modules import read_own_modules
 from recode.migrate.find.statements import uses_in
 from recode.migrate.find.uses import Use
 from recode.migrate.project.files import project_files
+from recode.migrate.project.own_modules import read_own_modules
 from recode.migrate.source.source_file import SourceFile, read_source, syntax_fault
 from recode.migrate.source.text import Unreadable
 from recode.records import ApiUpdate

@@ -194,15 +194,9 @@ def _mark(match: re.Match[str]) -> str:
 
 
 def _read(node: ast.AST) -> Term:
-    fresh = {
-        one.id
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.comprehension | ast.withitem)
-        for one in ast.walk(
-            inner.target if isinstance(inner, ast.comprehension) else inner.optional_vars or ast.Tuple()
-        )
-        if isinstance(one, ast.Name)
-    }
+    inner = [one for one in ast.walk(node) if isinstance(one, ast.comprehension | ast.withitem)]
+    targets = [one.target if isinstance(one, ast.comprehension) else one.optional_vars for one in inner]
+    fresh = {one.id for target in targets if target for one in ast.walk(target) if isinstance(one, ast.Name)}
 
     def symbol(node: ast.expr) -> str:
         root, names = chain(node)
