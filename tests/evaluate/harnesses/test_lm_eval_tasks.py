@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recode.evaluate.harnesses.documents import SPLITS, TASKS, documents
+from recode.evaluate.harnesses.documents import SPLITS, TASKS
 from recode.evaluate.judging.migrations import evaluate, read_split, summary
 from recode.models import resolve
 from recode.prompts import response
@@ -66,15 +66,12 @@ def test_answers_to_real_entries_run_in_our_sandbox(kind: str) -> None:
     pytest.importorskip("lm_eval")
     from lm_eval.api.model import LM
 
-    known = {one["user"]: one for one in documents("test_updates")}
-
     class Scripted(LM):
         def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
             found = []
             for request in requests:
-                user = request.args[0].partition("\n\n")[2].removesuffix("\n\n<think>")
-                old = user.partition("```python\n")[2].partition("\n```")[0]
-                found.append(known[user]["gold"] if kind == "oracle" else response("", old))
+                old = request.doc["user"].partition("```python\n")[2].partition("\n```")[0]
+                found.append(request.doc["gold"] if kind == "oracle" else response("", old))
             return found
 
         def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> Any:

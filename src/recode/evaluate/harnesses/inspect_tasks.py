@@ -11,7 +11,7 @@ import asyncio
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import ChatMessageSystem, ChatMessageUser, ContentReasoning, ContentText, GenerateConfig
-from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
+from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import TaskState, generate
 
 from recode.evaluate.harnesses.documents import SCORES, documents, scores
@@ -21,19 +21,7 @@ MAX_TOKENS = 4096
 """Thinking models need many more than the answers have."""
 
 
-@metric
-def mean_of_graded() -> Metric:
-    """Return the mean over the samples that have a score."""
-
-    def compute(found: list[SampleScore]) -> float:
-        values = [float(one.score.value) for one in found if isinstance(one.score.value, int | float)]
-        known = [value for value in values if value == value]
-        return sum(known) / len(known) if known else float("nan")
-
-    return compute
-
-
-@scorer(metrics=[{name: [mean_of_graded()] for name in SCORES}])
+@scorer(metrics={name: [mean(), stderr()] for name in SCORES})
 def judged() -> Scorer:
     """Score by the project\'s own judge, in its sandbox; a score that cannot be graded is not a number, and left out of the means."""
 
