@@ -51,7 +51,9 @@ def test_the_loader_and_the_linter_accept_every_folder(folders: list[Path]) -> N
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stdout
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None or os.geteuid() != 0, reason="needs bubblewrap, and root as in a container")
+@pytest.mark.skipif(
+    shutil.which("bwrap") is None or os.geteuid() != 0, reason="needs bubblewrap, and root as in a container"
+)
 def test_trials_of_the_oracle_score_one_and_of_no_agent_zero(folders: list[Path], tmp_path: Path) -> None:
     async def rewards(agent: str) -> list[float]:
         return [await trial(folder, agent, tmp_path / agent) for folder in folders]

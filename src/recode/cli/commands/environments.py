@@ -42,3 +42,26 @@ def export(
         typer.echo(f"  {name}: its gold program does not score 1, or the untouched one does not score 0")
     if done.failed:
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `recode openenv --tasks @train --port 8000`")
+def openenv(
+    splits: Annotated[
+        list[str] | None, typer.Option("--tasks", help="A split of the data set, or a file; repeat for more.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=0, help="How many programs an episode may run before it submits one.")] = 1,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 8000,
+    sessions: Annotated[int, typer.Option(min=1, help="How many sessions there may be at once.")] = 64,
+) -> None:
+    """Serve the multi-turn environment to OpenEnv's clients, until it is interrupted."""
+    import uvicorn
+
+    from recode.environments import openenv_server
+    from recode.environments.grading import Grader
+    from recode.environments.tasks import load_tasks
+
+    tasks = {name.removeprefix("@"): load_tasks(name).tasks for name in splits or ["@train"]}
+    with Grader() as grader:
+        served = openenv_server.ServedTasks(tasks, grader, runs)
+        uvicorn.run(openenv_server.app(served, sessions), host=host, port=port, log_level="warning")
