@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?= $(if $(HAS_GPU),,https://download.pytorch.org/whl/cpu)
 TORCH_FLAGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: setup sandbox quickstart test test-wheel test-network test-slow docs lint format benchmark clean
+.PHONY: setup sandbox quickstart test test-wheel test-network test-slow test-ecosystem docs lint format benchmark clean
 
 setup: $(VENV)/.ready
 
@@ -47,6 +47,18 @@ test-network: setup
 
 test-slow: setup
 	$(BIN)/pytest -m slow
+
+# Our tasks in other frameworks, each in an environment of its own: their dependencies exclude each other. harbor needs Python 3.12.
+ECOSYSTEM := $(VENV)-ecosystem
+ECOSYSTEM_PYTHON ?= 3.12
+test-ecosystem: setup sandbox
+	for framework in harbor verifiers openenv; do \
+		$(BIN)/uv venv --quiet --allow-existing --python $(ECOSYSTEM_PYTHON) $(ECOSYSTEM)/$$framework && \
+		$(BIN)/uv pip install --quiet --python $(ECOSYSTEM)/$$framework/bin/python --editable ".[data,$$framework]" pytest \
+			$$(test $$framework != verifiers || echo --editable ./environments/recode_migrations) && \
+		$(ECOSYSTEM)/$$framework/bin/python -m pytest -m ecosystem tests/environments/test_$${framework}_*.py || exit 1; \
+	done
+	$(BIN)/pytest -m ecosystem tests/environments/test_trl_environment.py
 
 # The documentation site, in site/. A broken link is an error.
 docs: setup

@@ -15,8 +15,7 @@ from harbor.environments.base import BaseEnvironment, ExecResult
 from harbor.environments.capabilities import EnvironmentCapabilities
 
 from recode.sandbox.environments import Environment, _lock, ensure_environment
-
-FOLDERS = ("app", "tests", "logs", "solution")
+from tests.environments.bubblewrap import FOLDERS, in_container
 
 
 class BubblewrapEnvironment(BaseEnvironment):
@@ -73,24 +72,10 @@ class BubblewrapEnvironment(BaseEnvironment):
         self, command: str, cwd: str | None = None, env: dict[str, str] | None = None,
         timeout_sec: int | None = None, user: str | int | None = None, **_: Any,
     ) -> ExecResult:  # fmt: skip
-        python = self.release.python.resolve().parents[1]
         process = await asyncio.create_subprocess_exec(
-            "bwrap", "--die-with-parent", "--unshare-pid", "--unshare-net", "--proc", "/proc", "--dev", "/dev",
-            "--perms", "1777", "--tmpfs", "/tmp", *_readable("/usr", "/lib", "/lib64", "/bin", "/etc", str(python), str(self.release.folder)),
-            *(part for name in FOLDERS for part in ("--bind", str(self.root / name), f"/{name}")),
-            "--chdir", cwd or "/app", "--cap-add", "ALL", "--", "bash", "-c", command,
+            *in_container(self.release, self.root, cwd or "/app"), "bash", "-c", command,
             env={"PATH": f"{self.release.folder}/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **(env or {})},
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, errors = await asyncio.wait_for(process.communicate(), timeout_sec)
         return ExecResult(stdout=out.decode(), stderr=errors.decode(), return_code=process.returncode or 0)
-
-
-def _readable(*paths: str) -> list[str]:
-    """Return the options that show folders to every user, also those below a folder that others cannot enter."""
-    shown = [path for path in map(Path, paths) if path.exists()]
-    above = sorted({parent for path in shown for parent in path.parents if parent != Path("/")})
-    return [
-        *(part for folder in above for part in ("--perms", "0755", "--dir", str(folder))),
-        *(part for path in shown for part in ("--ro-bind", str(path), str(path))),
-    ]

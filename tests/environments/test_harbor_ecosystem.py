@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +15,7 @@ from recode.environments.harbor import export_tasks
 from recode.environments.tasks import load_tasks
 from recode.errors import SandboxError
 
-pytestmark = [pytest.mark.ecosystem, pytest.mark.network]
+pytestmark = pytest.mark.ecosystem
 harbor = pytest.importorskip("harbor", reason="harbor is not installed; run: make test-ecosystem")
 
 SPLIT, EACH = "@validation", 12
@@ -51,9 +49,7 @@ def test_the_loader_and_the_linter_accept_every_folder(folders: list[Path]) -> N
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stdout
 
 
-@pytest.mark.skipif(
-    shutil.which("bwrap") is None or os.geteuid() != 0, reason="needs bubblewrap, and root as in a container"
-)
+@pytest.mark.skipif(not AVAILABLE, reason="needs bubblewrap, and root as in a container")
 def test_trials_of_the_oracle_score_one_and_of_no_agent_zero(folders: list[Path], tmp_path: Path) -> None:
     async def rewards(agent: str) -> list[float]:
         return [await trial(folder, agent, tmp_path / agent) for folder in folders]

@@ -64,4 +64,4 @@ def openenv(
     tasks = {name.removeprefix("@"): load_tasks(name).tasks for name in splits or ["@train"]}
     with Grader() as grader:
         served = openenv_server.ServedTasks(tasks, grader, runs)
-        uvicorn.run(openenv_server.app(served, sessions), host=host, port=port, log_level="warning")
+        uvicorn.run(openenv_server.app(served, sessions), host=host, port=port, log_level="info", access_log=False)
