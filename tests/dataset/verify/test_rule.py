@@ -211,6 +211,15 @@ def test_bad_entries_fail_by_their_clause(make_entry: MakeEntry, toy_pair: Envir
     assert reason in reasons[clause]
 
 
+def test_a_message_that_names_an_older_release_of_the_library_is_no_missing_dependency(
+    make_entry: MakeEntry, toy_pair: EnvironmentPair
+) -> None:
+    gone = "if not hasattr(toylib, 'area'):\n    raise AttributeError('area is gone: pip install toylib==1.0')\n"
+    old = gone + "print(toylib.area(values))"
+    entry = make_entry(**programs(old, "print(toylib.surface(values))"))
+    assert check(entry, toy_pair).failures == ()
+
+
 @pytest.mark.parametrize("case", ["hard-coded print", "no input"])
 def test_for_rules_the_output_need_not_depend_on_the_call(
     make_entry: MakeEntry, toy_pair: EnvironmentPair, case: str

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,10 @@ def test_shipped_rules_are_proven_and_hold_no_pair_of_a_test_split() -> None:
         assert not held_out & set(one.proof.programs), one.id
         edit = GeneralEdit(one.pattern_term, one.template_term)
         assert edit.template.variables() <= edit.pattern.variables(), one.id
+
+
+def test_every_file_of_pairs_gives_rules() -> None:
+    for file in shipped("data/rules/pairs").glob("*.toml"):
+        library = tomllib.loads(file.read_text(encoding="utf-8"))["library"]
+        written = {rule.update.family_id for rule in shipped_rules(library) if rule.origin == "rule pairs"}
+        assert written, file.name

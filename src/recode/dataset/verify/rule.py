@@ -339,6 +339,9 @@ def _raises(code: str, symbol: Symbol, broken: Execution, import_name: str) -> O
 def _is_missing_dependency(missing_module: str | None, message: str, import_name: str) -> bool:
     if missing_module and missing_module.split(".")[0] != import_name:
         return True
+    if re.search(rf"pip install ['\"]?{re.escape(import_name)}\b", message):
+        # It says how to get an older release of the library itself.
+        return False
     return (
         re.search(r"missing optional dependency|(?:is|are) required to|please install|pip install", message, re.I)
         is not None

@@ -66,6 +66,32 @@ def test_lists_and_arguments_of_any_length_are_bound() -> None:
     assert only(pairs) == ("lib.select([$*items], $**rest)", "lib.select($*items, $**rest)")
 
 
+def test_a_value_of_a_dictionary_that_goes_elsewhere_is_bound() -> None:
+    pairs = [
+        pair("import lib\nlib.f(to={'all': 'a'})\n", "import lib\nlib.f(at='a')\n", 1, "lib.f(to)"),
+        pair("import lib\nlib.f(to={'all': b})\n", "import lib\nlib.f(at=b)\n", 2, "lib.f(to)"),
+    ]
+    assert only(pairs) == ("lib.f($*items, to={'all': $x}, $**rest)", "lib.f($*items, at=$x, $**rest)")
+
+
+def test_an_object_that_is_no_module_is_taken_from_the_import_of_the_pairs() -> None:
+    pairs = [
+        pair(
+            "from lib import zone\nx = zone.old()\n",
+            "from lib import zone\nx = zone.new(zone.utc)\n",
+            1,
+            "lib.zone.old",
+        ),
+        pair(
+            "from lib import zone\ny = zone.old()\n",
+            "from lib import zone\ny = zone.new(zone.utc)\n",
+            2,
+            "lib.zone.old",
+        ),
+    ]
+    assert learn_family(pairs, INDEX, same_tree, "data set").rules[0].modules == ("lib",)
+
+
 def test_what_an_edit_takes_away_stays_fixed_and_what_it_keeps_does_not() -> None:
     pairs = [
         pair("import lib\nlib.f(x, 1, mode='old')\n", "import lib\nlib.f(x, 1, mode='new')\n", 1, "lib.f"),

@@ -163,7 +163,8 @@ def _without_dropped_displays(edit: GeneralEdit, table: _Table) -> GeneralEdit:
     """Let a keyword have any value that is dropped and only lists constants."""
     for keyword in [term for term in edit.pattern.walk() if term.kind == "keyword" and term.parts]:
         value = keyword.parts[0]
-        if value.kind in (*DISPLAYS, "Dict") and all(term.kind not in (NAME, SYMBOL, "Call") for term in value.walk()):
+        constant = all(term.kind not in (NAME, SYMBOL, "Call") and not term.is_variable for term in value.walk())
+        if value.kind in (*DISPLAYS, "Dict") and constant:
             variable = Term(ONE, table.fresh(ONE))
             table.names[ONE, (variable,)] = variable.value
             edit = GeneralEdit(_with_parts(edit.pattern, value, variable), edit.template)
