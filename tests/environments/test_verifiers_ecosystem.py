@@ -21,7 +21,7 @@ pytestmark = pytest.mark.ecosystem
 pytest.importorskip("verifiers", reason="verifiers is not installed; run: make test-ecosystem")
 pytest.importorskip("recode_migrations", reason="recode-migrations is not installed; run: make test-ecosystem")
 
-SPLIT, EACH = "@validation", 12
+SPLIT, EACH = "validation", 12
 
 
 class Policy(ThreadingHTTPServer):
@@ -85,7 +85,7 @@ def _text(content: Any) -> str:
 
 @pytest.fixture(scope="module")
 def policy() -> Iterator[Policy]:
-    with Policy(list(load_tasks(SPLIT, limit=EACH).tasks)) as server:
+    with Policy(list(load_tasks(f"@{SPLIT}", limit=EACH).tasks)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
@@ -98,7 +98,7 @@ def run(command: str, out: Path, *options: str) -> Path:
         "recode-migrations",
         "-n",
         str(EACH),
-        "--rich",
+        "--no-rich",
         "False",
         "-o",
         str(out),
@@ -112,7 +112,7 @@ def run(command: str, out: Path, *options: str) -> Path:
 
 
 def test_validation_passes(tmp_path: Path) -> None:
-    results = run("vf-validate", tmp_path / "out", "--runtime.type", "subprocess", "--taskset.tasks", SPLIT)
+    results = run("vf-validate", tmp_path / "out", "--runtime.type", "subprocess", "--taskset.split", SPLIT)
     rows = [json.loads(line) for line in (results / "results.jsonl").read_text().splitlines()]
     assert [row["reason"] for row in rows] == ["valid"] * EACH
     assert {row["noop"]["reward"] for row in rows} == {0.0}
@@ -134,7 +134,7 @@ def test_episodes_against_a_server(
     raising = model == "repairs"
     results = run(
         "vf-eval", tmp_path / "out", "-m", model, "--client.base-url", f"http://127.0.0.1:{policy.server_port}/v1",
-        "--env.turns", str(turns), "--env.taskset.tasks", SPLIT, "--env.agent.runtime.type", "subprocess", "--no-push", "-c", "4",
+        "--env.turns", str(turns), "--env.taskset.split", SPLIT, "--no-push", "-c", "4",
     )  # fmt: skip
     episodes = [json.loads(line) for line in (results / "traces.jsonl").read_text().splitlines()]
     assert len(episodes) == EACH

@@ -14,8 +14,8 @@ from recode_migrations.taskset import MigrationTask, last_answer
 class MigrationEnvConfig(vf.EnvConfig):
     """The agent, and how many answers it may give."""
 
-    agent: vf.AgentConfig = vf.AgentConfig(harness={"id": "null"})
-    """A plain chat: the model needs no tools of its own."""
+    agent: vf.AgentConfig = vf.AgentConfig(harness={"id": "null"}, runtime={"type": "subprocess"})
+    """A plain chat without tools, which needs no container. Programs run in ReCode's sandbox."""
     turns: int = Field(1, ge=1)
     """1: single-turn. 2: an answer, what happened when its program ran on the new release, and a repair."""
 

@@ -103,8 +103,8 @@ def last_answer(trace: vf.Trace) -> str:
 class MigrationTasksetConfig(vf.TasksetConfig):
     """Which tasks, and at which level their notes are."""
 
-    tasks: str = "@train"
-    """A split of ReCode's data set, such as `@train` or `@test_updates`, or a file of its entries."""
+    split: str = "train"
+    """A split of ReCode's data set, such as `train` or `test_updates`, or the path of a JSON Lines file of its entries."""
     notes: Literal["tailored", "bullet", "section", "api", "none"] = "tailored"
     task: MigrationTaskConfig = MigrationTaskConfig()
 
@@ -114,7 +114,10 @@ class MigrationTaskset(vf.Taskset[MigrationTask, MigrationTasksetConfig]):
 
     def load(self) -> Iterable[MigrationTask]:
         """Yield the tasks."""
-        for task in load_tasks(self.config.tasks, notes=self.config.notes).tasks:
+        split = self.config.split
+        # verifiers' command line takes a word that begins with @ for a file of options.
+        source = split if split.endswith(".jsonl") else f"@{split}"
+        for task in load_tasks(source, notes=self.config.notes).tasks:
             system, user = task.messages
             data = MigrationData(
                 id=task.id,
