@@ -88,14 +88,19 @@ class Episode:
         self._check_open()
         self.messages.append({"role": "assistant", "content": PREFILL + completion})
         self.used += 1
-        message = "" if self.used == self.turns else self._next_message(completion)
+        message = "" if self.used == self.turns else self.observe(completion)
         if not message:
             self.grade = self.grader.grade(self.task, completion)
             return EpisodeStep("", self.grade)
         self.messages.append({"role": "user", "content": message})
         return EpisodeStep(message)
 
-    def _next_message(self, completion: str) -> str:
+    def observe(self, completion: str) -> str:
+        """Return the next message to a model that gave this answer; empty if its program ran clean. It is no turn by itself.
+
+        Raises:
+            SandboxError: the sandbox failed.
+        """
         return next_message(completion, self.task.release, lambda program: self.grader.run(self.task, program))
 
     def run(self, program: str) -> str:
