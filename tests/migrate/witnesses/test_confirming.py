@@ -47,7 +47,6 @@ COPY = ("takes", "lib", "Frame.rename.copy")
     ("rule", "message", "question"),
     [
         ("missing-attribute", ATTRIBUTE, SUM),
-        ("missing-module-member", MEMBER, OLD),
         ("unknown-argument", ARGUMENT, COPY),
     ],
 )
@@ -58,6 +57,24 @@ def test_a_missing_name_counts_unless_the_releases_say_otherwise(rule: str, mess
     assert confidence(rule, message, {question: "no"}, {question: "no"}) == DOUBTED
     assert confidence(rule, message, {question: "yes"}, {question: "yes"}) == DOUBTED
     assert confidence(rule, message, {question: "elsewhere"}) == DOUBTED
+
+
+def test_a_modules_member_may_be_a_placeholder() -> None:
+    assert confidence("missing-module-member", MEMBER, {OLD: "yes"}, {OLD: "yes"}) == CERTAIN
+    assert confidence("missing-module-member", MEMBER, {OLD: "no"}, {OLD: "no"}) == DOUBTED
+
+
+def test_what_is_stored_counts_where_nothing_reads_it_any_more() -> None:
+    message, question = "Unresolved attribute `api_base` on type `<module 'lib'>`", ("has", "lib.api_base", "")
+    assert confidence("missing-attribute", message, {question: "yes"}, {question: "no"}) == CERTAIN
+    assert confidence("missing-attribute", message, {question: "yes"}, {question: "yes"}) == DOUBTED
+
+
+def test_pythons_own_objects_are_known_exactly() -> None:
+    message, question = "Object of type `str` has no attribute `decode`", ("offers", "lib", "str.decode")
+    elsewhere = {question: "elsewhere"}
+    assert confidence("missing-attribute", message, elsewhere, elsewhere) == CERTAIN
+    assert confidence("missing-union-attribute", message, elsewhere, elsewhere) == DOUBTED
 
 
 @pytest.mark.parametrize(
@@ -82,6 +99,7 @@ def test_what_says_nothing_about_the_library_is_doubted(rule: str, message: str)
         ("import-not-found", "Cannot resolve imported module `lib.gone`"),
         ("missing-argument", "No argument provided for required parameter `x` of function `f`"),
         ("missing-attribute", "Object of type `Settings` has no attribute `dict`"),
+        ("missing-attribute", "Object of type `Self@score` has no attribute `_validate_data`"),
     ],
 )
 def test_what_nobody_can_be_asked_about_counts(rule: str, message: str) -> None:

@@ -54,7 +54,7 @@ def test_what_is_dated_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(decided([finding("lib.f", removed_in="1.5")], "1.9", None)) == 1
 
 
-@pytest.mark.parametrize(("kind", "answer", "kept"), [("moved", "yes", 0), ("renamed", "yes", 0), ("moved", "no", 1)])
+@pytest.mark.parametrize(("kind", "answer", "kept"), [("moved", "yes", 0), ("renamed", "yes", 1), ("moved", "no", 1)])
 def test_a_path_that_the_target_kept_does_not_break(
     kind: Kind, answer: str, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ of a value counts where another witness reports the place, too.
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ _MODULE_MEMBER = re.compile(r"Module `([A-Za-z_][\w.]*)` has no member `(\w+)`")
 _MEMBER = re.compile(
     r"type `([^`]+)` has no attribute `(\w+)`|Attribute `(\w+)` is not defined on ((?:`[^`]+`(?:, )?)+)"
 )
-_STORED = "Unresolved attribute `"
+_STORED = re.compile(r"Unresolved attribute `(\w+)` on type `(?:<module '([\w.]+)'>|([^`]+))`")
 _ARGUMENT = re.compile(r"Argument `(\w+)` does not match any known parameter of (?:\w+ )*`([A-Za-z_][\w.]*)`")
 _CALLED = frozenset({"too-many-positional-arguments", "missing-argument", "parameter-already-assigned"})
 _CALLABLE = re.compile(r"(?:function|method|class|of) `[A-Za-z_]")
@@ -65,6 +66,11 @@ class AskedReleases:
         message = diagnostic.message
         if match := _MODULE_MEMBER.search(message):
             yield "has", f"{match[1]}.{match[2]}", ""
+        elif match := _STORED.search(message):
+            if match[2]:
+                yield "has", f"{match[2]}.{match[1]}", ""
+            elif (owner := _CLASS.match(match[3])) is not None:
+                yield from (("offers", module, f"{owner[1]}.{match[1]}") for module in modules)
         elif match := _MEMBER.search(message):
             name = match[2] or match[3]
             for written in re.findall(r"`([^`]+)`", match[4]) if match[4] else [match[1]]:
@@ -77,7 +83,7 @@ class AskedReleases:
 
     def _confidence(self, diagnostic: Diagnostic, questions: list[Question]) -> float:
         message = diagnostic.message
-        if diagnostic.rule in VALUE_RULES or message.startswith(_STORED):
+        if diagnostic.rule in VALUE_RULES:
             return DOUBTED
         if diagnostic.rule == "import-not-found":
             match = _IMPORT.search(message)
@@ -85,12 +91,26 @@ class AskedReleases:
             return DOUBTED if foreign else CERTAIN
         if diagnostic.rule in _CALLED and not _CALLABLE.search(message):
             return DOUBTED
-        if _MEMBER.search(message) and ("@" in message or "`None` in union" in message):
+        # `Self@method` is a class of the project; other types with `@` are type variables.
+        if _MEMBER.search(message) and ("@" in message.replace("Self@", "") or "`None` in union" in message):
             return DOUBTED
-        answers = [_strongest(release, questions) for release in (self.old, self.new)]
-        if "elsewhere" in answers or answers[1] == "yes" or answers[0] == "no":
+        old, new = (_strongest(release, questions) for release in (self.old, self.new))
+        if _STORED.search(message):
+            # Most objects take any attribute; that nothing reads it any more is what breaks.
+            return CERTAIN if (old, new) == ("yes", "no") else DOUBTED
+        if _MODULE_MEMBER.search(message):
+            # A library may keep a placeholder that raises.
+            return DOUBTED if old == "no" else CERTAIN
+        if "elsewhere" in (old, new) and not (diagnostic.rule == "missing-attribute" and _is_builtin(message)):
             return DOUBTED
-        return CERTAIN
+        return DOUBTED if new == "yes" or old == "no" else CERTAIN
+
+
+def _is_builtin(message: str) -> bool:
+    """Say whether a message is about an object of Python's own, whose attributes the checker knows exactly."""
+    match = _MEMBER.search(message)
+    owner = _CLASS.match(match[1]) if match is not None and match[1] else None
+    return owner is not None and isinstance(getattr(builtins, owner[1], None), type)
 
 
 def _strongest(release: ReleaseNames, questions: Iterable[Question]) -> str:

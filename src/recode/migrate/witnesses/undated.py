@@ -1,6 +1,6 @@
 """Changes decided by asking the target release: is the name there, does the callable take the parameter?
 
-Asked are those that nothing dates, and moves and renames whatever dates them: a library may keep the old path.
+Asked are those that nothing dates, and moves whatever dates them: a library may keep the old path.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
 
 _NAMES = frozenset({"renamed", "moved", "replaced", "removed"})
-_KEPT_PATHS = frozenset({"renamed", "moved"})
 _PARAMETERS = frozenset({"parameter_renamed", "parameter_removed"})
 
 
@@ -31,7 +30,7 @@ def decided(findings: Iterable[Finding], target: str, environment: Environment |
     findings = tuple(findings)
     names = ReleaseNames(environment)
     asked = {finding.update for finding in findings if is_undated(finding.update)}
-    moved = {one.update for one in findings if one.status == "breaks" and one.update.kind in _KEPT_PATHS} - asked
+    moved = {one.update for one in findings if one.status == "breaks" and one.update.kind == "moved"} - asked
     if not asked and not moved:
         return findings
     names.prepare(question for update in asked | moved for question in _questions(update))
