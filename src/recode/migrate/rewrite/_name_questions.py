@@ -127,7 +127,7 @@ def all_classes(base: type) -> set[type]:
     waiting = [base]
     while waiting:
         try:
-            below = type.__subclasses__(waiting.pop())
+            below: list[type] = type.__subclasses__(waiting.pop())
         except TypeError:
             continue
         new = [cls for cls in below if cls not in found]
