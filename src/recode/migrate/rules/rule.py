@@ -10,8 +10,9 @@ from pydantic import Field
 from recode.migrate.rules.terms import DECORATORS, LIST, SYMBOL, Term, is_statement, read_pattern
 from recode.records import ApiUpdate, Record
 
-ValueForm = Literal["text", "dictionary", "no display"]
-"""How a value has to be written: as a literal text, as `{...}`, or not as a list, tuple, set or dictionary."""
+ValueForm = Literal["text", "dictionary", "no display", "name", "identifier"]
+"""How a value has to be written: as a literal text, as `{...}`, not as a list, tuple, set or dictionary, as a constant, a
+name or names with dots between (what is written twice must not run twice), or as a literal text that is a name."""
 RuleOrigin = Literal["data set", "rule pairs", "project"]
 """Where the pairs of a rule are from: training families of the data set, pairs written for rules, or a user's own."""
 
@@ -44,6 +45,7 @@ class RewriteRule(Record):
         modules: the modules that names of the template are imported from, where the path alone does not show them.
         receivers: metavariables that a method is called on → the classes that they had in the programs, where known.
         values: metavariables whose values have to be written in a certain way.
+        within: for statements in the body of a class: the classes of which such a class derives from one; empty: any place.
         origin: where its pairs are from.
         proof: what was run.
         judged_by: the test splits that hold an update of the same API; figures on those splits leave the rule out.
@@ -56,6 +58,7 @@ class RewriteRule(Record):
     modules: tuple[str, ...] = ()
     receivers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     values: dict[str, ValueForm] = Field(default_factory=dict)
+    within: tuple[str, ...] = ()
     origin: RuleOrigin
     proof: RuleProof
     judged_by: tuple[str, ...] = ()
@@ -79,6 +82,12 @@ class RewriteRule(Record):
         """The old and new path where the rule only exchanges one symbol for another; None otherwise."""
         old, new = self.pattern_term, self.template_term
         return (old.value, new.value) if old.kind == new.kind == SYMBOL else None
+
+    @property
+    def needs_receiver(self) -> bool:
+        """Whether only the class of an object says that the pattern is about the library: `$x["name"]`."""
+        old = self.pattern_term
+        return old.kind == "Subscript" and old.parts[0].is_variable
 
     @property
     def root(self) -> Term:
