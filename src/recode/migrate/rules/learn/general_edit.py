@@ -109,6 +109,9 @@ def check_edit(edit: GeneralEdit, sites: Sequence[EditSite], fixed: Set[str] = f
     given |= {*BUILTINS, *template.fresh_names()}
     if any(term.kind == NAME and term.value not in given for term in template.walk()):
         raise NoPattern
+    if any(term.kind == "Call" and term.parts[0].name_variable for term in template.walk()):
+        # A text that happens to be a method's name now may have other values that are none.
+        raise NoPattern
     dropped = [name for name in pattern.variables() - template.variables() if not name.startswith((MANY, REST))]
     values: dict[str, list[Term]] = {name: [] for name in dropped}
     for site in sites:
