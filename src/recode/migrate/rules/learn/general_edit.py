@@ -65,6 +65,8 @@ def value_forms(edit: GeneralEdit, sites: Sequence[EditSite], fixed: Set[str] = 
             forms[name] = "name"
         elif "Constant" in fixed and all(is_written(value, "text") for value in values):
             forms[name] = "text"
+        elif "Constant" in fixed and all(is_written(value, "number") for value in values):
+            forms[name] = "number"
         elif all(is_written(value, "dictionary") for value in values):
             forms[name] = "dictionary"
         elif not done_once and all(is_written(value, "text") for value in values):
