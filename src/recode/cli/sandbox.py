@@ -96,6 +96,31 @@ class _Run:
             self._found.put(error)
 
 
+def serve_requests(
+    interpreter: Interpreter, level: Level, most: Limits,
+    *, host: str, port: int, workers: int | None, queue: int, journal: Path | None,
+) -> None:  # fmt: skip
+    """Serve until the process is asked to end; say where on standard error.
+
+    Raises:
+        RecodeError: the address or the journal cannot be used.
+        SandboxError: programs cannot be run.
+    """
+    # Needs packages of the extra `serve`.
+    from recode.sandbox.serve.server import Listening, Settings, serve
+
+    console = Console(stderr=True)
+
+    def ready(where: Listening) -> None:
+        resumed = f", {where.resumed} jobs of before" if where.resumed else ""
+        console.print(
+            f"listening on {where.address}/run_code ({level}, {where.workers} at a time{resumed}); Ctrl-C ends it",
+            soft_wrap=True,
+        )
+
+    serve(Settings(interpreter, level, most, host, port, workers, queue, journal), ready)
+
+
 def environment_table() -> Table:
     """Return the installed environments with their sizes and packages."""
     table = Table("environment", "MB", "packages")

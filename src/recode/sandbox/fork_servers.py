@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import select
@@ -12,22 +11,22 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from recode.errors import SandboxError
+from recode.sandbox.bubblewrap import GUEST, SYSTEM, bubblewrap_command, home_of, without
 from recode.sandbox.environments import has_safe_path
 from recode.sandbox.guest import _wire
 from recode.sandbox.system_calls import filter_program
 
 Level = Literal["isolated", "reduced", "unsafe"]
-Mode = Literal["calls", "program", "test", "together", "script"]
+Mode = Literal["calls", "program", "test", "together", "script", "command"]
 
 NOBODY = 65534
-_HERE = Path(__file__).parent / "guest"
 _START_SECONDS = 120.0
 _END_SECONDS = 10.0
 _STARVED = 0.15
@@ -35,8 +34,6 @@ _SECRETS = ("pip.conf", "pip.ini", "uv.toml", ".netrc", ".pypirc", "etc/pip.conf
 """Files of an environment's folder that may hold the tokens of a package index."""
 _MESSAGE_BYTES = 1 << 16
 _LAST_BYTES = 1 << 14
-_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
-_OTHER_HOME = "/program"
 _ONE_THREAD = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -59,6 +56,8 @@ class Limits:
     processes: int = 16
     files: int = 32 << 20
     output: int = 1 << 19
+    patience: float = 1.0
+    """How many times `seconds` a program may take in all, if it spends the rest waiting for a core."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +149,9 @@ class Fault(Exception):
 class ForkServer:
     """A fork server. Not thread-safe; it ends with the thread that started it."""
 
-    def __init__(self, interpreter: Interpreter, level: Level) -> None:
-        self.interpreter, self.level = interpreter, level
+    def __init__(self, interpreter: Interpreter, level: Level, *, commands_only: bool = False) -> None:
+        """Take the interpreter, the isolation level, and whether programs run by mode `command` alone, which is then faster."""
+        self.interpreter, self.level, self.commands_only = interpreter, level, commands_only
         self._process: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
         self._control: socket.socket | None = None
@@ -209,14 +209,15 @@ class ForkServer:
             else filter_program(shares_files=self.level == "reduced", one_session=True).hex()
         )
         readable = [
-            *_SYSTEM,
-            *_without(self.interpreter.folders(), self.interpreter.secrets()),
-            str(_HERE),
+            *SYSTEM,
+            *without(self.interpreter.folders(), self.interpreter.secrets()),
+            str(GUEST),
             "/dev/urandom",
             "/dev/zero",
         ]
         return {
             "level": self.level, "preload": self.interpreter.preload, "seccomp": seccomp, "uid": NOBODY, "readable": readable,
+            "commands_only": self.commands_only,
         }  # fmt: skip
 
     def _last_words(self) -> str:
@@ -247,13 +248,16 @@ class ForkServer:
             self._folder = None
 
     @contextmanager
-    def program(self, mode: Mode, limits: Limits, *, watched: bool = False) -> Iterator[Program]:
+    def program(
+        self, mode: Mode, limits: Limits, *, watched: bool = False, stdio: Sequence[int] = ()
+    ) -> Iterator[Program]:
         """Start the process of one program. It and everything it started are killed when the block ends.
 
         Args:
             mode: what the process does.
             limits: the program's resource limits.
             watched: whether a script reports an event when it runs code that cannot be attributed to a file.
+            stdio: descriptors of its standard input, output and error; by default /dev/null.
 
         Raises:
             Fault: the server does not answer.
@@ -265,10 +269,10 @@ class ForkServer:
         ours, theirs = socket.socketpair()
         job = {"mode": mode, "home": home, "watched": watched, **asdict(limits)}
         with ours:
-            ours.settimeout(limits.seconds + 1.0)
+            ours.settimeout(limits.seconds * limits.patience + 1.0)
             try:
                 with theirs:
-                    socket.send_fds(control, [json.dumps(job).encode()], [theirs.fileno()])
+                    socket.send_fds(control, [json.dumps(job).encode()], [theirs.fileno(), *stdio])
             except OSError as error:
                 self.stop()
                 raise Fault(f"the fork server is gone: {error}") from None
@@ -283,7 +287,7 @@ class ForkServer:
     def _home(self) -> str:
         """Return the program's folder: one mounted in the sandbox, or a new folder on the host where there are no mounts."""
         if self.level == "isolated":
-            return _home_of(self.interpreter)
+            return home_of(self.interpreter)
         self._folder = self._folder or tempfile.mkdtemp(prefix="recode-sandbox-")
         return tempfile.mkdtemp(dir=self._folder)
 
@@ -293,11 +297,32 @@ class ForkServer:
         Raises:
             Fault: the server does not answer; it has been stopped.
         """
+        return self._ended(at_once=True)
+
+    def wait(self, seconds: float) -> Ended:
+        """Wait until the running program ends by itself or at a limit, and return how it ended.
+
+        Args:
+            seconds: how long the program may take; it is allowed some more.
+
+        Raises:
+            Fault: the server does not answer; it has been stopped.
+        """
+        if self._control is not None:
+            self._control.settimeout(seconds + _END_SECONDS)
+        try:
+            return self._ended(at_once=False)
+        finally:
+            if self._control is not None:
+                self._control.settimeout(_END_SECONDS)
+
+    def _ended(self, *, at_once: bool) -> Ended:
         control = self._control
         if control is None:
             raise Fault("the fork server is gone")
         try:
-            control.send(b"end")
+            if at_once:
+                control.send(b"end")
             result = json.loads(control.recv(_MESSAGE_BYTES) or b'{"fault": "the fork server ended"}')
         except (OSError, ValueError) as error:
             result = {"fault": f"the fork server did not answer: {error}"}
@@ -315,11 +340,11 @@ class ForkServer:
             "-B",
             "-X",
             "utf8",
-            str(_HERE / "_fork_server.py"),
+            str(GUEST / "_fork_server.py"),
             str(control),
         ]
         return (
-            [*_bubblewrap(self.interpreter, _home_of(self.interpreter)), *python]
+            [*bubblewrap_command(self.interpreter, home_of(self.interpreter)), *python]
             if self.level == "isolated"
             else python
         )
@@ -354,6 +379,20 @@ class Program:
         except OSError:
             return True
 
+    def wait(self, seconds: float) -> Ended:
+        """Wait until it ends by itself or at a limit; return how it ended.
+
+        Args:
+            seconds: how long it may take.
+
+        Raises:
+            Fault: the fork server does not answer.
+        """
+        if self._ended is None:
+            self._ended = self._fork_server.wait(seconds)
+            self._channel.close()
+        return self._ended
+
     def end(self) -> Ended:
         """Kill its remaining processes and return how it ended; repeated calls return the same value.
 
@@ -364,70 +403,6 @@ class Program:
             self._channel.close()
             self._ended = self._fork_server.end()
         return self._ended
-
-
-# Called for every program, and finding an interpreter's folders takes longer than many programs run.
-@functools.lru_cache(maxsize=64)
-def _home_of(interpreter: Interpreter) -> str:
-    """Return the only writable folder of an isolated sandbox. Each program mounts its own empty folder over it."""
-    # The mount would hide an interpreter that lies below /tmp.
-    below = any(folder.startswith("/tmp/") for folder in (*interpreter.folders(), str(_HERE)))
-    return _OTHER_HOME if below else "/tmp"
-
-
-def _bubblewrap(interpreter: Interpreter, home: str) -> list[str]:
-    """Return the command that starts a sandbox with read-only system and interpreter folders, no network and no other processes.
-
-    Raises:
-        SandboxError: bubblewrap is not installed.
-    """
-    path = shutil.which("bwrap")
-    if path is None:
-        raise SandboxError("bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)")
-    command = [
-        path,
-        "--unshare-pid",
-        "--unshare-net",
-        "--unshare-uts",
-        "--unshare-ipc",
-        "--unshare-cgroup-try",
-        "--die-with-parent",
-    ]
-    if os.geteuid() == 0:
-        # Run by root, bubblewrap mounts folders that only root can read. The server mounts a fresh /proc, then becomes nobody for good.
-        for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SYS_ADMIN"):
-            command += ["--cap-add", capability]
-    else:
-        command += ["--unshare-user"]
-    folders = dict.fromkeys((*_SYSTEM, *interpreter.folders(), str(_HERE)))
-    parents = {str(parent) for folder in folders for parent in Path(folder).parents if str(parent) != "/"}
-    for parent in sorted(parents - folders.keys()):
-        # Left to bubblewrap, these folders would be accessible to its own user only.
-        command += ["--perms", "0755", "--dir", parent]
-    for folder in folders:
-        command += ["--ro-bind-try", folder, folder]
-    for secret in interpreter.secrets():
-        command += ["--ro-bind", "/dev/null", secret]
-    command += ["--dev", "/dev", "--proc", "/proc"]
-    # Libraries may need a temporary folder while they are imported.
-    command += ["--perms", "0755", "--dir", "/tmp", "--perms", "1777", "--tmpfs", home]
-    command += ["--setenv", "HOME", home, "--setenv", "TMPDIR", home]
-    return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--"]
-
-
-def _without(folders: tuple[str, ...], secrets: tuple[str, ...]) -> list[str]:
-    """Return paths that together cover the folders, except for the secret files."""
-    found: list[str] = []
-    for folder in folders:
-        hidden = {secret for secret in secrets if Path(secret).is_relative_to(folder)}
-        if not hidden:
-            found.append(folder)
-            continue
-        for child in Path(folder).iterdir():
-            inside = tuple(secret for secret in hidden if Path(secret).is_relative_to(child))
-            if str(child) not in hidden:
-                found += _without((str(child),), inside) if inside else [str(child)]
-    return found
 
 
 def _variables(hash_seed: int) -> dict[str, str]:

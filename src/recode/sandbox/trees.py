@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import IO
 
 from recode.errors import SandboxError
+from recode.sandbox.bubblewrap import SYSTEM
 from recode.sandbox.environments import Environment
-from recode.sandbox.fork_servers import _ONE_THREAD, _SYSTEM, NOBODY, Interpreter, Level
+from recode.sandbox.fork_servers import _ONE_THREAD, NOBODY, Interpreter, Level
 from recode.sandbox.levels import best_level
 from recode.sandbox.supervised import supervised
 from recode.sandbox.system_calls import filter_program
@@ -143,7 +144,7 @@ def _bubblewrap(tree: Path, environment: Environment, beside: Path, result: Path
         path, "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-ipc", "--unshare-cgroup-try",
         "--uid", str(NOBODY), "--gid", str(NOBODY), "--die-with-parent", "--new-session", "--cap-drop", "ALL",
     ]  # fmt: skip
-    for folder in (*_SYSTEM, "/etc/passwd", "/etc/group", *Interpreter(str(environment.python)).folders()):
+    for folder in (*SYSTEM, "/etc/passwd", "/etc/group", *Interpreter(str(environment.python)).folders()):
         line += ["--ro-bind-try", folder, folder]
     for secret in Interpreter(str(environment.python)).secrets():
         line += ["--ro-bind", "/dev/null", secret]

@@ -46,6 +46,46 @@ def sandbox_run(
         sys.stdout.flush()
 
 
+@sandbox_app.command("serve", epilog="Example: `recode sandbox serve --port 8080 --preload numpy --journal jobs`")
+def sandbox_serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. There is no password: everybody who reaches it can run programs.")
+    ] = "127.0.0.1",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of programs to run at a time (default: one per core and half as many)."),
+    ] = None,
+    queue: Annotated[
+        int, typer.Option(min=1, help="Number of programs that may wait; more are refused with 429.")
+    ] = 1024,
+    max_seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="Longest `run_timeout` of a request.")] = 60.0,
+    memory: Annotated[int, typer.Option(min=64, help="Most memory of a program, in MB.")] = 2048,
+    python: Annotated[str | None, typer.Option(help="The Python that runs the programs (default: this one).")] = None,
+    preload: Annotated[
+        list[str] | None, typer.Option(help="A module to import before any program runs; repeat for more.")
+    ] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Folder in which accepted jobs are kept; without it there is no `/jobs`.")
+    ] = None,
+    reduced: Annotated[
+        bool, typer.Option("--reduced", help="Accept the weaker isolation where namespaces are forbidden.")
+    ] = False,
+) -> None:
+    """Run programs for others on this machine: `POST /run_code` in Sandbox Fusion's format, as verl and others call it."""
+    from recode.cli.sandbox import serve_requests
+    from recode.sandbox.fork_servers import Interpreter, Limits
+    from recode.sandbox.levels import best_level
+
+    interpreter = Interpreter(python or Interpreter().python, tuple(preload or ()))
+    interpreter.require_python()
+    most = Limits(seconds=max_seconds, memory=memory << 20, processes=64, output=1 << 20, patience=4.0)
+    serve_requests(
+        interpreter, best_level(accept_reduced=reduced or None), most,
+        host=host, port=port, workers=workers, queue=queue, journal=journal,
+    )  # fmt: skip
+
+
 @env_app.command("list", epilog="Example: `recode env list`")
 def env_list() -> None:
     """Show the installed environments, their sizes and packages."""

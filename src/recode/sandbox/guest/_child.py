@@ -11,16 +11,16 @@ import os
 import resource
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from recode.sandbox.guest import _landlock, _runner, _tests, _wire
+    from recode.sandbox.guest import _landlock, _wire
+
+    Serve = Callable[[socket.socket, dict[str, Any]], None]
+    """What a confined process does for the host, on its channel and for a job."""
 else:
     import _landlock
-    import _runner
-    import _tests
     import _wire
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -40,11 +40,20 @@ def _check(result: int, what: str) -> None:
         raise OSError(error, f"{what}: {os.strerror(error)}")
 
 
-def run(talk: int, null: int, job: dict[str, Any], config: dict[str, Any]) -> NoReturn:
-    """Confine this process, then serve the host on `talk`. Never returns."""
+def run(talk: int, null: int, stdio: list[int], serve: Serve, job: dict[str, Any], config: dict[str, Any]) -> NoReturn:
+    """Confine this process, then serve the host on `talk`. Never returns.
+
+    Args:
+        talk: the channel to the host.
+        null: a descriptor of /dev/null.
+        stdio: the program's standard input, output and error, if the host gave them.
+        serve: what to do for the host.
+        job: what the host asks for.
+        config: how the fork server was started.
+    """
     status = 1
     try:
-        _only(talk, null)
+        _only(talk, stdio or [null, null, null])
         channel = socket.socket(fileno=_TALK)
         try:
             _confine(job, config)
@@ -52,20 +61,22 @@ def run(talk: int, null: int, job: dict[str, Any], config: dict[str, Any]) -> No
             _wire.send(channel, _wire.encode(("fault", f"{type(error).__name__}: {error}")))
             os._exit(status)
         _wire.send(channel, _wire.encode(("confined",)))
-        _MODES[job["mode"]](channel, job)
+        serve(channel, job)
         status = 0
     finally:
         # Ends without waiting for the program's threads, exit handlers and buffers.
         os._exit(status)
 
 
-def _only(talk: int, null: int) -> None:
-    """Close all descriptors but the channel to the host and three that point to /dev/null."""
-    high = max(talk, null) + 10
-    os.dup2(talk, high)
-    for number in (0, 1, 2):
-        os.dup2(null, number)
-    os.dup2(high, _TALK)
+def _only(talk: int, stdio: list[int]) -> None:
+    """Close all descriptors but the channel to the host and the standard ones, which are set to those given."""
+    high = max(talk, *stdio) + 10
+    # First out of the way, as those given may have the numbers that others get.
+    for place, handle in enumerate((*stdio, talk)):
+        os.dup2(handle, high + place)
+    for number in range(_TALK):
+        os.dup2(high + number, number)
+    os.dup2(high + _TALK, _TALK)
     os.closerange(_TALK + 1, 65536)
 
 
@@ -111,7 +122,7 @@ def _own_files(job: dict[str, Any]) -> None:
     _check(_LIBC.mount(b"proc", b"/proc", b"proc", flags | _MS_NOEXEC | _MS_RDONLY, None), "mounting /proc")
     options = f"size={job['files']},nr_inodes=4096,mode=700".encode()
     _check(_LIBC.mount(b"tmpfs", job["home"].encode(), b"tmpfs", flags, options), "mounting /tmp")
-    if job["mode"] == "script":
+    if job["mode"] in ("script", "command"):
         # Python's multiprocessing keeps its semaphores in /dev/shm.
         _check(_LIBC.mount(b"tmpfs", b"/dev/shm", b"tmpfs", flags, options), "mounting /dev/shm")
 
@@ -154,107 +165,3 @@ def _filter_system_calls(program: bytes) -> None:
         _LIBC.prctl(_PR_SET_SECCOMP, 2, ctypes.byref(_Filter(len(program) // 8, program)), 0, 0),
         "the system call filter",
     )
-
-
-# --- requests to a program ---------------------------------------------------------------------------------------------------------------
-
-
-def as_numpy(array: Any) -> Any:
-    """Return a numpy array or, if it has no dimensions, a numpy number."""
-    import numpy
-
-    made = numpy.frombuffer(array.data, dtype=array.dtype).reshape(array.shape).copy()
-    return made[()] if not array.shape else made
-
-
-def _unpacked(value: Any) -> Any:
-    """Return a decoded value with its arrays converted to numpy arrays."""
-    kind = type(value)
-    if kind is _wire.Array:
-        return as_numpy(value)
-    if kind in (list, tuple, set, frozenset):
-        return kind(map(_unpacked, value))
-    if kind is dict:
-        return {_unpacked(key): _unpacked(item) for key, item in value.items()}
-    return value
-
-
-def _text(channel: socket.socket) -> str:
-    return (_wire.receive(channel) or b"").decode("utf-8", "surrogatepass")
-
-
-def _serve_calls(channel: socket.socket, job: dict[str, Any]) -> None:
-    """Load the program, then call its functions on request. The program receives inputs, never expected values."""
-    try:
-        namespace = _tests.load(_text(channel), importable=True)
-        reply = _wire.encode(("ready",))
-    except BaseException as error:  # noqa: BLE001 (whatever a program raises is reported)
-        _wire.send(channel, _wire.encode(_tests.raised(error)))
-        return
-    _wire.send(channel, reply)
-    while (request := _wire.receive(channel)) is not None:
-        try:
-            name, args, kwargs = _wire.decode(request, most_keys=_wire.FRAME_BYTES)
-            reply = _reply(namespace[name](*_unpacked(args), **_unpacked(kwargs)))
-        except BaseException as error:  # noqa: BLE001 (whatever a program raises is the answer)
-            reply = _wire.encode(_tests.raised(error))
-        _wire.send(channel, reply)
-
-
-def _reply(value: Any) -> bytes:
-    try:
-        return _wire.encode(("value", value))
-    except _wire.NotPlain:
-        return _wire.encode(("other", type(value).__name__[:100]))
-
-
-def _reporter(channel: socket.socket, fstat: Any = os.fstat, end: Any = os._exit) -> Callable[[Any], None]:
-    """Return a function that sends a message at once and irrevocably, and that ends the process if it cannot."""
-    number, encode, write = channel.fileno(), _wire.encode, os.write
-    own, lock = fstat(number), threading.Lock()
-
-    def report(message: Any) -> None:
-        with lock:
-            try:
-                data = encode(message)
-                data = len(data).to_bytes(4, "big") + data
-                now = fstat(number)
-                if (now.st_ino, now.st_dev) != (own.st_ino, own.st_dev):
-                    end(1)
-                while data:
-                    data = data[write(number, data) :]
-            except BaseException:  # noqa: BLE001 (a program must not continue if its reports are lost)
-                end(1)
-
-    return report
-
-
-def _run_script(channel: socket.socket, job: dict[str, Any]) -> None:
-    """Run the program as a script; report its output, exception and warnings."""
-    source, path = _text(channel), "program.py"
-    out = os.open(".", os.O_TMPFILE | os.O_RDWR)
-    os.dup2(out, 1)
-    report = _reporter(channel)
-    _runner.record_warnings(path, lambda warning: report(("warned", warning)))
-    if job["watched"]:
-        _runner.record_events(path, lambda event: report(("event", event)))
-    places = _runner.library_places() if job["watched"] else []
-    exception = _runner.run(source, path)
-    for name in _runner.replaced(places)[:50]:
-        report(("event", f"replaces {name}"))
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError) as error:
-        exception = exception or _runner.describe(error, path)
-    os.lseek(out, 0, os.SEEK_SET)
-    printed = os.read(out, job["output"])
-    _wire.send(channel, _wire.encode(("ran", printed, os.fstat(out).st_size, exception)))
-
-
-_MODES: dict[str, Callable[[socket.socket, dict[str, Any]], None]] = {
-    "calls": _serve_calls,
-    "script": _run_script,
-    "program": _tests.serve_program,
-    "test": _tests.run_test,
-    "together": _tests.run_together,
-}

@@ -25,11 +25,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recode.sandbox.guest import _child
+    from recode.sandbox.guest import _child, _command
 else:
     # Inside the sandbox there is no recode, only this folder.
     sys.path.insert(0, str(Path(__file__).parent))
     import _child
+    import _command
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE = {"x86_64": 56, "aarch64": 220}
@@ -70,6 +71,7 @@ class Watch:
         self._alone = alone
         """Whether all processes in this namespace but the server's belong to the program."""
         self._started = time.monotonic()
+        self._deadline = self._started + job["seconds"]
         self._reniced: set[int] = set()
 
     def wait(self) -> dict[str, Any]:
@@ -82,7 +84,7 @@ class Watch:
         pause = _POLL_SECONDS
         try:
             while killed is None:
-                left = self._job["seconds"] - (time.monotonic() - self._started)
+                left = self._deadline - time.monotonic()
                 ready = {number for number, _ in poller.poll(max(0.0, min(pause, left)) * 1000)}
                 if handle in ready:
                     break
@@ -91,7 +93,7 @@ class Watch:
                     killed = "host"
                     self._control.recv(_MESSAGE_BYTES)
                 elif left <= 0:
-                    killed = "timeout"
+                    killed = self._out_of_time()
                 else:
                     begin = time.monotonic()
                     killed = self._beyond_limits()
@@ -114,6 +116,12 @@ class Watch:
             "seconds": round(time.monotonic() - self._started, 4),
             "waited": waited,
         }
+
+    def _out_of_time(self) -> str | None:
+        """Return "timeout", or None and a later deadline if the program waited for a core and the host is patient."""
+        longest = self._started + self._job["seconds"] * self._job["patience"]
+        self._deadline = min(longest, self._started + self._job["seconds"] + _waited(self._pid))
+        return "timeout" if self._deadline <= time.monotonic() else None
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -193,7 +201,13 @@ def _resident(pid: int) -> int:
     return 0
 
 
-def serve(control: socket.socket, config: dict[str, Any]) -> None:
+def _every_mode() -> dict[str, _child.Serve]:
+    """Load what judging needs. What a server has loaded makes each fork slower, so one that only runs commands does without."""
+    modes: dict[str, _child.Serve] = importlib.import_module("_modes").MODES
+    return modes
+
+
+def serve(control: socket.socket, config: dict[str, Any], modes: dict[str, _child.Serve]) -> None:
     """Run programs as the host asks, until it hangs up."""
     isolated = config["level"] == "isolated"
     # In a pid namespace, the processes that existed before any program are ours.
@@ -204,7 +218,7 @@ def serve(control: socket.socket, config: dict[str, Any]) -> None:
         # Killing the first process of a program then kills all of them, however fast they fork.
         namespaces = _NEW_PIDS
     while True:
-        message, handles, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, 1)
+        message, handles, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, 4)
         if not message:
             return
         if not handles:
@@ -215,15 +229,20 @@ def serve(control: socket.socket, config: dict[str, Any]) -> None:
         try:
             pid = fork(namespaces)
         except OSError as error:
-            os.close(handles[0])
+            _close(handles)
             control.send(json.dumps({"fault": f"fork: {error.strerror}"}).encode())
             continue
         if pid == 0:
             control.close()
-            _child.run(handles[0], null, job, config)
-        os.close(handles[0])
+            _child.run(handles[0], null, handles[1:], modes[job["mode"]], job, config)
+        _close(handles)
         result = Watch(pid, control, job, alone=isolated).wait()
         control.send(json.dumps(result).encode())
+
+
+def _close(handles: list[int]) -> None:
+    for handle in handles:
+        os.close(handle)
 
 
 def may_make_pids() -> bool:
@@ -258,6 +277,8 @@ def main() -> None:
             become_nobody(config["uid"])
             # Changing the user cleared this flag; without it a child may not write its own /proc files.
             _LIBC.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
+        commands: dict[str, _child.Serve] = {"command": _command.run_command}
+        modes = commands if config["commands_only"] else _every_mode()
         for name in config["preload"]:
             # If the import raises, the program will see the error itself.
             with contextlib.suppress(Exception):
@@ -269,7 +290,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 (the host turns it into one clear message)
         control.send(json.dumps({"fault": f"{type(error).__name__}: {error}"}).encode())
         return
-    serve(control, config)
+    serve(control, config, modes)
 
 
 if __name__ == "__main__":
