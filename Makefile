@@ -49,8 +49,16 @@ test-network: setup
 test-slow: setup
 	$(BIN)/pytest -m slow
 
-# The released packages of other projects, in an environment of their own, which may be deleted. verl's dependencies are left out.
-test-ecosystem: sandbox
+# The released packages of other projects, in environments of their own, which may be deleted. verl's dependencies are left out.
+# Those that use our tasks get one each, because their dependencies exclude each other; harbor needs Python 3.12.
+ECOSYSTEM_PYTHON ?= 3.12
+test-ecosystem: setup sandbox
+	for framework in harbor verifiers openenv; do \
+		$(BIN)/uv venv --quiet --allow-existing --python $(ECOSYSTEM_PYTHON) $(ECOSYSTEM)-$$framework && \
+		$(BIN)/uv pip install --quiet --python $(ECOSYSTEM)-$$framework/bin/python --editable ".[data,$$framework]" pytest \
+			$$(test $$framework != verifiers || echo --editable ./environments/recode_migrations) && \
+		$(ECOSYSTEM)-$$framework/bin/python -m pytest -m ecosystem tests/environments/test_$${framework}_*.py || exit 1; \
+	done
 	$(PYTHON) -m venv $(ECOSYSTEM)
 	$(ECOSYSTEM)/bin/python -m pip install --quiet --no-deps --retries 0 $(TORCH_FLAGS) "$(TORCH)"
 	$(ECOSYSTEM)/bin/python -m pip install --quiet --editable ".[train,serve,data,dev,ecosystem]"

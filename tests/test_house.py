@@ -70,6 +70,7 @@ def test_no_docstring_says_only_that_something_is_the_same() -> None:
 
 ACROSS_MODULES = {
     "dataset/test_shipped_records.py": "the data set itself",
+    "environments/test_verifiers_ecosystem.py": "the package in environments/recode_migrations",
     "migrate/test_migration_corpus.py": "all of migrate, over a corpus of programs",
     "rewards/test_strict.py": "the strict family, which is all of rewards/ but the paper family",
     "sandbox/test_endurance.py": "the whole sandbox, over ten thousand programs",

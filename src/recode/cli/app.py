@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 import recode
-from recode.cli.commands import data, doctor, evaluation, experiments, project, rewards, rules, sandbox, training
+from recode.cli.commands import (
+    data,
+    doctor,
+    environments,
+    evaluation,
+    experiments,
+    project,
+    rewards,
+    rules,
+    sandbox,
+    training,
+)
 from recode.cli.extras import extra_of, install_command
 from recode.cli.output import checked_output
 from recode.display import printable
@@ -26,7 +37,7 @@ app = typer.Typer(
 _PANELS = (
     ("Fix a project", (project, rules)),
     ("Train and evaluate", (experiments, training, evaluation)),
-    ("Make and use data", (data, rewards)),
+    ("Make and use data", (data, environments, rewards)),
     ("This machine", (doctor, sandbox)),
 )
 """The groups of `recode --help`, in the order in which people need them."""

@@ -31,7 +31,7 @@ def run_verify(files: Sequence[Path], options: VerifyOptions, *, as_json: bool) 
     Raises:
         RecodeError: a file does not follow the format, an environment cannot be built, or there is no isolation.
     """
-    with _progress("verifying") as on_progress:
+    with progress_bar("verifying") as on_progress:
         checked = verify_files(files, options, on_progress)
     failed = [one for one in checked if not one.admission.holds]
     if as_json:
@@ -52,7 +52,7 @@ def run_infer(file: Path, out: Path, options: VerifyOptions) -> bool:
         RecodeError: a line is bad, `out` cannot be written, or there is no isolation.
     """
     exists = out.exists()
-    with _progress("looking for releases") as on_progress:
+    with progress_bar("looking for releases") as on_progress:
         inference = infer_file(file, out, options, on_progress)
     _print_inference(inference, out, exists)
     return inference.all_hold
@@ -66,7 +66,7 @@ def run_build(sources: Path, out: Path, options: VerifyOptions, families: int | 
             isolation.
     """
     start, console = time.monotonic(), Console()
-    with _progress("verifying") as on_progress:
+    with progress_bar("verifying") as on_progress:
         result = build(sources, out, options, families=families, on_progress=on_progress)
     print_failures(result.checked, console)
     for repeat, first in result.repeats.items():
@@ -81,7 +81,7 @@ def run_levels(data: Path) -> None:
     Raises:
         RecodeError: a file is bad, the index cannot be reached, or an environment cannot be built.
     """
-    with _progress("reading releases") as on_progress:
+    with progress_bar("reading releases") as on_progress:
         notes = write_levels(data, on_progress)
     table = Table("level", "updates", "without", title=f"{len(notes)} updates")
     for level, missing in absent(notes).items():
@@ -95,7 +95,7 @@ def run_compose(data: Path, options: VerifyOptions) -> None:
     Raises:
         RecodeError: a file is bad, an environment cannot be built, or there is no isolation.
     """
-    with _progress("verifying") as on_progress:
+    with progress_bar("verifying") as on_progress:
         checked = write_composed(data, options, on_progress)
     _print_checked(checked)
 
@@ -106,7 +106,7 @@ def run_hard_no_ops(data: Path, options: VerifyOptions) -> None:
     Raises:
         RecodeError: a file is bad, an environment cannot be built, or there is no isolation.
     """
-    with _progress("verifying") as on_progress:
+    with progress_bar("verifying") as on_progress:
         checked = write_hard_no_ops(data, options, on_progress)
     _print_checked(checked)
 
@@ -194,7 +194,7 @@ def _counts(files: Files) -> Table:
 
 
 @contextmanager
-def _progress(description: str) -> Iterator[OnProgress]:
+def progress_bar(description: str) -> Iterator[OnProgress]:
     """Show a progress bar on stderr; yields the function that moves it."""
     columns = (TextColumn(description), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -11,7 +11,14 @@ EXTRAS = {
 }
 """Each extra that `recode doctor` checks, and the modules it installs."""
 
-_ALSO = {"tokenizers": "train", "safetensors": "train", "huggingface_hub": "train", "numpy": "train"}
+_ALSO = {
+    "openenv": "openenv",
+    "uvicorn": "openenv",
+    "tokenizers": "train",
+    "safetensors": "train",
+    "huggingface_hub": "train",
+    "numpy": "train",
+}
 """Modules that come as dependencies of an extra's packages."""
 
 

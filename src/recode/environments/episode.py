@@ -64,21 +64,24 @@ class Episode:
         self._check_open()
         self.messages.append({"role": "assistant", "content": PREFILL + completion})
         self.used += 1
-        said = "" if self.used == self.turns else self._happened(completion)
-        if not said:
+        message = "" if self.used == self.turns else self.observe(completion)
+        if not message:
             self.grade = self.grader.grade(self.task, completion)
             return EpisodeStep("", self.grade)
-        message = f"{said}\n{_AGAIN}"
         self.messages.append({"role": "user", "content": message})
         return EpisodeStep(message)
 
-    def _happened(self, completion: str) -> str:
-        """Return what the model should know of its answer; empty if its program ran clean."""
+    def observe(self, completion: str) -> str:
+        """Return the next message to a model that gave this answer; empty if its program ran clean. It is no turn by itself.
+
+        Raises:
+            SandboxError: the sandbox failed.
+        """
         program = parse_response(completion).code
         if program is None or not parses(program):
-            return no_program()
+            return f"{no_program()}\n{_AGAIN}"
         done = self.grader.run(self.task, program)
-        return "" if is_clean(done) else observation(done, program, self.task.release)
+        return "" if is_clean(done) else f"{observation(done, program, self.task.release)}\n{_AGAIN}"
 
     def run(self, program: str) -> str:
         """Run a program on the new release; return what happened, and how many runs are left.

@@ -221,18 +221,6 @@ def test_a_message_that_names_an_older_release_of_the_library_is_no_missing_depe
     assert check(entry, toy_pair).failures == ()
 
 
-@pytest.mark.parametrize("case", ["hard-coded print", "no input"])
-def test_for_rules_the_output_need_not_depend_on_the_call(
-    make_entry: MakeEntry, toy_pair: EnvironmentPair, case: str
-) -> None:
-    entry = make_entry(**BAD[case][2])
-    assert verify(entry, toy_pair, CachedRunner(), for_rules=True).failures == ()
-    silent = make_entry(
-        **SILENT | programs("toylib.spread(values)\nprint(1)", "low, high = toylib.spread(values)\nprint(1)")
-    )
-    assert verify(silent, toy_pair, CachedRunner(), for_rules=True).failures != ()
-
-
 def test_a_timeout_is_a_failure_and_not_an_exception(make_entry: MakeEntry, toy_pair: EnvironmentPair) -> None:
     verdict = verify(make_entry(), toy_pair, lambda *_: Execution(outcome="timeout", stdout=""))
     assert [failure.clause for failure in verdict.failures] == [

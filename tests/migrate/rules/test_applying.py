@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from recode.migrate.rules.applying import rewritten
+from recode.migrate.rewrite.program import EditableProgram
+from recode.migrate.rules.applying import matches, rewritten
+from recode.migrate.rules.program_terms import ProgramTerms
+from recode.migrate.source.source_file import SourceFile
 from tests.migrate.rules.rule_pairs import INDEX, rule
 
 ASFARRAY = rule("numpy.asfarray($x, $**rest)", "numpy.asarray($x, dtype=float, $**rest)")
@@ -86,3 +91,51 @@ def test_the_most_special_rule_applies() -> None:
 def test_a_comment_that_would_be_lost_prevents_the_edit() -> None:
     text = "import numpy as np\nnp.asfarray(a # why\n)\n"
     assert "# why" in rewritten(text, [ASFARRAY], INDEX)
+
+
+def test_a_statement_in_a_class_body_is_rewritten_where_the_class_derives_from_the_rules() -> None:
+    default = rule("$x: typing.Optional[$y]", "$x: typing.Optional[$y] = None").model_copy(
+        update={"within": ("lib.Model",)}
+    )
+    text = (
+        "import lib\nfrom typing import Optional\nclass A(lib.Model):\n    a: Optional[int]\n    b: Optional[int] = 3\n"
+        "class B(A):\n    c: Optional[str]\nclass C:\n    d: Optional[int]\nx: Optional[int]\n"
+    )
+    new = text.replace("a: Optional[int]", "a: Optional[int] = None").replace(
+        "c: Optional[str]", "c: Optional[str] = None"
+    )
+    assert rewritten(text, [default], INDEX) == new
+
+
+def test_a_name_that_a_template_binds_is_no_name_of_the_place() -> None:
+    run = rule("$x.run($*items)", "with $x.begin() as link:\n    link.run($*items)")
+    text = "import lib\ndef f(e, link):\n    e.run(link)\ndef g(e):\n    e.run(1)\n"
+    assert rewritten(text, [run], INDEX) == (
+        "import lib\ndef f(e, link):\n    with e.begin() as link_:\n        link_.run(link)\n"
+        "def g(e):\n    with e.begin() as link:\n        link.run(1)\n"
+    )
+
+
+def test_what_is_written_twice_may_not_run_twice() -> None:
+    fill = rule("$x.fill(how=$y)", "$x.up() if $y else $x.down()").model_copy(update={"values": {"x": "name"}})
+    text = "import lib\na.b.fill(how=c)\nf().fill(how=c)\n"
+    assert rewritten(text, [fill], INDEX) == "import lib\na.b.up() if c else a.b.down()\nf().fill(how=c)\n"
+
+
+def test_super_is_handed_on_as_the_object() -> None:
+    moved = rule("$x._check($*items)", "lib.check($x, $*items)")
+    text = "import lib\nclass A(lib.B):\n    def fit(me, X):\n        return super()._check(X)\nsuper()._check(1)\n"
+    assert rewritten(text, [moved], INDEX) == text.replace("super()._check(X)", "lib.check(me, X)")
+
+
+def test_an_item_is_rewritten_only_of_an_object_of_the_class() -> None:
+    item = rule("$x[$y]", "$x._mapping[$y]", receivers={"x": ("lib.Row",)}).model_copy(update={"values": {"y": "text"}})
+    text = "import lib\nrow = lib.Row()\nrow['a'], row[0], other['a']\n"
+    assert rewritten(text, [item], INDEX) == text.replace("row['a']", "row._mapping['a']")
+
+
+def test_the_names_of_own_modules_are_no_symbols() -> None:
+    source = SourceFile.from_bytes(Path("main.py"), b"from models import Order\nOrder.old()\n")
+    view = ProgramTerms(source, EditableProgram(source.tree, source.newline), INDEX, frozenset({"models"}))
+    found = matches(view, [rule("$x.old", "$x.new")])
+    assert [match.rule.pattern for match in found] == ["$x.old"]

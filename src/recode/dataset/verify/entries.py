@@ -130,9 +130,9 @@ def check_entries(
         pool.shutdown(cancel_futures=True)
 
 
-def verified(entry: Migration, environments: EnvironmentPair, run: Runner, *, for_rules: bool = False) -> CheckedEntry:
-    """Apply the rule to an entry; where it holds, the entry returned carries what was observed. For `for_rules` see `verify`."""
-    admission = verify(entry, environments, run, for_rules=for_rules)
+def verified(entry: Migration, environments: EnvironmentPair, run: Runner) -> CheckedEntry:
+    """Apply the rule to an entry; where it holds, the entry returned carries what was observed."""
+    admission = verify(entry, environments, run)
     if not admission.holds:
         return CheckedEntry(entry, admission)
     breaks = admission.old_on_new

@@ -104,15 +104,8 @@ class EnvironmentPair:
     modules: tuple[str, ...] = ()
 
 
-def verify(entry: Migration, environments: EnvironmentPair, run: Runner, *, for_rules: bool = False) -> Admission:
+def verify(entry: Migration, environments: EnvironmentPair, run: Runner) -> Admission:
     """Apply the rule to an entry. Programs are run only if their texts pass the checks that need no run.
-
-    Args:
-        entry: the entry.
-        environments: those of its releases.
-        run: runs programs.
-        for_rules: whether rewriting rules are learned from it. Then the output need not depend on the call of an old program that
-            raises or warns: calls without a result, such as a setter, can be rewritten too.
 
     Raises:
         SandboxError: the runner cannot run programs here.
@@ -120,9 +113,8 @@ def verify(entry: Migration, environments: EnvironmentPair, run: Runner, *, for_
     failures = tuple(_check_text(entry))
     if failures:
         return Admission(entry.id, failures)
-    if entry.kind == "no_op":
-        return _check_no_op(entry, environments, run)
-    return _check_migration(entry, environments, run, for_rules=for_rules)
+    check = _check_no_op if entry.kind == "no_op" else _check_migration
+    return check(entry, environments, run)
 
 
 def _check_text(entry: Migration) -> Iterator[Failure]:
@@ -191,7 +183,7 @@ def _check_no_op(entry: Migration, environments: EnvironmentPair, run: Runner) -
     return Admission(entry.id, tuple(failures), first.stdout)
 
 
-def _check_migration(entry: Migration, environments: EnvironmentPair, run: Runner, *, for_rules: bool) -> Admission:
+def _check_migration(entry: Migration, environments: EnvironmentPair, run: Runner) -> Admission:
     before = run(environments.old, entry.old_code, HASH_SEEDS[0], environments.silent_old)
     again, alike = _again(environments.old, entry.old_code, before, environments.silent_old, environments, run)
     after = run(environments.new, entry.new_code, HASH_SEEDS[0], environments.silent_new)
@@ -205,7 +197,7 @@ def _check_migration(entry: Migration, environments: EnvironmentPair, run: Runne
         return Admission(entry.id, (*failures, breakage))
     if breakage.outcome == "warns":
         failures += _check_between(entry, before)
-    if not failures and (breakage.outcome == "prints_differently" or not for_rules):
+    if not failures:
         # What a program prints may depend on what was loaded before it. Then both runs compared must have loaded the same.
         loaded = environments.modules if alike else environments.silent_new
         failures += _check_dependence(entry, environments.new, after, loaded, run)

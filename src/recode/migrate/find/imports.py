@@ -1,13 +1,11 @@
-"""What import statements bind and the uses in them, and what a project's own modules re-export.
+"""What import statements bind, and the uses in them.
 
-A module that imports numpy as `np` re-exports that name to the files that import it from there.
+A module that imports numpy as `np` re-exports that name to the files that import it from there (`project/own_modules.py`).
 """
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterable
 
 from recode.migrate.find.abstract_values import UNKNOWN, AbstractKind, Value, Values
 from recode.migrate.find.operators import OperatorReader
@@ -97,7 +95,7 @@ class ImportReader(OperatorReader):
     def _bind_name(self, name: str, path: str) -> None:
         """Bind a name that a module of the project re-exports; without a path nothing is known of it."""
         if path:
-            self.imports.add(path.partition(".")[0])
+            self.imports |= {base.partition(".")[0] for base in self.index.bases(path)}
         self.flow.assign(name, (Value(AbstractKind.NAME, path, _EXPORTED),) if path else UNKNOWN)
 
     def _bind_module(self, name: str, stem: str) -> None:
@@ -118,41 +116,3 @@ class ImportReader(OperatorReader):
         line = self.lines[node.lineno - 1].encode() if node.lineno <= len(self.lines) else b""
         at = line.find((node.module or "").encode(), node.col_offset + 4)
         return node.lineno, at if at >= 0 else node.col_offset
-
-
-# --- what the project's own modules re-export ---
-
-_IMPORT = re.compile(r"^(?:try:\s*)?\s{0,4}import\s+([\w.]+)(?:\s+as\s+(\w+))?\s*(?:#.*)?$", re.MULTILINE)
-_FROM = re.compile(r"^\s{0,4}from\s+([\w.]+)\s+import\s+([\w ,]+?)\s*(?:#.*)?$", re.MULTILINE)
-
-Exports = dict[str, dict[str, str]]
-"""A module's last name → the names that it imports from the libraries in question → their paths there."""
-
-
-def exported_names(text: str, packages: Iterable[str]) -> dict[str, str]:
-    """Return the names that a module binds by importing from some packages, each with its path there.
-
-    Only plain import lines count, indented by at most four spaces: this runs on files that are not parsed.
-    """
-    wanted = set(packages)
-    found: dict[str, str] = {}
-    for match in _IMPORT.finditer(text):
-        path, name = match.group(1), match.group(2)
-        top = path.partition(".")[0]
-        if top in wanted:
-            found[name or top] = path if name else top
-    for match in _FROM.finditer(text):
-        if match.group(1).partition(".")[0] in wanted:
-            for part in match.group(2).split(","):
-                words = part.split()
-                if len(words) in (1, 3):
-                    found[words[-1]] = f"{match.group(1)}.{words[0]}"
-    return found
-
-
-def add_exports(table: Exports, stem: str, names: dict[str, str]) -> None:
-    """Add a module's names to a table. Where two modules of the same name disagree on one, its path becomes empty."""
-    known = table.setdefault(stem, dict(names))
-    for name, path in names.items():
-        if known.setdefault(name, path) != path:
-            known[name] = ""

@@ -68,7 +68,7 @@ class Index:
     evident: dict[str, str] = field(default_factory=dict)
     """Members that only one library's objects have → the path of the class's member: `x.set_index()` shows that `x` is a frame."""
     exports: dict[str, dict[str, str]] = field(default_factory=dict)
-    """What the project's own modules re-export (`imports.py`)."""
+    """What the project's own modules re-export, and its classes that derive from those of libraries (`project/own_modules.py`)."""
     leaves: frozenset[str] = frozenset()
     """A file is worth parsing only if it holds one of these words."""
 

@@ -143,6 +143,8 @@ class OperatorReader(CallReader):
                 rule = next((rules[callee.path] for callee in callees if callee.path in rules), None)
             if rule is not None:
                 confidence = value.confidence * BY_RETURN
+                if len(rule) == 1:
+                    return (Value(AbstractKind.INSTANCE, rule[0], confidence),)
                 return [(Value(AbstractKind.INSTANCE, path, confidence),) if path else UNKNOWN for path in rule]
         return UNKNOWN
 

@@ -14,13 +14,13 @@ from recode.knowledge.model import Shape
 from recode.knowledge.versions import parse_release
 from recode.machine import cores, map_in_processes
 from recode.migrate.find.findings import Finding, ScanResult, Skipped
-from recode.migrate.find.imports import Exports, add_exports, exported_names
 from recode.migrate.find.index import Index, build_index, telling_members
 from recode.migrate.find.statements import uses_in
 from recode.migrate.find.uses import Use
 from recode.migrate.project.files import project_files
+from recode.migrate.project.own_modules import read_own_modules
 from recode.migrate.source.source_file import SourceFile, read_source, syntax_fault
-from recode.migrate.source.text import LARGEST, Unreadable
+from recode.migrate.source.text import Unreadable
 from recode.records import ApiUpdate
 
 CONFIDENCE = 0.5
@@ -69,8 +69,9 @@ def scan(
     files = project_files(root)
     folder = root.parent if root.is_file() else root
     if len(files) > 1:
-        is_used, index.exports = _exports(folder, files, index)
-        index.telling = telling_members(index) | index.hints.keywords if is_used else frozenset()
+        own = read_own_modules(folder, files, index)
+        index.exports, index.classes = own.exports, index.classes | own.classes
+        index.telling = telling_members(index) | index.hints.keywords if own.is_used else frozenset()
     outcomes = []
     read = functools.partial(_read_file, folder=folder, index=index, confidence=confidence)
     for outcome in _map(read, files, workers or cores()):
@@ -86,28 +87,6 @@ def scan(
         files=sum(outcome.is_read for outcome in outcomes),
         lines=sum(outcome.lines for outcome in outcomes),
     )
-
-
-def _exports(folder: Path, files: Sequence[Path], index: Index) -> tuple[bool, Exports]:
-    """Return whether any module imports one of the libraries, and what the modules re-export of them."""
-    table: Exports = {}
-    marks = tuple(package.encode() for package in index.packages)
-    for file in files:
-        if file.suffix not in (".py", ".pyi"):
-            continue
-        try:
-            path = folder / file
-            if path.is_symlink() or path.stat().st_size > LARGEST:
-                continue
-            data = path.read_bytes()
-        except OSError:
-            continue
-        stem = file.parent.name if file.stem == "__init__" else file.stem
-        if stem and any(mark in data for mark in marks):
-            names = exported_names(data.decode("utf-8", "replace"), index.packages)
-            if names:
-                add_exports(table, stem, names)
-    return bool(table), {stem: names for stem, names in table.items() if stem not in index.packages}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from recode.migrate.rewrite.import_lines import exchange_names
 from recode.migrate.rewrite.program import CannotRename, EditableProgram
 from recode.migrate.rewrite.renames import plan_renames
 from recode.migrate.rewrite.requests import Renamed, RenameRequest
+from recode.migrate.rules.composing import composed
 from recode.migrate.rules.left_imports import RuleEdits, relied_on, with_left_imports
 from recode.migrate.rules.matching import match
 from recode.migrate.rules.program_terms import ProgramTerms
@@ -98,7 +99,7 @@ def is_sure(view: ProgramTerms, found: RuleMatch) -> bool:
     """Say whether the pattern itself shows that this is the library's API: by a symbol, or by the receiver's class."""
     if not may_receive(view, found):
         return False
-    if isinstance(found.node, ast.ClassDef) or names_library(found.rule):
+    if isinstance(found.node, ast.ClassDef) or found.rule.within or names_library(found.rule):
         return True
     fits, nodes = receivers(view, found), dict(bound_nodes(found.bound))
     return bool(fits) and all(fits.values()) and all(view.confidence(nodes[name]) >= _SURE for name in fits)
@@ -112,9 +113,10 @@ def names_library(rule: RewriteRule) -> bool:
 
 def may_receive(view: ProgramTerms, found: RuleMatch) -> bool:
     """Say whether nothing shows that a method is called on an object of another class than the rule's."""
-    if isinstance(found.node, ast.ClassDef) and not is_within_class(view, found):
+    if isinstance(found.node, ast.ClassDef) and not found.rule.within and not is_within_class(view, found):
         return False
-    return all(fits is not False for fits in receivers(view, found).values())
+    known = receivers(view, found).values()
+    return all(known) and bool(known) if found.rule.needs_receiver else all(fits is not False for fits in known)
 
 
 def receivers(view: ProgramTerms, found: RuleMatch) -> dict[str, bool | None]:
@@ -131,12 +133,17 @@ def receivers(view: ProgramTerms, found: RuleMatch) -> dict[str, bool | None]:
 
 def is_within_class(view: ProgramTerms, found: RuleMatch) -> bool:
     """Say whether a class stands in the body of one that derives from the class of the rule's update."""
-    around = view.program.tree.parents.get(found.node)
-    if not isinstance(around, ast.ClassDef):
-        return False
     old = found.rule.update.old_symbol
-    wanted = {view.index.canonical(old.path), view.index.canonical(old.parent)}
-    return any(wanted & {view.symbol(base), *view.classes(base)} for base in around.bases)
+    return _stands_in(view, found.node, (old.path, old.parent))
+
+
+def is_in_place(view: ProgramTerms, found: RuleMatch) -> bool:
+    """Say whether a place is in the body of such a class as the rule's programs had it in."""
+    return not found.rule.within or _stands_in(view, found.node, found.rule.within)
+
+
+def _stands_in(view: ProgramTerms, node: ast.AST, classes: Iterable[str]) -> bool:
+    return not {view.index.canonical(path) for path in classes}.isdisjoint(view.classes_around(node))
 
 
 # --- places ---
@@ -150,14 +157,25 @@ def matches(view: ProgramTerms, rules: Iterable[RewriteRule]) -> list[RuleMatch]
         if all(word in text for word in rule.words):
             kind = DECORATORS if rule.pattern_term.kind == DECORATORS else rule.root.kind
             by_kind.setdefault(kind, []).append(rule)
-    found: dict[ast.AST, RuleMatch] = {}
+    found: dict[ast.AST, list[RuleMatch]] = {}
     if not by_kind:
         return []
     for node in view.program.tree.nodes:
         for one in _matches_at(view, node, by_kind):
-            if one.node not in found or _weight(one.rule) > _weight(found[one.node].rule):
-                found[one.node] = one
-    return list(found.values())
+            if is_in_place(view, one):
+                found.setdefault(one.node, []).append(one)
+    # What is called belongs to the pattern of the call.
+    called = {node.func for node in found if isinstance(node, ast.Call)}
+    return [_joined_match(several) for node, several in found.items() if node not in called]
+
+
+def _joined_match(several: list[RuleMatch]) -> RuleMatch:
+    """Return the match of the most special of some rules for one place, joined with those that differ in keywords alone."""
+    several.sort(key=lambda one: _weight(one.rule), reverse=True)
+    best = several[0]
+    rule = composed([one.rule for one in several])
+    bound = match(rule.pattern_term, best.term, rule.values) if rule is not best.rule else None
+    return best if bound is None else RuleMatch(rule, best.node, best.term, bound)
 
 
 def _weight(rule: RewriteRule) -> tuple[int, int]:
@@ -234,9 +252,10 @@ def _add_renames(view: ProgramTerms, found: Sequence[RuleMatch], outcome: RuleOu
     requests: dict[RenameRequest, RuleMatch] = {}
     for one in found:
         assert one.rule.renames is not None
-        old, new = map(Symbol, one.rule.renames)
+        new = Symbol(one.rule.renames[1])
         place = _place(view, one.node)
-        if place is None:
+        old = Symbol(view.written_path(one.node)) if isinstance(one.node, ast.expr) else Symbol("")
+        if place is None or not old:
             outcome.refused.append(RuleRefusal(one, "no name of the program stands there"))
         else:
             requests[RenameRequest(place, old, new)] = one

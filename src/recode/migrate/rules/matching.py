@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import keyword
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from recode.migrate.rules.terms import ASSIGNMENTS, KEYWORDS, LIST, MANY, NOTHING, ONE, REST, VALUE, Term
+from recode.migrate.rules.terms import ASSIGNMENTS, KEYWORDS, LIST, MANY, NAME, NOTHING, ONE, REST, SYMBOL, VALUE, Term
 
 Bound = Mapping[str, tuple[Term, ...]]
 """What each metavariable stands for: one term, or the terms of a sequence."""
@@ -36,7 +38,17 @@ def is_written(term: Term, form: str) -> bool:
         return term.kind == "JoinedStr" or (term.kind == "Constant" and term.value[:1] in "'\"")
     if form == "dictionary":
         return term.kind == "Dict"
+    if form == "name":
+        return term.kind in (NAME, SYMBOL, "Constant") or (term.kind == "Attribute" and is_written(term.parts[0], form))
+    if form == "identifier":
+        return name_in_text(term) != ""
     return term.kind not in _DISPLAYS
+
+
+def name_in_text(term: Term) -> str:
+    """Return the name that a literal text is; empty where it is none."""
+    value = ast.literal_eval(term.value) if term.kind == "Constant" and term.value[:1] in "'\"" else ""
+    return value if value.isidentifier() and not keyword.iskeyword(value) else ""
 
 
 def _matches(pattern: Term, term: Term, bound: dict[str, tuple[Term, ...]]) -> bool:
@@ -95,6 +107,8 @@ def filled(template: Term, bound: Bound) -> Term:
     """Return a template with its metavariables replaced by what a match bound them to."""
     if template.kind == ONE:
         return bound[ONE + template.value][0]
+    if name := template.name_variable:
+        template = replace(template, value=name_in_text(bound[ONE + name][0]))
     parts: list[Term] = []
     for part in template.parts:
         if part.kind in (MANY, REST):

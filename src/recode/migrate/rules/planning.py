@@ -45,18 +45,20 @@ class ProjectRules:
         index: what is known of the library.
         old: the release that the project comes from.
         new: the release that it moves to.
+        own: the project's own modules.
     """
 
     rules: tuple[RewriteRule, ...]
     index: Index
     old: Version | None
     new: Version
+    own: frozenset[str] = frozenset()
 
     def view(self, source: SourceFile, program: EditableProgram) -> ProgramTerms | None:
         """Return a program's terms; None where no rule can match in it."""
         text = source.program
         if any(all(word in text for word in rule.words) for rule in self.rules):
-            return ProgramTerms(source, program, self.index)
+            return ProgramTerms(source, program, self.index, self.own)
         return None
 
     def findings(self, source: SourceFile, program: EditableProgram, known: Sequence[Finding]) -> list[Finding]:

@@ -18,15 +18,18 @@ from recode.migrate.source.tree import chain
 class ProgramTerms:
     """A program with its terms."""
 
-    def __init__(self, source: SourceFile, program: EditableProgram, index: Index) -> None:
+    def __init__(
+        self, source: SourceFile, program: EditableProgram, index: Index, own: frozenset[str] = frozenset()
+    ) -> None:
         """Take a program.
 
         Args:
             source: its file.
             program: the same, to be edited.
             index: what is known of the library: other paths of its names, and what its functions return.
+            own: the project's own modules, whose names are no symbols of a library.
         """
-        self.source, self.program, self.index = source, program, index
+        self.source, self.program, self.index, self.own = source, program, index, own
         self._terms: dict[ast.AST, Term] = {}
 
     @property
@@ -43,6 +46,11 @@ class ProgramTerms:
 
     def symbol(self, node: ast.expr) -> str:
         """Return the full path of a name or a chain that begins with an import; empty for everything else."""
+        path = self.written_path(node)
+        return self.index.canonical(path) if path else ""
+
+    def written_path(self, node: ast.expr) -> str:
+        """Return the same path by which the program imports it, which may be another one than the library's best."""
         if isinstance(node, ast.Name):
             # The names of a tree that was built, such as a template's, are in no scope.
             scope = self.program.scopes.of.get(node)
@@ -52,9 +60,27 @@ class ProgramTerms:
             path = self.program.full_name(node)
         else:
             return ""
-        if not path or path.startswith(".") or "." not in path:
+        if not path or path.startswith(".") or "." not in path or path.partition(".")[0] in self.own:
             return ""
-        return self.index.canonical(path)
+        return path
+
+    def derives_from(self, node: ast.expr) -> frozenset[str]:
+        """Return the library classes that a class of a program is or derives from, as far as reading it shows."""
+        paths = {self.symbol(node), *self.classes(node)} - {""}
+        paths |= {value.path for value in self._values.get(node, ()) if value.kind is AbstractKind.NAME}
+        return frozenset(base for path in paths for base in self.index.bases(self.index.canonical(path)))
+
+    def classes_around(self, node: ast.AST) -> frozenset[str]:
+        """Return the library classes that a class derives from in whose body a statement stands.
+
+        For one in a class without bases, such as `class Meta` in a model, the name of that class is added to the paths.
+        """
+        around = self.program.tree.parents.get(node)
+        if not isinstance(around, ast.ClassDef):
+            return frozenset()
+        if not around.bases:
+            return frozenset(f"{path}.{around.name}" for path in self.classes_around(around))
+        return frozenset(path for base in around.bases for path in self.derives_from(base))
 
     def classes(self, node: ast.AST | None) -> tuple[str, ...]:
         """Return the library classes that an expression may be an instance of; empty where nothing shows that."""
@@ -68,6 +94,10 @@ class ProgramTerms:
                 if not paths:
                     return ()
                 found.update(paths)
+            elif (
+                value.kind is AbstractKind.NAME and value.path.partition(".")[0] in self.own & self.index.exports.keys()
+            ):
+                found.add(value.path)
             else:
                 return ()
         return tuple(sorted(found))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from recode.migrate.rewrite.names_in_code import NameReference, refer, refer_by_module
 from recode.migrate.rewrite.program import CannotRename
-from recode.migrate.rules.matching import Bound
+from recode.migrate.rules.matching import Bound, name_in_text
 from recode.migrate.rules.program_terms import ProgramTerms
 from recode.migrate.rules.rule import RewriteRule
 from recode.migrate.rules.terms import (
@@ -35,7 +35,18 @@ _SLOT = re.compile(r"__(slot|symbol)_(\d+)__")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp,
           ast.JoinedStr, ast.GeneratorExp)  # fmt: skip
-_LOOSE = (ast.Call, ast.keyword, ast.List, ast.Set, ast.Dict, ast.Return, ast.Assign, ast.AnnAssign, ast.Expr)
+_LOOSE = (
+    ast.Call,
+    ast.keyword,
+    ast.List,
+    ast.Tuple,
+    ast.Set,
+    ast.Dict,
+    ast.Return,
+    ast.Assign,
+    ast.AnnAssign,
+    ast.Expr,
+)
 """What an expression of any kind may stand in without brackets."""
 
 
@@ -154,10 +165,16 @@ class _Rendering:
         if term.kind == SYMBOL:
             self.symbols.append(term.value)
             return Term(NAME, f"__symbol_{len(self.symbols) - 1}__")
+        if name := term.name_variable:
+            term = replace(term, value=name_in_text(self.match.bound[ONE + name][0]))
+        if term.kind == NAME and term.value in self.match.rule.template_term.fresh_names():
+            return replace(term, value=self._unused(term.value))
         parts: list[Term] = []
         for part in term.parts:
             if part.kind == MANY:
                 parts += [self._slot(one) for one in self.match.bound[MANY + part.value]]
+            elif part.kind == ONE and term.kind != "Attribute" and self._is_super(part):
+                parts.append(Term(NAME, self._first_parameter()))
             elif part.kind == REST:
                 parts += [replace(one, parts=(self._slot(one.parts[0]),)) for one in self._in_order(part)]
             else:
@@ -180,6 +197,27 @@ class _Rendering:
         given = [one for part in self.match.term.parts if part.kind == KEYWORDS for one in part.parts]
         place = next((self.tree.span(_node(one))[0] for one in given if one.value == keyword.value), None)
         return (1, 0) if place is None else (0, place)
+
+    def _is_super(self, variable: Term) -> bool:
+        """Say whether a metavariable stands for `super()`, which is no object that can be handed on."""
+        node = self.match.bound[ONE + variable.value][0].node
+        return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+
+    def _first_parameter(self) -> str:
+        for node in self.tree.above(self.match.node):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                parameters = [*node.args.posonlyargs, *node.args.args]
+                if parameters and isinstance(self.tree.parents.get(node), ast.ClassDef):
+                    return parameters[0].arg
+                break
+        raise CannotRename("`super()` stands outside a method")
+
+    def _unused(self, name: str) -> str:
+        """Return a name that the template binds, or another where the place's scope knows one of that name."""
+        scope = self.view.program.scopes.of[self._expression()]
+        while scope.resolve(name):
+            name += "_"
+        return name
 
     def _slot(self, term: Term) -> Term:
         self.slots.append(term)
@@ -319,7 +357,7 @@ class _Rendering:
             self.tree.span(term.node)
             for terms in self.match.bound.values()
             for term in terms
-            if term.node is not None and hasattr(term.node, "lineno")
+            if term.node is not None and hasattr(term.node, "lineno") and not _is_target(term.node)
         ]
         own, at = [], start
         for first, last in sorted(kept):
@@ -335,6 +373,11 @@ class _Rendering:
             if term.kind == SYMBOL and term.value not in stays and isinstance(term.node, ast.Name):
                 names.append(term.node)
         return tuple(names)
+
+
+def _is_target(node: ast.AST) -> bool:
+    """Say whether a node is a name that a statement binds: such a statement is about it."""
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def _node(term: Term) -> ast.AST:

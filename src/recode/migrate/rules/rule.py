@@ -11,8 +11,9 @@ from recode.migrate.rules.terms import DECORATORS, LIST, SYMBOL, Term, is_statem
 from recode.records import ApiUpdate, Record
 from recode.symbol import Symbol
 
-ValueForm = Literal["text", "dictionary", "no display"]
-"""How a value has to be written: as a literal text, as `{...}`, or not as a list, tuple, set or dictionary."""
+ValueForm = Literal["text", "dictionary", "no display", "name", "identifier"]
+"""How a value has to be written: as a literal text, as `{...}`, not as a list, tuple, set or dictionary, as a constant, a
+name or names with dots between (what is written twice must not run twice), or as a literal text that is a name."""
 RuleOrigin = Literal["data set", "rule pairs", "project"]
 """Where the pairs of a rule are from: training families of the data set, pairs written for rules, or a user's own."""
 
@@ -45,6 +46,7 @@ class RewriteRule(Record):
         modules: the modules that names of the template are imported from, where the path alone does not show them.
         receivers: metavariables that a method is called on → the classes that they had in the programs, where known.
         values: metavariables whose values have to be written in a certain way.
+        within: for statements in the body of a class: the classes of which such a class derives from one; empty: any place.
         origin: where its pairs are from.
         proof: what was run.
         judged_by: the test splits that hold an update of the same API; figures on those splits leave the rule out.
@@ -57,6 +59,7 @@ class RewriteRule(Record):
     modules: tuple[str, ...] = ()
     receivers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     values: dict[str, ValueForm] = Field(default_factory=dict)
+    within: tuple[str, ...] = ()
     origin: RuleOrigin
     proof: RuleProof
     judged_by: tuple[str, ...] = ()
@@ -82,6 +85,12 @@ class RewriteRule(Record):
         if old.kind != SYMBOL or new.kind != SYMBOL or Symbol(new.value).of_class > Symbol(old.value).of_class:
             return None
         return old.value, new.value
+
+    @property
+    def needs_receiver(self) -> bool:
+        """Whether only the class of an object says that the pattern is about the library: `$x["name"]`."""
+        old = self.pattern_term
+        return old.kind == "Subscript" and old.parts[0].is_variable
 
     @property
     def root(self) -> Term:

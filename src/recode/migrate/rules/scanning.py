@@ -12,6 +12,7 @@ from recode.migrate.find.findings import Examined, Finding, ScanResult, Witness
 from recode.migrate.find.index import build_index
 from recode.migrate.find.statements import guarded_lines
 from recode.migrate.project.files import project_files
+from recode.migrate.project.own_modules import read_own_modules
 from recode.migrate.rewrite.program import EditableProgram
 from recode.migrate.rules.planning import ProjectRules
 from recode.migrate.rules.store import rules_for
@@ -34,7 +35,9 @@ def rules_of_project(
         return None
     # The updates of the rules say which packages a branch for some releases may be about.
     index = build_index([*updates, *(rule.update for rule in rules)], shapes, after, before)
-    return ProjectRules(tuple(rules), index, before, after)
+    own = read_own_modules(root.parent if root.is_file() else root, project_files(root), index)
+    index.exports, index.classes = own.exports, index.classes | own.classes
+    return ProjectRules(tuple(rules), index, before, after, own.names)
 
 
 def with_rules(scanned: ScanResult, root: Path, rules: ProjectRules) -> ScanResult:

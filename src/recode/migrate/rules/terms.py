@@ -1,7 +1,8 @@
 """Syntax trees as terms: names are resolved to full symbols, and patterns are terms with metavariables.
 
 In text, `$x` stands for an expression, `$*xs` for any number of arguments, elements or statements, and `$**rest` for any
-further keywords (in a class body: for further assignments). A dotted name such as `numpy.asarray` means that symbol, whatever
+further keywords (in a class body: for further assignments). `$x.$name` in a template is the attribute that the literal text
+`$name` names. A dotted name such as `numpy.asarray` means that symbol, whatever
 a program calls it.
 """
 
@@ -31,6 +32,7 @@ _MARKS = re.compile(r"(\*\*)?(\*)?__(one|many|rest)_(\w+?)__")
 _VARIABLE = re.compile(r"\$(\*\*|\*)?([a-z]\w*)")
 BUILTINS = frozenset(dir(builtins))
 DISPLAYS = frozenset({"List", "Tuple", "Set"})
+_BINDERS = frozenset({"comprehension", "withitem"})
 _SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_params"})
 
 
@@ -63,7 +65,19 @@ class Term:
 
     def variables(self) -> frozenset[str]:
         """Return the metavariables in the term, as `$x`, `$*x` or `$**x`."""
-        return frozenset(term.kind + term.value for term in self.walk() if term.is_variable)
+        found = {term.kind + term.value for term in self.walk() if term.is_variable}
+        return frozenset(found | {ONE + name for term in self.walk() if (name := term.name_variable)})
+
+    @property
+    def name_variable(self) -> str:
+        """The metavariable whose text is the name of this attribute, as in `$x.$name`; empty for anything else."""
+        found = _variable(self.value) if self.kind == "Attribute" else None
+        return found[1] if found else ""
+
+    def fresh_names(self) -> frozenset[str]:
+        """Return the names that the term binds itself: in `with … as name` and in comprehensions."""
+        bound = [term.parts[0 if term.kind == "comprehension" else 1] for term in self.walk() if term.kind in _BINDERS]
+        return frozenset(term.value for one in bound for term in one.walk() if term.kind == NAME)
 
     def symbols(self) -> frozenset[str]:
         """Return the paths of the symbols in the term."""
@@ -180,14 +194,22 @@ def _mark(match: re.Match[str]) -> str:
 
 
 def _read(node: ast.AST) -> Term:
-    return _with_variables(term_of(node, _pattern_symbol))
+    inner = [one for one in ast.walk(node) if isinstance(one, ast.comprehension | ast.withitem)]
+    targets = [one.target if isinstance(one, ast.comprehension) else one.optional_vars for one in inner]
+    fresh = {one.id for target in targets if target for one in ast.walk(target) if isinstance(one, ast.Name)}
+
+    def symbol(node: ast.expr) -> str:
+        root, names = chain(node)
+        if not isinstance(root, ast.Name) or not names or _variable(root.id) or root.id in BUILTINS | fresh:
+            return ""
+        return ".".join([root.id, *names])
+
+    return _with_variables(term_of(node, symbol))
 
 
-def _pattern_symbol(node: ast.expr) -> str:
-    root, names = chain(node)
-    if not isinstance(root, ast.Name) or not names or _variable(root.id) or root.id in BUILTINS:
-        return ""
-    return ".".join([root.id, *names])
+def name_as_variable(name: str) -> str:
+    """Return how an attribute's name is written that is the text of a metavariable."""
+    return f"{_PREFIXES[ONE]}{name}__"
 
 
 def _variable(name: str) -> tuple[str, str] | None:

@@ -157,3 +157,51 @@ def test_decorators_and_class_bodies_are_patterns() -> None:
     (rule,) = rules_of_pairs([pair(old, new, old="lib.Model(old)")], INDEX, "data set")
     assert rule.pattern == "class Config:\n    old = $x\n    $**rest"
     assert rule.template == "config = lib.Config(new=$x, $**rest)"
+
+
+def test_one_statement_becomes_a_block_with_a_name_of_its_own() -> None:
+    old, new = "import lib\nengine.run({0})\n", "import lib\nwith engine.begin() as link:\n    link.run({0})\n"
+    pairs = [
+        pair(old.format("a"), new.format("a"), 1, "lib.Engine.run"),
+        pair(old.format("b, c, d=1"), new.format("b, c, d=1"), 2, "lib.Engine.run"),
+    ]
+    assert only(pairs) == (
+        "$x.run($*items, $**rest)",
+        "with $x.begin() as link:\n    link.run($*items, $**rest)",
+    )
+
+
+def test_a_text_can_become_the_name_of_an_attribute_of_what_stands_around() -> None:
+    old, new = (
+        "import lib\ns.query({0}).options(lib.load('{1}'))\n",
+        "import lib\ns.query({0}).options(lib.load({0}.{1}))\n",
+    )
+    pairs = [
+        pair(old.format("Author", "books"), new.format("Author", "books"), 1, "lib.load"),
+        pair(old.format("m.City", "streets"), new.format("m.City", "streets"), 2, "lib.load"),
+    ]
+    (rule,) = learn_family(pairs, INDEX, same_tree, "data set").rules
+    assert rule.template == "$x3.query($x).options(lib.load($x.$x2), $*items, $**rest)"
+    assert rule.values == {"x": "name", "x2": "identifier"}
+
+
+def test_a_statement_in_a_class_body_remembers_the_class() -> None:
+    code = "import lib\nfrom typing import Optional\nclass A(lib.Model):\n    {0}: Optional[{1}]{2}\n"
+    pairs = [
+        pair(code.format(name, kind, ""), code.format(name, kind, " = None"), number, "lib.Model.Optional")
+        for number, (name, kind) in enumerate([("a", "int"), ("b", "A.c"), ("d", "str")])
+    ]
+    (rule,) = learn_family(pairs, INDEX, same_tree, "data set").rules
+    assert (rule.pattern, rule.template) == ("$x: typing.Optional[$x2]", "$x: typing.Optional[$x2] = None")
+    assert rule.within == ("lib.Model",)
+
+
+def test_kept_kinds_of_arguments_are_part_of_the_pattern() -> None:
+    old, new = "import lib\nlink.run('{0}', ({1},))\n", "import lib\nlink.run_raw('{0}', ({1},))\n"
+    pairs = [
+        pair(old.format(text, values), new.format(text, values), number, "lib.Link.run")
+        for number, (text, values) in enumerate([("q", "1"), ("r", "1, b"), ("s", "1, b, c")])
+    ]
+    (rule,) = learn_family(pairs, INDEX, same_tree, "data set", keeps=("Tuple", "Constant")).rules
+    assert rule.pattern == "$x2.run($x, ($*items,), $**rest)"
+    assert rule.values == {"x": "text"}

@@ -21,7 +21,8 @@ from recode.machine import cores
 from recode.migrate.find.index import Index, build_index
 from recode.migrate.rules.applying import ReceiverCheck, rewritten
 from recode.migrate.rules.learn.learning import LearnedFamily, PairOutcome, learn_family
-from recode.migrate.rules.learn.pair_files import read_pair_file
+from recode.migrate.rules.learn.pair_checks import check_pair, is_proven
+from recode.migrate.rules.learn.pair_files import PairEntry, read_pair_file
 from recode.migrate.rules.rule import RewriteRule, RuleOrigin
 from recode.records import Migration, read_records, write_records
 from recode.sandbox.execution import Execution
@@ -88,15 +89,16 @@ def build_rules(
     def learn(job: tuple[list[UnverifiedEntry], RuleOrigin]) -> LearnedFamily:
         family, origin = job
         pairs = [one.entry for one in family]
-        judge = Verifier(environments[family[0].releases], run, for_rules=origin == "rule pairs")
+        judge = Verifier(environments[family[0].releases], run, origin)
         names = judged.splits(pairs[0]) if origin == "rule pairs" else ()
-        return learn_family(pairs, indexes[pairs[0].library], judge, origin, names)
+        keeps = family[0].keeps if isinstance(family[0], PairEntry) else ()
+        return learn_family(pairs, indexes[pairs[0].library], judge, origin, names, keeps)
 
     with ThreadPoolExecutor(cores()) as pool:
         for done, family in enumerate(pool.map(learn, jobs), start=1):
             result.families.append(family)
             on_progress(done, len(jobs))
-    judges = {releases: Verifier(pair, run, for_rules=True) for releases, pair in environments.items()}
+    judges = {releases: Verifier(pair, run, "rule pairs") for releases, pair in environments.items()}
     safe = {rule.id for rule in harmless(result.rules, [*recorded, *admitted], judges)}
     result.families = [
         replace(family, rules=tuple(rule for rule in family.rules if rule.id in safe)) for family in result.families
@@ -138,14 +140,13 @@ def _verified(
 ) -> list[UnverifiedEntry]:
     """Return the written pairs that verify, with what was observed."""
     with ThreadPoolExecutor(cores()) as pool:
-        checks = pool.map(lambda one: verified(one.entry, environments[one.releases], run, for_rules=True), written)
+        checks = pool.map(lambda one: check_pair(one.entry, environments[one.releases], run), written)
         admitted = []
         for one, check in zip(written, checks, strict=True):
-            if check.admission.holds:
-                admitted.append(UnverifiedEntry(check.entry, one.releases, one.file))
+            if check.fault:
+                result.rejected.append(RejectedPair(one.entry.id, check.fault))
             else:
-                first = check.admission.failures[0]
-                result.rejected.append(RejectedPair(one.entry.id, f"{first.clause}: {first.reason}"))
+                admitted.append(replace(one, entry=check.pair))
     return admitted
 
 
@@ -172,12 +173,11 @@ def index_of(library: str) -> Index:
 
 @dataclass(frozen=True)
 class Verifier:
-    """Runs rewritings of a pair's old program by the rule of the data set."""
+    """Runs rewritings of a pair's old program: by the rule of the data set, or of pairs written for rules by `check_pair`'s."""
 
     environments: EnvironmentPair
     run: Runner
-    for_rules: bool = False
-    """Whether the pairs were written for rules (`recode.dataset.verify.rule.verify`)."""
+    origin: RuleOrigin = "data set"
 
     def __call__(self, pair: Migration, text: str) -> PairOutcome:
         """Return what became of a pair's old program. The same program as the pair's new one was verified with it."""
@@ -186,13 +186,17 @@ class Verifier:
                 return PairOutcome.VERIFIES
         except (SyntaxError, ValueError):
             return PairOutcome.WRONG
-        changed = pair.model_copy(update={"new_code": text})
-        if verified(changed, self.environments, self.run, for_rules=self.for_rules).admission.holds:
+        if self._verifies(pair, text):
             return PairOutcome.VERIFIES
         new, silent = self.environments.new, self.environments.silent_new
         after, before = self.run(new, text, 0, silent), self.run(new, pair.old_code, 0, silent)
         right = after.outcome == "finished" and after.stdout == pair.stdout
         return PairOutcome.INCOMPLETE if right or _ending(after) == _ending(before) else PairOutcome.WRONG
+
+    def _verifies(self, pair: Migration, text: str) -> bool:
+        if self.origin == "rule pairs":
+            return is_proven(pair, text, self.environments, self.run)
+        return verified(pair.model_copy(update={"new_code": text}), self.environments, self.run).admission.holds
 
 
 def _ending(run: Execution) -> str:

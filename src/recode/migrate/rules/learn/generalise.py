@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 
-from recode.migrate.rules.learn.general_edit import GeneralEdit, NoPattern, check_edit, value_forms
+from recode.migrate.rules.learn.general_edit import KINDS, GeneralEdit, NoPattern, check_edit, names_any, value_forms
 from recode.migrate.rules.learn.sites import EditSite
 from recode.migrate.rules.terms import (
     ASSIGNMENTS,
@@ -22,7 +22,10 @@ from recode.migrate.rules.terms import (
     ONE,
     REST,
     SYMBOL,
+    VALUE,
     Term,
+    is_statement,
+    name_as_variable,
 )
 
 _SPLITS = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1))
@@ -38,19 +41,21 @@ def generalise(sites: Sequence[EditSite], fixed: Set[str] = frozenset()) -> Gene
 
     Args:
         sites: the edits.
-        fixed: keywords that the update is about, which have to be there.
+        fixed: names and keywords that the update is about, which have to be there.
 
     Raises:
         NoPattern: they have none in common.
     """
-    for split in _SPLITS:
-        table = _Table(split, fixed)
+    for split, apart in [*((split, False) for split in _SPLITS), (_SPLITS[0], True)]:
+        table = _Table(split, fixed, apart)
         try:
             pattern = _unify([site.old for site in sites], table, closed=False)
             template = _unify([site.new for site in sites], table, closed=True)
             edit = _with_variables(GeneralEdit(pattern, template), table)
-            edit = replace(edit, values=value_forms(edit, sites))
-            check_edit(edit, sites)
+            if not edit.template.variables() <= edit.pattern.variables():
+                continue
+            edit = replace(edit, values=value_forms(edit, sites, fixed))
+            check_edit(edit, sites, fixed)
         except NoPattern:
             continue
         return edit
@@ -63,6 +68,8 @@ class _Table:
 
     split: tuple[int, int] = (0, 0)
     fixed: Set[str] = frozenset()
+    apart: bool = False
+    """Whether a name that the template needs by itself stays out of what larger metavariables stand for."""
     names: dict[tuple[str, tuple[object, ...]], str] = field(default_factory=dict)
 
     def variable(self, kind: str, meanings: tuple[object, ...], *, closed: bool) -> Term:
@@ -72,6 +79,10 @@ class _Table:
                 raise NoPattern
             self.names[key] = self.fresh(kind)
         return Term(kind, self.names[key])
+
+    def text_of(self, names: Sequence[str]) -> str:
+        """Return the metavariable that stands for names as literal texts; empty if there is none."""
+        return self.names.get((ONE, tuple(Term("Constant", repr(name)) for name in names)), "")
 
     def fresh(self, kind: str) -> str:
         word = {ONE: "x", MANY: "items", REST: "rest"}[kind]
@@ -96,6 +107,13 @@ def _unify(terms: Sequence[Term], table: _Table, *, closed: bool) -> Term:
         return _of_parts(terms, table, closed=closed)
     if alike and first.kind == LIST:
         return _unify_lists(terms, table, closed=closed)
+    if (
+        closed
+        and (name := table.text_of([term.value for term in terms]))
+        and all(term.kind == "Attribute" for term in terms)
+    ):
+        owner = _unify([term.parts[0] for term in terms], table, closed=closed)
+        return Term("Attribute", name_as_variable(name), (owner,))
     if all(term.kind in _KEPT for term in terms):
         return table.variable(ONE, tuple(terms), closed=closed)
     raise NoPattern
@@ -150,13 +168,58 @@ def _unify_sets(terms: Sequence[Term], table: _Table, *, closed: bool) -> Term:
 
 def _with_variables(edit: GeneralEdit, table: _Table) -> GeneralEdit:
     """Replace what pattern and template share by metavariables."""
-    edit = _with_rest(edit, table)
+    if is_statement(edit.pattern):
+        edit = _with_arguments(edit, table)
+    edit = _with_named_attributes(_with_rest(edit, table), table)
     edit = _with_sequences(_with_positions(edit, table), table)
-    for kept in sorted(_shared(edit), key=lambda term: -sum(1 for _ in term.walk())):
+    for kept in sorted(_shared(edit, table), key=lambda term: -sum(1 for _ in term.walk())):
         variable = Term(ONE, table.fresh(ONE))
         table.names[ONE, (variable,)] = variable.value
         edit = GeneralEdit(_replaced(edit.pattern, kept, variable), _replaced(edit.template, kept, variable))
     return _without_names(_without_dropped_displays(edit, table), table)
+
+
+def _with_arguments(edit: GeneralEdit, table: _Table) -> GeneralEdit:
+    """Let the arguments of a call within a statement pass that the template's call of that name has, too; the first may differ."""
+    for call in [term for term in edit.pattern.walk() if _callee(term) and term.parts[1].parts]:
+        for target in [term for term in edit.template.walk() if _callee(term) == _callee(call)]:
+            given, kept = call.parts[1].parts, target.parts[1].parts
+            first = 0 if given == kept else 1
+            same = len(given) == len(kept) and given[first:] == kept[first:]
+            keywords = set(call.parts[2].parts) & set(target.parts[2].parts)
+            if not same or any(part.is_variable for part in (*given, *call.parts[2].parts)):
+                continue
+            many, rest = Term(MANY, table.fresh(MANY)), Term(REST, table.fresh(REST))
+            table.names |= {(MANY, (many,)): many.value, (REST, (rest,)): rest.value}
+            passed = [
+                replace(
+                    one,
+                    parts=(
+                        one.parts[0],
+                        replace(one.parts[1], parts=(*one.parts[1].parts[:first], many)),
+                        _passing(one.parts[2], keywords, rest),
+                    ),
+                )
+                for one in (call, target)
+            ]
+            return GeneralEdit(
+                _with_parts(edit.pattern, call, passed[0]), _with_parts(edit.template, target, passed[1])
+            )
+    return edit
+
+
+def _with_named_attributes(edit: GeneralEdit, table: _Table) -> GeneralEdit:
+    """Let a literal text pass that the template has as the name of an attribute: `join("books")` → `join(Author.books)`."""
+    for attribute in [term for term in edit.template.walk() if term.kind == "Attribute" and not term.name_variable]:
+        text = Term("Constant", repr(attribute.value))
+        if text in edit.pattern.walk() and text not in edit.template.walk():
+            name = table.fresh(ONE)
+            table.names[ONE, (text,)] = name
+            named = replace(attribute, value=name_as_variable(name))
+            edit = GeneralEdit(
+                _swapped(edit.pattern, text, Term(ONE, name)), _with_parts(edit.template, attribute, named)
+            )
+    return edit
 
 
 def _without_dropped_displays(edit: GeneralEdit, table: _Table) -> GeneralEdit:
@@ -235,7 +298,7 @@ def _with_positions(edit: GeneralEdit, table: _Table) -> GeneralEdit:
     if len(before.parts) != len(after.parts) or any(part.kind == MANY for part in (*before.parts, *after.parts)):
         return edit
     same = 0
-    while same < len(before.parts) and before.parts[-1 - same] == after.parts[-1 - same]:
+    while same < len(before.parts) and _passes(before.parts[-1 - same], after.parts[-1 - same], table.fixed):
         same += 1
     if same < len(before.parts) - 1:
         return edit
@@ -246,6 +309,10 @@ def _with_positions(edit: GeneralEdit, table: _Table) -> GeneralEdit:
         _with_parts(edit.pattern, before, replace(before, parts=(*before.parts[:kept], many))),
         _with_parts(edit.template, after, replace(after, parts=(*after.parts[:kept], many))),
     )
+
+
+def _passes(before: Term, after: Term, fixed: Set[str]) -> bool:
+    return before == after and before.kind not in fixed & KINDS
 
 
 def _call(term: Term) -> Term | None:
@@ -286,13 +353,18 @@ def _position(parts: Sequence[Term], within: Sequence[Term]) -> int | None:
     return next((n for n in range(len(within) - size + 1) if tuple(within[n : n + size]) == tuple(parts)), None)
 
 
-def _shared(edit: GeneralEdit) -> list[Term]:
-    """Return the largest terms of the pattern that the template holds too, and that are no function that is called."""
+def _shared(edit: GeneralEdit, table: _Table) -> list[Term]:
+    """Return the largest terms of the pattern that the template holds too, and that are no function that is called.
+
+    A term that holds what the update is about (`table.fixed`) remains, as it stands in pattern and template.
+    """
+    fixed = table.fixed - {"Constant"}
     there = {term for term, is_free in _places(edit.template, True) if is_free and term.kind in _KEPT}
     found: list[Term] = []
 
     def look(term: Term, is_free: bool) -> None:
-        if is_free and term in there and term is not edit.pattern and not _is_builtin(term):
+        may_vary = term is not edit.pattern and not _is_builtin(term) and not names_any(term, fixed)
+        if is_free and term in there and may_vary and not (table.apart and _hides(term, edit.template)):
             found.append(term)
             return
         for part, free in _inner(term):
@@ -300,6 +372,12 @@ def _shared(edit: GeneralEdit) -> list[Term]:
 
     look(edit.pattern, True)
     return list(dict.fromkeys(found))
+
+
+def _hides(term: Term, template: Term) -> bool:
+    """Say whether a term holds a name of the program that the template needs elsewhere, too."""
+    names = {part for part in term.walk() if part.kind in (NAME, ONE) and part.value not in BUILTINS} - {term}
+    return bool(names) and not names.isdisjoint(_replaced(template, term, Term(VALUE)).walk())
 
 
 def _places(term: Term, is_free: bool) -> Iterator[tuple[Term, bool]]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
 
 from recode.migrate.find.index import Index
 from recode.migrate.rewrite.program import EditableProgram
 from recode.migrate.rules.applying import ReceiverCheck, rewritten
-from recode.migrate.rules.learn.general_edit import GeneralEdit, NoPattern
+from recode.migrate.rules.learn.general_edit import ITEM_METHODS, GeneralEdit, NoPattern
 from recode.migrate.rules.learn.generalise import generalise
 from recode.migrate.rules.learn.sites import EditSite, TooDifferent, edit_sites
 from recode.migrate.rules.matching import match
@@ -71,7 +71,12 @@ class LearnedFamily:
 
 
 def learn_family(
-    pairs: Sequence[Migration], index: Index, judge: Judges, origin: RuleOrigin, judged_by: tuple[str, ...] = ()
+    pairs: Sequence[Migration],
+    index: Index,
+    judge: Judges,
+    origin: RuleOrigin,
+    judged_by: tuple[str, ...] = (),
+    keeps: tuple[str, ...] = (),
 ) -> LearnedFamily:
     """Return the admitted rules of one family.
 
@@ -81,16 +86,17 @@ def learn_family(
         judge: runs a rewriting.
         origin: where the pairs are from.
         judged_by: the test splits that hold an update of the same API.
+        keeps: kinds of terms that a pattern has to keep as they are written.
     """
     sites = sites_of(pairs, index)
     is_local = len({one.number for one in sites}) == len(pairs)
     held: set[int] = set()
     for number, pair in enumerate(pairs):
-        others = _rules(pairs, [one for one in sites if one.number != number], origin, judged_by)
+        others = _rules(pairs, [one for one in sites if one.number != number], origin, judged_by, keeps)
         if others and (text := _applied(pair, others, index)) is not None and judge(pair, text) is PairOutcome.VERIFIES:
             held.add(number)
     admitted = []
-    for rule, numbers in _numbered(pairs, sites, origin, judged_by):
+    for rule, numbers in _numbered(pairs, sites, origin, judged_by, keeps):
         if len(numbers) > 1 and numbers <= held and not _harms(rule, numbers, pairs, index, judge):
             ids = tuple(pairs[number].id for number in sorted(numbers))
             locks = next((pair.locks for pair in pairs if pair.locks), ())
@@ -147,34 +153,54 @@ def _clusters(sites: Sequence[_PairSite], fixed: frozenset[str]) -> list[_Cluste
     found: list[_Cluster] = []
     for one in sites:
         for cluster in found:
-            try:
-                cluster.edit = generalise([*(other.site for other in cluster.sites), one.site], fixed)
-            except NoPattern:
-                continue
-            cluster.sites.append(one)
-            break
+            joined = _joined(cluster, one, fixed)
+            if joined is not None:
+                cluster.edit = joined.edit
+                cluster.sites.append(joined.sites[0])
+                break
         else:
-            try:
-                found.append(_Cluster([one], generalise([one.site], fixed)))
-            except NoPattern:
-                continue
+            for site in (one.site, *one.site.around):
+                try:
+                    found.append(_Cluster([replace(one, site=site)], generalise([site], fixed)))
+                except NoPattern:
+                    continue
+                break
     return found
 
 
+def _joined(cluster: _Cluster, one: _PairSite, fixed: frozenset[str]) -> _Cluster | None:
+    """Return an edit with the pattern of its own and a cluster's; None where they have none in common."""
+    for site in (one.site, *one.site.around):
+        try:
+            edit = generalise([*(other.site for other in cluster.sites), site], fixed)
+        except NoPattern:
+            continue
+        return _Cluster([replace(one, site=site)], edit)
+    return None
+
+
 def _rules(
-    pairs: Sequence[Migration], sites: Sequence[_PairSite], origin: RuleOrigin, judged_by: tuple[str, ...]
+    pairs: Sequence[Migration],
+    sites: Sequence[_PairSite],
+    origin: RuleOrigin,
+    judged_by: tuple[str, ...],
+    keeps: tuple[str, ...] = (),
 ) -> list[RewriteRule]:
-    return [rule for rule, _ in _numbered(pairs, sites, origin, judged_by)]
+    return [rule for rule, _ in _numbered(pairs, sites, origin, judged_by, keeps)]
 
 
 def _numbered(
-    pairs: Sequence[Migration], sites: Sequence[_PairSite], origin: RuleOrigin, judged_by: tuple[str, ...]
+    pairs: Sequence[Migration],
+    sites: Sequence[_PairSite],
+    origin: RuleOrigin,
+    judged_by: tuple[str, ...],
+    keeps: tuple[str, ...] = (),
 ) -> list[tuple[RewriteRule, set[int]]]:
     """Return the rules of some edits, each with the numbers of its pairs."""
     first = pairs[0]
     update = ApiUpdate(**{name: getattr(first, name) for name in ApiUpdate.model_fields})
     rules: list[tuple[RewriteRule, set[int]]] = []
-    for cluster in _clusters(sites, frozenset(update.old_symbol.keywords)):
+    for cluster in _clusters(sites, frozenset({*update.old_symbol.keywords, update.old_symbol.name, *keeps})):
         try:
             pattern, template = pattern_text(cluster.edit.pattern), pattern_text(cluster.edit.template)
             read = (
@@ -188,10 +214,13 @@ def _numbered(
             origin == "project" or _is_about(read[0], update)
         ):
             continue
+        if not _is_anchored(read[0]) and not _within(cluster) and not all(_receivers(cluster).values() or [()]):
+            continue
         numbers = {one.number for one in cluster.sites}
         rule = RewriteRule(
             id=f"{first.family_id}-{len(rules) + 1}", update=update, pattern=pattern, template=template,
-            modules=_modules(cluster), receivers=_receivers(cluster), values=dict(cluster.edit.values), origin=origin, judged_by=judged_by,
+            modules=_modules(cluster), receivers=_receivers(cluster), values=dict(cluster.edit.values), within=_within(cluster),
+            origin=origin, judged_by=judged_by,
             proof=RuleProof(programs=tuple(pairs[number].id for number in sorted(numbers)), family=len(pairs)),
         )  # fmt: skip
         rules.append((rule, numbers))
@@ -202,7 +231,14 @@ def _is_about(pattern: Term, update: ApiUpdate) -> bool:
     """Say whether a pattern names something that the update is about, and not only what stood beside it in the programs."""
     words = {word for term in pattern.walk() if not term.is_variable for word in term.value.replace(".", " ").split()}
     about = update.old_symbol.words | {update.old_symbol.name} | set(update.old_symbol.keywords)
+    if pattern.kind == "Subscript" and update.old_symbol.name in ITEM_METHODS:
+        return True
     return not update.old_symbol.path or not words.isdisjoint(about)
+
+
+def _is_anchored(pattern: Term) -> bool:
+    """Say whether a pattern holds more than constants and names of its own: an attribute, a symbol or a class."""
+    return any(term.kind in ("Attribute", "ClassDef", SYMBOL) for term in pattern.walk())
 
 
 def _modules(cluster: _Cluster) -> tuple[str, ...]:
@@ -222,10 +258,25 @@ def _modules(cluster: _Cluster) -> tuple[str, ...]:
     return tuple(sorted(modules))
 
 
+def _within(cluster: _Cluster) -> tuple[str, ...]:
+    """Return the library classes that the classes derive from in whose bodies the edits stand; none where an edit is elsewhere."""
+    found: set[str] = set()
+    for one in cluster.sites:
+        node = one.site.old.node
+        paths = one.view.classes_around(node) if isinstance(node, ast.stmt) else frozenset()
+        if not paths:
+            return ()
+        found = found & paths if found else set(paths)
+    return tuple(sorted(found))
+
+
 def _receivers(cluster: _Cluster) -> dict[str, tuple[str, ...]]:
     """Return the classes of the metavariables that a method is called on or an attribute is taken of."""
     pattern = cluster.edit.pattern
-    names = [term.parts[0].value for term in pattern.walk() if term.kind == "Attribute" and term.parts[0].kind == ONE]
+    owners = [
+        term for term in pattern.walk() if term.kind == "Attribute" or (term is pattern and term.kind == "Subscript")
+    ]
+    names = [term.parts[0].value for term in owners if term.parts[0].kind == ONE]
     found: dict[str, tuple[str, ...]] = {}
     for name in dict.fromkeys(names):
         classes: set[str] = set()

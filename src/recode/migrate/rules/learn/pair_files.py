@@ -7,8 +7,9 @@ and nothing of it becomes a record of the data set.
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -20,7 +21,11 @@ from recode.symbol import Symbol
 
 
 class PairFamily(Record):
-    """A change of an API, with programs before and after it."""
+    """A change of an API, with programs before and after it.
+
+    Attributes:
+        keeps: kinds of terms that have to be written as in the programs: `["Tuple"]` where only a tuple needs the change.
+    """
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
     kind: Kind
@@ -29,6 +34,7 @@ class PairFamily(Record):
     deprecated_in: str = ""
     removed_in: str = ""
     note: Text
+    keeps: tuple[Literal["Tuple", "List", "Dict", "Constant", "Compare", "Subscript"], ...] = ()
     program: Annotated[tuple[SourceProgram, ...], Field(min_length=2)]
 
 
@@ -40,7 +46,14 @@ class RulePairFile(SourceReleases):
     family: Annotated[tuple[PairFamily, ...], Field(min_length=1)]
 
 
-def read_pair_file(file: Path, locks: Path) -> list[UnverifiedEntry]:
+@dataclass(frozen=True)
+class PairEntry(UnverifiedEntry):
+    """A pair, and what its family keeps."""
+
+    keeps: tuple[str, ...] = ()
+
+
+def read_pair_file(file: Path, locks: Path) -> list[PairEntry]:
     """Return the entries of a file of pairs, still to be verified; their ids are `<family>-<number>`, counted from 1.
 
     The environments are those of the locks, where these exist.
@@ -61,7 +74,7 @@ def read_pair_file(file: Path, locks: Path) -> list[UnverifiedEntry]:
         if not releases[f"{side}_requires"]:
             releases[f"{side}_requires"] = locked_requirements(locks, source.library, releases[f"{side}_version"])
     return [
-        UnverifiedEntry(_entry(source, family, number), SourceReleases(**releases), file)
+        PairEntry(_entry(source, family, number), SourceReleases(**releases), file, family.keeps)
         for family in source.family
         for number in range(len(family.program))
     ]

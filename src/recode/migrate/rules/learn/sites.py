@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recode.migrate.rules.terms import ASSIGNMENTS, DECORATORS, KEYWORDS, LIST, SYMBOL, Term, parameters
 
@@ -16,10 +16,17 @@ _IMPORTS = frozenset({"Import", "ImportFrom"})
 
 @dataclass(frozen=True)
 class EditSite:
-    """A term of the old program and what stands in its place in the new one."""
+    """A term of the old program and what stands in its place in the new one.
+
+    Attributes:
+        old: the smallest term that the edit replaces.
+        new: what stands in its place.
+        around: the calls around it that could be replaced as a whole, from the inside, for edits that need something from them.
+    """
 
     old: Term
     new: Term
+    around: tuple[EditSite, ...] = ()
 
 
 class TooDifferent(Exception):
@@ -67,7 +74,11 @@ def _differences(old: Term, new: Term) -> list[EditSite]:
             return whole
         found += inner
     direct = [site for site in found if any(site.old is part for part in old.parts)]
-    return whole if len(direct) > 1 and old.kind == "Call" else found
+    if len(direct) > 1 and old.kind == "Call":
+        return whole
+    if found and old.kind == "Call" and _stands_alone(whole[0]):
+        found = [replace(site, around=(*site.around, whole[0])) for site in found]
+    return found
 
 
 def _stands_alone(site: EditSite) -> bool:
