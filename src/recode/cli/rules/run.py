@@ -62,9 +62,7 @@ def run_libraries() -> None:
         releases = {release for rule in rules for release in (rule.update.old_version, rule.update.new_version)}
         first, *_, last = sorted(releases, key=Version)
         origins = Counter(rule.origin for rule in rules)
-        typer.echo(
-            f"| {library} | {first} → {last} | {len(rules)} | {origins['data set']} | {origins['rule pairs']} |"
-        )
+        typer.echo(f"| {library} | {first} → {last} | {len(rules)} | {origins['data set']} | {origins['rule pairs']} |")
 
 
 def _lines(rule: RewriteRule) -> list[str]:
