@@ -51,7 +51,7 @@ def die_while_saving(step: str) -> None:
 
 def die_while_refilling(step: str) -> None:
     """Die as the first rollouts that replace dropped groups are there."""
-    sample = PolicyTrainer.own_completions
+    sample = PolicyTrainer.own_rollouts
 
     def last(trainer: PolicyTrainer, *args: Any) -> Any:
         sampled = sample(trainer, *args)
@@ -59,7 +59,7 @@ def die_while_refilling(step: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return sampled
 
-    PolicyTrainer.own_completions = last
+    PolicyTrainer.own_rollouts = last
 
 
 def main(recipe_json: str, folder: str, last: str, how: str = "at once") -> None:

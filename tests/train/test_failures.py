@@ -210,14 +210,14 @@ def test_a_server_that_goes_away_while_training_is_named(
     recipe = served(policy())
     monkeypatch.setattr(run, "check_server", lambda recipe: None)
     monkeypatch.setattr(run, "_vllm", lambda recipe: {})
-    sample = PolicyTrainer.own_completions
+    sample = PolicyTrainer.own_rollouts
 
     def lost(trainer: PolicyTrainer, *args: Any) -> Any:
         if at_step(trainer, FAILS_AT):
             raise ConnectionError("The server cannot be reached")
         return sample(trainer, *args)
 
-    monkeypatch.setattr(PolicyTrainer, "own_completions", lost)
+    monkeypatch.setattr(PolicyTrainer, "own_rollouts", lost)
     with pytest.raises(RecodeError, match=r"does not answer; .* resumes from there"):
         run.train(recipe, tmp_path)
     assert (tmp_path / "checkpoints" / "checkpoint-2").exists()

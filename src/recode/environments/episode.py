@@ -6,12 +6,14 @@ tools, `run` and `submit` take programs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from recode.environments.grading import Grade, Grader
 from recode.environments.observations import is_clean, no_program, observation
 from recode.environments.tasks import MigrationTask
 from recode.prompts import PREFILL, parse_response, response
+from recode.sandbox.execution import Execution
 from recode.source import parses
 
 TURNS = 2
@@ -30,6 +32,28 @@ class EpisodeStep:
     def done(self) -> bool:
         """Whether the episode is over."""
         return self.grade is not None
+
+
+def next_message(completion: str, release: str, run: Callable[[str], Execution]) -> str:
+    """Return what follows an answer in a conversation: what its program did, and the request to correct it; empty if it ran clean.
+
+    Args:
+        completion: what the model wrote after `recode.prompts.PREFILL`.
+        release: the release that the program has to work with, such as `numpy 2.4.6`.
+        run: runs a program on that release.
+
+    Raises:
+        SandboxError: the sandbox failed.
+    """
+    program = parse_response(completion).code
+    if program is None or not parses(program):
+        said = no_program()
+    else:
+        done = run(program)
+        if is_clean(done):
+            return ""
+        said = observation(done, program, release)
+    return f"{said}\n{_AGAIN}"
 
 
 class Episode:
@@ -77,11 +101,7 @@ class Episode:
         Raises:
             SandboxError: the sandbox failed.
         """
-        program = parse_response(completion).code
-        if program is None or not parses(program):
-            return f"{no_program()}\n{_AGAIN}"
-        done = self.grader.run(self.task, program)
-        return "" if is_clean(done) else f"{observation(done, program, self.task.release)}\n{_AGAIN}"
+        return next_message(completion, self.task.release, lambda program: self.grader.run(self.task, program))
 
     def run(self, program: str) -> str:
         """Run a program on the new release; return what happened, and how many runs are left.

@@ -134,6 +134,7 @@ def _row(
         "stdout": entry.stdout,
         "lock": entry.locks[1] if entry.locks else None,
         "module": entry.old_symbol.package,
+        "release": f"{entry.library} {entry.new_version}",
     }
 
 

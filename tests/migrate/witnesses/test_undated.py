@@ -52,3 +52,11 @@ def test_the_release_is_asked(symbol: str, kind: Kind, answer: str, kept: int, m
 def test_what_is_dated_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ReleaseNames, "has", lambda *_: pytest.fail("asked"))
     assert len(decided([finding("lib.f", removed_in="1.5")], "1.9", None)) == 1
+
+
+@pytest.mark.parametrize(("kind", "answer", "kept"), [("moved", "yes", 0), ("renamed", "yes", 1), ("moved", "no", 1)])
+def test_a_path_that_the_target_kept_does_not_break(
+    kind: Kind, answer: str, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReleaseNames, "has", lambda *_: answer)
+    assert len(decided([finding("lib.f", kind, removed_in="1.5")], "1.9", None)) == kept

@@ -30,7 +30,7 @@ class Watched:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.generated: list[list[str]] = []
         self.batches: list[tuple[list[dict[str, Any]], Drawn]] = []
-        fill, sample = PolicyTrainer.fill, PolicyTrainer.own_completions
+        fill, sample = PolicyTrainer.fill, PolicyTrainer.own_rollouts
 
         def watched_fill(trainer: PolicyTrainer, inputs: list[dict[str, Any]]) -> Any:
             self.generated.append([])
@@ -42,7 +42,7 @@ class Watched:
             return sample(trainer, prompts)
 
         monkeypatch.setattr(PolicyTrainer, "fill", watched_fill)
-        monkeypatch.setattr(PolicyTrainer, "own_completions", watched_sample)
+        monkeypatch.setattr(PolicyTrainer, "own_rollouts", watched_sample)
 
 
 @pytest.fixture
@@ -187,7 +187,9 @@ def test_without_dynamic_sampling_flat_groups_are_kept(policy: MakePolicy, watch
 
 def test_exact_matches_and_copies_are_logged_by_tree() -> None:
     logged: dict[str, tuple[float, int]] = {}
-    trainer = SimpleNamespace(_log_share=lambda name, total, count: logged.update({name: (total, count)}))
+    trainer = SimpleNamespace(
+        feedback=None, _log_share=lambda name, total, count: logged.update({name: (total, count)})
+    )
     migration = {"target": "x = new('a')", "old_code": "x = old('a')", "copy": 1.0}
     no_op = {"target": "x = new('a')", "old_code": 'x = new("a",)', "copy": 2.0}
     answers = ['x = (new("a"))', "x = old(\n'a')", "x = other('a')", None, 'x = new("a")']

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Container
 
 from recode.migrate.find.abstract_values import UNKNOWN, AbstractKind, ClassInfo, FunctionInfo, Value, Values, union
@@ -18,6 +19,7 @@ _BY_MODULE = 0.9
 """Confidence of a name that a module of the project re-exports."""
 BY_MEMBER = 0.55
 """Confidence of a member of something unknown, where only one class has a member of that name."""
+_BUILTINS = frozenset(dir(builtins))
 _BY_MEMBER_ELSEWHERE = 0.5
 """The confidence of such a member in a file that does not import the library."""
 
@@ -27,6 +29,7 @@ class AttributeReader(ExpressionReader):
 
     def __init__(self, index: Index, scopes: Scopes) -> None:
         super().__init__(index, scopes)
+        self._scopes = scopes
         self.readers |= {ast.Name: self.name, ast.Attribute: self.attribute}
 
     def name(self, node: ast.Name) -> Values:
@@ -149,9 +152,16 @@ class AttributeReader(ExpressionReader):
         if evident is not None and self.is_imported(evident):
             return (Value(AbstractKind.METHOD, evident, BY_NAME, ClassInfo(evident.rpartition(".")[0])),)
         path = self.telling_path(attr, index.names)
-        if path is not None:
+        if path is not None and not self._is_module(node.value):
             self.uses.name(path, node, attr, BY_MEMBER if self.is_imported(path) else _BY_MEMBER_ELSEWHERE)
         return UNKNOWN
+
+    def _is_module(self, node: ast.expr) -> bool:
+        """Say whether a name is imported: what another package offers is not a member of this library's classes."""
+        if not isinstance(node, ast.Name):
+            return False
+        bindings = self._scopes.of[node].resolve(node.id)
+        return bool(bindings) and all(binding.alias is not None for binding in bindings)
 
     def telling_path(self, leaf: str, table: Container[str]) -> str | None:
         """Return the member in a table that its name alone identifies.
@@ -159,7 +169,7 @@ class AttributeReader(ExpressionReader):
         That needs that nothing else has a member of that name, and that variables often hold instances of its class.
         """
         index = self.index
-        if leaf not in index.members or leaf in index.common or leaf.startswith("_"):
+        if leaf not in index.members or leaf in index.common or leaf.startswith("_") or leaf in _BUILTINS:
             return None
         for path in index.members[leaf]:
             likely = leaf in index.hints.guess or path.rpartition(".")[0] in index.likely

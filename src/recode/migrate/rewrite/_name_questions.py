@@ -11,6 +11,7 @@ import importlib
 import inspect
 import json
 import re
+import sys
 import textwrap
 import types
 import warnings
@@ -102,6 +103,87 @@ def has(path: str, parameter: str) -> str:
     if parameter in parameters:
         return YES
     return UNKNOWN if any(p.kind is p.VAR_KEYWORD for p in parameters.values()) else NO
+
+
+def offers(module: str, member: str) -> str:
+    """Say whether instances of a library's class have an attribute: of the class, or set or declared in its source.
+
+    Args:
+        module: a module of the library, which is imported.
+        member: the class's bare name and the attribute; `elsewhere` if only other packages have a class of that name.
+    """
+    import_if_there(module)
+    name, _, attr = member.rpartition(".")
+    classes = [cls for cls in all_classes(object) if cls.__name__ == name]
+    package = module.partition(".")[0]
+    own = [cls for cls in classes if is_of(cls, package)]
+    if not own:
+        return "elsewhere" if any(not is_of(cls, "__main__") for cls in classes) else UNKNOWN
+    return YES if any(has_attribute(cls, attr) for cls in own) else NO
+
+
+def all_classes(base: type) -> set[type]:
+    found: set[type] = set()
+    waiting = [base]
+    while waiting:
+        try:
+            below: list[type] = type.__subclasses__(waiting.pop())
+        except TypeError:
+            continue
+        new = [cls for cls in below if cls not in found]
+        found.update(new)
+        waiting += new
+    return found
+
+
+def is_of(thing: Any, package: str) -> bool:
+    return str(getattr(thing, "__module__", "")).partition(".")[0] == package
+
+
+def has_attribute(cls: type, name: str) -> bool:
+    if hasattr(cls, name) or "__getattr__" in vars(cls):
+        return True
+    for base in cls.__mro__:
+        if name in getattr(base, "__annotations__", {}):
+            return True
+        try:
+            source = inspect.getsource(base)
+        except (OSError, TypeError):
+            continue
+        if re.search(rf"\bself\.{name}\b\s*(?::[^=\n]+)?=[^=]", source):
+            return True
+    return False
+
+
+def takes(module: str, member: str) -> str:
+    """Say whether callables of a library, known by their last names, take a keyword.
+
+    Args:
+        module: a module of the library, which is imported.
+        member: the callable, with its class if it is a method, and the keyword.
+    """
+    import_if_there(module)
+    path, _, keyword = member.rpartition(".")
+    owner, _, name = path.rpartition(".")
+    package = module.partition(".")[0]
+    if owner:
+        found = [
+            getattr(cls, name, None) for cls in all_classes(object) if cls.__name__ == owner and is_of(cls, package)
+        ]
+    else:
+        modules = [one for key, one in list(sys.modules.items()) if key.partition(".")[0] == package]
+        found = [vars(one).get(name) for one in modules if inspect.ismodule(one)]
+    answers = {accepts(one, keyword) for one in found if callable(one)}
+    return next((one for one in (YES, UNKNOWN, NO) if one in answers), UNKNOWN)
+
+
+def accepts(thing: Any, keyword: str) -> str:
+    try:
+        parameters = inspect.signature(thing).parameters.values()
+    except (TypeError, ValueError):
+        return UNKNOWN
+    by_name = any(p.name == keyword and p.kind is not p.POSITIONAL_ONLY for p in parameters)
+    return YES if by_name or any(p.kind is p.VAR_KEYWORD for p in parameters) else NO
 
 
 def reached(module: str, rest: str) -> str:
@@ -285,6 +367,7 @@ def passes_all(parameters: ast.arguments, call: ast.Call, method: bool) -> bool:
 
 _KINDS: dict[str, Callable[[str, str], Any]] = {
     "imports": imports, "has": has, "reached": reached, "signature": signature, "relation": relation,
+    "offers": offers, "takes": takes,
 }  # fmt: skip
 
 

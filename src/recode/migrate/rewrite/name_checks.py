@@ -81,6 +81,11 @@ class ReleaseNames:
         answer = self._ask([("imports", package, "")])[0]
         return answer if isinstance(answer, str) and answer != "unknown" else ""
 
+    def answer(self, question: Question) -> str:
+        """Return the answer to a question that has a word for an answer; `unknown` if it could not be asked."""
+        answer = self._ask([question])[0]
+        return answer if isinstance(answer, str) else "unknown"
+
     def prepare(self, questions: Iterable[Question]) -> None:
         """Ask many questions in a single run."""
         self._ask(list(questions))

@@ -22,6 +22,8 @@ from recode.migrate.witnesses.undated import decided
 from recode.records import ApiUpdate
 from recode.sandbox.environments import Environment
 
+_GUESSED, _TOGETHER = 0.3, 0.7
+"""From which confidence on a second witness of the same place makes it sure enough to report, and how sure."""
 _TYPED = frozenset({".py", ".pyi", ".pyw"})
 OnProgress = Callable[[str], None]
 
@@ -84,6 +86,7 @@ def with_types(
         known = decided(scanned.findings, witness.new, releases.new if isinstance(releases.new, Environment) else None)
         on_progress("comparing types")
         index = build_index(updates, shapes, parse_release(witness.new, "--to"), parse_release(witness.old, "--from"))
+        releases = replace(releases, packages=frozenset({*index.packages, witness.library.replace("-", "_").lower()}))
         guarded = functools.cache(functools.partial(guarded_lines_of, folder, index))
         seen = type_findings(folder, files, releases, lambda file, line: line in guarded(file))
         checker = version()
@@ -123,7 +126,7 @@ def _confirmed(known: Finding, seen: Finding) -> Finding:
         known,
         witnesses=witnesses,
         evidence=f"{known.evidence}; {seen.evidence}: {seen.advice}" if has_run else known.evidence,
-        confidence=max(known.confidence, seen.confidence),
+        confidence=max(known.confidence, seen.confidence, _TOGETHER if known.confidence >= _GUESSED else 0.0),
         status="breaks" if breaks else known.status,
     )
 

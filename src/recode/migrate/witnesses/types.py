@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recode.migrate.find.findings import Finding, Witness
-from recode.migrate.witnesses.type_checker import VALUE_RULES, Checked, Diagnostic, check, new_diagnostics, version
+from recode.migrate.rewrite.name_checks import ReleaseNames
+from recode.migrate.witnesses.confirming import AskedReleases, unconfirmed
+from recode.migrate.witnesses.type_checker import Checked, Diagnostic, check, new_diagnostics, version
 from recode.records import ApiUpdate, Kind
+from recode.sandbox.environments import Environment
 from recode.symbol import Symbol
 
 _DOTTED = r"[A-Za-z_][\w.]*"
@@ -23,11 +26,8 @@ _ATTRIBUTE = re.compile(r"has no attribute `(\w+)`|Attribute `(\w+)` is not defi
 _RECEIVER = re.compile(rf"(?:type|on) `<?(?:super: <class '|class '|module ')?({_DOTTED})")
 _UNKNOWN_ARGUMENT = re.compile(rf"Argument `(\w+)` does not match any known parameter(?: of (?:\w+ )*`({_DOTTED})`)?")
 _CALLABLE = re.compile(rf"(?:function|method|class|of) `({_DOTTED})`")
-_DEPRECATED = re.compile(rf"The \w+ `({_DOTTED})` is deprecated")
+_DEPRECATED = re.compile(rf"(?:The \w+|overload of|function:) `({_DOTTED})`")
 _NO_IMPORT = re.compile(rf"(?:module|import) `({_DOTTED})`")
-_CERTAIN = 0.95
-_BY_TYPE = 0.7
-"""Confidence of diagnostics about a value's type: stubs that became stricter make the checker report code that still runs."""
 _LONGEST_CODE = 60
 
 
@@ -40,6 +40,15 @@ class CheckedReleases:
     new_version: str
     old: Checked
     new: Checked
+    packages: frozenset[str] = frozenset()
+    """What programs import of the library; empty if unknown."""
+
+    def confidences(self, root: Path, diagnostics: Sequence[Diagnostic]) -> Mapping[Diagnostic, float]:
+        """Return how sure each diagnostic is to mean that the code breaks; the releases are asked where they can be."""
+        if not isinstance(self.old, Environment) or not isinstance(self.new, Environment):
+            return unconfirmed(diagnostics)
+        asked = AskedReleases(ReleaseNames(self.old), ReleaseNames(self.new), self.packages)
+        return asked.confidences(root, diagnostics)
 
 
 def type_findings(
@@ -64,13 +73,15 @@ def type_findings(
     concerned = sorted({diagnostic.file for diagnostic in new})
     old = check(root, concerned, releases.old)
     checker = version()
-    return tuple(
-        _finding(root, diagnostic, releases, checker, is_guarded(diagnostic.file, diagnostic.line))
-        for diagnostic in new_diagnostics(old, new)
-    )
+    confidences = releases.confidences(root, new_diagnostics(old, new))
+    findings = [
+        replace(_finding(root, diagnostic, releases, checker), confidence=confidence)
+        for diagnostic, confidence in confidences.items()
+    ]
+    return tuple(replace(one, guarded=is_guarded(one.file, one.line)) for one in findings)
 
 
-def _finding(root: Path, diagnostic: Diagnostic, releases: CheckedReleases, checker: str, guarded: bool) -> Finding:
+def _finding(root: Path, diagnostic: Diagnostic, releases: CheckedReleases, checker: str) -> Finding:
     kind, symbol = described(diagnostic)
     library, old, new = releases.library, releases.old_version, releases.new_version
     message = diagnostic.message.rstrip(".")
@@ -89,10 +100,9 @@ def _finding(root: Path, diagnostic: Diagnostic, releases: CheckedReleases, chec
         status="deprecated" if kind == "deprecated" else "breaks",
         since=new,
         evidence=f"{checker} against {library} {new}, not against {old}: {diagnostic.rule}",
-        confidence=_BY_TYPE if diagnostic.rule in VALUE_RULES else _CERTAIN,
+        confidence=1.0,
         advice=message,
         update=update,
-        guarded=guarded,
         witnesses=(Witness.TYPES,),
     )
 
@@ -104,8 +114,9 @@ def described(diagnostic: Diagnostic) -> tuple[Kind, Symbol]:
         return "removed", Symbol(f"{match[1]}.{match[2]}")
     if match := _UNKNOWN_ARGUMENT.search(message):
         return "parameter_removed", Symbol(f"{match[2].removesuffix('.__init__')}({match[1]})" if match[2] else "")
-    if match := _DEPRECATED.search(message):
-        return "deprecated", Symbol(match[1])
+    if diagnostic.rule == "deprecated":
+        match = _DEPRECATED.search(message)
+        return "deprecated", Symbol(match[1] if match else "")
     if match := _ATTRIBUTE.search(message):
         name = match[1] or match[2] or match[3]
         receiver = _RECEIVER.search(message)

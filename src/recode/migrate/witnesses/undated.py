@@ -1,4 +1,7 @@
-"""Changes that nothing dates, decided by asking the target release: is the name there, does the callable take the parameter?"""
+"""Changes decided by asking the target release: is the name there, does the callable take the parameter?
+
+Asked are those that nothing dates, and moves whatever dates them: a library may keep the old path.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ _PARAMETERS = frozenset({"parameter_renamed", "parameter_removed"})
 
 
 def decided(findings: Iterable[Finding], target: str, environment: Environment | None) -> tuple[Finding, ...]:
-    """Return the findings without those of undated changes that the target release does not have yet.
+    """Return the findings without those of undated changes that the target release does not have yet, and of names that it kept.
 
-    Where it cannot be asked, such a change counts from the major series of the release in which it was seen.
+    Where it cannot be asked, an undated change counts from the major series of the release in which it was seen.
 
     Args:
         findings: of the knowledge witness.
@@ -27,10 +30,12 @@ def decided(findings: Iterable[Finding], target: str, environment: Environment |
     findings = tuple(findings)
     names = ReleaseNames(environment)
     asked = {finding.update for finding in findings if is_undated(finding.update)}
-    if not asked:
+    moved = {one.update for one in findings if one.status == "breaks" and one.update.kind == "moved"} - asked
+    if not asked and not moved:
         return findings
-    names.prepare(question for update in asked for question in _questions(update))
+    names.prepare(question for update in asked | moved for question in _questions(update))
     here = {update: _is_here(update, target, names) for update in asked}
+    here |= {update: names.has(update.old_symbol.path) != "yes" for update in moved if not update.old_symbol.is_call}
     return tuple(finding for finding in findings if here.get(finding.update, True))
 
 

@@ -6,11 +6,14 @@ the same. The functions of this file are in the order in which they run.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import resource
 import socket
 import sys
+import threading
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,6 +31,8 @@ _MS_RDONLY, _MS_NOSUID_NODEV, _MS_NOEXEC = 1, 2 | 4, 8
 _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 22, 24, 38, 47
 _CAPABILITIES = 64
 _TALK = 3
+_NAME = "main.py"
+_PART = 1 << 19
 
 
 class _Filter(ctypes.Structure):
@@ -165,3 +170,98 @@ def _filter_system_calls(program: bytes) -> None:
         _LIBC.prctl(_PR_SET_SECCOMP, 2, ctypes.byref(_Filter(len(program) // 8, program)), 0, 0),
         "the system call filter",
     )
+
+
+# --- a program as `python main.py` runs it, with its own standard input, output and error ---
+
+
+def run_command(channel: socket.socket, job: dict[str, Any]) -> NoReturn:
+    """Write the host's files, run the program, and send back the files that the host wants. Never returns.
+
+    The host learns how the program ended from the fork server, and reads what it printed from the files that it gave for that.
+    """
+    while (said := _wire.decode(_wire.receive(channel) or b""))[0] == "file":
+        _write_file(said[1], said[2])
+    _, source, wanted = said
+    if wanted:
+        # Whatever the program does to its process, this one is left to read the files.
+        pid = os.fork()
+        if pid:
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            for name in wanted:
+                _send_file(channel, name)
+            channel.close()
+            os._exit(status if status >= 0 else 128 - status)
+    channel.close()
+    os._exit(_run(source))
+
+
+def _write_file(name: str, data: bytes) -> None:
+    folder = os.path.dirname(name)
+    if folder:
+        os.makedirs(folder, exist_ok=True)
+    with open(name, "ab") as file:
+        file.write(data)
+
+
+def _send_file(channel: socket.socket, name: str) -> None:
+    """Send a file in parts, if it is one that can be read. What a program puts there is as little trusted as what it prints."""
+    try:
+        if not os.path.isfile(name):
+            return
+        with open(name, "rb") as file:
+            _wire.send(channel, _wire.encode(("file", name, b"")))
+            while part := file.read(_PART):
+                _wire.send(channel, _wire.encode(("file", name, part)))
+    except (OSError, _wire.NotPlain):
+        return
+
+
+def _run(source: bytes) -> int:
+    """Run the program; return the exit status that Python would end with."""
+    path = os.path.join(os.getcwd(), _NAME)
+    _replace(path, source)
+    sys.path.insert(0, os.getcwd())
+    sys.argv = [path]
+    main = types.ModuleType("__main__")
+    main.__file__ = path
+    sys.modules["__main__"] = main
+    status = 0
+    try:
+        exec(compile(source, path, "exec", dont_inherit=True), main.__dict__)
+    except SystemExit as ended:
+        status = _status(ended)
+    except BaseException as error:  # noqa: BLE001 (whatever a program raises is shown, as Python shows it)
+        # Without the frame of this function.
+        trace = error.__traceback__.tb_next if error.__traceback__ else None
+        error.__traceback__ = trace
+        status = 1
+        sys.excepthook(type(error), error, trace)
+    threads: Any = threading
+    threads._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            status = status or 120
+    return status
+
+
+def _replace(path: str, source: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    while source:
+        source = source[os.write(handle, source) :]
+    os.close(handle)
+
+
+def _status(ended: SystemExit) -> int:
+    """Return the exit status of `sys.exit`; a message is printed, as Python does."""
+    code = ended.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    sys.stderr.write(f"{code}\n")
+    return 1

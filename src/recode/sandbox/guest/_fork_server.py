@@ -25,12 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recode.sandbox.guest import _child, _command
+    from recode.sandbox.guest import _child
 else:
     # Inside the sandbox there is no recode, only this folder.
     sys.path.insert(0, str(Path(__file__).parent))
     import _child
-    import _command
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE = {"x86_64": 56, "aarch64": 220}
@@ -277,7 +276,7 @@ def main() -> None:
             become_nobody(config["uid"])
             # Changing the user cleared this flag; without it a child may not write its own /proc files.
             _LIBC.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
-        commands: dict[str, _child.Serve] = {"command": _command.run_command}
+        commands: dict[str, _child.Serve] = {"command": _child.run_command}
         modes = commands if config["commands_only"] else _every_mode()
         for name in config["preload"]:
             # If the import raises, the program will see the error itself.

@@ -14,10 +14,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recode.sandbox.guest import _child, _command, _runner, _tests, _wire
+    from recode.sandbox.guest import _child, _runner, _tests, _wire
 else:
     import _child
-    import _command
     import _runner
     import _tests
     import _wire
@@ -118,7 +117,7 @@ def _run_script(channel: socket.socket, job: dict[str, Any]) -> None:
 MODES: dict[str, _child.Serve] = {
     "calls": _serve_calls,
     "script": _run_script,
-    "command": _command.run_command,
+    "command": _child.run_command,
     "program": _tests.serve_program,
     "test": _tests.run_test,
     "together": _tests.run_together,

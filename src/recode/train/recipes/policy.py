@@ -22,6 +22,16 @@ class Rollout(Table):
     max_new_tokens: Positive = 1024
     temperature: Annotated[float, Field(gt=0)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    turns: Positive = 1
+    """Answers of an episode. With 2, a program that fails on the new release is run in the sandbox, the policy reads what happened, and
+    answers once more; `max_new_tokens` is for each answer."""
+    max_feedback_tokens: Positive = 512
+    """Tokens of what it reads between two answers; a longer text is cut."""
+
+    @property
+    def longest(self) -> int:
+        """Return the most tokens that an episode may have after its prompt."""
+        return self.turns * self.max_new_tokens + (self.turns - 1) * self.max_feedback_tokens
 
 
 class PolicyLoss(Table):
@@ -149,6 +159,10 @@ class PolicyRecipe(Table):
             )
         if self.optimization.save_every % self.rollout.minibatches:
             raise ValueError("optimization.save_every must be a multiple of rollout.minibatches")
+        if self.rollout.turns > 1 and (self.hardware.processes > 1 or self.vllm or self.overlong.buffer):
+            raise ValueError(
+                "rollout.turns above 1 takes one process, no [vllm] table and no overlong.buffer; leave those out"
+            )
         if self.method == "dapo" and not self.dynamic_sampling.enabled:
             raise ValueError(
                 'dynamic_sampling.enabled must be true: without it the method is not DAPO (use method = "grpo")'

@@ -24,7 +24,7 @@ from trl.trainer import grpo_trainer  # noqa: E402
 class HookedTrainer(GRPOTrainer):  # type: ignore[misc]
     """TRL's trainer with hooks in place of private methods.
 
-    A subclass overrides `own_completions`, `own_logps` and `scored`. Shapes: N sequences, C completion tokens (padded),
+    A subclass overrides `own_rollouts`, `own_logps` and `scored`. Shapes: N sequences, C completion tokens (padded),
     T reward terms.
     """
 
@@ -33,13 +33,15 @@ class HookedTrainer(GRPOTrainer):  # type: ignore[misc]
         self.rollout_func: Any
         self.keeps_groups = False
         """Whether a batch is cut into forward passes in its own order, which keeps the samples of a prompt together, or shuffled first."""
+        self.rows: list[dict[str, Any]] = []
+        """The rows that are sampled for, N of them."""
         self.idle: Tensor | None = None
         """While the loss is computed: true for sequences that need no gradient (N,)."""
 
     # --- hooks ---
 
-    def own_completions(self, prompts: Sequence[str]) -> tuple[list[list[int]], list[list[int]]] | None:
-        """Return the token ids of prompts and of their sampled completions, N lists each; None to sample with TRL's own backends."""
+    def own_rollouts(self, prompts: Sequence[str]) -> dict[str, Any] | None:
+        """Return the rollouts of the prompts as a `rollout_func` does, N of each column; None to sample with TRL's own backends."""
         return None
 
     def own_logps(self, model: Any, ids: Tensor, mask: Tensor, kept: int) -> tuple[Tensor, Tensor] | None:
@@ -56,7 +58,21 @@ class HookedTrainer(GRPOTrainer):  # type: ignore[misc]
         """Log a number of the training step at hand; several are averaged."""
         self._metrics["train"][name].append(value)
 
+    def limit_completions(self, tokens: int) -> None:
+        """Set the most tokens of a completion that `sample_with_trl` returns, where it is not that of a whole sequence."""
+        self.generation_config.max_new_tokens = tokens
+
+    def sample_with_trl(self, prompt_ids: list[list[int]], group: int) -> list[list[int]]:
+        """Return a completion for each prompt by TRL's own backend; equal prompts stand together, `group` of them each."""
+        ids: list[list[int]] = self._generate_single_turn(prompt_ids, None, {}, group)[0]
+        return ids
+
     # --- TRL's private methods ---
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self.rows = inputs
+        scored: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        return scored
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """Return a forward pass's part of the batch. TRL shuffles the batch before it cuts it, with a function of its module."""
@@ -71,11 +87,9 @@ class HookedTrainer(GRPOTrainer):  # type: ignore[misc]
 
     def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
         """Sample one completion for each prompt, with the subclass's own sampler if it has one."""
-        own = self.own_completions(prompts)
-        if own is None:
+        sampled = self.own_rollouts(prompts)
+        if sampled is None:
             return super()._generate(prompts)
-        prompt_ids, completion_ids = own
-        sampled = {"prompt_ids": prompt_ids, "completion_ids": completion_ids, "logprobs": None}
         self.rollout_func = lambda prompts, trainer: sampled
         try:
             return super()._generate(prompts)

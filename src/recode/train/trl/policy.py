@@ -22,6 +22,7 @@ from recode.train.trl.dynamic_sampling import Drawn, WithDynamicSampling
 from recode.train.trl.hooks import HookedTrainer
 from recode.train.trl.logprobs import completion_logps, packed_logps
 from recode.train.trl.lora import layers_of, with_plain_weights
+from recode.train.trl.turns import LAST, Feedback, play
 
 
 class PolicyTrainer(WithDynamicSampling, HookedTrainer):
@@ -34,6 +35,11 @@ class PolicyTrainer(WithDynamicSampling, HookedTrainer):
         self.max_rounds, self.prompts_per_round = settings.max_batches, settings.prompts_per_batch or 0
         super().__init__(*args, **kwargs)
         self.keeps_groups = recipe.optimization.packed
+        self.feedback = Feedback() if recipe.rollout.turns > 1 else None
+        if self.feedback is not None:
+            self.limit_completions(recipe.rollout.max_new_tokens)
+        self.environment_seconds = 0.0
+        """Time that the environment of episodes has taken since it was last logged."""
 
     def fill(self, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Drawn]:
         """Return what the step trains on, and log its exact matches and copies of the old code."""
@@ -41,23 +47,42 @@ class PolicyTrainer(WithDynamicSampling, HookedTrainer):
         self._log_answers(chosen, drawn.completions)
         return chosen, drawn
 
-    def own_completions(self, prompts: Sequence[str]) -> tuple[list[list[int]], list[list[int]]] | None:
-        """Sample with the small decoder: one group for every run of equal prompts. None if the decoder does not fit the model.
+    def own_rollouts(self, prompts: Sequence[str]) -> dict[str, Any] | None:
+        """Sample with the small decoder, or play episodes of several answers. None if neither is needed or fits.
 
-        It fits if it knows the model's layers and a single token ends a completion.
+        The decoder fits if it knows the model's layers and a single token ends a completion.
         """
-        layers = layers_of(self.accelerator.unwrap_model(self.model))
-        if not supports(layers) or self.eos_token_ids != [self.processing_class.eos_token_id]:
+        if self.feedback is None and not self._has_own_decoder():
             return None
         group, settings = self.num_generations, self.recipe.rollout
-        ids = self.processing_class(list(prompts[::group]), add_special_tokens=False)["input_ids"]
+        every = self.processing_class(list(prompts[::group]), add_special_tokens=False)["input_ids"]
+        ids = [prompt for prompt in every for _ in range(group)]
+        if self.feedback is None:
+            return {"prompt_ids": ids, "completion_ids": self._sample(ids, group), "logprobs": None}
+        spent = self.feedback.seconds
+        episodes = play(
+            self.rows, ids, group, settings.turns, tokenizer=self.processing_class, sample=self._sample, feedback=self.feedback,
+            longest=settings.max_feedback_tokens,
+        )  # fmt: skip
+        self.environment_seconds += self.feedback.seconds - spent
+        self.log_metric("episodes/answers", sum(episodes.answers) / max(1, len(episodes.answers)))
+        return episodes.as_rollout()
+
+    def _has_own_decoder(self) -> bool:
+        layers = layers_of(self.accelerator.unwrap_model(self.model))
+        return supports(layers) and self.eos_token_ids == [self.processing_class.eos_token_id]
+
+    def _sample(self, prompt_ids: list[list[int]], group: int, turn: int = 0) -> list[list[int]]:
+        """Return a completion for each prompt; equal prompts stand together, `group` of them each."""
+        if not self._has_own_decoder():
+            return self.sample_with_trl(prompt_ids, group)
+        settings = self.recipe.rollout
         seed = self.recipe.seed * 1_000_000 + self.state.global_step * 64 + self.round
-        seed += self.accelerator.process_index * 10**11
+        seed += self.accelerator.process_index * 10**11 + turn * 10**12
         sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.top_p, seed)
         policy = with_plain_weights(self.accelerator.unwrap_model(self.model))
-        drawn = sample_ids(policy, self.processing_class, ids, group, sampling)
-        prompt_ids = [prompt for prompt in ids for _ in range(group)]
-        return prompt_ids, [completion for completions in drawn for completion in completions]
+        drawn = sample_ids(policy, self.processing_class, prompt_ids[::group], group, sampling)
+        return [completion for completions in drawn for completion in completions]
 
     def own_logps(self, model: Any, ids: Tensor, mask: Tensor, kept: int) -> tuple[Tensor, Tensor] | None:
         """Compute log-probabilities and entropies without padding, if the small decoder fits the model and one process trains.
@@ -83,7 +108,11 @@ class PolicyTrainer(WithDynamicSampling, HookedTrainer):
         return terms
 
     def _log_answers(self, rows: list[dict[str, Any]], completions: list[str]) -> None:
-        answers = [parse_response(text).code for text in completions]
+        if self.feedback is not None:
+            self.log_metric("episodes/environment_seconds", self.environment_seconds)
+            self.log_metric("episodes/failed_runs", float(self.feedback.failed))
+            self.environment_seconds = 0.0
+        answers = [parse_response(row.get(LAST, text)).code for row, text in zip(rows, completions, strict=True)]
         pairs = list(zip(answers, rows, strict=True))
         exact = [answer is not None and same_program(answer, row["target"]) for answer, row in pairs]
         copies = [

@@ -37,6 +37,7 @@ from recode.train.recipes import Optimization, PolicyRecipe, SftRecipe
 from recode.train.trl.lora import computing, load_base, peft_config, save_merged
 from recode.train.trl.packed_sft import PackedSftTrainer
 from recode.train.trl.policy import PolicyTrainer
+from recode.train.trl.turns import on_last_answer
 from recode.train.trl.validation import GreedyValidation
 
 OnStep = Callable[[dict[str, float]], None]
@@ -160,8 +161,10 @@ def _policy(
     minibatch = sequences // rollout.minibatches
     at_once = rollout.sequences_at_once or minibatch
     rows = plan(prompts, recipe.batches, rollout.prompts_per_step, recipe.data.no_op_share, recipe.seed)
-    check_context(rows, model, tokenizer, rollout.max_new_tokens)
+    check_context(rows, model, tokenizer, rollout.longest)
     rewards: list[Any] = [guarded(trl_reward(name, recipe.reward.family), folder) for name in recipe.reward.weights]
+    if rollout.turns > 1:
+        rewards = [on_last_answer(reward) for reward in rewards]
     weights = list(recipe.reward.weights.values())
     if recipe.overlong.buffer:
         rewards.append(get_soft_overlong_punishment(rollout.max_new_tokens, recipe.overlong.buffer))
@@ -172,7 +175,7 @@ def _policy(
         gradient_accumulation_steps=minibatch // at_once,
         steps_per_generation=sequences // at_once,
         num_generations=rollout.samples_per_prompt,
-        max_completion_length=rollout.max_new_tokens,
+        max_completion_length=rollout.longest,
         temperature=rollout.temperature,
         top_p=rollout.top_p,
         beta=loss.kl,

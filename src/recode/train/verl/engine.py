@@ -44,6 +44,7 @@ def check(recipe: Any) -> PolicyRecipe:
         "optimization.precision: verl computes in bfloat16": recipe.optimization.precision == "float32",
         "optimization.schedule: verl has constant and cosine": recipe.optimization.schedule == "linear",
         "reward.weights.execution: it runs with --engine trl": "execution" in recipe.reward.weights,
+        "rollout.turns: verl samples one answer": recipe.rollout.turns > 1,
         "validation: verl measures none": recipe.validation is not None,
         "vllm.mode: verl colocates vLLM by itself": recipe.vllm is not None and recipe.vllm.mode == "server",
         "rollout.minibatches: verl cuts a step between prompts; it must divide prompts_per_step": bool(
