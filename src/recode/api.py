@@ -29,6 +29,7 @@ from recode.migrate.project.target import CurrentRelease, current_release, parse
 from recode.migrate.project.writing import patch_of
 from recode.migrate.prove.test_runs import copy_project
 from recode.migrate.result import MigrateOptions, MigrationResult, Upgrade
+from recode.migrate.rules.scanning import rules_of_project, with_rules
 from recode.migrate.source.patch import Rewritten
 from recode.migrate.witnesses.runs.witness import RunWitness, with_runs
 from recode.migrate.witnesses.together import TypeWitness, merged, with_types
@@ -196,6 +197,10 @@ def scan_move(
         # What a run shows may confirm what the others are not sure of.
         least = 0.0 if run else confidence
         result = with_types(result, root, witness, known.knowledge.updates, move.shapes, least, on_stage)
+    old = move.current.version if move.current else None
+    rules = rules_of_project(root, move.library, old, move.target, known.knowledge.updates, move.shapes)
+    if rules is not None:
+        result = with_rules(result, root, rules)
     if run:
         result = _with_runs(result, move, root, run, run_seconds, confidence, on_stage)
     if not any(examined.available for examined in result.examined):

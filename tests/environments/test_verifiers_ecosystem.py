@@ -99,7 +99,6 @@ def run(command: str, out: Path, *options: str) -> Path:
         "-n",
         str(EACH),
         "--no-rich",
-        "False",
         "-o",
         str(out),
     ]

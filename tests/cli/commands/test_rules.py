@@ -36,3 +36,12 @@ def test_a_rule_that_was_learned_is_listed_and_followed(tmp_path: Path) -> None:
     ]
     outcome = run(app, [*command, "--allow-dirty"])
     assert (project / "app.py").read_text() == "from mylib import dial\nc = dial(name, wait=5)\n", outcome.output
+
+
+def test_the_libraries_that_have_rules_are_a_table() -> None:
+    rows = CliRunner().invoke(app, ["rules", "libraries"]).stdout.splitlines()
+    assert rows[0] == "| library | releases | rules | from the data set | from pairs written for rules |"
+    cells = {row.split(" | ")[0].removeprefix("| "): row.removesuffix(" |").split(" | ")[1:] for row in rows[2:]}
+    assert len(cells) >= 40
+    assert cells["python"][0] == "3.9 → 3.13"
+    assert all(int(rules) == int(found) + int(written) for _, rules, found, written in cells.values())

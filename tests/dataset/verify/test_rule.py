@@ -216,7 +216,8 @@ def test_a_message_that_names_an_older_release_of_the_library_is_no_missing_depe
 ) -> None:
     gone = "if not hasattr(toylib, 'area'):\n    raise AttributeError('area is gone: pip install toylib==1.0')\n"
     old = gone + "print(toylib.area(values))"
-    entry = make_entry(**programs(old, "print(toylib.surface(values))"))
+    more = "".join(f"number_{count} = {count} + {count}\n" for count in range(12))
+    entry = make_entry(**programs(old, "print(toylib.surface(values))", DATA + more))
     assert check(entry, toy_pair).failures == ()
 
 

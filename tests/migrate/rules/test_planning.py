@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from recode import api
 from recode.migrate.find.findings import Finding, Witness
 from recode.migrate.find.index import build_index
 from recode.migrate.find.scan import scan
@@ -108,3 +109,11 @@ def test_a_branch_for_other_releases_is_left_alone(tmp_path: Path) -> None:
     rules = replace(project(ASFARRAY), index=build_index([ASFARRAY.update], []))
     found = with_rules(scan(tmp_path, []), tmp_path, rules).findings
     assert [finding.line for finding in found] == [4]
+
+
+def test_rules_are_a_witness_of_scan(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("import jwt\njwt.decode(token, key, verify=False)\n")
+    (tmp_path / "updates.jsonl").write_text("")
+    found = api.scan(tmp_path, to="pyjwt==2.10.1", from_="1.7.1", updates=tmp_path / "updates.jsonl", fast=True)
+    assert found.breaks
+    assert [(one.symbol, one.witnesses) for one in found.findings] == [("jwt.decode(verify=False)", (Witness.RULE,))]

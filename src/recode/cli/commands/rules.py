@@ -42,6 +42,14 @@ def show(
     run_show(library, project, as_json=as_json)
 
 
+@rules_app.command(epilog="Example: `recode rules libraries`")
+def libraries() -> None:
+    """List the libraries that rules come for: their releases, and how many rules there are."""
+    from recode.cli.rules.run import run_libraries
+
+    run_libraries()
+
+
 @rules_app.command(epilog="Example: `recode rules learn before.py after.py --lib pandas --from 1.5.3 --to 2.2.3`")
 def learn(
     pair: Annotated[

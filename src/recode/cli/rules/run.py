@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import typer
+from packaging.version import Version
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.status import Status
@@ -50,6 +51,18 @@ def run_show(library: str, project: Path, *, as_json: bool) -> None:
         f"{len(rules)} rules: " + ", ".join(f"{count} from {_ORIGINS[origin]}" for origin, count in origins.items()),
         markup=False,
     )
+
+
+def run_libraries() -> None:
+    """Print a table of the libraries with shipped rules: oldest and newest release, and how many rules are of which pairs."""
+    typer.echo("| library | releases | rules | from the data set | from pairs written for rules |")
+    typer.echo("| --- | --- | --- | --- | --- |")
+    for library in libraries_with_rules():
+        rules = shipped_rules(library)
+        releases = {release for rule in rules for release in (rule.update.old_version, rule.update.new_version)}
+        first, *_, last = sorted(releases, key=Version)
+        origins = Counter(rule.origin for rule in rules)
+        typer.echo(f"| {library} | {first} → {last} | {len(rules)} | {origins['data set']} | {origins['rule pairs']} |")
 
 
 def _lines(rule: RewriteRule) -> list[str]:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from recode.migrate.rules.terms import DECORATORS, LIST, SYMBOL, Term, is_statement, read_pattern
 from recode.records import ApiUpdate, Record
+from recode.symbol import Symbol
 
 ValueForm = Literal["text", "dictionary", "no display", "name", "identifier", "number"]
 """How a value has to be written: as a literal text, as `{...}`, not as a list, tuple, set or dictionary, as a constant, a
@@ -79,9 +80,11 @@ class RewriteRule(Record):
 
     @property
     def renames(self) -> tuple[str, str] | None:
-        """The old and new path where the rule only exchanges one symbol for another; None otherwise."""
+        """The old and new path where the rule only exchanges one symbol for another, no function for a method; None otherwise."""
         old, new = self.pattern_term, self.template_term
-        return (old.value, new.value) if old.kind == new.kind == SYMBOL else None
+        if old.kind != SYMBOL or new.kind != SYMBOL or Symbol(new.value).of_class > Symbol(old.value).of_class:
+            return None
+        return old.value, new.value
 
     @property
     def needs_receiver(self) -> bool:
