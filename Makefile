@@ -50,7 +50,8 @@ test-slow: setup
 	$(BIN)/pytest -m slow
 
 # The released packages of other projects, in environments of their own, which may be deleted. verl's dependencies are left out.
-# Those that use our tasks get one each, because their dependencies exclude each other; harbor needs Python 3.12.
+# Those that use our tasks get one each, because their dependencies exclude each other; harbor needs Python 3.12
+# (`make test-ecosystem ECOSYSTEM_PYTHON=/usr/bin/python3.12` where uv cannot find or download one).
 ECOSYSTEM_PYTHON ?= 3.12
 test-ecosystem: setup sandbox
 	for framework in harbor verifiers openenv; do \
