@@ -139,3 +139,25 @@ def test_the_names_of_own_modules_are_no_symbols() -> None:
     view = ProgramTerms(source, EditableProgram(source.tree, source.newline), INDEX, frozenset({"models"}))
     found = matches(view, [rule("$x.old", "$x.new")])
     assert [match.rule.pattern for match in found] == ["$x.old"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("O = {'n': 1, 'old': 'x'}\nlib.F(**O)\n", "O = {'n': 1, 'new': 'x'}\nlib.F(**O)\n"),
+        ("def f():\n    o = {\"old\": 1}\n    return lib.F(2, **o)\n", "def f():\n    o = {\"new\": 1}\n    return lib.F(2, **o)\n"),
+        ("lib.F(**{'old': 1, 'mode': 'auto'})\n", "lib.F(**{'new': 1, 'mode': 'sqrt'})\n"),
+        # The dictionary is used elsewhere, too, or holds what cannot be seen.
+        ("O = {'old': 'x'}\nlib.F(**O)\nprint(O)\n", None),
+        ("O = {'old': 'x', **more}\nlib.F(**O)\n", None),
+        ("O = {'old': 'x'}\nO = {}\nlib.F(**O)\n", None),
+        ("O = {'old': 'x'}\nlib.G(**O)\n", None),
+    ],
+)  # fmt: skip
+def test_keywords_in_a_dictionary_are_exchanged_there(old: str, new: str | None) -> None:
+    rules = [
+        rule("lib.F($*items, old=$x, $**rest)", "lib.F($*items, new=$x, $**rest)"),
+        rule("lib.F($*items, mode='auto', $**rest)", "lib.F($*items, mode='sqrt', $**rest)"),
+    ]
+    text = rewritten(rewritten("import lib\n" + old, rules, INDEX), rules, INDEX)
+    assert text == "import lib\n" + (old if new is None else new)

@@ -14,6 +14,7 @@ from recode.migrate.rewrite.program import CannotRename, EditableProgram
 from recode.migrate.rewrite.renames import plan_renames
 from recode.migrate.rewrite.requests import Renamed, RenameRequest
 from recode.migrate.rules.composing import composed
+from recode.migrate.rules.expanded_keywords import expanded_edits, expanded_matches
 from recode.migrate.rules.left_imports import RuleEdits, relied_on, with_left_imports
 from recode.migrate.rules.matching import match
 from recode.migrate.rules.program_terms import ProgramTerms
@@ -164,15 +165,19 @@ def matches(view: ProgramTerms, rules: Iterable[RewriteRule]) -> list[RuleMatch]
         for one in _matches_at(view, node, by_kind):
             if is_in_place(view, one):
                 found.setdefault(one.node, []).append(one)
+    best = {node: _joined_match(view, several) for node, several in found.items()}
     # What is called belongs to the pattern of the call.
-    called = {node.func for node in found if isinstance(node, ast.Call)}
-    return [_joined_match(several) for node, several in found.items() if node not in called]
+    called = {node.func for node, one in best.items() if isinstance(node, ast.Call) and may_receive(view, one)}
+    return [one for node, one in best.items() if node not in called]
 
 
-def _joined_match(several: list[RuleMatch]) -> RuleMatch:
+def _joined_match(view: ProgramTerms, several: list[RuleMatch]) -> RuleMatch:
     """Return the match of the most special of some rules for one place, joined with those that differ in keywords alone."""
-    several.sort(key=lambda one: _weight(one.rule), reverse=True)
+    if len(several) > 1:
+        several.sort(key=lambda one: (may_receive(view, one), _weight(one.rule)), reverse=True)
     best = several[0]
+    if best.expanded is not None:
+        return best
     rule = composed([one.rule for one in several])
     bound = match(rule.pattern_term, best.term, rule.values) if rule is not best.rule else None
     return best if bound is None else RuleMatch(rule, best.node, best.term, bound)
@@ -192,6 +197,7 @@ def _matches_at(view: ProgramTerms, node: ast.AST, by_kind: dict[str, list[Rewri
             (bound := match(rule.pattern_term, view.term(node), rule.values)) is not None
         ):
             yield RuleMatch(rule, node, view.term(node), bound)
+    yield from expanded_matches(view, node, by_kind.get("Call", ()))
     if SYMBOL in by_kind and isinstance(node, ast.Name | ast.Attribute) and (path := view.symbol(node)):
         for rule in by_kind[SYMBOL]:
             if rule.root.value == path and isinstance(node.ctx, ast.Load):
@@ -226,7 +232,10 @@ def rule_edits(view: ProgramTerms, found: Sequence[RuleMatch]) -> RuleOutcome:
         if one.rule.renames is not None or _is_within(view, one, rendered):
             continue
         try:
-            rendered.append(render(view, one))
+            if one.expanded is not None:
+                outcome.edits.append(RuleEdits((one.rule,), *expanded_edits(view, one), (one.node,)))
+            else:
+                rendered.append(render(view, one))
         except CannotRename as obstacle:
             outcome.refused.append(RuleRefusal(one, str(obstacle)))
     renames = [one for one in found if one.rule.renames is not None and not _is_within(view, one, rendered)]

@@ -17,7 +17,7 @@ _CONTAINERS = (KEYWORDS, ASSIGNMENTS)
 
 
 @dataclass(frozen=True)
-class _Keyed:
+class KeyedParts:
     """A rule as what all rules of its kind share, and its own keywords.
 
     Attributes:
@@ -45,12 +45,12 @@ def composed(rules: Sequence[RewriteRule]) -> RewriteRule:
 
 @functools.lru_cache(maxsize=512)
 def _composed(first: RewriteRule, others: tuple[RewriteRule, ...]) -> RewriteRule:
-    mine = _keyed(first, 0)
+    mine = keyed_parts(first)
     if mine is None:
         return first
     joined, old, new = [first], list(mine.old), list(mine.new)
     for number, rule in enumerate(others, start=1):
-        keyed = _keyed(rule, number)
+        keyed = keyed_parts(rule, number)
         if (
             keyed is not None
             and (keyed.pattern, keyed.template) == (mine.pattern, mine.template)
@@ -77,8 +77,11 @@ def _are_apart(first: Sequence[Term], second: Sequence[Term]) -> bool:
     return {part.value for part in first}.isdisjoint(part.value for part in second)
 
 
-def _keyed(rule: RewriteRule, number: int) -> _Keyed | None:
-    """Return a rule's parts, with metavariables of the frame in the order of their appearance and its own numbered."""
+def keyed_parts(rule: RewriteRule, number: int = 0) -> KeyedParts | None:
+    """Return a rule's parts; None where it has no keywords of its own.
+
+    The metavariables of the frame are named in the order of their appearance, its own with `number`.
+    """
     pattern, template = rule.pattern_term, rule.template_term
     rests = [term for term in pattern.walk() if term.kind == REST]
     if len(rests) != 1 or rule.values:
@@ -94,7 +97,7 @@ def _keyed(rule: RewriteRule, number: int) -> _Keyed | None:
         return None
     names = {name: f"f{count}" for count, name in enumerate(dict.fromkeys(frame))}
     names |= {name: f"{name.lstrip('$*')}k{number}" for name in own}
-    return _Keyed(
+    return KeyedParts(
         _renamed(bare[0], names),
         _renamed(bare[1], names),
         tuple(_renamed(part, names) for part in old),

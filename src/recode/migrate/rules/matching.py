@@ -40,6 +40,8 @@ def is_written(term: Term, form: str) -> bool:
         return term.kind == "Dict"
     if form == "name":
         return term.kind in (NAME, SYMBOL, "Constant") or (term.kind == "Attribute" and is_written(term.parts[0], form))
+    if form == "number":
+        return term.kind == "Constant" and term.value[:1].isdigit()
     if form == "identifier":
         return name_in_text(term) != ""
     return term.kind not in _DISPLAYS

@@ -52,12 +52,13 @@ _LOOSE = (
 
 @dataclass(frozen=True)
 class RuleMatch:
-    """A place that a rule matches, and what its metavariables stand for."""
+    """A place that a rule matches, and what its metavariables stand for; `expanded` is a dictionary that keywords come from."""
 
     rule: RewriteRule
     node: ast.AST
     term: Term
     bound: Bound
+    expanded: ast.Dict | None = None
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from recode.migrate.rules.terms import DECORATORS, LIST, SYMBOL, Term, is_statem
 from recode.records import ApiUpdate, Record
 from recode.symbol import Symbol
 
-ValueForm = Literal["text", "dictionary", "no display", "name", "identifier"]
+ValueForm = Literal["text", "dictionary", "no display", "name", "identifier", "number"]
 """How a value has to be written: as a literal text, as `{...}`, not as a list, tuple, set or dictionary, as a constant, a
-name or names with dots between (what is written twice must not run twice), or as a literal text that is a name."""
+name or names with dots between (what is written twice must not run twice), as a literal text that is a name, or as a literal number."""
 RuleOrigin = Literal["data set", "rule pairs", "project"]
 """Where the pairs of a rule are from: training families of the data set, pairs written for rules, or a user's own."""
 

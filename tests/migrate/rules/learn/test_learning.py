@@ -205,3 +205,11 @@ def test_kept_kinds_of_arguments_are_part_of_the_pattern() -> None:
     (rule,) = learn_family(pairs, INDEX, same_tree, "data set", keeps=("Tuple", "Constant")).rules
     assert rule.pattern == "$x2.run($x, ($*items,), $**rest)"
     assert rule.values == {"x": "text"}
+
+
+def test_a_text_is_not_taken_for_the_name_of_a_method() -> None:
+    old, new = "import lib\nframe.fill(method='{0}')\n", "import lib\nframe.{0}()\n"
+    pairs = [
+        pair(old.format(name), new.format(name), number, "lib.Frame.fill") for number, name in enumerate(["up", "down"])
+    ]
+    assert learn_family(pairs, INDEX, same_tree, "data set").rules == ()

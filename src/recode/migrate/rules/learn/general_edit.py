@@ -65,6 +65,8 @@ def value_forms(edit: GeneralEdit, sites: Sequence[EditSite], fixed: Set[str] = 
             forms[name] = "name"
         elif "Constant" in fixed and all(is_written(value, "text") for value in values):
             forms[name] = "text"
+        elif "Constant" in fixed and all(is_written(value, "number") for value in values):
+            forms[name] = "number"
         elif all(is_written(value, "dictionary") for value in values):
             forms[name] = "dictionary"
         elif not done_once and all(is_written(value, "text") for value in values):
@@ -108,6 +110,9 @@ def check_edit(edit: GeneralEdit, sites: Sequence[EditSite], fixed: Set[str] = f
     given = {term.value for term in template.parts[0].parts} if template.kind == "Assign" else set()
     given |= {*BUILTINS, *template.fresh_names()}
     if any(term.kind == NAME and term.value not in given for term in template.walk()):
+        raise NoPattern
+    if any(term.kind == "Call" and term.parts[0].name_variable for term in template.walk()):
+        # A text that happens to be a method's name now may have other values that are none.
         raise NoPattern
     dropped = [name for name in pattern.variables() - template.variables() if not name.startswith((MANY, REST))]
     values: dict[str, list[Term]] = {name: [] for name in dropped}

@@ -210,7 +210,9 @@ def _with_arguments(edit: GeneralEdit, table: _Table) -> GeneralEdit:
 
 def _with_named_attributes(edit: GeneralEdit, table: _Table) -> GeneralEdit:
     """Let a literal text pass that the template has as the name of an attribute: `join("books")` → `join(Author.books)`."""
-    for attribute in [term for term in edit.template.walk() if term.kind == "Attribute" and not term.name_variable]:
+    called = [term.parts[0] for term in edit.template.walk() if term.kind == "Call"]
+    plain = [term for term in edit.template.walk() if term.kind == "Attribute" and not term.name_variable]
+    for attribute in [term for term in plain if all(term is not one for one in called)]:
         text = Term("Constant", repr(attribute.value))
         if text in edit.pattern.walk() and text not in edit.template.walk():
             name = table.fresh(ONE)
