@@ -112,8 +112,12 @@ def test_a_branch_for_other_releases_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_rules_are_a_witness_of_scan(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text("import jwt\njwt.decode(token, key, verify=False)\n")
+    (tmp_path / "app.py").write_text(
+        "import jwt\njwt.decode(token, key, verify=False)\njwt.decode(token, key, algorithms=a)\n"
+    )
     (tmp_path / "updates.jsonl").write_text("")
     found = api.scan(tmp_path, to="pyjwt==2.10.1", from_="1.7.1", updates=tmp_path / "updates.jsonl", fast=True)
     assert found.breaks
-    assert [(one.symbol, one.witnesses) for one in found.findings] == [("jwt.decode(verify=False)", (Witness.RULE,))]
+    assert {(one.symbol, one.line, one.witnesses) for one in found.findings} == {
+        ("jwt.decode(verify=False)", 2, (Witness.RULE,))
+    }

@@ -120,3 +120,9 @@ def filled(template: Term, bound: Bound) -> Term:
     if template.kind in (KEYWORDS, ASSIGNMENTS):
         parts.sort(key=lambda part: part.value)
     return replace(template, parts=tuple(parts))
+
+
+def gives_twice(term: Term) -> bool:
+    """Say whether a call in a term gives one keyword twice; such an edit is refused."""
+    names = [[part.value for part in one.parts] for one in term.walk() if one.kind == KEYWORDS]
+    return any(len(set(one)) < len(one) for one in names)

@@ -21,7 +21,7 @@ from recode.migrate.rewrite.name_checks import Relation, UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram
 from recode.migrate.rules.applying import is_sure, matches, may_receive, receivers, rule_edits
 from recode.migrate.rules.left_imports import RuleEdits
-from recode.migrate.rules.matching import filled
+from recode.migrate.rules.matching import filled, gives_twice
 from recode.migrate.rules.program_terms import ProgramTerms
 from recode.migrate.rules.rendering import RuleMatch
 from recode.migrate.rules.rule import RewriteRule
@@ -70,7 +70,8 @@ class ProjectRules:
         for match in matches(view, self.rules):
             if match.rule.update.kind in _UNSURE and not match.rule.update.old_symbol.has_values:
                 continue
-            if not is_sure(view, match):
+            # A keyword that would be given twice is there already, so the call is as it should be.
+            if not is_sure(view, match) or gives_twice(filled(match.rule.template_term, match.bound)):
                 continue
             finding = _finding(self, view, match)
             if not any(other.confidence >= CONFIDENCE and _overlap(finding, other) for other in known):
@@ -269,4 +270,4 @@ def _anchor(match: RuleMatch) -> ast.expr | ast.stmt:
 def _overlap(first: Finding, second: Finding) -> bool:
     if first.file != second.file or first.cell != second.cell:
         return False
-    return first.line == second.line
+    return first.line <= second.line <= first.end_line

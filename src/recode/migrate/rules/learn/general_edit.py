@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from recode.migrate.rules.learn.sites import EditSite
-from recode.migrate.rules.matching import Bound, filled, is_written, match
+from recode.migrate.rules.matching import Bound, filled, gives_twice, is_written, match
 from recode.migrate.rules.rule import ValueForm
 from recode.migrate.rules.terms import (
     BUILTINS,
@@ -140,7 +140,7 @@ def _is_done_once(edit: GeneralEdit) -> bool:
             # What the template itself calls a method on is of another class.
             continue
         again = filled(edit.template, bound)
-        if again != part and not _gives_twice(again):
+        if again != part and not gives_twice(again):
             return False
     return True
 
@@ -155,12 +155,6 @@ def _receiver(pattern: Term, bound: Bound) -> list[tuple[Term, ...]]:
     while term.kind in ("Expr", "Return", "Assign", "Call", "Attribute"):
         term = term.parts[1 if term.kind == "Assign" else 0]
     return [bound[ONE + term.value]] if term.kind == ONE and term is not pattern else []
-
-
-def _gives_twice(term: Term) -> bool:
-    """Say whether a call in a term gives one keyword twice; such an edit is refused."""
-    names = [[part.value for part in one.parts] for one in term.walk() if one.kind == KEYWORDS]
-    return any(len(set(one)) < len(one) for one in names)
 
 
 def _swapped_variables(term: Term) -> Term:
