@@ -11,7 +11,6 @@ from recode.migrate.rules.rule import ValueForm
 from recode.migrate.rules.terms import (
     BUILTINS,
     DISPLAYS,
-    KEYWORDS,
     MANY,
     NAME,
     ONE,
