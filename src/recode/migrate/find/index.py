@@ -134,6 +134,10 @@ def build_index(
         index.positional |= shape.positional
         index.returns |= shape.returns
         index.keeps |= shape.keeps
+    for update in updates:
+        if update.kind == "moved":
+            # The new path is right, whatever else it was an alias of.
+            index.aliases.pop(update.new_symbol.path, None)
     index.returns |= hints.returns
     index.aliases |= hints.aliases
     index.classes |= hints.classes

@@ -91,8 +91,10 @@ class AskedReleases:
             return DOUBTED if foreign else CERTAIN
         if diagnostic.rule in _CALLED and not _CALLABLE.search(message):
             return DOUBTED
-        # `Self@method` is a class of the project; other types with `@` are type variables.
-        if _MEMBER.search(message) and ("@" in message.replace("Self@", "") or "`None` in union" in message):
+        # `Self@method` is a class of the project; other types with `@` are type variables, and `&` is what a check narrowed.
+        if _MEMBER.search(message) and (
+            "@" in message.replace("Self@", "") or " & " in message or "`None` in union" in message
+        ):
             return DOUBTED
         old, new = (_strongest(release, questions) for release in (self.old, self.new))
         if _STORED.search(message):
@@ -110,7 +112,7 @@ def _is_builtin(message: str) -> bool:
     """Say whether a message is about an object of Python's own, whose attributes the checker knows exactly."""
     match = _MEMBER.search(message)
     owner = _CLASS.match(match[1]) if match is not None and match[1] else None
-    return owner is not None and isinstance(getattr(builtins, owner[1], None), type)
+    return owner is not None and owner[1] != "object" and isinstance(getattr(builtins, owner[1], None), type)
 
 
 def _strongest(release: ReleaseNames, questions: Iterable[Question]) -> str:

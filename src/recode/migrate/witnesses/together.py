@@ -15,7 +15,9 @@ from recode.migrate.find.index import PYTHON, build_index
 from recode.migrate.find.uses import Uses
 from recode.migrate.project.environments import project_environment
 from recode.migrate.project.files import project_files
+from recode.migrate.rewrite.name_checks import ReleaseNames
 from recode.migrate.witnesses.guarded import guarded_lines_of
+from recode.migrate.witnesses.newer_names import without_silent
 from recode.migrate.witnesses.type_checker import Checked, PythonRelease, version
 from recode.migrate.witnesses.types import CheckedReleases, type_findings
 from recode.migrate.witnesses.undated import decided
@@ -83,10 +85,12 @@ def with_types(
             _environment(folder, witness.library, witness.old, witness.old_requires, on_progress),
             _environment(folder, witness.library, witness.new, witness.new_requires, on_progress),
         )  # fmt: skip
-        known = decided(scanned.findings, witness.new, releases.new if isinstance(releases.new, Environment) else None)
-        on_progress("comparing types")
         index = build_index(updates, shapes, parse_release(witness.new, "--to"), parse_release(witness.old, "--from"))
         releases = replace(releases, packages=frozenset({*index.packages, witness.library.replace("-", "_").lower()}))
+        known = decided(scanned.findings, witness.new, releases.new if isinstance(releases.new, Environment) else None)
+        if isinstance(releases.old, Environment):
+            known = without_silent(known, folder, files, releases.packages, ReleaseNames(releases.old))
+        on_progress("comparing types")
         guarded = functools.cache(functools.partial(guarded_lines_of, folder, index))
         seen = type_findings(folder, files, releases, lambda file, line: line in guarded(file))
         checker = version()

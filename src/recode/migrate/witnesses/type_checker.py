@@ -88,6 +88,8 @@ def check(root: Path, files: Sequence[Path], against: Checked) -> tuple[Diagnost
         TypeCheckError: ty failed or took longer than ten minutes.
     """
     found: set[Diagnostic] = set()
+    # The checker is started in the project's folder, where a relative path leads elsewhere.
+    root = root.absolute()
     with tempfile.TemporaryDirectory(prefix="recode-types-") as scratch:
         config = Path(scratch) / "ty.toml"
         config.write_text(_CONFIG, encoding="utf-8")
