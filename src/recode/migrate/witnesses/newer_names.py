@@ -15,6 +15,8 @@ from recode.migrate.rewrite.name_checks import ReleaseNames
 from recode.source import parse_quietly
 
 _SILENT = frozenset({"default_changed", "return_changed"})
+_ANNOTATIONS = (".Optional",)
+"""Symbols that stand for what an annotation means: any other meaning is as silent as another default."""
 
 
 def without_silent(
@@ -29,7 +31,7 @@ def without_silent(
         packages: what programs import of the library.
         old: the release that the project is said to come from.
     """
-    concerned = {one for one in findings if one.kind in _SILENT and one.witnesses == (Witness.KNOWLEDGE,)}
+    concerned = {one for one in findings if _is_silent(one) and one.witnesses == (Witness.KNOWLEDGE,)}
     if not concerned:
         return tuple(findings)
     names = sorted({name for file in files for name in _imported(folder / file, packages)})
@@ -37,6 +39,10 @@ def without_silent(
     if not any(old.has(name) == "no" for name in names):
         return tuple(findings)
     return tuple(one for one in findings if one not in concerned)
+
+
+def _is_silent(finding: Finding) -> bool:
+    return finding.kind in _SILENT or finding.update.old_symbol.path.endswith(_ANNOTATIONS)
 
 
 def _imported(path: Path, packages: frozenset[str]) -> Iterator[str]:
