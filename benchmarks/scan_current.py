@@ -72,7 +72,9 @@ def main() -> None:
     rows = [study(one, verdicts, asked.unjudged) for one in packages if not asked.only or one["name"] in asked.only]
     if asked.unjudged:
         return
-    print("| package | move | lines | breaks | right | deprecated | seconds |\n| --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "| package | move | lines | breaks | right | deprecated | seconds |\n| --- | --- | --- | --- | --- | --- | --- |"
+    )
     for row in rows:
         move = f"{row['library']} {row['from']} → {row['to']}"
         mark = " (examined)" if row["examined"] else ""

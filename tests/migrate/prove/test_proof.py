@@ -61,6 +61,18 @@ def test_what_no_test_reaches_keeps_its_evidence() -> None:
     assert all("no test reaches it" in one.remark for one in judged)
 
 
+def test_a_guessed_receiver_is_shown_by_a_test_that_reaches_a_part() -> None:
+    note = update("replaced", "lib.one", "")
+    finding = Finding(FILE, 1, 1, 1, 1, note.old_symbol, "replaced", "breaks", "2.0", "", 0.5, "", note)
+    start = TEXT.index("lib.one")
+    edits = (Edit(start, start + 7, "lib.uno"), Edit(TEXT.index("lib.two"), TEXT.index("lib.two") + 7, "lib.due"))
+    for shown, evidence in ((EvidenceLevel.BY_RULE, "by a proven rule"), (None, "unproven")):
+        one = Change(FILE, (finding,), edits, Method.SYNTAX_TREE, EvidenceLevel.UNPROVEN, "guessed", shown)
+        base = trial({"t1": "passed"}, {4: {"t1"}})
+        _, judged = prove(DOCUMENTS, [RewriteOption((one,))], base, lambda files, watched, reviewed, base=base: base)
+        assert [(each.evidence, each.remark[:11]) for each in judged] == [(evidence, "tests reach")]
+
+
 def test_a_test_that_fails_before_and_after_proves_nothing() -> None:
     base = trial({"t1": "failed"}, {4: {"t1"}})
     _, judged = prove(DOCUMENTS, [RewriteOption((change("one", "uno"),))], base, lambda files, watched, reviewed: base)

@@ -323,9 +323,11 @@ class _Judge:
         tests = frozenset[str]().union(*reached)
         if differing := tests & proof.after.differing(proof.base):
             return self._among_failures(change, sorted(differing))
-        if len(reached) < len(spans):
-            return replace(change, remark=f"tests reach {len(reached)} of its {len(spans)} places; {change.remark}")
         passing = tests & proof.after.passed & proof.base.passed
+        if len(reached) < len(spans):
+            remark = f"tests reach {len(reached)} of its {len(spans)} places; {change.remark}"
+            shown = change.once_reached if passing else None
+            return replace(change, evidence=shown or change.evidence, remark=remark)
         if not passing:
             return replace(change, remark="no test that reaches it passes, before or after")
         remark = f"{_subject(passing)} it: the same result in both releases"

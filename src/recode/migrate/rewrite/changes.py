@@ -99,6 +99,10 @@ class Change:
     """Edits of one file that settle one or more findings together. Offsets are those of the file's program.
 
     Two changes are equal only if they are the same object, so that a change can be a key.
+
+    Attributes:
+        once_reached: the evidence that it has where a passing test reaches any part of it: for an edit of which only the type of a
+            receiver was guessed, which a run shows. None: a part is not enough.
     """
 
     file: Path
@@ -107,6 +111,7 @@ class Change:
     method: Method
     evidence: EvidenceLevel
     remark: str = ""
+    once_reached: EvidenceLevel | None = None
 
     @property
     def offered(self) -> bool:

@@ -130,7 +130,8 @@ def plan_by_rules(
             continue
         group_matches = [by_node[node] for node in group.nodes if node in by_node]
         evidence, remark = _evidence(view, group, group_matches, settled)
-        changes.append(Change(source.path, tuple(settled), group.edits, Method.SYNTAX_TREE, evidence, remark))
+        reached = EvidenceLevel.BY_RULE if evidence is EvidenceLevel.UNPROVEN else None
+        changes.append(Change(source.path, tuple(settled), group.edits, Method.SYNTAX_TREE, evidence, remark, reached))
     for one in outcome.refused:
         own = program.tree.span(one.match.node)
         near = [finding for finding, place in placed if max(own[0], place[0]) < min(own[1], place[1])]
