@@ -256,6 +256,10 @@ def _check_types(
             level = EvidenceLevel.REFUTED if objection.certain else EvidenceLevel.UNPROVEN
             tried = replace(change, evidence=level, remark=objection.message)
             plan.changes.remove(change)
+            if not objection.certain and result.trial is not None:
+                # A run says more than the type of a value.
+                plan.attempts.append(replace(tried, remark=f"the type checker objects: {objection.message}"))
+                continue
             plan.left += [LeftAlone(finding, Reason.TYPES, objection.message, tried) for finding in change.findings]
 
 

@@ -166,9 +166,22 @@ def matches(view: ProgramTerms, rules: Iterable[RewriteRule]) -> list[RuleMatch]
             if is_in_place(view, one):
                 found.setdefault(one.node, []).append(one)
     best = {node: _joined_match(view, several) for node, several in found.items()}
-    # What is called belongs to the pattern of the call.
-    called = {node.func for node, one in best.items() if isinstance(node, ast.Call) and may_receive(view, one)}
-    return [one for node, one in best.items() if node not in called]
+    # What a pattern names itself belongs to it; the next pass sees what it made of that.
+    taken = {inner for one in best.values() if may_receive(view, one) for inner in _own_nodes(one)}
+    return [one for node, one in best.items() if node not in taken]
+
+
+def _own_nodes(found: RuleMatch) -> Iterator[ast.AST]:
+    """Yield the expressions of a program that a pattern names itself, without the matched place and its metavariables."""
+    kept = {id(term) for terms in found.bound.values() for term in terms}
+    waiting = [part for part in found.term.parts if id(part) not in kept]
+    if isinstance(found.node, ast.Call):
+        yield found.node.func
+    while waiting:
+        term = waiting.pop()
+        if isinstance(term.node, ast.expr) and term.node is not found.node:
+            yield term.node
+        waiting += [part for part in term.parts if id(part) not in kept]
 
 
 def _joined_match(view: ProgramTerms, several: list[RuleMatch]) -> RuleMatch:
@@ -193,9 +206,10 @@ def _weight(rule: RewriteRule) -> tuple[int, int]:
 
 def _matches_at(view: ProgramTerms, node: ast.AST, by_kind: dict[str, list[RewriteRule]]) -> Iterator[RuleMatch]:
     for rule in by_kind.get(type(node).__name__, ()):
-        if (rule.root.kind != "Call" or _may_be_called(view, node, rule.root)) and (
-            (bound := match(rule.pattern_term, view.term(node), rule.values)) is not None
-        ):
+        if rule.root.kind == "Call" and not _may_be_called(view, node, rule.root):
+            continue
+        bound = match(rule.pattern_term, view.term(node), rule.values)
+        if bound is not None and not (rule.matches_itself and match(rule.template_term, view.term(node)) is not None):
             yield RuleMatch(rule, node, view.term(node), bound)
     yield from expanded_matches(view, node, by_kind.get("Call", ()))
     if SYMBOL in by_kind and isinstance(node, ast.Name | ast.Attribute) and (path := view.symbol(node)):

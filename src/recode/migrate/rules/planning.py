@@ -125,10 +125,15 @@ def plan_by_rules(
     changes = []
     by_node = {match.node: match for match in found}
     for group in outcome.edits:
-        settled = [finding for finding, place in placed if _touches(place, group)]
+        group_matches = [by_node[node] for node in group.nodes if node in by_node]
+        spans = [(program.tree.span(one.node), one.rule.update.old_symbol.path) for one in group_matches]
+        settled = [
+            finding
+            for finding, place in placed
+            if _touches(place, group) or any(_is_about(finding, place, *one) for one in spans)
+        ]
         if not settled or not group.edits:
             continue
-        group_matches = [by_node[node] for node in group.nodes if node in by_node]
         evidence, remark = _evidence(view, group, group_matches, settled)
         reached = EvidenceLevel.BY_RULE if evidence is EvidenceLevel.UNPROVEN else None
         changes.append(Change(source.path, tuple(settled), group.edits, Method.SYNTAX_TREE, evidence, remark, reached))
@@ -156,6 +161,11 @@ def _span(source: SourceFile, finding: Finding) -> tuple[int, int] | None:
 
 def _touches(place: tuple[int, int], group: RuleEdits) -> bool:
     return any(max(start, place[0]) < min(end, place[1]) for start, end in group.own)
+
+
+def _is_about(finding: Finding, place: tuple[int, int], span: tuple[int, int], path: str) -> bool:
+    """Say whether a finding within a rewritten place is about the same API, such as about a value that the rule keeps."""
+    return span[0] <= place[0] and place[1] <= span[1] and finding.update.old_symbol.path == path
 
 
 def _evidence(

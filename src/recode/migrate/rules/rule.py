@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from recode.migrate.rules.matching import match
 from recode.migrate.rules.terms import DECORATORS, LIST, SYMBOL, Term, is_statement, read_pattern
 from recode.records import ApiUpdate, Record
 from recode.symbol import Symbol
@@ -77,6 +78,11 @@ class RewriteRule(Record):
     def template_term(self) -> Term:
         """The template as a term."""
         return read_pattern(self.template, statement=is_statement(read_pattern(self.pattern)))
+
+    @cached_property
+    def matches_itself(self) -> bool:
+        """Whether the pattern matches what the template makes, so that only a look at the template shows what is done already."""
+        return match(self.pattern_term, self.template_term) is not None
 
     @property
     def renames(self) -> tuple[str, str] | None:

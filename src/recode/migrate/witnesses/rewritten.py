@@ -19,6 +19,8 @@ from recode.migrate.source.tree import Tree
 from recode.migrate.witnesses.type_checker import VALUE_RULES, Diagnostic, check
 from recode.sandbox.environments import Environment
 
+_UNCERTAIN = VALUE_RULES | {"missing-union-attribute"}
+"""Rules whose diagnostics need not show when the code runs: only some values have the type."""
 _HARMLESS = frozenset({"deprecated"})
 """Rules that report code which still runs."""
 
@@ -75,7 +77,7 @@ def type_objections(
             line = edited.old_line(diagnostic)
             if (path, line, diagnostic.rule, diagnostic.message) in before or (path, line, diagnostic.rule) in noise:
                 continue
-            objection = TypeObjection(diagnostic.message, diagnostic.rule not in VALUE_RULES)
+            objection = TypeObjection(diagnostic.message, diagnostic.rule not in _UNCERTAIN)
             for change in edited.changes_at(diagnostic):
                 if change not in objections or objection.certain:
                     objections[change] = objection
