@@ -47,7 +47,8 @@ def test_every_recipe_is_shown_on_every_engine(path: Path, tmp_path: Path) -> No
     assert "does not fit" not in shown or "24gb" not in str(path) or "24 GB: " in shown
     if path.parent.name == "24gb":
         assert "24 GB" not in shown or ", fits" in next(line for line in shown.splitlines() if ", 24 GB" in line)
-    if recipe.method == "sft" or getattr(recipe, "adapter", None):
+    rollout = getattr(recipe, "rollout", None)
+    if recipe.method == "sft" or getattr(recipe, "adapter", None) or (rollout is not None and rollout.turns > 1):
         with pytest.raises(RecipeError, match="--engine trl"):
             prepare("verl", path, tmp_path / "run", {}).describe()
     else:
