@@ -272,12 +272,13 @@ def main() -> None:
     _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
         config = json.loads(control.recv(_MESSAGE_BYTES))
+        # Another user may not be able to read this folder.
+        commands: dict[str, _child.Serve] = {"command": _child.run_command}
+        modes = commands if config["commands_only"] else _every_mode()
         if config["level"] == "isolated" and os.getuid() == 0:
             become_nobody(config["uid"])
             # Changing the user cleared this flag; without it a child may not write its own /proc files.
             _LIBC.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
-        commands: dict[str, _child.Serve] = {"command": _child.run_command}
-        modes = commands if config["commands_only"] else _every_mode()
         for name in config["preload"]:
             # If the import raises, the program will see the error itself.
             with contextlib.suppress(Exception):
