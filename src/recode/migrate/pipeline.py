@@ -259,7 +259,6 @@ def _check_types(
             if not objection.certain and result.trial is not None:
                 # A run says more than the type of a value.
                 plan.attempts.append(replace(tried, remark=f"the type checker objects: {objection.message}"))
-                continue
             plan.left += [LeftAlone(finding, Reason.TYPES, objection.message, tried) for finding in change.findings]
 
 
@@ -269,10 +268,13 @@ def _add_attempts(result: MigrationResult, plan: FilePlan, choices: list[Rewrite
         findings = set(change.findings)
         rivals = [choice for choice in choices if not findings.isdisjoint(choice.changes[0].findings)]
         if not rivals:
-            result.left = [place for place in result.left if place.finding not in findings]
             choices.append(RewriteOption((change,)))
         elif len(rivals) == 1 and set(rivals[0].changes[0].findings) == findings:
             rivals[0].changes = (change, *rivals[0].changes)
+        else:
+            continue
+        # What becomes of the choice becomes of them.
+        result.left = [place for place in result.left if place.finding not in findings]
 
 
 # --- a model's rewritings ---
