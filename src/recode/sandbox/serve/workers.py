@@ -71,12 +71,12 @@ class Workers:
         """
         servers = [ForkServer(self.interpreter, self.level, commands_only=True) for _ in range(self.count)]
         ready: list[Future[None]] = [Future() for _ in servers]
-        for server, told in zip(servers, ready, strict=True):
-            thread = threading.Thread(target=self._work, args=(server, told), daemon=True)
+        for server, started in zip(servers, ready, strict=True):
+            thread = threading.Thread(target=self._work, args=(server, started), daemon=True)
             self._threads.append(thread)
             thread.start()
-        for told in ready:
-            told.result()
+        for started in ready:
+            started.result()
 
     @property
     def waiting(self) -> int:
