@@ -20,6 +20,8 @@ _FOLLOW = "Rewrite the code so that it follows the note. Change nothing that the
 _WORK = "Rewrite the code so that it works with this version. Change nothing else. "
 _FORM = "Reason inside <think></think>, then put the complete program into <answer></answer> as one Python code block."
 INSTRUCTION = _FOLLOW + _FORM
+CORRECT = "Correct the program. Reason inside <think></think>, then put the complete program into <answer></answer>."
+"""What an answer that failed is followed by, after what is wrong with it."""
 PREFILL = "<think>"
 
 _TAGS = ("<think>", "</think>", "<answer>", "</answer>")

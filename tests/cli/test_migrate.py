@@ -82,12 +82,19 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 @contextmanager
-def model(code: str) -> Iterator[str]:
-    """An OpenAI-compatible server that always answers with this program."""
+def model(code: str, *later: str, said: list[str] | None = None) -> Iterator[str]:
+    """An OpenAI-compatible server that answers a first question with a program, and each further one of a conversation with the next.
+
+    What it is sent as the last message of a longer conversation is appended to `said`.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            turns = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["messages"]
+            asked = [turn["content"] for turn in turns if turn["role"] == "user"]
+            if said is not None:
+                said.extend(asked[1:])
+            code = [first, *later][len(asked) - 1]
             choice = {"message": {"role": "assistant", "content": response("The note says so.", code)}}
             body = json.dumps({"choices": [choice]}).encode()
             self.send_response(200)
@@ -98,6 +105,7 @@ def model(code: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
+    first = code
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/v1"
@@ -172,9 +180,43 @@ def test_everything_proven_applied_and_running(
     assert "https://" not in page
 
 
+@pytest.mark.parametrize(
+    ("first", "why"),
+    [
+        (WINDOW.format("sum(("), "does not parse"),
+        (WINDOW.format("toylib.slow"), "changes nothing"),
+        (WINDOW.format("toylib.slow").replace("(values)\n", "(sum(values))\n"), "the code still uses the old API"),
+        (WINDOW.format("toylib.sum"), "the new release has no toylib.sum"),
+    ],
+)
+def test_an_answer_that_cannot_be_taken_is_followed_by_one_question_that_says_why(
+    toy_index: Path, project: Path, first: str, why: str
+) -> None:
+    said: list[str] = []
+    with model(first, WINDOW.format("sum"), said=said) as url:
+        _, text = run(project, "--json", "--endpoint", url, "--model", "replay", "--samples", "1")
+    assert outcomes(text)["slow"] == "unproven"
+    (question,) = said
+    assert why in question
+
+
+@needs_isolation
+def test_a_rewriting_that_a_run_refutes_is_followed_by_one_question_with_the_error(
+    toy_index: Path, project: Path
+) -> None:
+    said: list[str] = []
+    with model(WINDOW.format("max"), WINDOW.format("sum"), said=said) as url:
+        code, text = run(
+            project, "--json", "--tests", "python check.py", "--endpoint", url, "--model", "replay", "--samples", "1"
+        )
+    assert (code, outcomes(text)["slow"]) == (0, "proven")
+    (question,) = said
+    assert "`python check.py` prints `6.0 9 4` and not `6.0 9 7`" in question
+
+
 @needs_isolation
 def test_a_wrong_rewriting_is_refuted_and_the_code_left_alone(toy_index: Path, project: Path, tmp_path: Path) -> None:
-    with model(WINDOW.format("max")) as url:
+    with model(WINDOW.format("max"), WINDOW.format("min")) as url:
         code, text = run(
             project, "--json", "--tests", "python check.py", "--endpoint", url, "--model", "replay",
             "--patch", str(tmp_path / "p.patch"),
@@ -197,7 +239,8 @@ def test_a_rewriting_that_nothing_proves_is_advice(toy_index: Path, project: Pat
 
 
 def test_a_rewriting_that_still_uses_the_old_api_is_not_taken(toy_index: Path, project: Path) -> None:
-    with model(WINDOW.format("toylib.slow").replace("(values)\n", "(sum(values))\n")) as url:
+    still = WINDOW.format("toylib.slow").replace("(values)\n", "(sum(values))\n")
+    with model(still, still) as url:
         _, text = run(project, "--json", "--endpoint", url, "--model", "replay")
     (row,) = [row for row in json.loads(text)["places"] if row["symbol"] == "toylib.slow"]
     assert row["outcome"] == "left alone"

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from recode.environments.grading import Grade, Grader
 from recode.environments.observations import is_clean, no_program, observation
 from recode.environments.tasks import MigrationTask
-from recode.prompts import PREFILL, parse_response, response
+from recode.prompts import CORRECT, PREFILL, parse_response, response
 from recode.sandbox.execution import Execution
 from recode.source import parses
 
 TURNS = 2
 """The default number of answers: a first one, and a repair."""
-_AGAIN = "Correct the program. Reason inside <think></think>, then put the complete program into <answer></answer>."
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def next_message(completion: str, release: str, run: Callable[[str], Execution])
         if is_clean(done):
             return ""
         said = observation(done, program, release)
-    return f"{said}\n{_AGAIN}"
+    return f"{said}\n{CORRECT}"
 
 
 class Episode:

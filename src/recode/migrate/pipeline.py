@@ -20,6 +20,8 @@ from recode.migrate.passes import plan_in_passes
 from recode.migrate.project.environments import project_environment
 from recode.migrate.project.files import check_root
 from recode.migrate.project.names_in_use import ProjectWords
+from recode.migrate.propose.checking import NewRelease
+from recode.migrate.propose.feedback import FailedProposal, failed_in_runs
 from recode.migrate.propose.run_repairs import CalledNames, run_repairs
 from recode.migrate.prove.equality.changes import add_equality
 from recode.migrate.prove.proof import prove
@@ -82,9 +84,14 @@ def rewrite_project(
     sure = {finding for finding in scanned.findings if finding.confidence >= options.confidence}
     with run_places(start.trial, (upgrade.old, upgrade.new)) as places:
         seen: dict[RunDifference, None] = {}
+        failed: list[FailedProposal] = []
         for _ in range(ROUNDS):
             result = _result(root, upgrade, options, scanned, sure, start)
-            _rewrite(result, root, _Known(rules, updates, shapes, tuple(seen)), on_progress)
+            known = _Known(rules, updates, shapes, tuple(seen), tuple(failed))
+            if newly_failed := _rewrite(result, root, known, on_progress):
+                # What a run shows with a rewriting that is asked for again says nothing about the release.
+                failed += newly_failed
+                continue
             shown = shown_by_runs(result, places, updates, on_progress)
             if not shown.findings and seen.keys() >= set(result.differences):
                 break
@@ -125,36 +132,56 @@ def _result(
 
 @dataclass(frozen=True)
 class _Known:
-    """What rewritings are made from: rules, updates, the library's modules and classes, and what runs showed so far."""
+    """What rewritings are made from: rules, updates, the library's modules and classes, and what runs showed so far.
+
+    `failed` are a model's rewritings that runs refuted.
+    """
 
     rules: ProjectRules | None
     updates: Sequence[ApiUpdate]
     shapes: Sequence[Shape]
     differences: Sequence[RunDifference]
+    failed: Sequence[FailedProposal] = ()
 
 
-def _rewrite(result: MigrationResult, root: Path, known: _Known, on_progress: OnProgress) -> None:
-    """Decide about every finding: a change with its evidence, or left alone."""
-    plans = _plans(result, root, known, on_progress) if result.scanned.findings else []
-    choices = _model_options(result, plans, known, on_progress) if result.options.uses_model else []
+def _rewrite(result: MigrationResult, root: Path, known: _Known, on_progress: OnProgress) -> list[FailedProposal]:
+    """Decide about every finding: a change with its evidence, or left alone; return a model's rewritings that runs newly refuted."""
+    plans: list[FilePlan] = []
+    choices: list[RewriteOption] = []
+    if result.scanned.findings:
+        environments = _environments(result, known.rules, on_progress)
+        names = _names(result, environments, on_progress)
+        plans = _plans(result, root, known, (names, environments), on_progress)
+        if result.options.uses_model:
+            choices = _model_options(
+                result, plans, known, NewRelease(result.root, names.new, *environments), on_progress
+            )
     for plan in plans:
         result.left += [*plan.left, *(place.left_alone() for place in plan.open)]
         choices += [RewriteOption((change,)) for change in plan.changes]
         _add_attempts(result, plan, choices)
     choices.sort(key=lambda choice: not choice.changes[0].offered)
+    refuted = []
     for choice, change in _proven(result, choices, on_progress):
         _sort_out(result, choice, change)
+        if change is None or not change.offered:
+            refuted.append(choice)
     result.sort()
+    return failed_in_runs(refuted, known.failed)
 
 
 # --- renames by rule ---
 
 
-def _plans(result: MigrationResult, root: Path, known: _Known, on_progress: OnProgress) -> list[FilePlan]:
+def _plans(
+    result: MigrationResult,
+    root: Path,
+    known: _Known,
+    releases: tuple[UpgradeNames, _Environments],
+    on_progress: OnProgress,
+) -> list[FilePlan]:
     """Plan the rewritings of every file that has findings: by rule, and what runs suggest."""
-    rules = known.rules
-    environments = _environments(result, rules, on_progress)
-    names = _names(result, environments, on_progress)
+    rules, (names, environments) = known.rules, releases
     by_rules = functools.partial(plan_by_rules, rules) if rules is not None else None
     by_file: dict[Path, list[Finding]] = {}
     for finding in result.scanned.findings:
@@ -184,9 +211,9 @@ _Environments = tuple[Environment | None, Environment | None]
 
 
 def _environments(result: MigrationResult, rules: ProjectRules | None, on_progress: OnProgress) -> _Environments:
-    """Return the environments in which names are looked up; none are built if no update names a successor and there are no rules."""
+    """Return the environments in which names are looked up; none are built without a successor, a rule or a model."""
     options, upgrade = result.options, result.upgrade
-    named = rules is not None or any(finding.update.new_symbol for finding in result.scanned.findings)
+    named = rules is not None or options.uses_model or any(one.update.new_symbol for one in result.scanned.findings)
     if not options.environments or not named:
         return None, None
     return (
@@ -284,9 +311,10 @@ def _model_options(
     result: MigrationResult,
     plans: Sequence[FilePlan],
     known: _Known,
+    release: NewRelease,
     on_progress: OnProgress,
 ) -> list[RewriteOption]:
-    from recode.migrate.propose.proposals import propose
+    from recode.migrate.propose.proposals import AskedModel, ProposalChecks, propose
     from recode.migrate.propose.rescan import Rescan
     from recode.migrate.propose.sampling import MAX_TOKENS, TEMPERATURE
     from recode.models import EndpointBackend, LocalBackend, Sampling, quiet
@@ -305,14 +333,14 @@ def _model_options(
         quiet()
         backend = LocalBackend(options.model)
     on_progress(f"asking {options.model} about {places} places")
-    return propose(
-        plans,
+    model = AskedModel(
         backend,
         options.samples,
         Sampling(MAX_TOKENS, TEMPERATURE, seed=options.seed),
-        Rescan(known.updates, known.shapes, result.upgrade.old, result.upgrade.new).is_gone,
         lambda done: on_progress(f"{options.model}: {done} samples"),
     )
+    rescan = Rescan(known.updates, known.shapes, result.upgrade.old, result.upgrade.new)
+    return propose(plans, model, ProposalChecks(rescan.is_gone, release.objections, known.failed))
 
 
 # --- proof ---

@@ -97,6 +97,9 @@ def reached(tmp_path_factory: pytest.TempPathFactory) -> dict[int, set[str]]:
     shutil.copy(
         Path(recode.migrate.prove.test_runs.__file__).with_name("_test_plugin.py"), beside / "recode_test_plugin.py"
     )
+    (beside / "sitecustomize.py").write_text("import recode_test_plugin\n")
+    # A project may turn warnings into errors; the plugin gives none.
+    (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     variables = {
         "PYTHONPATH": f"{beside}:{folder}", "RECODE_TRACE_OUT": str(out), "RECODE_TRACE_WATCH": str(out / "watch"),
     }  # fmt: skip

@@ -10,7 +10,7 @@ import builtins
 import keyword
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from recode.migrate.propose.token_edits import AnswerRejected, edits_of_answer, tokens_of
 from recode.migrate.propose.windows import Window
@@ -31,19 +31,34 @@ _FREE = (frozenset(keyword.kwlist) | frozenset(dir(builtins)) | _PLAIN) - _NEVER
 
 @dataclass(frozen=True)
 class RewriteCandidate:
-    """A rewriting of one place: its edits of the file, the import lines it needs, and how many samples agree on it."""
+    """A rewriting of one place.
+
+    Attributes:
+        edits: its edits of the file.
+        imports: the import lines that it needs.
+        votes: how many samples agree on it.
+        answer: the first of them.
+    """
 
     edits: tuple[Edit, ...]
     imports: tuple[str, ...] = ()
     votes: int = 1
+    answer: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
 class JudgedAnswers:
-    """All samples of one place: the candidates, most frequent first, and how many samples were rejected for each reason."""
+    """All samples of one place.
+
+    Attributes:
+        candidates: the rewritings, most frequent first.
+        rejected: how many samples were rejected for each reason, most frequent first.
+        example: the first sample that was rejected for the most frequent reason; empty if none was.
+    """
 
     candidates: tuple[RewriteCandidate, ...]
     rejected: tuple[tuple[str, int], ...]
+    example: str = ""
 
 
 def judge(
@@ -60,13 +75,16 @@ def judge(
     """
     votes: Counter[RewriteCandidate] = Counter()
     rejected: Counter[str] = Counter()
+    examples: dict[str, str] = {}
     for completion in completions:
         try:
             votes[_read(program, window, limit, update, completion)] += 1
         except AnswerRejected as reason:
             rejected[str(reason)] += 1
+            examples.setdefault(str(reason), completion)
     candidates = tuple(replace(candidate, votes=count) for candidate, count in votes.most_common())
-    return JudgedAnswers(candidates, tuple(rejected.most_common()))
+    reasons = tuple(rejected.most_common())
+    return JudgedAnswers(candidates, reasons, examples[reasons[0][0]] if reasons else "")
 
 
 def _read(
@@ -90,7 +108,7 @@ def _read(
     try:
         if not parses(apply(program.tree.text, edits)):
             raise AnswerRejected("the file does not parse with it")
-        return RewriteCandidate(tuple(merged(edits)), tuple(lines))
+        return RewriteCandidate(tuple(merged(edits)), tuple(lines), answer=completion)
     except ValueError:
         raise AnswerRejected("its edits overlap") from None
 

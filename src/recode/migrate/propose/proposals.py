@@ -1,14 +1,19 @@
-"""A model's rewritings for a project: open places → windows → samples → rewritings that may be tried."""
+"""A model's rewritings for a project: open places → windows → samples → rewritings that may be tried.
+
+A place whose rewritings all fail is asked for once more, with what is wrong.
+"""
 
 from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from recode.migrate.find.findings import Finding
 from recode.migrate.propose.candidates import JudgedAnswers, RewriteCandidate, judge
+from recode.migrate.propose.feedback import FailedProposal, corrected
 from recode.migrate.propose.sampling import completions
 from recode.migrate.propose.token_edits import AnswerRejected
 from recode.migrate.propose.windows import Window, windows
@@ -21,12 +26,49 @@ from recode.migrate.source.edits import Edit, merged
 from recode.migrate.source.scopes import Binding
 from recode.migrate.source.source_file import SourceFile
 from recode.models.backends import Backend
+from recode.models.completing import migration_prompt
+from recode.models.prompting import Prompt
 from recode.models.sampling import Sampling
 
 IsGone = Callable[[SourceFile, Sequence[Edit], Sequence[Finding]], bool]
 """Whether a second scan of the edited file finds that many fewer uses of the findings' symbols."""
+Objections = Callable[[Mapping[Path, SourceFile], Sequence[Change]], dict[Change, str]]
+"""Which changes the new release cannot run, with the reason; several may rewrite one place."""
 _KEPT = 4
 """Largest number of rewritings of one place that are tried."""
+
+
+@dataclass(frozen=True)
+class AskedModel:
+    """The model, how many samples it gives for each question, and how it samples; `on_progress` is called with the number of samples."""
+
+    backend: Backend
+    samples: int
+    sampling: Sampling
+    on_progress: Callable[[int], None] = lambda _: None
+
+    def answers(self, prompts: Sequence[Prompt]) -> list[list[str]]:
+        """Return the samples for each prompt.
+
+        Raises:
+            RecodeError: the model cannot be loaded or does not answer.
+        """
+        return completions(self.backend, prompts, self.samples, self.sampling, self.on_progress)
+
+
+@dataclass(frozen=True)
+class ProposalChecks:
+    """What decides about a rewriting.
+
+    Attributes:
+        is_gone: checks by a second scan that it got rid of the old API.
+        objections: asks the new release about names, calls and types.
+        failed: rewritings that runs refuted.
+    """
+
+    is_gone: IsGone
+    objections: Objections = lambda sources, changes: {}
+    failed: Sequence[FailedProposal] = ()
 
 
 @dataclass(eq=False)
@@ -40,8 +82,10 @@ class _Proposal:
         windows: what the model may be shown, the smallest first.
         binding: the imported name that the place is a use of, if it is one.
         candidates: the rewritings.
-        used: the window that they are about.
+        asked: the question that they answer, or the last one.
+        used: the window in it.
         rejected: how many answers were rejected for each reason.
+        failure: an answer to the last question that was rejected, and why.
     """
 
     plan: FilePlan
@@ -50,8 +94,10 @@ class _Proposal:
     windows: list[Window]
     binding: Binding | None
     candidates: tuple[RewriteCandidate, ...] = ()
+    asked: Prompt | None = None
     used: Window | None = None
     rejected: Counter[str] = field(default_factory=Counter)
+    failure: tuple[str, str] | None = None
 
     @property
     def node(self) -> ast.AST:
@@ -63,30 +109,103 @@ class _Proposal:
         """Whether the place is a use of a name, not its import."""
         return not isinstance(self.node, ast.alias | ast.ImportFrom)
 
-    def take(self, window: Window, answers: JudgedAnswers) -> None:
-        """Keep the candidates among the answers for a window."""
+    def take(self, prompt: Prompt, window: Window, texts: list[str]) -> None:
+        """Judge the answers to a question about a window, and keep the candidates among them."""
+        tree = self.program.tree
+        limit = tree.span(tree.statement(self.node))
+        answers: JudgedAnswers = judge(self.program, window, limit, self.place.finding.update, texts)
         self.rejected.update(dict(answers.rejected))
-        if answers.candidates:
-            self.candidates, self.used = answers.candidates[:_KEPT], window
+        self.candidates, self.asked, self.used = answers.candidates[:_KEPT], prompt, window
+        self.failure = (answers.example, answers.rejected[0][0]) if answers.rejected else None
 
 
-def propose(
-    plans: Sequence[FilePlan],
-    backend: Backend,
-    samples: int,
-    sampling: Sampling,
-    is_gone: IsGone,
-    on_progress: Callable[[int], None] = lambda _: None,
-) -> list[RewriteOption]:
+@dataclass(eq=False)
+class _Group:
+    """Places that are rewritten together, with the changes that the candidates make.
+
+    Attributes:
+        proposals: the places: the uses of one imported name with its import, or one place alone.
+        changes: each with the candidates of the uses that it is made of.
+        failures: candidates of the uses whose change is not taken, with the reason.
+        obstacle: why there is no change, unless a failure says so.
+    """
+
+    proposals: list[_Proposal]
+    changes: dict[Change, list[RewriteCandidate]] = field(default_factory=dict)
+    failures: list[tuple[list[RewriteCandidate], str]] = field(default_factory=list)
+    obstacle: str = ""
+
+    @property
+    def uses(self) -> list[_Proposal]:
+        """The places that the model is asked about."""
+        return [proposal for proposal in self.proposals if proposal.is_use]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the places were found for."""
+        return tuple(proposal.place.finding for proposal in self.proposals)
+
+    def questions(self, failed: Sequence[FailedProposal]) -> list[tuple[_Proposal, Prompt]]:
+        """Return what is asked once more: about the uses whose answers were rejected, or about all uses if their change failed."""
+        in_runs = [one for one in failed if one.change.findings == self.findings]
+        for one in in_runs:
+            for change, chosen in self.changes.items():
+                if change.edits == one.change.edits:
+                    return self._again(chosen, one.error)
+        if self.changes or in_runs:
+            return []
+        without = [use for use in self.uses if use.windows and not use.candidates and use.failure]
+        if without:
+            return [
+                (use, corrected(use.asked, *use.failure)) for use in without if use.asked is not None and use.failure
+            ]
+        return self._again(*self.failures[0]) if self.failures else []
+
+    def _again(self, chosen: Sequence[RewriteCandidate], error: str) -> list[tuple[_Proposal, Prompt]]:
+        return [
+            (use, corrected(use.asked, candidate.answer, error))
+            for use, candidate in zip(self.uses, chosen, strict=True)
+            if use.asked is not None
+        ]
+
+    def make(self, samples: int, is_gone: IsGone) -> None:
+        """Make the changes of the candidates; what cannot be made, or leaves the old API, is a failure."""
+        uses = self.uses
+        self.changes, self.failures, self.obstacle = {}, [], _obstacle(self.proposals, uses)
+        if self.obstacle:
+            return
+        for number in range(max(len(use.candidates) for use in uses)):
+            chosen = [use.candidates[min(number, len(use.candidates) - 1)] for use in uses]
+            try:
+                change = _change(self.proposals, uses, chosen, samples)
+            except AnswerRejected as rejection:
+                self.failures.append((chosen, str(rejection)))
+                continue
+            if is_gone(self.proposals[0].plan.source, change.edits, change.findings):
+                self.changes[change] = chosen
+            else:
+                self.failures.append((chosen, "the code still uses the old API"))
+
+    def option(self) -> RewriteOption | None:
+        """Return the changes as one choice; None, with all places left alone, if there are none."""
+        if self.changes:
+            return RewriteOption(tuple(self.changes))
+        detail = self.obstacle
+        if not detail:
+            reasons = Counter(reason for _, reason in self.failures)
+            detail = "; ".join(f"{count} times: {reason}" for reason, count in reasons.most_common(3))
+        for proposal in self.proposals:
+            proposal.plan.left.append(proposal.place.left_alone(detail))
+        return None
+
+
+def propose(plans: Sequence[FilePlan], model: AskedModel, checks: ProposalChecks) -> list[RewriteOption]:
     """Have a model rewrite the open places. Those without a rewriting are added to their plans as left alone.
 
     Args:
         plans: the plans of the files; afterwards they have no open places.
-        backend: the model.
-        samples: answers for each place.
-        sampling: temperature, length and seed.
-        is_gone: checks by a second scan that a rewriting got rid of the old API.
-        on_progress: called with the number of answers that exist.
+        model: the model.
+        checks: what decides about a rewriting.
 
     Raises:
         RecodeError: the model cannot be loaded or does not answer.
@@ -94,18 +213,44 @@ def propose(
     proposals = [_proposal(plan, place) for plan in plans for place in plan.open]
     for plan in plans:
         plan.open = []
-    uses = [proposal for proposal in proposals if proposal.is_use]
     for size in (0, 1):
-        waiting = [use for use in uses if not use.candidates and len(use.windows) > size]
-        questions = [(use.place.finding.update, use.windows[size]) for use in waiting]
-        answers = completions(backend, questions, samples, sampling, on_progress)
-        for use, texts in zip(waiting, answers, strict=True):
-            tree = use.program.tree
-            limit = tree.span(tree.statement(use.node))
-            window = use.windows[size]
-            use.take(window, judge(use.program, window, limit, use.place.finding.update, texts))
-    options = [_option(group, samples, is_gone) for group in _groups(proposals)]
+        waiting = [one for one in proposals if one.is_use and not one.candidates and len(one.windows) > size]
+        updates = [use.place.finding.update for use in waiting]
+        asked = [
+            migration_prompt(update, use.windows[size].program) for update, use in zip(updates, waiting, strict=True)
+        ]
+        for use, prompt, texts in zip(waiting, asked, model.answers(asked), strict=True):
+            use.take(prompt, use.windows[size], texts)
+    groups = _groups(proposals)
+    _make(groups, model, checks)
+    _correct(groups, model, checks)
+    options = [group.option() for group in groups]
     return [option for option in options if option is not None]
+
+
+def _make(groups: Sequence[_Group], model: AskedModel, checks: ProposalChecks) -> None:
+    """Make the changes of groups, without those that the new release objects to."""
+    for group in groups:
+        group.make(model.samples, checks.is_gone)
+    sources = {one.plan.source.path: one.plan.source for group in groups for one in group.proposals}
+    objections = checks.objections(sources, [change for group in groups for change in group.changes])
+    for group in groups:
+        for change in [change for change in group.changes if change in objections]:
+            group.failures.append((group.changes.pop(change), objections[change]))
+
+
+def _correct(groups: Sequence[_Group], model: AskedModel, checks: ProposalChecks) -> None:
+    """Ask once more about the groups whose changes failed, with the reason; earlier changes stay behind the new ones."""
+    questions = {group: asked for group in groups if (asked := group.questions(checks.failed))}
+    together = [question for asked in questions.values() for question in asked]
+    earlier = {group: dict(group.changes) for group in questions}
+    for (use, prompt), texts in zip(together, model.answers([prompt for _, prompt in together]), strict=True):
+        assert use.used is not None
+        use.take(prompt, use.used, texts)
+    _make(list(questions), model, checks)
+    for group, changes in earlier.items():
+        known = {change.edits for change in group.changes}
+        group.changes |= {change: chosen for change, chosen in changes.items() if change.edits not in known}
 
 
 def _proposal(plan: FilePlan, place: OpenPlace) -> _Proposal:
@@ -122,38 +267,12 @@ def _proposal(plan: FilePlan, place: OpenPlace) -> _Proposal:
     return _Proposal(plan, program, place, windows(program.tree, program.scopes, node), binding)
 
 
-def _groups(proposals: Sequence[_Proposal]) -> list[list[_Proposal]]:
+def _groups(proposals: Sequence[_Proposal]) -> list[_Group]:
     """Group the uses of one imported name with its import, which is removed together with the last use."""
     groups: dict[Binding | _Proposal, list[_Proposal]] = {}
     for proposal in proposals:
         groups.setdefault(proposal.binding or proposal, []).append(proposal)
-    return list(groups.values())
-
-
-def _option(group: Sequence[_Proposal], samples: int, is_gone: IsGone) -> RewriteOption | None:
-    """Return the rewritings of places that belong together; None, with all left alone, if there are none."""
-    uses = [proposal for proposal in group if proposal.is_use]
-    obstacle = _obstacle(group, uses)
-    changes: list[Change] = []
-    still_used = 0
-    if not obstacle:
-        for number in range(max(len(use.candidates) for use in uses)):
-            chosen = [use.candidates[min(number, len(use.candidates) - 1)] for use in uses]
-            try:
-                change = _change(group, uses, chosen, samples)
-            except AnswerRejected as rejection:
-                obstacle = str(rejection)
-                continue
-            if is_gone(group[0].plan.source, change.edits, change.findings):
-                changes.append(change)
-            else:
-                still_used += 1
-    if changes:
-        return RewriteOption(tuple(changes))
-    detail = obstacle or f"the old API is still used in {still_used} rewritings"
-    for proposal in group:
-        proposal.plan.left.append(proposal.place.left_alone(detail))
-    return None
+    return [_Group(group) for group in groups.values()]
 
 
 def _obstacle(group: Sequence[_Proposal], uses: Sequence[_Proposal]) -> str:

@@ -1,4 +1,4 @@
-"""Asking a model for rewritings: prompts by ReCode's own template, several samples each, every reply stored on disk."""
+"""Asking a model for rewritings: several samples for each prompt, every reply stored on disk."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from recode.migrate.propose.windows import Window
 from recode.models.backends import Backend
-from recode.models.completing import migration_prompt
+from recode.models.prompting import Prompt
 from recode.models.sampling import Sampling
-from recode.records import ApiUpdate, write_text
+from recode.records import write_text
 from recode.sandbox.environments import recode_home
 
 TEMPERATURE = 0.8
@@ -20,17 +19,17 @@ MAX_TOKENS = 1024
 
 def completions(
     backend: Backend,
-    questions: Sequence[tuple[ApiUpdate, Window]],
+    prompts: Sequence[Prompt],
     samples: int,
     sampling: Sampling,
     on_progress: Callable[[int], None] = lambda _: None,
     folder: Path | None = None,
 ) -> list[list[str]]:
-    """Return `samples` completions for each window; those that were sampled before are read from disk.
+    """Return `samples` completions for each prompt; those that were sampled before are read from disk.
 
     Args:
         backend: the model.
-        questions: an update and a window for each place.
+        prompts: what is asked.
         samples: completions of each.
         sampling: temperature, length and seed.
         on_progress: called with the number of samples that exist.
@@ -40,7 +39,6 @@ def completions(
         RecodeError: the model cannot be loaded or does not answer; finished replies stay on disk.
     """
     folder = folder or recode_home() / "rewritings"
-    prompts = [migration_prompt(update, window.program) for update, window in questions]
     settings = (
         f"{backend.fingerprint()} {sampling.temperature} {sampling.top_p} {sampling.max_new_tokens} {sampling.seed}"
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from recode.migrate.prove.blame import ABOUT_NAMES, RewrittenTree
 from recode.migrate.prove.coverage import Coverage, OpenUse, RunTests, run_with
+from recode.migrate.prove.outputs import changed_lines
 from recode.migrate.prove.rewrite_options import RewriteOption, give_up_conflicts
 from recode.migrate.prove.test_runs import TestRun
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Reason
@@ -22,6 +23,8 @@ RUNS = 12
 """Largest number of runs of the tests with new code."""
 _QUICK, _QUICK_RUNS = 10.0, 40
 """Seconds of a run below which more of them are made, and how many."""
+_SHOWN = 200
+"""Characters of a line of output that are quoted."""
 _PROVEN_BY_NAME = frozenset(
     {EvidenceLevel.PROVEN, EvidenceLevel.SAME_OBJECT, EvidenceLevel.FORWARDS, EvidenceLevel.EQUAL}
 )
@@ -86,6 +89,7 @@ def prove(
     search.replace_blamed()
     search.bisect()
     search.give_up_suspects()
+    search.blame_suspects()
     proof = Proof(base, before, search.best, search.runs, search.coverage)
     chosen = [option.change for option in options if option.change is not None]
     judge = _Judge(sources, chosen, proof, search.needed)
@@ -130,6 +134,7 @@ class _Search:
         change, state = option.change, self._state()
         assert change is not None
         assert option.chosen is not None
+        option.blame(self._said(test))
         for following in range(option.chosen + 1, len(option.changes)):
             if not self._may_run():
                 return False
@@ -169,6 +174,7 @@ class _Search:
             if not self._is_suspect(option):
                 return
             self._on_progress(f"trying another rewriting in {option.changes[0].file}")
+            self._blame(option)
             state, following = self._state(), option.chosen + 1
             option.chosen = following
             if not self._improves(self._open_uses, len(self._differing()) - 1):
@@ -193,6 +199,7 @@ class _Search:
             return False
         state, most = self._state(), len(self._differing()) - 1
         for option in group:
+            self._blame(option)
             option.give_up(Reason.FAILING_TEST)
         if self._improves(self._open_uses, most):
             self._put_back(group)
@@ -233,10 +240,35 @@ class _Search:
         for suspect in suspects:
             self._gives_up([suspect])
 
+    def blame_suspects(self) -> None:
+        """Note what the last run says against the rewritings in it that tests reach which end differently."""
+        for option in self._options:
+            if option.change is not None:
+                self._blame(option)
+
+    def _blame(self, option: RewriteOption) -> None:
+        """Note what a test says that reaches a rewriting and ends differently."""
+        change, differing = option.change, self._differing()
+        if change is None or change not in self.coverage.by_change:
+            return
+        tests = frozenset[str]().union(*self.coverage.of(change, self.best)) & differing
+        if tests:
+            option.blame(self._said(min(tests)))
+
+    def _said(self, test: str) -> str:
+        """Return how a test ends that ended otherwise in the old release."""
+        if (failure := self.best.failures.get(test)) is not None:
+            return f"`{test}` ends with {failure.error}"
+        if self.best.output_differs(self._base, test):
+            old, new = changed_lines(self._base.outputs.get(test, ""), self.best.outputs.get(test, ""))[0]
+            return f"`{test}` prints `{new[:_SHOWN]}` and not `{old[:_SHOWN]}`, as the old code in the old release"
+        return f"`{test}` no longer passes"
+
     def _gives_up(self, suspects: Sequence[tuple[RewriteOption, Change]]) -> bool:
         self._on_progress("running without the rewritings that did not help")
         state, most = self._state(), len(self._differing())
         for option, _ in suspects:
+            self._blame(option)
             option.give_up(Reason.FAILING_TEST)
         uses = [(change.file, change.edits[0].start) for _, change in suspects]
         run, coverage = self._run([*self._open_uses, *uses])

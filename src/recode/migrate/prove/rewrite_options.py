@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from recode.migrate.rewrite.changes import Change, Reason
@@ -18,16 +18,23 @@ class RewriteOption:
         changes: the rewritings.
         chosen: the number of the one in the tree; None if none is.
         reason: why none is; None while one is.
+        errors: what runs showed against rewritings, each with what a run with it says.
     """
 
     changes: tuple[Change, ...]
     chosen: int | None = 0
     reason: Reason | None = None
+    errors: dict[Change, str] = field(default_factory=dict)
 
     @property
     def change(self) -> Change | None:
         """The rewriting that is in the tree now."""
         return None if self.chosen is None else self.changes[self.chosen]
+
+    def blame(self, error: str) -> None:
+        """Note what a run says against the rewriting that is in the tree; what an earlier run said stays."""
+        if self.change is not None and error:
+            self.errors.setdefault(self.change, error)
 
     def give_up(self, reason: Reason) -> None:
         """Take the rewriting out of the tree."""
