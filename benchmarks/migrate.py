@@ -65,6 +65,16 @@ PROJECTS = [
             ("pytest", "scipy<1.14", "matplotlib")),
     Project("dataset", "1.6.2", "2.0.0", "sqlalchemy==2.0.36", "1.4.54", ""),
     Project("agate-sql", "0.5.8", "0.5.9", "sqlalchemy==2.0.36", "1.4.54", "pytest -q tests", ("pytest", "agate<1.10", "six")),
+    Project("apscheduler", "3.9.1.post1", "3.10.0", "sqlalchemy==2.0.36", "1.4.54", "pytest -q -o addopts= tests/test_jobstores.py",
+            ("pytest<7", "pytest-asyncio<0.21", "pytest-tornado", "pytz", "six", "tzlocal<3", "setuptools<70")),
+    Project("sqlalchemy-utils", "0.39.0", "0.40.0", "sqlalchemy==2.0.36", "1.4.54", "pytest -q tests",
+            ("pytest", "six", "flexmock", "pytz", "python-dateutil", "Babel", "colour", "phonenumbers", "passlib", "furl", "arrow",
+             "cryptography", "Jinja2", "Pygments", "docutils")),
+    Project("dandischema", "0.8.4", "0.10.0", "pydantic==2.5.3", "1.10.26", "DANDI_ALLOW_LOCALHOST_URLS=1 pytest -q -o addopts= dandischema",
+            ("pytest<8", "email-validator", "jsonschema", "requests", "typing-extensions")),
+    Project("django-ordered-model", "3.4.3", "3.5", "django==4.0.10", "3.2.25", "pytest -q tests",
+            ("pytest", "pytest-django", "djangorestframework<3.15")),
+    Project("uncertainties", "3.1.7", "3.2.0", "numpy==2.1.0", "1.26.4", "pytest -q uncertainties", ("pytest",)),
     Project("cdlib", "0.2.6", "0.3.0", "networkx==3.0", "2.8.8", ""),
     Project("ffn", "0.3.6", "0.3.7", "pandas==2.2.3", "1.5.3", ""),
     Project("trimesh", "4.3.2", "4.4.0", "numpy==2.1.0", "1.26.4", ""),
@@ -143,30 +153,47 @@ def edit_precision(files: Sequence[Rewritten], upstream: Path) -> tuple[int, int
     return right, total
 
 
-def ruff(root: Path) -> list[Rewritten]:
-    """Return the files that ruff's rules for NumPy 2 rewrite."""
+@dataclass(frozen=True)
+class OtherTool:
+    """A tool that rewrites code for some libraries: its command, run in a copy of the project, and whether files are appended to it."""
+
+    name: str
+    libraries: tuple[str, ...]
+    command: tuple[str, ...]
+    takes_files: bool = False
+
+
+_UVX = (str(Path(sys.executable).with_name("uv")), "tool", "run", "--quiet", "--from")
+OTHER_TOOLS = [
+    OtherTool("ruff check --fix --unsafe-fixes", ("numpy", "pandas"), (
+        str(Path(sys.executable).with_name("ruff")), "check", "--isolated", "--fix", "--unsafe-fixes", "--ignore-noqa",
+        "--select", "NPY001,NPY003,NPY201,PD", "-q", ".")),
+    OtherTool("bump-pydantic", ("pydantic",), (*_UVX, "bump-pydantic==0.8.0", "bump-pydantic", ".")),
+    OtherTool("django-upgrade", ("django",), (*_UVX, "django-upgrade==1.22.2", "django-upgrade", "--target-version"), takes_files=True),
+]  # fmt: skip
+"""The tools that rewriting is compared with, each for the libraries that it has rules for; they run in environments of their own."""
+
+
+def rewritten_by(tool: OtherTool, root: Path, release: str) -> list[Rewritten]:
+    """Return the files that a tool rewrites in a project.
+
+    Raises:
+        SystemExit: it did not run.
+    """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
         shutil.copytree(root, copy)
-        command = [
-            "ruff",
-            "check",
-            "--isolated",
-            "--fix",
-            "--unsafe-fixes",
-            "--ignore-noqa",
-            "--select",
-            "NPY001,NPY003,NPY201",
-            "-q",
-            ".",
-        ]
-        subprocess.run(
-            [Path(sys.executable).with_name("ruff"), *command[1:]], cwd=copy, check=False, capture_output=True
-        )
+        command = [*tool.command]
+        if tool.takes_files:
+            names = (path.relative_to(copy).as_posix() for path in copy.rglob("*.py"))
+            command += [".".join(release.split(".")[:2]), *sorted(names)]
+        done = subprocess.run(command, cwd=copy, check=False, capture_output=True, text=True)
+        if done.returncode not in (0, 1):
+            sys.exit(f"{tool.name} failed: {done.stderr[-500:]}")
         found = []
-        for path in sorted(copy.rglob("*.py")):
-            name = path.relative_to(copy)
-            old, new = (root / name).read_bytes(), path.read_bytes()
+        for path in sorted(root.rglob("*.py")):
+            name = path.relative_to(root)
+            old, new = path.read_bytes(), (copy / name).read_bytes()
             if old != new:
                 found.append(Rewritten(name, old, new))
     return found
@@ -217,16 +244,19 @@ def study(project: Project, model: str | None, with_tests: bool) -> dict[str, An
                     new_requires=project.requires if command else (), test_seconds=1800)  # fmt: skip
     start = time.monotonic()
     result = migrate_project(old, to=project.to, from_=project.from_, options=options)
-    beside, other = compared_with_upstream(result, new)
+    beside, otherwise = compared_with_upstream(result, new)
     tools = {"recode": measured(result.files(), new, result)}
-    if project.to.startswith("numpy"):
-        tools["ruff"] = measured(ruff(old), new, result)
+    library, _, release = project.to.partition("==")
+    for other in OTHER_TOOLS:
+        if library in other.libraries:
+            tools[other.name] = measured(rewritten_by(other, old, release), new, result)
     verdict = result.conclusion.verdict if result.conclusion else None
     return {
         "project": f"{project.name} {project.old}", "tools": tools, "verdict": verdict,
         "to": project.to, "model": model, "places": len(result.scanned.findings),
         "outcomes": counts(result), "by_model": sum(change.method is Method.MODEL for change in result.offered),
-        "compared_with_upstream": beside, "otherwise": other, "applies": applies(result), "tests": tests(result),
+        "compared_with_upstream": beside, "otherwise": otherwise, "applies": applies(result), "tests": tests(result),
+        "broken": [f"{one.file}:{one.line}: {one.error[:160]}" for one in result.conclusion.broken[:8]] if result.conclusion else [],
         "reasons": Counter(reason_text(place)[:160] for place in result.left).most_common(6), "remarks": result.remarks,
         "seconds": round(time.monotonic() - start, 1),
     }  # fmt: skip

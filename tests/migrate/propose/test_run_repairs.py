@@ -75,6 +75,7 @@ def repaired(
 
 RAISES, VALUE, LATENT = DifferenceKind.RAISES, DifferenceKind.VALUE, DifferenceKind.LATENT
 OVERFLOW = "OverflowError: Python integer 256 out of bounds for uint8"
+UNEXPECTED = "TypeError: Text.__init__() got an unexpected keyword argument '_warn'"
 POSITIONAL = "TypeError: Frame.drop() takes 2 positional arguments but 3 were given"
 
 
@@ -93,6 +94,7 @@ POSITIONAL = "TypeError: Frame.drop() takes 2 positional arguments but 3 were gi
             "AttributeError: 'S' object has no attribute 'medain'. Did you mean: 'median'?", "1", "v = s.median()",
         ),
         ("v = f.drop('a', 1)", "f.drop('a', 1)", RAISES, POSITIONAL, "b", "v = f.drop('a', axis=1)"),
+        ("v = lib.Text(9, _warn=False)", "lib.Text(9, _warn=False)", RAISES, UNEXPECTED, "b", "v = lib.Text(9)"),
     ],
 )  # fmt: skip
 def test_a_difference_suggests_a_rewriting(

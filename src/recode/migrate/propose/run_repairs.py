@@ -1,8 +1,8 @@
 """Rewritings that a run itself suggests: by what an expression gives in both releases, or by the error that it raises.
 
 They need no knowledge of the library, and cover changes that have no name to look for: a value that is read-only, narrower, or
-text instead of bytes; a method that no longer changes what it is called on; arguments that have to be given by name. A rewriting is
-only a proposal. It is kept where the runs then end as before. Sources: NEP 50 for NumPy's scalars, the pandas 3 notes on
+text instead of bytes; a method that no longer changes what it is called on; arguments that have to be given by name, or are refused.
+A rewriting is only a proposal. It is kept where the runs then end as before. Sources: NEP 50 for NumPy's scalars, the pandas 3 notes on
 copy-on-write.
 """
 
@@ -32,6 +32,7 @@ _SCALAR = re.compile(r"\b(u?int|float)\d+\b")
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.LShift, ast.Pow, ast.FloorDiv, ast.Mod, ast.Div)
 _SUGGESTION = re.compile(r"has no attribute '(\w+)'\. Did you mean: '(\w+)'\?")
 _POSITIONAL = re.compile(r"([\w.]+)\(\) takes .*positional arguments? but \d+ (?:was|were) given")
+_UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
 _PLAIN_CALLS = frozenset({"int", "float", "len", "round", "ord", "sum", "range"})
 
 
@@ -71,7 +72,7 @@ def run_repairs(
         return []
     tree = source.tree
     found = [*_copies(tree, own), *_wider(tree, own), *_assigned(tree, own), *_decoded(tree, own)]
-    found += [*_suggested(tree, own), *_named(EditableProgram(tree, source.newline), own, called)]
+    found += [*_suggested(tree, own), *_taken_out(tree, own), *_named(EditableProgram(tree, source.newline), own, called)]
     changes = []
     for repair in _distinct(found):
         settled = tuple(one for one in findings if not one.guarded and _overlaps(source, one, repair.node))
@@ -199,6 +200,18 @@ def _without_keyword(tree: Tree, call: ast.Call, word: ast.keyword) -> Edit:
     if number:
         return Edit(given[number - 1][1], end, "")
     return Edit(start, given[1][0] if len(given) > 1 else end, "")
+
+
+def _taken_out(tree: Tree, differences: Sequence[RunDifference]) -> Iterator[_Repair]:
+    """Yield a call without the keyword that it is refused for."""
+    for one in differences:
+        match = _UNEXPECTED.search(one.new) if one.kind is DifferenceKind.RAISES else None
+        node = _at(tree, one) if match else None
+        if match is None or not isinstance(node, ast.Call):
+            continue
+        word = next((word for word in node.keywords if word.arg == match[1]), None)
+        if word is not None:
+            yield _Repair(node, (_without_keyword(tree, node, word),), f"`{match[1]}` is not accepted any more")
 
 
 # --- text instead of bytes ---

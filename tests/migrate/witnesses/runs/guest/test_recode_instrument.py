@@ -221,3 +221,17 @@ def test_an_instrumented_program_prints_the_same(name: str, tmp_path: Path) -> N
     assert instrumented[:3] == plain[:3]
     assert '"o", "main.py|' in instrumented[3]
     assert plain[1]
+
+
+def test_what_older_releases_of_pytest_insert_ends_where_it_begins() -> None:
+    code = """
+import ast, _recode_start
+from _recode_instrument import Instrumenter
+tree = ast.parse("x = 1\\ny = 2\\n")
+tree.body.insert(1, ast.Import([ast.alias("os")], lineno=2, col_offset=0))
+_recode_start._give_ends(tree)
+compile(Instrumenter([]).module(tree), "a.py", "exec")
+"""
+    variables = os.environ | {"PYTHONPATH": str(GUEST)}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -238,11 +238,19 @@ def pytest_addoption(parser: Any) -> None:
             return
         relative = os.path.relpath(os.path.realpath(path), session.root)
         dotted = relative.rpartition(".")[0].replace(os.sep, ".")
+        _give_ends(tree)
         session.instrument(tree, path, dotted)
         _recode_values.project_modules[dotted.rpartition(".")[2]] = True
 
     if session is not None and rewrite.rewrite_asserts.__name__ != "rewritten":
         rewrite.rewrite_asserts = rewritten  # type: ignore[assignment]
+
+
+def _give_ends(tree: Any) -> None:
+    """Let what pytest inserted end where it begins: older releases give it no end, and `ast.fix_missing_locations` the module's."""
+    for node in ast.walk(tree):
+        if getattr(node, "lineno", None) is not None and getattr(node, "end_lineno", None) is None:
+            node.end_lineno, node.end_col_offset = node.lineno, node.col_offset
 
 
 # --- one process ---
