@@ -72,7 +72,11 @@ def run_repairs(
         return []
     tree = source.tree
     found = [*_copies(tree, own), *_wider(tree, own), *_assigned(tree, own), *_decoded(tree, own)]
-    found += [*_suggested(tree, own), *_taken_out(tree, own), *_named(EditableProgram(tree, source.newline), own, called)]
+    found += [
+        *_suggested(tree, own),
+        *_taken_out(tree, own),
+        *_named(EditableProgram(tree, source.newline), own, called),
+    ]
     changes = []
     for repair in _distinct(found):
         settled = tuple(one for one in findings if not one.guarded and _overlaps(source, one, repair.node))
