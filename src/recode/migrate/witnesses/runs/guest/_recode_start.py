@@ -248,6 +248,7 @@ def pytest_addoption(parser: Any) -> None:
 
 def _give_ends(tree: Any) -> None:
     """Let what pytest inserted end where it begins: older releases give it no end, and `ast.fix_missing_locations` the module's."""
+    node: Any
     for node in ast.walk(tree):
         if getattr(node, "lineno", None) is not None and getattr(node, "end_lineno", None) is None:
             node.end_lineno, node.end_col_offset = node.lineno, node.col_offset
