@@ -5,7 +5,8 @@ cannot be trusted, since the program can tamper with the test. *Apart*: the test
 the program's sandbox. Values cross as copies, and the program never receives the expected values. A program passes only if it passes
 both runs. If the test passes together but the run apart cannot confirm it, the verdict is `ungradable`, with the reason.
 
-A test that only compares return values is not run together, because it means the same apart.
+A test that only compares return values is not run together, because it means the same apart. If it only compares them with literals, no
+test runs at all: the program is called, and its values are compared here (`plain_asserts`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from dataclasses import dataclass
 
 from recode.sandbox.fork_servers import ForkServer, Limits, Program
 from recode.sandbox.guest import _wire
-from recode.sandbox.judging import Decided, ask, blame, exception_line, launch, parsed, start
+from recode.sandbox.judging import Decided, ask, blame, decoded, exception_line, launch, parsed, start
+from recode.sandbox.plain_asserts import PlainAssert, plain_asserts
 from recode.sandbox.verdict import Outcome, Verdict
 from recode.source import parse_quietly
 
@@ -79,6 +81,8 @@ class TestFacts:
     """Libraries whose values may cross between the processes."""
     is_pure: bool
     """Whether its outcome depends only on the return values of the program's functions."""
+    asserts: tuple[PlainAssert, ...] = ()
+    """All that it does, if it only compares return values with literals; otherwise nothing."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,11 @@ def facts_of(test: str, setup: str = "") -> TestFacts | str:
         for node in _outside_functions(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     )
-    return TestFacts(reads, wanted, imports, judges, tuple(sorted(libraries)), _is_pure(own, _imported(own)))
+    is_pure = _is_pure(own, _imported(own))
+    asserts = plain_asserts(own) if is_pure else ()
+    if any(one.function not in wanted or one.function in judges for one in asserts):
+        asserts = ()
+    return TestFacts(reads, wanted, imports, judges, tuple(sorted(libraries)), is_pure, asserts)
 
 
 def _names(tree: ast.Module) -> tuple[set[str], set[str], set[str]]:
@@ -231,6 +239,12 @@ def judge_test(
     seconds = 0.0
     relayed = _Relay()
     try:
+        if facts.asserts:
+            with fork_server.program("calls", limits) as running:
+                by_values = _by_values(running, program, facts.asserts)
+            seconds = running.end().seconds
+            if by_values is not None:
+                raise by_values
         with fork_server.program("program", limits) as running, tester.program("test", limits) as asserting:
             try:
                 apart: _Apart | Decided = _run_apart(running, asserting, program, f"{setup}\n{test}", facts, relayed)
@@ -254,6 +268,41 @@ def judge_test(
             detail=decided.detail,
             starved=decided.starved,
         )
+
+
+def _by_values(running: Program, program: str, asserts: tuple[PlainAssert, ...]) -> Decided | None:
+    """Return the verdict from the values of the calls, or None if one of them is not plain and a test has to run."""
+    try:
+        start(running, program)
+        for one in asserts:
+            tree = parsed(ask(running, one.question, f"{one.function}(…)"))
+            if _holds_array(tree):
+                return None
+            match decoded(tree):
+                case ("value", value):
+                    if (wrong := _failure(one, value)) is not None:
+                        return wrong
+                # A name that the program lacks is a KeyError of the mode `calls`; the test's frames count against the recursion limit.
+                case ("raised", str(category), str(message)) if category not in ("KeyError", "RecursionError"):
+                    return _raised(category, exception_line(category, message))
+                case _:
+                    return None
+    except Decided as decided:
+        return decided
+    return Decided(Outcome.PASSED)
+
+
+def _holds_array(tree: _wire.Node) -> bool:
+    tag, content = tree
+    return tag == b"A" or (type(content) is list and any(map(_holds_array, content)))
+
+
+def _failure(one: PlainAssert, value: object) -> Decided | None:
+    """Return the verdict on a value that does not satisfy an assert, or None."""
+    try:
+        return None if one.holds(value) else Decided(Outcome.FAILED, exception_line("AssertionError", one.message))
+    except Exception as error:  # noqa: BLE001 (such as a comparison of None with a number)
+        return Decided(Outcome.FAILED, exception_line(type(error).__name__, str(error)))
 
 
 @dataclass
