@@ -12,7 +12,6 @@ import os
 import resource
 import socket
 import sys
-import threading
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -237,8 +236,9 @@ def _run(source: bytes) -> int:
         error.__traceback__ = trace
         status = 1
         sys.excepthook(type(error), error, trace)
-    threads: Any = threading
-    threads._shutdown()
+    threads: Any = sys.modules.get("threading")
+    if threads is not None:
+        threads._shutdown()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:
