@@ -64,6 +64,18 @@ def test_a_class_name_is_used_once() -> None:
     assert {name: count for name, count in names.items() if count > 1} == {}
 
 
+def test_no_key_is_the_address_of_an_object() -> None:
+    """A key of `id()` outlives its object. Only code that observes live objects of other programs may need it."""
+    with_addresses = [
+        str(path.relative_to(SOURCE))
+        for path in MODULES
+        if "guest" not in path.parts and path.name != "_walker.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "id"
+    ]
+    assert with_addresses == []
+
+
 def test_no_docstring_says_only_that_something_is_the_same() -> None:
     assert [path for path in MODULES if '"""The same."""' in path.read_text(encoding="utf-8")] == []
 

@@ -15,6 +15,7 @@ from recode.migrate.rewrite.changes import Change, EvidenceLevel, Reason
 from recode.migrate.rewrite.planning import FilePlan
 from recode.migrate.source.composing import ComposedEdit, composed, later_offset, original_offset
 from recode.migrate.source.edits import Edit, merged
+from recode.migrate.source.grouping import grouped
 from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.text import Unreadable
 
@@ -160,17 +161,8 @@ class _Joining:
 
     def changes(self) -> list[Change]:
         """Return the changes: those that an edit of both joins are one."""
-        group_of = {change: [change] for change in (*self._before, *self._taken)}
-        for part in self._parts:
-            if not (part.first and part.second):
-                continue
-            joined: list[Change] = []
-            for change in self._owners(part):
-                joined += [one for one in group_of[change] if one not in joined]
-            for change in joined:
-                group_of[change] = joined
-        groups = {id(group): group for group in group_of.values()}
-        return [self._one(group) for group in groups.values()]
+        linked = (self._owners(part) for part in self._parts if part.first and part.second)
+        return [self._one(group) for group in grouped((*self._before, *self._taken), linked)]
 
     def _owners(self, part: ComposedEdit) -> list[Change]:
         before = [change for change in self._before if not part.first.isdisjoint(change.edits)]

@@ -20,11 +20,11 @@ def constructs(code: str) -> set[str]:
     found = {what for node in walked for what in _of(node)}
     found |= {what for node in walked for what in _of_modules(node, modules, systems)}
     decorators = {
-        id(each.func) for node in walked for each in getattr(node, "decorator_list", ()) if isinstance(each, ast.Call)
+        each.func for node in walked for each in getattr(node, "decorator_list", ()) if isinstance(each, ast.Call)
     }
     for node in walked:
         name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-        if name == "wraps" and id(node) not in decorators:
+        if name == "wraps" and node not in decorators:
             found.add("wraps other than as a decorator")
     # What holds an attribute that is set may be another name of a module, and the change may be undone before the end.
     fresh = _attributes_of_new_objects(walked)
@@ -32,10 +32,10 @@ def constructs(code: str) -> set[str]:
         f"the attribute {node.attr} that is set" for node in walked
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and node not in fresh
     }  # fmt: skip
-    bare = {id(node.value) for node in walked if isinstance(node, ast.Attribute)}
+    attribute_owners = {node.value for node in walked if isinstance(node, ast.Attribute)}
     found |= {
         f"the module {node.id} as a value" for node in walked
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in modules and id(node) not in bare
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in modules and node not in attribute_owners
     }  # fmt: skip
     return found
 

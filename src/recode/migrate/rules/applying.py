@@ -22,6 +22,7 @@ from recode.migrate.rules.rendering import RenderedMatch, RuleMatch, bound_nodes
 from recode.migrate.rules.rule import RewriteRule
 from recode.migrate.rules.terms import DECORATORS, SYMBOL, Term, parameters
 from recode.migrate.source.edits import Edit, apply, overlap
+from recode.migrate.source.grouping import grouped
 from recode.migrate.source.scopes import Binding
 from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.tree import Place
@@ -173,15 +174,11 @@ def matches(view: ProgramTerms, rules: Iterable[RewriteRule]) -> list[RuleMatch]
 
 def _own_nodes(found: RuleMatch) -> Iterator[ast.AST]:
     """Yield the expressions of a program that a pattern names itself, without the matched place and its metavariables."""
-    kept = {id(term) for terms in found.bound.values() for term in terms}
-    waiting = [part for part in found.term.parts if id(part) not in kept]
     if isinstance(found.node, ast.Call):
         yield found.node.func
-    while waiting:
-        term = waiting.pop()
+    for term in found.own_terms():
         if isinstance(term.node, ast.expr) and term.node is not found.node:
             yield term.node
-        waiting += [part for part in term.parts if id(part) not in kept]
 
 
 def _joined_match(view: ProgramTerms, several: list[RuleMatch]) -> RuleMatch:
@@ -323,17 +320,10 @@ def _unused_imports(view: ProgramTerms, rendered: Sequence[RenderedMatch]) -> di
 
 def _groups(rendered: Sequence[RenderedMatch], unused: dict[Binding, list[RenderedMatch]]) -> list[list[RenderedMatch]]:
     """Return the matches in groups: those that take a name out of one import statement belong together."""
-    group_of = {id(one): [one] for one in rendered}
     by_statement: dict[ast.AST, list[RenderedMatch]] = {}
     for binding, users in unused.items():
         by_statement.setdefault(binding.node, []).extend(users)
-    for users in by_statement.values():
-        joined: list[RenderedMatch] = []
-        for one in users:
-            joined += [other for other in group_of[id(one)] if all(other is not mine for mine in joined)]
-        for one in joined:
-            group_of[id(one)] = joined
-    return list({id(group): group for group in group_of.values()}.values())
+    return grouped(rendered, by_statement.values())
 
 
 def _joined(
@@ -347,7 +337,7 @@ def _joined(
     program = view.program
     edits = [edit for one in group for edit in one.edits]
     own = [span for one in group for span in one.own]
-    mine = [binding for binding, users in unused.items() if any(one is user for one in group for user in users)]
+    mine = [binding for binding, users in unused.items() if not set(group).isdisjoint(users)]
     references = list(dict.fromkeys(reference for one in group for reference in one.references))
     for statement in dict.fromkeys(binding.node for binding in mine):
         assert isinstance(statement, ast.ImportFrom)

@@ -79,7 +79,7 @@ def _users(program: EditableProgram, binding: Binding, groups: Sequence[RuleEdit
         )
         if mine is None:
             return []
-        if all(mine is not one for one in users):
+        if mine not in users:
             users.append(mine)
     return users
 
@@ -101,8 +101,7 @@ def _joined(
     except CannotRename:
         return None
     edits = list(dict.fromkeys(edit for group in users for edit in group.edits))
-    mine = {id(group) for group in users}
-    others = [edit for group in groups if id(group) not in mine for edit in group.edits]
+    others = [edit for group in groups if group not in users for edit in group.edits]
     start, end = removed[0].start, removed[0].end
     if any(start <= edit.start < end for edit in others):
         return None

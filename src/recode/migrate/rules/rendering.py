@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from recode.migrate.rewrite.names_in_code import NameReference, refer, refer_by_module
@@ -60,8 +60,20 @@ class RuleMatch:
     bound: Bound
     expanded: ast.Dict | None = None
 
+    def own_terms(self) -> Iterator[Term]:
+        """Yield the terms of the program that the pattern itself names, not those that a metavariable stands for."""
+        kept = [term for terms in self.bound.values() for term in terms]
+        waiting = [self.term]
+        while waiting:
+            term = waiting.pop()
+            # Terms that mean the same are equal, so a name that the pattern has, too, would be taken for a metavariable's.
+            if any(term is one for one in kept):
+                continue
+            yield term
+            waiting += reversed(term.parts)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class RenderedMatch:
     """The edits of a match, the names that they refer to, and the names of the program that they take away.
 
@@ -226,7 +238,7 @@ class _Rendering:
 
     def _reference(self, path: str) -> str:
         """Return how the program refers to a symbol: as before where the pattern holds it too."""
-        mine = [term for term in self._matched() if term.kind == SYMBOL]
+        mine = [term for term in self.match.own_terms() if term.kind == SYMBOL]
         same = next((term for term in mine if term.value == path and term.node is not None), None)
         if same is not None:
             return self.tree.segment(_node(same))
@@ -342,17 +354,6 @@ class _Rendering:
 
     # --- what the rule is about ---
 
-    def _matched(self) -> list[Term]:
-        """Return the terms of the program that the pattern itself names, not its metavariables."""
-        kept = {id(term) for terms in self.match.bound.values() for term in terms}
-
-        def walk(term: Term) -> list[Term]:
-            if id(term) in kept:
-                return []
-            return [term, *(inner for part in term.parts for inner in walk(part))]
-
-        return walk(self.match.term)
-
     def _own(self, start: int, end: int) -> list[tuple[int, int]]:
         kept = [
             self.tree.span(term.node)
@@ -370,7 +371,7 @@ class _Rendering:
     def _gone(self) -> tuple[ast.Name, ...]:
         stays = set(self.symbols)
         names = []
-        for term in self._matched():
+        for term in self.match.own_terms():
             if term.kind == SYMBOL and term.value not in stays and isinstance(term.node, ast.Name):
                 names.append(term.node)
         return tuple(names)
