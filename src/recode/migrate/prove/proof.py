@@ -15,7 +15,7 @@ from recode.migrate.prove.blame import ABOUT_NAMES, RewrittenTree
 from recode.migrate.prove.coverage import Coverage, OpenUse, RunTests, run_with
 from recode.migrate.prove.outputs import changed_lines
 from recode.migrate.prove.rewrite_options import RewriteOption, give_up_conflicts
-from recode.migrate.prove.test_runs import TestRun
+from recode.migrate.prove.test_runs import SKIPPED, TestRun
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Reason
 from recode.migrate.source.source_file import SourceFile
 
@@ -355,7 +355,7 @@ class _Judge:
         tests = frozenset[str]().union(*reached)
         if differing := tests & proof.after.differing(proof.base):
             return self._among_failures(change, sorted(differing))
-        passing = tests & proof.after.passed & proof.base.passed
+        passing = tests & (proof.after.passed & proof.base.passed | _skipping_again(proof))
         if len(reached) < len(spans):
             remark = f"tests reach {len(reached)} of its {len(spans)} places; {change.remark}"
             shown = change.once_reached if passing else None
@@ -400,6 +400,14 @@ class _Judge:
             if len({finding.update.family_id for change in culprits for finding in change.findings}) == 1:
                 refuted.update(dict.fromkeys(culprits, test))
         return refuted
+
+
+def _skipping_again(proof: Proof) -> frozenset[str]:
+    """Return the tests that skip themselves as before, which they did not do with the old code in the new release."""
+    again = frozenset(
+        name for name, outcome in proof.after.tests.items() if outcome == SKIPPED == proof.base.tests.get(name)
+    )
+    return again & proof.before.differing(proof.base)
 
 
 def _subject(tests: frozenset[str]) -> str:

@@ -23,7 +23,7 @@ from recode.sandbox.trees import PROJECT, TreeLimits, isolation, run_in_tree
 _LARGEST = 64 << 20
 """Files of more bytes than this are not copied."""
 _PLUGIN = "recode_test_plugin"
-PASSED, FAILED, KILLED = "passed", "failed", "killed"
+PASSED, FAILED, KILLED, SKIPPED = "passed", "failed", "killed", "skipped"
 """Outcomes of tests, in pytest's words; `killed` is a command that took too long."""
 
 

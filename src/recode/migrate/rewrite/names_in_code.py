@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from recode.migrate.rewrite.import_lines import first_line, line_after
+from recode.migrate.rewrite.methods import rename_method
 from recode.migrate.rewrite.program import CannotRename, EditableProgram
 from recode.migrate.rewrite.requests import RenameRequest
 from recode.migrate.source.edits import Edit
@@ -35,6 +36,8 @@ def rename_in_place(program: EditableProgram, request: RenameRequest) -> list[Ed
             return _plain_import(program, node, request)
         case ast.Name():
             return _bare_name(program, node, request)
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            return rename_method(program, node, request)
     return _attribute(program, node, request)
 
 

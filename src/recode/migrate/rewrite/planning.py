@@ -26,6 +26,7 @@ GUESSED_BELOW = 0.75
 """Confidence of a finding below which the receiver was guessed by its name, so that only a test can confirm a rename."""
 _GUESSED = "the type of what stands before the name was only guessed"
 _NAMED_SUCCESSOR = "the note names a successor, which may need more than another name"
+_DEFINED = "the program defines what the library calls, so no release could be asked for the name"
 _CONVERTS = "where the library has both, the old name does more than call the new one with the same arguments"
 _RELATED = {
     Relation.SAME: (EvidenceLevel.SAME_OBJECT, "a release that has both names has one object under them"),
@@ -232,6 +233,8 @@ def _take_outcome(plan: FilePlan, outcome: Renamed | RenameRefused, names: Upgra
 def _evidence(names: UpgradeNames, outcome: Renamed) -> tuple[EvidenceLevel, str]:
     """Return the evidence for a rename: that the new name is there, and what the old name is where a release has both."""
     evidence, remark = evidence_of_names(names.new, [request.new for request in outcome.requests])
+    if all(isinstance(request.place.node, ast.FunctionDef | ast.AsyncFunctionDef) for request in outcome.requests):
+        return EvidenceLevel.BY_NOTE_ALONE, _DEFINED
     if evidence is EvidenceLevel.REFUTED:
         return evidence, remark
     doubt = next((request.doubt for request in outcome.requests if request.doubt), "")

@@ -15,6 +15,7 @@ from recode.migrate.source.scopes import Scopes
 from recode.source import parse_quietly
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_DEFINITION = re.compile(r"(?:async\s+)?def\s+")
 _MODULE = re.compile(r"from[ \t]+([\w.]+)")
 
 Named: TypeAlias = ast.Attribute | ast.Name | ast.alias | ast.keyword | ast.ImportFrom
@@ -137,6 +138,10 @@ class Tree:
                 start, end = self.span(node)
                 if self.text[start:end] == node.id:
                     yield Place(start, end, node)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                match = _DEFINITION.match(self.text, self.span(node)[0])
+                if match and self.text.startswith(node.name, match.end()):
+                    yield Place(match.end(), match.end() + len(node.name), node)
             elif isinstance(node, ast.keyword) and node.arg:
                 start = self.span(node)[0]
                 if self.text.startswith(node.arg, start):
