@@ -32,3 +32,19 @@ def test_a_place_that_several_rules_match_is_rewritten_at_once() -> None:
 def test_rules_about_one_keyword_or_with_other_templates_stay_apart() -> None:
     assert composed([LEAST, OTHER]) is LEAST
     assert composed([LEAST, LEAST]) is LEAST
+
+
+def test_lists_that_several_rules_give_one_keyword_are_joined() -> None:
+    rules = [
+        rule(f"lib.train($*items, {old}=$x, $**rest)", f"lib.train($*items, callbacks=[lib.{new}($x)], $**rest)")
+        for old, new in (("stop", "early"), ("log", "logged"), ("kept", "recorded"))
+    ]
+    text = "import lib\nlib.train(1, kept=c, stop=5, log=0)\n"
+    joined = "import lib\nlib.train(1, callbacks=[lib.early(5), lib.logged(0), lib.recorded(c)])\n"
+    assert rewritten(text, [composed(rules)], INDEX) == joined
+
+
+def test_a_keyword_that_several_rules_give_other_values_is_not_joined() -> None:
+    stop = rule("lib.train($*items, stop=$x, $**rest)", "lib.train($*items, callbacks=[lib.early($x)], $**rest)")
+    log = rule("lib.train($*items, log=$x, $**rest)", "lib.train($*items, callbacks=lib.logged($x), $**rest)")
+    assert composed([stop, log]) is stop

@@ -1,7 +1,8 @@
 """Several rules for one place that differ in keywords alone → one rule that makes all their changes.
 
 `Field(min_items=1, regex="a")` is matched by a rule for each keyword; each lets the other keywords pass. Applied one after the
-other they may not match any more, as the first one turns `class Config` into `ConfigDict(…)`.
+other they may not match any more, as the first one turns `class Config` into `ConfigDict(…)`. Where several give one keyword a list
+(`callbacks=[lgb.early_stopping(5)]`, `callbacks=[lgb.log_evaluation(0)]`), the joined rule gives it all their items.
 """
 
 from __future__ import annotations
@@ -55,12 +56,12 @@ def _composed(first: RewriteRule, others: tuple[RewriteRule, ...]) -> RewriteRul
             keyed is not None
             and (keyed.pattern, keyed.template) == (mine.pattern, mine.template)
             and _are_apart(old, keyed.old)
-            and _are_apart(new, keyed.new)
+            and (both := _united(new, keyed.new)) is not None
             and rule.receivers.keys() == first.receivers.keys()
         ):
             joined.append(rule)
             old += keyed.old
-            new += keyed.new
+            new = both
     if len(joined) == 1:
         return first
     pattern, template = _with_keywords(mine.pattern, old), _with_keywords(mine.template, new)
@@ -75,6 +76,30 @@ def _composed(first: RewriteRule, others: tuple[RewriteRule, ...]) -> RewriteRul
 
 def _are_apart(first: Sequence[Term], second: Sequence[Term]) -> bool:
     return {part.value for part in first}.isdisjoint(part.value for part in second)
+
+
+def _united(first: Sequence[Term], second: Sequence[Term]) -> list[Term] | None:
+    """Return the keywords of two templates, those that both give as lists with the items of both; None if they give one otherwise."""
+    united = {part.value: part for part in first}
+    for part in second:
+        known = united.get(part.value)
+        if known is None:
+            united[part.value] = part
+        elif (mine := _items(known)) is None or (theirs := _items(part)) is None:
+            return None
+        else:
+            [value] = known.parts
+            [items] = value.parts
+            united[part.value] = replace(known, parts=(replace(value, parts=(replace(items, parts=(*mine, *theirs)),)),))
+    return list(united.values())
+
+
+def _items(keyword: Term) -> tuple[Term, ...] | None:
+    """Return the items of a keyword whose value is a list display; None for any other value."""
+    match keyword.parts:
+        case (Term(kind="List", parts=(Term(kind="list", parts=items),)),):
+            return items
+    return None
 
 
 def keyed_parts(rule: RewriteRule, number: int = 0) -> KeyedParts | None:
