@@ -186,7 +186,7 @@ def _plans(
     by_file: dict[Path, list[Finding]] = {}
     for finding in result.scanned.findings:
         by_file.setdefault(finding.file, []).append(finding)
-    words, called = ProjectWords(root), CalledNames.of(names, known.shapes)
+    words, called = ProjectWords(root), CalledNames.of(names, known.shapes, known.updates)
     plans = []
     for path, findings in by_file.items():
         try:

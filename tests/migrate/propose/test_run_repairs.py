@@ -34,7 +34,8 @@ class OneFunction(ReleaseNames):
         return CallSignature(parameters) if path == "lib.Frame.drop" else None
 
 
-CALLED = CalledNames(UpgradeNames(OneFunction(BOTH), OneFunction("KEYWORD_ONLY")), ("lib.Series", "lib.Frame"))
+CALLED = CalledNames(UpgradeNames(OneFunction(BOTH), OneFunction("KEYWORD_ONLY")), ("lib.Series", "lib.Frame"),
+                     {("lib.Series", "values"): "data"})  # fmt: skip
 
 
 def finding(line: int, column: int, end_column: int, guarded: bool = False) -> Finding:
@@ -75,6 +76,7 @@ def repaired(
 
 RAISES, VALUE, LATENT = DifferenceKind.RAISES, DifferenceKind.VALUE, DifferenceKind.LATENT
 OVERFLOW = "OverflowError: Python integer 256 out of bounds for uint8"
+RENAMED = "TypeError: Series.__init__() got an unexpected keyword argument 'values'"
 UNEXPECTED = "TypeError: Text.__init__() got an unexpected keyword argument '_warn'"
 POSITIONAL = "TypeError: Frame.drop() takes 2 positional arguments but 3 were given"
 
@@ -94,6 +96,16 @@ POSITIONAL = "TypeError: Frame.drop() takes 2 positional arguments but 3 were gi
             "AttributeError: 'S' object has no attribute 'medain'. Did you mean: 'median'?", "1", "v = s.median()",
         ),
         ("v = f.drop('a', 1)", "f.drop('a', 1)", RAISES, POSITIONAL, "b", "v = f.drop('a', axis=1)"),
+        ("v = lib.Series(values=1)", "lib.Series(values=1)", RAISES, RENAMED, "b", "v = lib.Series(data=1)"),
+        ("v = super().__init__(values=1)", "super().__init__(values=1)", RAISES, RENAMED, "b", "v = super().__init__(data=1)"),
+        (
+            "def f(**o): o.setdefault('values', 1); o['values'] = o.pop('values'); return lib.Series(**o)", "lib.Series(**o)", RAISES,
+            RENAMED, "b", "def f(**o): o.setdefault('data', 1); o['data'] = o.pop('data'); return lib.Series(**o)",
+        ),
+        (
+            "o = {'values': 1, 'more': 'values'}; 'values' in o and lib.Series(**o)", "lib.Series(**o)", RAISES, RENAMED, "b",
+            "o = {'data': 1, 'more': 'values'}; 'data' in o and lib.Series(**o)",
+        ),
         ("v = lib.Text(9, _warn=False)", "lib.Text(9, _warn=False)", RAISES, UNEXPECTED, "b", "v = lib.Text(9)"),
     ],
 )  # fmt: skip
@@ -109,6 +121,7 @@ def test_a_difference_suggests_a_rewriting(
         ("v = f()['a'].replace(m, inplace=True)", "f()['a'].replace(m, inplace=True)", VALUE, "0", "None"),
         ("f()['a'].replace(m, inplace=True)", "f()['a'].replace(m, inplace=True)", VALUE, "0", "None"),
         ("v = 2 * 256", "2 * 256", RAISES, OVERFLOW, "512"),
+        ("v = lib.Series(**o)", "lib.Series(**o)", RAISES, RENAMED, "b"),
         ("v = a + b", "a + b", VALUE, "'ab'", "'ba'"),
         ("v = f.other('a', 1)", "f.other('a', 1)", RAISES, POSITIONAL.replace("drop", "other"), "b"),
     ],

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from recode.knowledge.model import Shape
 from recode.migrate.find.findings import Finding
@@ -24,6 +24,7 @@ from recode.migrate.source.edits import Edit
 from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.tree import Tree
 from recode.migrate.witnesses.runs.recorded_command import DifferenceKind, RunDifference
+from recode.records import ApiUpdate
 
 _READ_ONLY = "read-only"
 _OUT_OF_BOUNDS = "out of bounds for"
@@ -32,7 +33,7 @@ _SCALAR = re.compile(r"\b(u?int|float)\d+\b")
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.LShift, ast.Pow, ast.FloorDiv, ast.Mod, ast.Div)
 _SUGGESTION = re.compile(r"has no attribute '(\w+)'\. Did you mean: '(\w+)'\?")
 _POSITIONAL = re.compile(r"([\w.]+)\(\) takes .*positional arguments? but \d+ (?:was|were) given")
-_UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
+_UNEXPECTED = re.compile(r"(?P<called>[\w.]+)\(\) got an unexpected keyword argument '(?P<keyword>\w+)'")
 _PLAIN_CALLS = frozenset({"int", "float", "len", "round", "ord", "sum", "range"})
 
 
@@ -49,11 +50,18 @@ class CalledNames:
 
     names: UpgradeNames
     classes: tuple[str, ...]
+    renamed_keywords: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The new name of a parameter, by what is called and the old one."""
 
     @classmethod
-    def of(cls, names: UpgradeNames, shapes: Iterable[Shape]) -> CalledNames:
-        """Return the names with the classes of a library's shapes."""
-        return cls(names, tuple(path for shape in shapes for path in shape.classes))
+    def of(cls, names: UpgradeNames, shapes: Iterable[Shape], updates: Iterable[ApiUpdate]) -> CalledNames:
+        """Return the names with the classes of a library's shapes, and with the keywords that updates rename."""
+        renamed = {
+            (one.old_symbol.path, one.old_symbol.parameter): one.new_symbol.parameter
+            for one in updates
+            if one.kind == "parameter_renamed" and one.old_symbol.parameter and one.new_symbol.parameter
+        }
+        return cls(names, tuple(path for shape in shapes for path in shape.classes), renamed)
 
 
 def run_repairs(
@@ -70,12 +78,12 @@ def run_repairs(
     own = [one for one in differences if one.file == source.path]
     if not own or source.cells:
         return []
-    tree = source.tree
+    tree, program = source.tree, EditableProgram(source.tree, source.newline)
     found = [*_copies(tree, own), *_wider(tree, own), *_assigned(tree, own), *_decoded(tree, own)]
     found += [
         *_suggested(tree, own),
-        *_taken_out(tree, own),
-        *_named(EditableProgram(tree, source.newline), own, called),
+        *_accepted(program, own, called),
+        *_named(program, own, called),
     ]
     changes = []
     for repair in _distinct(found):
@@ -206,16 +214,52 @@ def _without_keyword(tree: Tree, call: ast.Call, word: ast.keyword) -> Edit:
     return Edit(start, given[1][0] if len(given) > 1 else end, "")
 
 
-def _taken_out(tree: Tree, differences: Sequence[RunDifference]) -> Iterator[_Repair]:
-    """Yield a call without the keyword that it is refused for."""
+def _accepted(program: EditableProgram, differences: Sequence[RunDifference], called: CalledNames) -> Iterator[_Repair]:
+    """Yield a call without the keyword that it is refused for, or with the keyword's new name if it has one."""
+    tree = program.tree
     for one in differences:
         match = _UNEXPECTED.search(one.new) if one.kind is DifferenceKind.RAISES else None
         node = _at(tree, one) if match else None
         if match is None or not isinstance(node, ast.Call):
             continue
-        word = next((word for word in node.keywords if word.arg == match[1]), None)
-        if word is not None:
-            yield _Repair(node, (_without_keyword(tree, node, word),), f"`{match[1]}` is not accepted any more")
+        paths = _paths(program, node, match["called"], called.classes)
+        old = match["keyword"]
+        new = next((called.renamed_keywords[path, old] for path in paths if (path, old) in called.renamed_keywords), "")
+        word = next((word for word in node.keywords if word.arg == old), None)
+        if new:
+            start = tree.span(word)[0] if word is not None else 0
+            edits = (Edit(start, start + len(old), new),) if word is not None else _keys(tree, node, old, new)
+            if edits:
+                yield _Repair(node, edits, f"`{old}` is called `{new}` now")
+        elif word is not None:
+            yield _Repair(node, (_without_keyword(tree, node, word),), f"`{old}` is not accepted any more")
+
+
+def _keys(tree: Tree, call: ast.Call, old: str, new: str) -> tuple[Edit, ...]:
+    """Return the edits that rename a key of the dictionaries that a call takes its keywords from, in the function around it."""
+    names = {word.value.id for word in call.keywords if word.arg is None and isinstance(word.value, ast.Name)}
+    around = tree.parents.get(call)
+    while around is not None and not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
+        around = tree.parents.get(around)
+    keys = [key for node in ast.walk(around or call) for key in _keys_of(node, names)]
+    spans = [tree.span(key) for key in keys if isinstance(key, ast.Constant) and key.value == old]
+    return tuple(Edit(start + 1, end - 1, new) for start, end in spans if tree.text[start + 1 : end - 1] == old)
+
+
+def _keys_of(node: ast.AST, names: Collection[str]) -> Sequence[ast.expr | None]:
+    """Return the expressions that stand for keys of dictionaries of some names in one node."""
+    match node:
+        case ast.Subscript(value=ast.Name(id=name), slice=key) if name in names:
+            return [key]
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id=name), attr="get" | "pop" | "setdefault"), args=[key, *_]
+        ) if name in names:
+            return [key]
+        case ast.Compare(left=key, ops=[ast.In() | ast.NotIn()], comparators=[ast.Name(id=name)]) if name in names:
+            return [key]
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys)) if name in names:
+            return keys
+    return []
 
 
 # --- text instead of bytes ---

@@ -90,7 +90,9 @@ def _united(first: Sequence[Term], second: Sequence[Term]) -> list[Term] | None:
         else:
             [value] = known.parts
             [items] = value.parts
-            united[part.value] = replace(known, parts=(replace(value, parts=(replace(items, parts=(*mine, *theirs)),)),))
+            united[part.value] = replace(
+                known, parts=(replace(value, parts=(replace(items, parts=(*mine, *theirs)),)),)
+            )
     return list(united.values())
 
 
