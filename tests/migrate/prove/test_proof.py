@@ -53,6 +53,17 @@ def test_a_place_is_proven_by_the_tests_that_reach_it_alone() -> None:
     assert proof.runs == 3
 
 
+@pytest.mark.parametrize(("before", "evidence"), [("failed", "proven"), ("skipped", "checked by name")])
+def test_a_test_that_skips_itself_again_proves_a_place_that_stopped_it(before: str, evidence: str) -> None:
+    base = trial({"t1": "skipped"}, {4: {"t1"}})
+
+    def run(files: Mapping[Path, bytes], watched: Mapping[Path, frozenset[Spot]], reviewed: bool) -> TestRun:
+        return base if b"lib.uno" in files.get(FILE, b"") else trial({"t1": before}, {4: {"t1"}})
+
+    _, judged = prove(DOCUMENTS, [RewriteOption((change("one", "uno"),))], base, run)
+    assert [one.evidence for one in judged] == [evidence]
+
+
 def test_what_no_test_reaches_keeps_its_evidence() -> None:
     base = trial({"t1": "passed"})
     options = [RewriteOption((change("one", "uno"),)), RewriteOption((change("two", "due", Method.MODEL),))]
