@@ -18,7 +18,9 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _DEFINITION = re.compile(r"(?:async\s+)?def\s+")
 _MODULE = re.compile(r"from[ \t]+([\w.]+)")
 
-Named: TypeAlias = ast.Attribute | ast.Name | ast.alias | ast.keyword | ast.ImportFrom
+Named: TypeAlias = (
+    ast.Attribute | ast.Name | ast.alias | ast.keyword | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef
+)
 """Nodes that names belong to: the last part of a chain, a bare name, an import, a keyword argument, an import's module."""
 
 
