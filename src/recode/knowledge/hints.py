@@ -36,6 +36,7 @@ class Hints:
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     part: dict[str, str] = field(default_factory=dict)
     optional: dict[str, str] = field(default_factory=dict)
+    bases: dict[str, tuple[str, str]] = field(default_factory=dict)
     named_classes: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     evident: frozenset[str] = frozenset()

@@ -11,8 +11,9 @@ from recode.migrate.find.findings import Finding
 from recode.migrate.rewrite.calls.call_checks import check_calls
 from recode.migrate.rewrite.calls.keyword_arguments import KIND, KeywordPlan, plan_keywords
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, LeftAlone, Method, Reason
+from recode.migrate.rewrite.field_bases import field_base_edits, new_base
 from recode.migrate.rewrite.name_checks import Relation, ReleaseNames, UpgradeNames
-from recode.migrate.rewrite.program import EditableProgram, UsedElsewhere
+from recode.migrate.rewrite.program import CannotRename, EditableProgram, UsedElsewhere
 from recode.migrate.rewrite.rename_rules import NotARename, rename_rule, tentative_rule
 from recode.migrate.rewrite.renames import plan_renames
 from recode.migrate.rewrite.requests import Renamed, RenameRefused, RenameRequest
@@ -114,6 +115,7 @@ def plan_file(
         findings = _take_rules(plan, by_rules(source, program, findings, names), findings)
     findings = _take_keywords(plan, program, findings, names)
     places = _places(source, program, findings)
+    findings = _take_field_bases(plan, program, findings, places, names)
     requests, refused = check_calls(program, _requests(plan, program, findings, places, names), names)
     for refusal in refused:
         _leave_open(plan, refusal, Reason.DOES_NOT_BIND)
@@ -150,6 +152,34 @@ def _take_keywords(
         if not overlap([edit for other in plan.changes for edit in other.edits], change.edits):
             plan.changes.append(change)
             settled.update(change.findings)
+    return [finding for finding in findings if finding not in settled]
+
+
+def _take_field_bases(
+    plan: FilePlan, program: EditableProgram, findings: Sequence[Finding], places: dict[Finding, Place], names: UpgradeNames
+) -> list[Finding]:  # fmt: skip
+    """Add the classes that get another base to the plan; return the findings that this does not settle."""
+    by_field: dict[Symbol, list[Finding]] = {}
+    for finding in findings:
+        if not finding.guarded and new_base(finding) is not None:
+            by_field.setdefault(finding.update.old_symbol, []).append(finding)
+    settled: set[Finding] = set()
+    for own in by_field.values():
+        found = new_base(own[0])
+        assert found is not None
+        try:
+            edits = field_base_edits(program, places, own)
+        except CannotRename as obstacle:
+            plan.obstacles.update(dict.fromkeys(own, str(obstacle)))
+            continue
+        evidence, remark = evidence_of_names(names.new, [found[0]])
+        if evidence is not EvidenceLevel.REFUTED and not overlap(
+            [edit for one in plan.changes for edit in one.edits], edits
+        ):
+            plan.changes.append(
+                Change(plan.source.path, tuple(own), tuple(edits), Method.SYNTAX_TREE, evidence, remark)
+            )
+            settled.update(own)
     return [finding for finding in findings if finding not in settled]
 
 
