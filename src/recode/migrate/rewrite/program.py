@@ -6,7 +6,8 @@ import ast
 import builtins
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from recode.migrate.source.scopes import Binding, ScopeKind, Scopes
 from recode.migrate.source.tree import Tree, chain
@@ -31,10 +32,6 @@ class EditableProgram:
         reaches: asks the new release about names.
         used_elsewhere: asks the rest of the project about names.
         package: whether the file is an `__init__.py`, whose names are its interface.
-        scopes: which binding each name means.
-        public: the names in `__all__`.
-        bound: every name that means something anywhere in the program, builtins included.
-        quoted: the words in strings, such as quoted annotations, that some reader may evaluate.
     """
 
     tree: Tree
@@ -42,18 +39,28 @@ class EditableProgram:
     reaches: Reaches = lambda module, rest: None
     used_elsewhere: UsedElsewhere = lambda name: False
     package: bool = False
-    scopes: Scopes = field(init=False)
-    public: frozenset[str] = field(init=False)
-    bound: frozenset[str] = field(init=False)
-    quoted: frozenset[str] = field(init=False)
 
-    def __post_init__(self) -> None:  # noqa: D105
-        self.scopes = self.tree.scopes
-        self.public = _exported(self.tree.module)
-        self.quoted = _words_in_strings(self.tree)
+    @cached_property
+    def scopes(self) -> Scopes:
+        """Which binding each name means."""
+        return self.tree.scopes
+
+    @cached_property
+    def public(self) -> frozenset[str]:
+        """The names in `__all__`."""
+        return _exported(self.tree.module)
+
+    @cached_property
+    def quoted(self) -> frozenset[str]:
+        """The words in strings, such as quoted annotations, that some reader may evaluate."""
+        return _words_in_strings(self.tree)
+
+    @cached_property
+    def bound(self) -> frozenset[str]:
+        """Every name that means something anywhere in the program, builtins included."""
         names = {name for scope in self.scopes.all_scopes() for name in scope.bindings}
         names |= {name.id for name in self.scopes.names}
-        self.bound = frozenset(names | set(dir(builtins)))
+        return frozenset(names | set(dir(builtins)))
 
     def full_name(self, node: ast.Attribute) -> str:
         """Return the full name of a chain that begins with an imported name; empty for any other chain."""

@@ -154,16 +154,12 @@ def _stands_in(view: ProgramTerms, node: ast.AST, classes: Iterable[str]) -> boo
 def matches(view: ProgramTerms, rules: Iterable[RewriteRule]) -> list[RuleMatch]:
     """Return the places that rules match, the outermost first; of several rules for one place, the most special one."""
     text = view.program.tree.text
-    by_kind: dict[str, list[RewriteRule]] = {}
-    for rule in rules:
-        if all(word in text for word in rule.words):
-            kind = DECORATORS if rule.pattern_term.kind == DECORATORS else rule.root.kind
-            by_kind.setdefault(kind, []).append(rule)
+    by_root = _ByRoot([rule for rule in rules if all(word in text for word in rule.words)])
     found: dict[ast.AST, list[RuleMatch]] = {}
-    if not by_kind:
+    if by_root.is_empty:
         return []
     for node in view.program.tree.nodes:
-        for one in _matches_at(view, node, by_kind):
+        for one in _matches_at(view, node, by_root):
             if is_in_place(view, one):
                 found.setdefault(one.node, []).append(one)
     best = {node: _joined_match(view, several) for node, several in found.items()}
@@ -201,35 +197,79 @@ def _weight(rule: RewriteRule) -> tuple[int, int]:
     return fixed, len(rule.proof.held_out)
 
 
-def _matches_at(view: ProgramTerms, node: ast.AST, by_kind: dict[str, list[RewriteRule]]) -> Iterator[RuleMatch]:
-    for rule in by_kind.get(type(node).__name__, ()):
-        if rule.root.kind == "Call" and not _may_be_called(view, node, rule.root):
-            continue
+class _ByRoot:
+    """Rules by what a place has to be, so that few are compared with each place."""
+
+    def __init__(self, rules: Iterable[RewriteRule]) -> None:
+        self._of_symbol: dict[str, list[RewriteRule]] = {}
+        self._of_attribute: dict[str, list[RewriteRule]] = {}
+        self._of_kind: dict[str, list[RewriteRule]] = {}
+        self.symbols: dict[str, list[RewriteRule]] = {}
+        self.decorators: list[RewriteRule] = []
+        for rule in rules:
+            self._add(rule)
+
+    def _add(self, rule: RewriteRule) -> None:
+        root = rule.root
+        called = root.parts[0] if root.kind == "Call" else None
+        if rule.pattern_term.kind == DECORATORS:
+            self.decorators.append(rule)
+        elif root.kind == SYMBOL:
+            self.symbols.setdefault(root.value, []).append(rule)
+        elif called is not None and called.kind == SYMBOL:
+            self._of_symbol.setdefault(called.value, []).append(rule)
+        elif called is not None and called.kind == "Attribute":
+            self._of_attribute.setdefault(called.value, []).append(rule)
+        else:
+            self._of_kind.setdefault(root.kind, []).append(rule)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no rules."""
+        return not (self._of_symbol or self._of_attribute or self._of_kind or self.symbols or self.decorators)
+
+    def candidates(self, view: ProgramTerms, node: ast.AST) -> Sequence[RewriteRule]:
+        """Return the rules whose first term a node may be, those for symbols and decorators apart."""
+        found = [rule for rule in self._of_kind.get(type(node).__name__, ()) if _may_be(view, rule.root, node)]
+        if isinstance(node, ast.Call):
+            if self._of_symbol and (path := view.symbol(node.func)):
+                found = [*found, *self._of_symbol.get(path, ())]
+            if isinstance(node.func, ast.Attribute):
+                found = [*found, *self._of_attribute.get(node.func.attr, ())]
+        return found
+
+
+def _may_be(view: ProgramTerms, term: Term, node: ast.AST) -> bool:
+    """Compare what a node begins with to a term, which is cheaper than to make the node's own term."""
+    match node:
+        case ast.Name() | ast.Attribute() if term.kind == SYMBOL:
+            return view.symbol(node) == term.value
+        case ast.Attribute(attr=name) if term.kind == "Attribute":
+            return name == term.value
+        case ast.Call(func=inner) | ast.Subscript(value=inner) | ast.Expr(value=inner) if (
+            term.kind == type(node).__name__
+        ):
+            return _may_be(view, term.parts[0], inner)
+    return term.kind not in (SYMBOL, "Attribute", "Call", "Subscript", "Expr")
+
+
+def _matches_at(view: ProgramTerms, node: ast.AST, by_root: _ByRoot) -> Iterator[RuleMatch]:
+    candidates = by_root.candidates(view, node)
+    for rule in candidates:
         bound = match(rule.pattern_term, view.term(node), rule.values)
         if bound is not None and not (rule.matches_itself and match(rule.template_term, view.term(node)) is not None):
             yield RuleMatch(rule, node, view.term(node), bound)
-    yield from expanded_matches(view, node, by_kind.get("Call", ()))
-    if SYMBOL in by_kind and isinstance(node, ast.Name | ast.Attribute) and (path := view.symbol(node)):
-        for rule in by_kind[SYMBOL]:
-            if rule.root.value == path and isinstance(node.ctx, ast.Load):
-                yield RuleMatch(rule, node, view.term(node), {})
-    if DECORATORS in by_kind:
+    if isinstance(node, ast.Call):
+        yield from expanded_matches(view, node, candidates)
+    if by_root.symbols and isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
+        for rule in by_root.symbols.get(view.symbol(node), ()):
+            yield RuleMatch(rule, node, view.term(node), {})
+    if by_root.decorators:
         for decorator in getattr(node, "decorator_list", ()):
             term = Term(DECORATORS, parameters(node), (view.term(decorator),))
-            for rule in by_kind[DECORATORS]:
+            for rule in by_root.decorators:
                 if (bound := match(rule.pattern_term, term, rule.values)) is not None:
                     yield RuleMatch(rule, decorator, term, bound)
-
-
-def _may_be_called(view: ProgramTerms, node: ast.AST, root: Term) -> bool:
-    """Compare what is called first, which is cheap."""
-    assert isinstance(node, ast.Call)
-    called = root.parts[0]
-    if called.kind == SYMBOL:
-        return view.symbol(node.func) == called.value
-    if called.kind == "Attribute":
-        return isinstance(node.func, ast.Attribute) and node.func.attr == called.value
-    return True
 
 
 # --- edits ---

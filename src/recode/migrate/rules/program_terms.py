@@ -31,6 +31,7 @@ class ProgramTerms:
         """
         self.source, self.program, self.index, self.own = source, program, index, own
         self._terms: dict[ast.AST, Term] = {}
+        self._symbols: dict[ast.AST, str] = {}
 
     @property
     def module(self) -> Term:
@@ -46,8 +47,11 @@ class ProgramTerms:
 
     def symbol(self, node: ast.expr) -> str:
         """Return the full path of a name or a chain that begins with an import; empty for everything else."""
-        path = self.written_path(node)
-        return self.index.canonical(path) if path else ""
+        found = self._symbols.get(node)
+        if found is None:
+            path = self.written_path(node)
+            found = self._symbols[node] = self.index.canonical(path) if path else ""
+        return found
 
     def written_path(self, node: ast.expr) -> str:
         """Return the same path by which the program imports it, which may be another one than the library's best."""
