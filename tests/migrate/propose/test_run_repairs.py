@@ -106,6 +106,11 @@ POSITIONAL = "TypeError: Frame.drop() takes 2 positional arguments but 3 were gi
             "o = {'values': 1, 'more': 'values'}; 'values' in o and lib.Series(**o)", "lib.Series(**o)", RAISES, RENAMED, "b",
             "o = {'data': 1, 'more': 'values'}; 'data' in o and lib.Series(**o)",
         ),
+        (
+            "o = {'size': 9, '_warn': False, **more}; lib.Text(**o)", "lib.Text(**o)", RAISES, UNEXPECTED, "b",
+            "o = {'size': 9, **more}; lib.Text(**o)",
+        ),
+        ("o = {'_warn': 1}; lib.Text(**o)", "lib.Text(**o)", RAISES, UNEXPECTED, "b", "o = {}; lib.Text(**o)"),
         ("v = lib.Text(9, _warn=False)", "lib.Text(9, _warn=False)", RAISES, UNEXPECTED, "b", "v = lib.Text(9)"),
     ],
 )  # fmt: skip
@@ -122,6 +127,7 @@ def test_a_difference_suggests_a_rewriting(
         ("f()['a'].replace(m, inplace=True)", "f()['a'].replace(m, inplace=True)", VALUE, "0", "None"),
         ("v = 2 * 256", "2 * 256", RAISES, OVERFLOW, "512"),
         ("v = lib.Series(**o)", "lib.Series(**o)", RAISES, RENAMED, "b"),
+        ("o = {'_warn': 1}; o['_warn'] = 2; lib.Text(**o)", "lib.Text(**o)", RAISES, UNEXPECTED, "b"),
         ("v = a + b", "a + b", VALUE, "'ab'", "'ba'"),
         ("v = f.other('a', 1)", "f.other('a', 1)", RAISES, POSITIONAL.replace("drop", "other"), "b"),
     ],

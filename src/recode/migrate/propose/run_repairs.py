@@ -206,12 +206,15 @@ def _is_repeatable(node: ast.expr) -> bool:
 
 def _without_keyword(tree: Tree, call: ast.Call, word: ast.keyword) -> Edit:
     """Return the edit that takes a keyword out of a call, with the comma before it or after it."""
-    start, end = tree.span(word)
-    given = sorted(tree.span(one) for one in (*call.args, *call.keywords))
-    number = given.index((start, end))
+    return _without(tree.span(word), sorted(tree.span(one) for one in (*call.args, *call.keywords)))
+
+
+def _without(one: tuple[int, int], given: Sequence[tuple[int, int]]) -> Edit:
+    """Return the edit that takes one of several items out, with a comma."""
+    number = given.index(one)
     if number:
-        return Edit(given[number - 1][1], end, "")
-    return Edit(start, given[1][0] if len(given) > 1 else end, "")
+        return Edit(given[number - 1][1], one[1], "")
+    return Edit(one[0], given[1][0] if len(given) > 1 else one[1], "")
 
 
 def _accepted(program: EditableProgram, differences: Sequence[RunDifference], called: CalledNames) -> Iterator[_Repair]:
@@ -233,17 +236,44 @@ def _accepted(program: EditableProgram, differences: Sequence[RunDifference], ca
                 yield _Repair(node, edits, f"`{old}` is called `{new}` now")
         elif word is not None:
             yield _Repair(node, (_without_keyword(tree, node, word),), f"`{old}` is not accepted any more")
+        elif (edit := _without_key(tree, node, old)) is not None:
+            yield _Repair(node, (edit,), f"`{old}` is not accepted any more")
 
 
 def _keys(tree: Tree, call: ast.Call, old: str, new: str) -> tuple[Edit, ...]:
     """Return the edits that rename a key of the dictionaries that a call takes its keywords from, in the function around it."""
-    names = {word.value.id for word in call.keywords if word.arg is None and isinstance(word.value, ast.Name)}
+    keys = [key for node, names in _around(tree, call) for key in _keys_of(node, names)]
+    spans = [tree.span(key) for key in keys if key is not None and _is_text(key, old)]
+    return tuple(Edit(start + 1, end - 1, new) for start, end in spans if tree.text[start + 1 : end - 1] == old)
+
+
+def _without_key(tree: Tree, call: ast.Call, key: str) -> Edit | None:
+    """Return the edit that takes a key out of the one display that a call takes its keywords from; None if the key is used otherwise."""
+    used = [(node, one) for node, names in _around(tree, call) for one in _keys_of(node, names) if _is_text(one, key)]
+    if (
+        len(used) != 1
+        or not isinstance(used[0][0], ast.Assign)
+        or not isinstance(display := used[0][0].value, ast.Dict)
+    ):
+        return None
+    spans = [
+        (tree.span(one)[0] if one is not None else tree.span(value)[0] - 2, tree.span(value)[1])
+        for one, value in zip(display.keys, display.values, strict=True)
+    ]
+    return _without(spans[display.keys.index(used[0][1])], spans)
+
+
+def _around(tree: Tree, call: ast.Call) -> Iterator[tuple[ast.AST, frozenset[str]]]:
+    """Yield the nodes of the function around a call, each with the names of the dictionaries that the call takes keywords from."""
+    names = frozenset(word.value.id for word in call.keywords if word.arg is None and isinstance(word.value, ast.Name))
     around = tree.parents.get(call)
     while around is not None and not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
         around = tree.parents.get(around)
-    keys = [key for node in ast.walk(around or call) for key in _keys_of(node, names)]
-    spans = [tree.span(key) for key in keys if isinstance(key, ast.Constant) and key.value == old]
-    return tuple(Edit(start + 1, end - 1, new) for start, end in spans if tree.text[start + 1 : end - 1] == old)
+    yield from ((node, names) for node in ast.walk(around or call))
+
+
+def _is_text(node: ast.expr | None, text: str) -> bool:
+    return isinstance(node, ast.Constant) and node.value == text
 
 
 def _keys_of(node: ast.AST, names: Collection[str]) -> Sequence[ast.expr | None]:
