@@ -10,7 +10,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?= $(if $(HAS_GPU),,https://download.pytorch.org/whl/cpu)
 TORCH_FLAGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: setup sandbox quickstart test test-wheel test-network test-slow test-ecosystem docs lint format benchmark clean
+.PHONY: setup sandbox quickstart test test-wheel test-network test-slow test-ecosystem docs lint format benchmark release clean
 
 setup: $(VENV)/.ready
 
@@ -86,6 +86,10 @@ benchmark: setup sandbox
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/scan.py
+
+# Checks the versions, runs all tests and builds dist/. `python tools/release.py --check` only says what is missing.
+release: setup sandbox
+	$(BIN)/python tools/release.py
 
 clean:
 	rm -rf $(VENV) build dist site docs/generated .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -28,7 +28,16 @@ UV = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
 
 def migrated(folder: Path, program: dict[str, Any], with_tests: bool) -> int:
     """Migrate a program in place; return the exit code."""
-    command = [sys.executable, "-m", "recode", "migrate", ".", "--to", f"{program['library'].lower()}=={program['to']}", "--write"]
+    command = [
+        sys.executable,
+        "-m",
+        "recode",
+        "migrate",
+        ".",
+        "--to",
+        f"{program['library'].lower()}=={program['to']}",
+        "--write",
+    ]
     command += [word for one in program["new_requires"] for word in ("--new-requires", one)]
     command += ["--tests", program["run"]] if with_tests else []
     environment = {**os.environ, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}

@@ -92,6 +92,7 @@ ACROSS_MODULES = {
     "test_house.py": "the source tree",
     "test_imports.py": "the source tree",
     "test_wheel.py": "the built package",
+    "test_release.py": "the release command in `tools/`",
     "train/trl/test_parity.py": "the trainer's losses, against the papers' equations",
     "train/trl/test_several_processes.py": "training on several processes",
 }
