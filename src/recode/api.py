@@ -200,7 +200,7 @@ def scan_move(
     old = move.current.version if move.current else None
     rules = rules_of_project(root, move.library, old, move.target, known.knowledge.updates, move.shapes)
     if rules is not None:
-        result = with_rules(result, root, rules)
+        result = with_rules(result, root, rules, workers)
     if run:
         result = _with_runs(result, move, root, run, run_seconds, confidence, on_stage)
     if not any(examined.available for examined in result.examined):

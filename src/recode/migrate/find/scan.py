@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from recode.knowledge.model import Shape
 from recode.knowledge.versions import parse_release
@@ -25,6 +26,7 @@ from recode.records import ApiUpdate
 
 CONFIDENCE = 0.5
 """Findings of less confidence are reported only on request."""
+Outcome = TypeVar("Outcome")
 OnProgress = Callable[[int, int], None]
 """Called with the number of files done and of all files."""
 _WORDS = re.compile(r"[^\W\d]\w*")
@@ -74,7 +76,7 @@ def scan(
         index.telling = telling_members(index) | index.hints.keywords if own.is_used else frozenset()
     outcomes = []
     read = functools.partial(_read_file, folder=folder, index=index, confidence=confidence)
-    for outcome in _map(read, files, workers or cores()):
+    for outcome in map_files(read, files, workers or cores()):
         outcomes.append(outcome)
         on_progress(len(outcomes), len(files))
     findings = sorted(
@@ -99,8 +101,8 @@ class _Outcome:
     lines: int = 0
 
 
-def _map(read: Callable[[Path], _Outcome], files: Sequence[Path], workers: int) -> Iterator[_Outcome]:
-    """Yield what became of each file, in order; uses several processes where there are many files."""
+def map_files(read: Callable[[Path], Outcome], files: Sequence[Path], workers: int) -> Iterator[Outcome]:
+    """Yield what a function makes of each file, in order; uses several processes where there are many files."""
     count = min(workers, max(1, len(files) // _FILES_PER_PROCESS))
     if count <= 1 or "fork" not in multiprocessing.get_all_start_methods():
         return map(read, files)

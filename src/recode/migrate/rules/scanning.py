@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from recode.knowledge.model import Shape
 from recode.knowledge.versions import parse_release, release
+from recode.machine import cores
 from recode.migrate.find.findings import Examined, Finding, ScanResult, Witness
 from recode.migrate.find.index import build_index
+from recode.migrate.find.scan import map_files
 from recode.migrate.find.statements import guarded_lines
 from recode.migrate.project.files import project_files
 from recode.migrate.project.own_modules import read_own_modules
@@ -40,27 +43,41 @@ def rules_of_project(
     return ProjectRules(tuple(rules), index, before, after, own.names)
 
 
-def with_rules(scanned: ScanResult, root: Path, rules: ProjectRules) -> ScanResult:
-    """Return a scan's result with a finding for each place that only a rule reports."""
+def with_rules(scanned: ScanResult, root: Path, rules: ProjectRules, workers: int | None = None) -> ScanResult:
+    """Return a scan's result with a finding for each place that only a rule reports.
+
+    Args:
+        scanned: what the other witnesses report.
+        root: a folder, a Python file or a notebook.
+        rules: the rules.
+        workers: processes (default: one a core).
+
+    Raises:
+        ProcessEndedError: a process was ended from outside.
+    """
     folder = root.parent if root.is_file() else root
     by_file: dict[Path, list[Finding]] = {}
     for finding in scanned.findings:
         by_file.setdefault(finding.file, []).append(finding)
-    found: list[Finding] = []
-    for path in project_files(root):
-        try:
-            source = read_source(folder, path)
-            if any(all(word in source.program for word in rule.words) for rule in rules.rules):
-                found += unreported_places(source, by_file.get(path, []), rules)
-        except (Unreadable, SyntaxError, ValueError, RecursionError, MemoryError):
-            # Whoever looked at the file first has said so.
-            continue
+    read = functools.partial(_read_file, folder=folder, known=by_file, rules=rules)
+    found = [finding for several in map_files(read, project_files(root), workers or cores()) for finding in several]
     examined = (*scanned.examined, Examined(Witness.RULE, True, f"{len(rules.rules)} rules"))
     findings = sorted(
         (*scanned.findings, *found),
         key=lambda one: (one.file.as_posix(), -1 if one.cell is None else one.cell, one.line, one.column, one.symbol),
     )
     return replace(scanned, findings=tuple(findings), examined=examined)
+
+
+def _read_file(file: Path, *, folder: Path, known: dict[Path, list[Finding]], rules: ProjectRules) -> list[Finding]:
+    try:
+        source = read_source(folder, file)
+        if any(all(word in source.program for word in rule.words) for rule in rules.rules):
+            return unreported_places(source, known.get(file, []), rules)
+    except (Unreadable, SyntaxError, ValueError, RecursionError, MemoryError):
+        # Whoever looked at the file first has said so.
+        pass
+    return []
 
 
 def unreported_places(source: SourceFile, known: Sequence[Finding], rules: ProjectRules) -> list[Finding]:
