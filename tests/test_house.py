@@ -93,6 +93,7 @@ ACROSS_MODULES = {
     "test_imports.py": "the source tree",
     "test_wheel.py": "the built package",
     "test_release.py": "the release command in `tools/`",
+    "test_tutorials.py": "the pages in `docs/tutorials/`",
     "train/trl/test_parity.py": "the trainer's losses, against the papers' equations",
     "train/trl/test_several_processes.py": "training on several processes",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -43,3 +44,13 @@ def test_another_version_and_a_missing_date_stand_in_the_way(tmp_path: Path, mon
     assert module.obstacles() == []
     monkeypatch.setattr(module, "_git", lambda *words: "v3.1.0" if words[0] == "tag" else " M a.py")
     assert len(module.obstacles()) == 2
+
+
+def test_workflows_name_tests_that_exist() -> None:
+    named = [
+        path
+        for workflow in (ROOT / ".github" / "workflows").glob("*.yml")
+        for path in re.findall(r"\btests/[\w/.]+", workflow.read_text(encoding="utf-8"))
+    ]
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
