@@ -77,6 +77,7 @@ def test_the_doctor_spells_the_extra_to_install(
     shown = capsys.readouterr().out
     assert shown.count("pip install 'recode-rl[train]'") == 2
     assert "missing extras: " in shown
+    assert shown.rstrip().splitlines()[-1].startswith("next: `recode scan")
 
 
 def test_a_folder_without_locks_keeps_no_environment_and_deletes_none(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_without_uv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setitem(sys.modules, "uv", None)
-    with pytest.raises(MissingExtraError, match=r"recode-rl\[data\]"):
+    with pytest.raises(MissingExtraError, match=r"recode-rl\[migrate\]"):
         uv_path()
 
 

@@ -47,7 +47,12 @@ def examine() -> bool:
         console.print(f"missing extras: {install_command(','.join(missing))}", markup=False, soft_wrap=True)
     works = all(check.works for check in checks)
     if works:
-        console.print("next: `recode scan . --to LIB==VERSION` in your project, or `recode quickstart`", markup=False)
+        advice = "`recode scan . --to LIB==VERSION` in your project, or `recode quickstart`"
+    elif "train" in missing:
+        advice = "`recode scan . --to LIB==VERSION` in your project; training needs the extra `train`"
+    else:
+        advice = "`recode scan . --to LIB==VERSION` in your project; for the rest, the fixes in the table"
+    console.print(f"next: {advice}", markup=False, soft_wrap=True)
     return works
 
 
@@ -69,7 +74,7 @@ def _uv() -> _Check:
     try:
         return _Check("uv (library environments)", True, uv_path())
     except RecodeError as error:
-        return _Check("uv (library environments)", False, str(error), install_command("data"))
+        return _Check("uv (library environments)", False, str(error), install_command("migrate"))
 
 
 def _device() -> _Check:

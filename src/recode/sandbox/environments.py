@@ -304,5 +304,5 @@ def uv_path() -> str:
         return str(find_uv_bin())
     except (ImportError, FileNotFoundError):
         raise MissingExtraError(
-            "uv, which builds the library environments, was not found; run: pip install 'recode-rl[data]'"
+            "uv, which builds the library environments, was not found; run: pip install 'recode-rl[migrate]'"
         ) from None
