@@ -14,8 +14,9 @@ from typing import Any
 from recode.errors import RecodeError
 from recode.models import adapters, smollm
 
-EMBEDDED = {"recode-tiny": "base", "recode-tiny-able": "able"}
-"""The embedded models and their folders: with the stale habit, and before the habit was trained."""
+EMBEDDED = {"recode-tiny": "tiny/base", "recode-tiny-able": "tiny/able", "recode-smol-base": "smol/base"}
+"""The models in this package and their folders: `recode-tiny` with the stale habit and before the habit was trained, and an adapter of
+`smollm2-135m` after its warm-up."""
 
 
 def known_names() -> tuple[str, ...]:
@@ -31,7 +32,7 @@ def resolve(name: str | Path) -> str:
         RecodeError: the name looks like a folder, and there is no model in it; or a pretrained model cannot be downloaded.
     """
     if str(name) in EMBEDDED:
-        return str(Path(__file__).parent / "tiny" / EMBEDDED[str(name)])
+        return str(Path(__file__).parent / EMBEDDED[str(name)])
     if str(name) == smollm.NAME:
         return str(smollm.make())
     folder = Path(name)
