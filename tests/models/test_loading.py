@@ -15,7 +15,8 @@ from transformers import AutoModelForCausalLM
 
 import recode.models
 from recode.errors import RecodeError
-from recode.models import EMBEDDED, load, resolve
+from recode.models import EMBEDDED, load, resolve, smollm
+from recode.models.adapters import base_of
 from recode.models.local import model_fingerprint
 
 
@@ -28,8 +29,15 @@ def test_a_folder_is_loaded_in_evaluation_mode(tiny_model: Path) -> None:
 
 def test_embedded_names_are_folders_of_the_package() -> None:
     folders = {Path(resolve(name)) for name in EMBEDDED}
-    assert len(folders) == len(EMBEDDED) == 2
+    assert len(folders) == len(EMBEDDED) == 3
     assert {folder.parent.parent for folder in folders} == {Path(recode.models.__file__).parent}
+
+
+def test_the_shipped_adapter_is_small_and_tied_to_the_weights_that_are_made() -> None:
+    folder = Path(resolve("recode-smol-base"))
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 12 << 20
+    assert base_of(folder) == smollm.NAME
+    assert json.loads((folder / "base.json").read_text())["weights"] == smollm._WEIGHTS_DIGEST
 
 
 def test_hub_names_and_folders_are_kept(tiny_model: Path) -> None:

@@ -18,29 +18,39 @@ EMBEDDED_LICENCE = "apache-2.0"
 """The embedded models are part of this package and share its licence."""
 _SHOWN = ("loss", "reward", "reward_std", "reward_of_copying", "exact", "copy", "kl", "entropy")
 
+_USE = """
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model, tokenizer = AutoModelForCausalLM.from_pretrained("."), AutoTokenizer.from_pretrained(".")
+```
+"""
+
 
 def write_card(
     folder: Path, recipe: SftRecipe | PolicyRecipe, prompts: Prompts, result: dict[str, Any], adapter: Path | None
 ) -> None:
-    """Write `README.md` into a model's folder, with the front matter that Hugging Face reads.
+    """Write `README.md` into a model's or an adapter's folder, with the front matter that Hugging Face reads.
 
     Args:
-        folder: the model's folder.
+        folder: the model's folder, or the adapter's.
         recipe: the recipe of the run.
         prompts: the prompts it was trained on.
         result: steps, seconds and the last step's numbers, as in `result.json`.
         adapter: the folder of the adapter that is merged into the model; None if every weight was trained.
     """
+    alone = folder == adapter
     licence = base_licence(recipe.model)
     header = ModelCardData(
         base_model=_hub_name(recipe.model),
         license=licence,
-        library_name="transformers",
+        library_name="peft" if alone else "transformers",
         pipeline_tag="text-generation",
         tags=["recode", recipe.method, *([recipe.adapter.kind] if recipe.adapter else [])],
     )
     write_text(
-        folder / "README.md", f"---\n{header.to_yaml()}\n---\n\n{_body(recipe, prompts, result, licence, adapter)}"
+        folder / "README.md",
+        f"---\n{header.to_yaml()}\n---\n\n{_body(recipe, prompts, result, licence, adapter, alone)}",
     )
 
 
@@ -75,11 +85,13 @@ def _body(
     result: dict[str, Any],
     licence: str | None,
     adapter: Path | None,
+    alone: bool,
 ) -> str:
     trained = "every weight was trained"
     if recipe.adapter:
         name = {"lora": "LoRA", "dora": "DoRA"}[recipe.adapter.kind]
-        trained = f"a {name} adapter was trained and is merged into these weights"
+        merged = "these are its weights alone" if alone else "is merged into these weights"
+        trained = f"a {name} adapter was trained; {merged}" if alone else f"a {name} adapter was trained and {merged}"
     numbers = "\n".join(f"| {name} | {result['last'][name]:.4g} |" for name in _SHOWN if name in result["last"])
     files = "\n".join(f"- `{path}`" for path in (*recipe.data.migrations, *recipe.data.no_ops)) or "- none"
     terms = (
@@ -87,17 +99,15 @@ def _body(
         if licence
         else "The base model's card names no licence; look it up before you pass this model on."
     )
-    kept = f"\nThe adapter alone is in `{adapter.name}/` next to this folder.\n" if adapter else ""
+    kept = f"\nThe adapter alone is in `{adapter.name}/` next to this folder.\n" if adapter and not alone else ""
+    used = "" if alone else _USE
+    weights = (
+        "`base.json` names the weights that it belongs to; `recode evaluate` takes this folder.\n" if alone else ""
+    )
     return f"""# {Path(recipe.model).name}, trained with ReCode by {recipe.method.upper()}
 
 It rewrites Python code to follow a note about a library update. Base model: `{recipe.model}`; {trained}.
-{kept}
-```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-model, tokenizer = AutoModelForCausalLM.from_pretrained("."), AutoTokenizer.from_pretrained(".")
-```
-
+{kept}{weights}{used}
 ## Data
 
 {len(prompts.migrations)} migrations and {len(prompts.no_ops)} entries whose note does not concern their code

@@ -120,6 +120,10 @@ def test_the_card_tells_data_recipe_numbers_and_licence(
     reward = json.loads((tmp_path / "result.json").read_text())["last"]["reward"]
     assert f"| reward | {reward:.4g} |" in body
     assert "`other-licence-1.0`, applies" in body
+    alone = (tmp_path / "adapter" / "README.md").read_text()
+    assert "library_name: peft" in alone
+    assert "from_pretrained" not in alone
+    assert "`base.json` names the weights" in alone
 
 
 @pytest.mark.parametrize("kind", ["lora", "dora"])

@@ -20,7 +20,7 @@ _Notes = Annotated[
 @app.command(epilog="Example: `recode evaluate recode-tiny --on test_updates --samples 8 --out runs/base`")
 def evaluate(
     model: Annotated[
-        str | None, typer.Argument(help="A model or adapter folder, a hub name, `recode-tiny`, `smollm2-135m`, …")
+        str | None, typer.Argument(help="A model or adapter folder, a hub name, `recode-tiny`, `recode-smol-base`, …")
     ] = None,
     on: Annotated[
         list[str] | None, typer.Option(help="A benchmark; repeat for more (default: the test splits).")

@@ -61,7 +61,7 @@ _NoRun = Annotated[
 _Model = Annotated[
     str | None,
     typer.Option(
-        help="A model folder, a hub name, `recode-tiny`, `smollm2-135m`; or the model's name at the endpoint."
+        help="A model folder, a hub name, `recode-tiny`, `recode-smol-base`; or the model's name at the endpoint."
     ),
 ]
 _Endpoint = Annotated[str | None, typer.Option(help="An OpenAI-compatible server, such as http://host:8000/v1.")]

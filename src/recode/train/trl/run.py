@@ -340,5 +340,7 @@ def _finish(trainer: Any, recipe: SftRecipe | PolicyRecipe, prompts: Prompts, fo
     result = {
         "steps": trainer.state.global_step, "seconds": watcher.seconds, "prompts": counts, "last": last,
     }  # fmt: skip
-    write_card(folder / "model", recipe, prompts, result, adapter)
+    # peft leaves an empty card, which names a path of this machine.
+    for place in (folder / "model", *([adapter] if adapter else [])):
+        write_card(place, recipe, prompts, result, adapter)
     write_text(folder / "result.json", json.dumps(result, indent=1))
