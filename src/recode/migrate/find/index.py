@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -75,6 +76,17 @@ class Index:
     def canonical(self, path: str) -> str:
         """Return the best public path of what a path leads to."""
         return self.aliases.get(path, path)
+
+    def last_parts(self, path: str) -> frozenset[str]:
+        """Return the last parts of a path and of everything that leads to it; a program that uses it holds one of them."""
+        return self._last_parts.get(path, frozenset()) | {path.rpartition(".")[2]}
+
+    @functools.cached_property
+    def _last_parts(self) -> dict[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for alias, path in self.aliases.items():
+            found.setdefault(path, set()).add(alias.rpartition(".")[2])
+        return {path: frozenset(parts) for path, parts in found.items()}
 
     def bases(self, path: str) -> tuple[str, ...]:
         """Return a class and its bases, in method resolution order."""

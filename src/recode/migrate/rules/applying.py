@@ -154,7 +154,7 @@ def _stands_in(view: ProgramTerms, node: ast.AST, classes: Iterable[str]) -> boo
 def matches(view: ProgramTerms, rules: Iterable[RewriteRule]) -> list[RuleMatch]:
     """Return the places that rules match, the outermost first; of several rules for one place, the most special one."""
     text = view.program.tree.text
-    by_root = _ByRoot([rule for rule in rules if all(word in text for word in rule.words)])
+    by_root = _ByRoot((rule for rule in rules if may_hold(text, rule, view.index)), view.index)
     found: dict[ast.AST, list[RuleMatch]] = {}
     if by_root.is_empty:
         return []
@@ -166,6 +166,13 @@ def matches(view: ProgramTerms, rules: Iterable[RewriteRule]) -> list[RuleMatch]
     # What a pattern names itself belongs to it; the next pass sees what it made of that.
     taken = {inner for one in best.values() if may_receive(view, one) for inner in _own_nodes(one)}
     return [one for node, one in best.items() if node not in taken]
+
+
+def may_hold(text: str, rule: RewriteRule, index: Index) -> bool:
+    """Say whether a program's text has the words without which a rule's pattern cannot be in it."""
+    return all(word in text for word in rule.words) and all(
+        any(part in text for part in index.last_parts(path)) for path in rule.symbols
+    )
 
 
 def _own_nodes(found: RuleMatch) -> Iterator[ast.AST]:
@@ -200,7 +207,7 @@ def _weight(rule: RewriteRule) -> tuple[int, int]:
 class _ByRoot:
     """Rules by what a place has to be, so that few are compared with each place."""
 
-    def __init__(self, rules: Iterable[RewriteRule]) -> None:
+    def __init__(self, rules: Iterable[RewriteRule], index: Index) -> None:
         self._of_symbol: dict[str, list[RewriteRule]] = {}
         self._of_attribute: dict[str, list[RewriteRule]] = {}
         self._of_kind: dict[str, list[RewriteRule]] = {}
@@ -208,6 +215,8 @@ class _ByRoot:
         self.decorators: list[RewriteRule] = []
         for rule in rules:
             self._add(rule)
+        self._called = frozenset(part for path in self._of_symbol for part in index.last_parts(path))
+        self._named = frozenset(part for path in self.symbols for part in index.last_parts(path))
 
     def _add(self, rule: RewriteRule) -> None:
         root = rule.root
@@ -232,11 +241,32 @@ class _ByRoot:
         """Return the rules whose first term a node may be, those for symbols and decorators apart."""
         found = [rule for rule in self._of_kind.get(type(node).__name__, ()) if _may_be(view, rule.root, node)]
         if isinstance(node, ast.Call):
-            if self._of_symbol and (path := view.symbol(node.func)):
-                found = [*found, *self._of_symbol.get(path, ())]
+            if self._of_symbol and _may_mean(view, node.func, self._called):
+                found = [*found, *self._of_symbol.get(view.symbol(node.func), ())]
             if isinstance(node.func, ast.Attribute):
                 found = [*found, *self._of_attribute.get(node.func.attr, ())]
         return found
+
+    def of_symbol(self, view: ProgramTerms, node: ast.AST) -> Sequence[RewriteRule]:
+        """Return the rules that are about a symbol alone, for the one that a node is."""
+        if (
+            not self.symbols
+            or not isinstance(getattr(node, "ctx", None), ast.Load)
+            or not _may_mean(view, node, self._named)
+        ):
+            return ()
+        assert isinstance(node, ast.expr)
+        return self.symbols.get(view.symbol(node), ())
+
+
+def _may_mean(view: ProgramTerms, node: ast.AST, last_parts: frozenset[str]) -> bool:
+    """Say whether an expression may be a symbol with one of some last parts, before it is looked up."""
+    match node:
+        case ast.Attribute(attr=name):
+            return name in last_parts
+        case ast.Name(id=name):
+            return name in view.imported
+    return False
 
 
 def _may_be(view: ProgramTerms, term: Term, node: ast.AST) -> bool:
@@ -261,9 +291,8 @@ def _matches_at(view: ProgramTerms, node: ast.AST, by_root: _ByRoot) -> Iterator
             yield RuleMatch(rule, node, view.term(node), bound)
     if isinstance(node, ast.Call):
         yield from expanded_matches(view, node, candidates)
-    if by_root.symbols and isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
-        for rule in by_root.symbols.get(view.symbol(node), ()):
-            yield RuleMatch(rule, node, view.term(node), {})
+    for rule in by_root.of_symbol(view, node):
+        yield RuleMatch(rule, node, view.term(node), {})
     if by_root.decorators:
         for decorator in getattr(node, "decorator_list", ()):
             term = Term(DECORATORS, parameters(node), (view.term(decorator),))

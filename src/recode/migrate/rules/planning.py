@@ -19,7 +19,7 @@ from recode.migrate.rewrite.calls.binding import CallArguments, DoesNotBind, bin
 from recode.migrate.rewrite.changes import Change, EvidenceLevel, Method
 from recode.migrate.rewrite.name_checks import Relation, UpgradeNames
 from recode.migrate.rewrite.program import EditableProgram
-from recode.migrate.rules.applying import is_sure, matches, may_receive, receivers, rule_edits
+from recode.migrate.rules.applying import is_sure, matches, may_hold, may_receive, receivers, rule_edits
 from recode.migrate.rules.left_imports import RuleEdits
 from recode.migrate.rules.matching import filled, gives_twice
 from recode.migrate.rules.program_terms import ProgramTerms
@@ -57,7 +57,7 @@ class ProjectRules:
     def view(self, source: SourceFile, program: EditableProgram) -> ProgramTerms | None:
         """Return a program's terms; None where no rule can match in it."""
         text = source.program
-        if any(all(word in text for word in rule.words) for rule in self.rules):
+        if any(may_hold(text, rule, self.index) for rule in self.rules):
             return ProgramTerms(source, program, self.index, self.own)
         return None
 

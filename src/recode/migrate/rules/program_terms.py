@@ -33,6 +33,14 @@ class ProgramTerms:
         self._terms: dict[ast.AST, Term] = {}
         self._symbols: dict[ast.AST, str] = {}
 
+    @cached_property
+    def imported(self) -> frozenset[str]:
+        """The names that an import binds anywhere in the program."""
+        scopes = self.program.scopes.all_scopes()
+        return frozenset(
+            name for scope in scopes for name, bindings in scope.bindings.items() if any(one.target for one in bindings)
+        )
+
     @property
     def module(self) -> Term:
         """The whole program."""

@@ -105,6 +105,11 @@ class RewriteRule(Record):
         return term.parts[0] if term.kind in (DECORATORS, LIST) else term
 
     @cached_property
+    def symbols(self) -> frozenset[str]:
+        """The symbols that the pattern names."""
+        return frozenset(self.pattern_term.symbols())
+
+    @cached_property
     def words(self) -> frozenset[str]:
         """Words without which a file cannot hold the pattern."""
         found = set()

@@ -17,6 +17,7 @@ from recode.migrate.find.statements import guarded_lines
 from recode.migrate.project.files import project_files
 from recode.migrate.project.own_modules import read_own_modules
 from recode.migrate.rewrite.program import EditableProgram
+from recode.migrate.rules.applying import may_hold
 from recode.migrate.rules.planning import ProjectRules
 from recode.migrate.rules.store import rules_for
 from recode.migrate.source.source_file import SourceFile, read_source
@@ -72,7 +73,7 @@ def with_rules(scanned: ScanResult, root: Path, rules: ProjectRules, workers: in
 def _read_file(file: Path, *, folder: Path, known: dict[Path, list[Finding]], rules: ProjectRules) -> list[Finding]:
     try:
         source = read_source(folder, file)
-        if any(all(word in source.program for word in rule.words) for rule in rules.rules):
+        if any(may_hold(source.program, rule, rules.index) for rule in rules.rules):
             return unreported_places(source, known.get(file, []), rules)
     except (Unreadable, SyntaxError, ValueError, RecursionError, MemoryError):
         # Whoever looked at the file first has said so.
