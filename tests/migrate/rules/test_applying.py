@@ -161,3 +161,13 @@ def test_keywords_in_a_dictionary_are_exchanged_there(old: str, new: str | None)
     ]
     text = rewritten(rewritten("import lib\n" + old, rules, INDEX), rules, INDEX)
     assert text == "import lib\n" + (old if new is None else new)
+
+
+@pytest.mark.parametrize(
+    ("strings", "expected"),
+    [('a = "x"\n', '"ME"'), ("a = 'x'\n", "'ME'"), ("", "'ME'"), ('"""Text."""\na = \'x\'\n', "'ME'")],
+)
+def test_a_new_string_has_the_quotes_of_the_program(strings: str, expected: str) -> None:
+    given = rule("lib.grid($x, 'M')", "lib.grid($x, 'ME')")
+    text = f"{strings}import lib\nlib.grid(1, 'M')\n" if "'" in expected else f'{strings}import lib\nlib.grid(1, "M")\n'
+    assert rewritten(text, [given], INDEX).endswith(f"lib.grid(1, {expected})\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -40,6 +41,18 @@ class ProgramTerms:
         return frozenset(
             name for scope in scopes for name, bindings in scope.bindings.items() if any(one.target for one in bindings)
         )
+
+    @cached_property
+    def quote(self) -> str:
+        """The quote that most of the program's plain strings have; a single one where there are none."""
+        starts = (
+            self.program.tree.span(node)[0]
+            for node in self.program.tree.nodes
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
+        text = self.program.tree.text
+        quotes = Counter(text[start] for start in starts if text[start : start + 3] not in ('"""', "'''"))
+        return '"' if quotes['"'] > quotes["'"] else "'"
 
     @property
     def module(self) -> Term:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -98,6 +99,17 @@ def render(view: ProgramTerms, match: RuleMatch) -> RenderedMatch:
     return _Rendering(view, match).rendered()
 
 
+def _in_double_quotes(text: str) -> str:
+    """Return code with its plain strings in double quotes, as far as they need no escapes."""
+    lines = text.splitlines(keepends=True)
+    for token in reversed(list(tokenize.generate_tokens(iter(lines).__next__))):
+        inner = token.string[1:-1]
+        if token.type == tokenize.STRING and token.string[0] == "'" and not set(inner) & set("'\"\\\n"):
+            (row, first), (_, last) = token.start, token.end
+            lines[row - 1] = f'{lines[row - 1][:first]}"{inner}"{lines[row - 1][last:]}'
+    return "".join(lines)
+
+
 class _Rendering:
     """The rendering of one match."""
 
@@ -147,6 +159,8 @@ class _Rendering:
         """Return the text between the kept pieces, and these."""
         template = self._filled(self.match.rule.template_term)
         text = marked_text(template)
+        if self.view.quote == '"' and not _is_in_string(self.tree.above(self.match.node)):
+            text = _in_double_quotes(text)
         if template.kind == DECORATORS:
             indent = self._indent()
             text = text.removeprefix("@").replace("\n@", f"\n{indent}@")
