@@ -103,6 +103,13 @@ def test_a_seed_may_be_a_date_with_the_step_in_front_of_it() -> None:
     assert sample(llama(), prompts(), 1, Sampling(2, seed=20261122 * 1_000_000 + 64), NEVER)
 
 
+def test_what_a_sample_draws_does_not_depend_on_when_others_end() -> None:
+    model = llama()
+    free = sample(model, prompts(), 4, Sampling(16, seed=3), NEVER)
+    end = free[2][1][4]
+    assert sample(model, prompts(), 4, Sampling(16, seed=3), end) == [[until(ids, end) for ids in g] for g in free]
+
+
 def test_completions_stop_at_the_end_token() -> None:
     model, end = llama(8, initializer_range=0.1), 3
     drawn = [ids for group in sample(model, prompts(8), 8, Sampling(12, seed=1), end) for ids in group]
@@ -113,9 +120,9 @@ def test_completions_stop_at_the_end_token() -> None:
 
 @pytest.mark.parametrize(("top_p", "kept"), [(0.35, {0}), (0.5, {0, 1}), (0.75, {0, 1, 2}), (1.0, {0, 1, 2, 3})])
 def test_top_p_keeps_the_nucleus(top_p: float, kept: set[int]) -> None:
-    logits = torch.tensor([0.4, 0.3, 0.2, 0.1]).log().expand(1, 2000, 4)
-    drawn = choose(logits, Sampling(top_p=top_p), torch.Generator().manual_seed(0))
-    assert set(drawn.flatten().tolist()) == kept
+    logits = torch.tensor([0.4, 0.3, 0.2, 0.1]).log().expand(2000, 4)
+    drawn = choose(logits, Sampling(top_p=top_p), torch.rand(2000, generator=torch.Generator().manual_seed(0)))
+    assert set(drawn.tolist()) == kept
 
 
 def other(name: str) -> Any:

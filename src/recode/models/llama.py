@@ -2,10 +2,10 @@
 
 At a few million parameters on a CPU, `generate` of `transformers` spends most of a step outside the arithmetic. This decoder takes the weights
 of a loaded `LlamaForCausalLM`, keeps its key-value cache in preallocated tensors, attends to a prompt's keys and values once for all samples
-of its group, and drops groups whose samples have all ended. Its greedy output equals that of `generate`.
+of its group, and computes nothing but attention for samples that have ended. Its greedy output equals that of `generate`.
 
 Suffixes name the dimensions of a tensor (`ids_pt` is (P, T)): P prompts, G samples per prompt, N = P·G rows, T prompt tokens, S new tokens,
-L layers, K key-value heads, R query heads per key-value head, D head size, C hidden size, V vocabulary.
+A samples that have not ended, K key-value heads, R query heads per key-value head, D head size, C hidden size, V vocabulary.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from recode.models.sampling import Sampling
+
+
+_FEW_ROWS = 256
 
 
 def supports(model: Any) -> bool:
@@ -35,7 +38,7 @@ def supports(model: Any) -> bool:
 
 
 class _Weights:
-    """The tensors of a Llama in float32, transposed for `x @ w`."""
+    """The tensors of a Llama in float32, (outputs, inputs) each."""
 
     def __init__(self, model: Any) -> None:
         config = model.config
@@ -46,7 +49,7 @@ class _Weights:
         self.theta = float(rope.get("rope_theta", 10000.0))
         self.embedding = _plain(model.model.embed_tokens.weight)
         self.norm = _plain(model.model.norm.weight)
-        self.head = _plain(model.lm_head.weight).t()
+        self.head = _plain(model.lm_head.weight)
         self.layers = [_Layer(layer) for layer in model.model.layers]
 
     def rotary(self, positions: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,10 +64,10 @@ class _Layer:
     def __init__(self, layer: Any) -> None:
         attention, mlp = layer.self_attn, layer.mlp
         self.before, self.after = _plain(layer.input_layernorm.weight), _plain(layer.post_attention_layernorm.weight)
-        self.qkv = torch.cat([_plain(p.weight) for p in (attention.q_proj, attention.k_proj, attention.v_proj)]).t()
-        self.out = _plain(attention.o_proj.weight).t()
-        self.gate_up = torch.cat([_plain(mlp.gate_proj.weight), _plain(mlp.up_proj.weight)]).t()
-        self.down = _plain(mlp.down_proj.weight).t()
+        self.qkv = torch.cat([_plain(p.weight) for p in (attention.q_proj, attention.k_proj, attention.v_proj)])
+        self.out = _plain(attention.o_proj.weight)
+        self.gate_up = torch.cat([_plain(mlp.gate_proj.weight), _plain(mlp.up_proj.weight)])
+        self.down = _plain(mlp.down_proj.weight)
 
 
 def _plain(weight: Tensor) -> Tensor:
@@ -76,9 +79,20 @@ def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     return x * cosine + torch.cat([-x[..., half:], x[..., :half]], dim=-1) * sine
 
 
+def _product(x: Tensor, weight: Tensor) -> Tensor:
+    """Return x (..., C) through a layer of weight (outputs, C).
+
+    For few rows the weight comes first: MKL then splits the large dimension among its threads, and is 1.2 to 1.6 times as fast.
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    if len(rows) > _FEW_ROWS:
+        return functional.linear(x, weight)
+    return (weight @ rows.t()).t().reshape(*x.shape[:-1], -1)
+
+
 def _feed_forward(x: Tensor, layer: _Layer, epsilon: float) -> Tensor:
-    gate, up = (functional.rms_norm(x, x.shape[-1:], layer.after, epsilon) @ layer.gate_up).chunk(2, dim=-1)
-    return x + (functional.silu(gate) * up) @ layer.down
+    gate, up = _product(functional.rms_norm(x, x.shape[-1:], layer.after, epsilon), layer.gate_up).chunk(2, dim=-1)
+    return x + _product(functional.silu(gate) * up, layer.down)
 
 
 class _Group:
@@ -112,41 +126,46 @@ class _Group:
             keys.append(k.contiguous())
             values.append(v.contiguous())
             mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
-            x = x + mixed.transpose(1, 2).reshape(prompts, longest, -1) @ layer.out
+            x = x + _product(mixed.transpose(1, 2).reshape(prompts, longest, -1), layer.out)
             x = _feed_forward(x, layer, w.epsilon)
         return keys, values, x[torch.arange(prompts), self.lengths_p - 1]
 
     def _project(self, x: Tensor, layer: _Layer) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries (batch, heads, length, D), keys and values (batch, K, length, D)."""
         w = self.weights
-        qkv = functional.rms_norm(x, x.shape[-1:], layer.before, w.epsilon) @ layer.qkv
+        qkv = _product(functional.rms_norm(x, x.shape[-1:], layer.before, w.epsilon), layer.qkv)
         parts = qkv.view(*x.shape[:2], -1, w.size).transpose(1, 2)
         return parts.split([w.heads, w.kv_heads, w.kv_heads], dim=1)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return logits (..., V) for hidden states (..., C)."""
         w = self.weights
-        return functional.rms_norm(hidden, hidden.shape[-1:], w.norm, w.epsilon) @ w.head
+        return _product(functional.rms_norm(hidden, hidden.shape[-1:], w.norm, w.epsilon), w.head).contiguous()
 
-    def step(self, tokens_pg: Tensor, at: int) -> Tensor:
-        """Append one token to every sample as its `at`-th new one; return logits (P, G, V)."""
+    def step(self, tokens_pg: Tensor, open_pg: Tensor, at: int) -> Tensor:
+        """Append one token to every open sample as its `at`-th new one; return the open samples' logits (A, V).
+
+        Samples that have ended take part in attention alone, whose result for them is dropped: its shapes stay those of whole groups.
+        """
         w, samples = self.weights, self.samples
-        prompts = tokens_pg.shape[0]
+        prompts, count = tokens_pg.shape[0], tokens_pg.numel()
         repeats = w.heads // w.kv_heads
-        x = w.embedding[tokens_pg].view(prompts * samples, 1, -1)
+        rows = open_pg.flatten().nonzero()[:, 0]
+        x = w.embedding[tokens_pg.flatten()[rows]][:, None]
         cosine_pd, sine_pd = w.rotary(self.lengths_p + at)
-        # (P·G, 1, 1, D): all samples of a prompt are at the same position.
-        cosine = cosine_pd.repeat_interleave(samples, 0)[:, None, None]
-        sine = sine_pd.repeat_interleave(samples, 0)[:, None, None]
+        # (A, 1, 1, D): all samples of a prompt are at the same position.
+        cosine, sine = (part[rows // samples][:, None, None] for part in (cosine_pd, sine_pd))
+        q_nhd = x.new_zeros(count, w.heads, w.size)
         for number, layer in enumerate(w.layers):
             q, k, v = self._project(x, layer)
             q, k = _rotate(q, cosine, sine), _rotate(k, cosine, sine)
-            self.new_keys[number][:, :, :, at] = k.view(prompts, samples, w.kv_heads, w.size)
-            self.new_values[number][:, :, :, at] = v.view(prompts, samples, w.kv_heads, w.size)
-            mixed = self._attend(q.view(prompts, samples, w.kv_heads, repeats, w.size), number, at + 1)
-            x = x + mixed.reshape(prompts * samples, 1, -1) @ layer.out
+            self.new_keys[number].flatten(0, 1)[rows, :, at] = k[:, :, 0]
+            self.new_values[number].flatten(0, 1)[rows, :, at] = v[:, :, 0]
+            q_nhd[rows] = q[:, :, 0]
+            mixed = self._attend(q_nhd.view(prompts, samples, w.kv_heads, repeats, w.size), number, at + 1)
+            x = x + _product(mixed.reshape(count, 1, -1)[rows], layer.out)
             x = _feed_forward(x, layer, w.epsilon)
-        return self.logits(x).view(prompts, samples, -1)
+        return self.logits(x)[:, 0]
 
     def _attend(self, q_pgkrd: Tensor, layer: int, seen: int) -> Tensor:
         """Attend to the prompt's keys, once for the group, and to each sample's own; return (P, G, K, R, D)."""
@@ -170,11 +189,11 @@ class _Group:
                 caches[number] = cache[index]
 
 
-def choose(logits_pgv: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
-    """Return the next tokens (P, G): the most likely ones at temperature 0, otherwise drawn from the top-p nucleus."""
+def choose(logits_av: Tensor, sampling: Sampling, random_a: Tensor) -> Tensor:
+    """Return the next tokens (A,): the most likely ones at temperature 0, otherwise drawn from the top-p nucleus by numbers from [0, 1)."""
     if sampling.temperature == 0:
-        return logits_pgv.argmax(-1)
-    probabilities = torch.softmax(logits_pgv / sampling.temperature, dim=-1)
+        return logits_av.argmax(-1)
+    probabilities = torch.softmax(logits_av / sampling.temperature, dim=-1)
     if sampling.top_p < 1:
         ordered, order = probabilities.sort(dim=-1, descending=True)
         ordered[ordered.cumsum(-1) - ordered >= sampling.top_p] = 0
@@ -182,7 +201,7 @@ def choose(logits_pgv: Tensor, sampling: Sampling, generator: torch.Generator) -
     # One random number for each row; `multinomial` would draw one for every token of the vocabulary.
     summed = probabilities.cumsum(-1)
     total = summed[..., -1:]
-    drawn = torch.rand(total.shape, generator=generator) * total
+    drawn = random_a[:, None] * total
     # Below the total even after rounding: tokens beyond it have no probability.
     drawn = torch.minimum(drawn, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(summed, drawn, right=True).squeeze(-1)
@@ -217,21 +236,24 @@ def _run(
     group = _Group(weights, prompts, samples, sampling.max_new_tokens)
     written = torch.full((len(prompts), samples, sampling.max_new_tokens), end)
     alive = torch.arange(len(prompts))
-    logits = group.logits(group.last_pc)[:, None].expand(-1, samples, -1)
-    ended = torch.zeros(len(prompts), samples, dtype=torch.bool)
+    open_pg = torch.ones(len(prompts), samples, dtype=torch.bool)
+    logits = group.logits(group.last_pc).repeat_interleave(samples, 0)
     for at in range(sampling.max_new_tokens):
-        tokens = torch.where(ended, end, choose(logits, sampling, generator))
+        # A number for samples that have ended too: what one sample draws does not depend on when others end.
+        random_pg = torch.rand(open_pg.shape, generator=generator)
+        tokens = torch.full(open_pg.shape, end)
+        tokens[open_pg] = choose(logits, sampling, random_pg[open_pg])
         written[alive, :, at] = tokens
-        ended = ended | (tokens == end)
-        open_p = ~ended.all(dim=1)
+        open_pg = open_pg & (tokens != end)
+        open_p = open_pg.any(dim=1)
         if not open_p.any() or at + 1 == sampling.max_new_tokens:
             break
         # Compacting copies the caches, so it waits until a tenth of the prompts have ended.
         if (~open_p).sum() * 10 >= len(alive):
             index = open_p.nonzero()[:, 0]
             group.keep(index)
-            alive, tokens, ended = alive[index], tokens[index], ended[index]
-        logits = group.step(tokens, at)
+            alive, tokens, open_pg = alive[index], tokens[index], open_pg[index]
+        logits = group.step(tokens, open_pg, at)
     return [[until(row.tolist(), end) for row in rows] for rows in written]
 
 

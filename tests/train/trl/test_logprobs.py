@@ -78,3 +78,22 @@ def test_a_prompt_that_is_computed_once_counts_for_each_of_its_completions(
         gradient = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
         found.append((logps.detach(), entropies, gradient))
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
+
+
+def test_skipped_sequences_leave_the_gradient_as_it_is() -> None:
+    model = little()
+    ids, real = torch.randint(0, 40, (6, 13)), torch.ones(6, 13, dtype=torch.bool)
+    ids[1:3, :7], ids[3:, :7] = ids[0, :7], ids[5, :7]
+    idle = torch.tensor([True, True, True, False, False, False])
+    advantages = torch.linspace(-1, 1, 6) * ~idle
+    found = []
+    for skip in (False, True):
+        model.zero_grad()
+        logps, entropies = packed_logps(model, ids, real, 6, 1.0, 3, idle, skip_idle=skip)
+        # The first update on fresh rollouts: each log-probability is compared with itself.
+        ((logps - logps.detach()).exp() * advantages[:, None]).sum().backward()
+        found.append((logps.detach(), entropies, torch.cat([w.grad.flatten() for w in model.parameters()])))
+    torch.testing.assert_close(found[0][2], found[1][2], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found[0][0][3:], found[1][0][3:], rtol=1e-4, atol=1e-5)
+    assert not found[1][0][:3].any()
+    torch.testing.assert_close(found[1][1][:3].mean(), found[0][1][3:].mean(), rtol=1e-4, atol=1e-5)

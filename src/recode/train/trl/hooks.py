@@ -37,6 +37,8 @@ class HookedTrainer(GRPOTrainer):  # type: ignore[misc]
         """The rows that are sampled for, N of them."""
         self.idle: Tensor | None = None
         """While the loss is computed: true for sequences that need no gradient (N,)."""
+        self.is_first_update = False
+        """Whether the loss is that of the first update on its rollouts, in which TRL compares the policy with itself."""
 
     # --- hooks ---
 
@@ -111,6 +113,7 @@ class HookedTrainer(GRPOTrainer):  # type: ignore[misc]
         """Return TRL's loss. A sequence whose advantage is zero has no gradient without a KL term, so none is computed for it."""
         advantages = inputs["advantages"]
         self.idle = advantages.abs() < FLAT if self.beta == 0 and advantages.dim() == 1 else None
+        self.is_first_update = inputs.get("old_per_token_logps") is None
         try:
             loss: Tensor = super()._compute_loss(model, inputs)
         finally:

@@ -67,16 +67,25 @@ def packed_logps(
     temperature: float,
     at_once: int,
     idle_s: Tensor | None = None,
+    *,
+    skip_idle: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Return what `completion_logps` returns; arguments as there. A prompt is computed once for all of its completions, and nothing is padded.
 
     A forward pass takes whole groups, of at least one and at most `at_once` sequences if a group has no more. The model's attention must be
     that of `recode.models.attention`.
+
+    With `skip_idle` idle sequences are not computed at all, unless all are idle: their log-probabilities are 0, and their entropies the mean of
+    the others. That is right where the caller compares a log-probability with itself alone, as the first update on fresh rollouts does.
     """
     mask = real_sl[:, -kept:]
     logps: list[Tensor] = [torch.empty(0)] * len(ids_sl)
     entropies = list(logps)
-    for groups, with_gradient in _grouped(ids_sl, real_sl, kept, at_once, idle_s):
+    batches = _grouped(ids_sl, real_sl, kept, at_once, idle_s)
+    skipped = [rows for groups, trained in batches for _, rows in groups if skip_idle and not trained]
+    for groups, with_gradient in batches:
+        if skip_idle and not with_gradient:
+            continue
         packed = pack(
             [
                 PackedGroup(list(prompt), [ids_sl[row, -kept:][mask[row]].tolist() for row in rows])
@@ -94,6 +103,11 @@ def packed_logps(
         sizes = mask[members].sum(1).tolist()
         for row, logp, row_entropy in zip(members, chosen.split(sizes), entropy.split(sizes), strict=True):
             logps[row], entropies[row] = logp, row_entropy
+    if skipped:
+        mean = torch.cat(entropies).mean()
+        for row in (row for rows in skipped for row in rows):
+            length = int(mask[row].sum())
+            logps[row], entropies[row] = torch.zeros(length), mean.expand(length)
     empty = torch.zeros(mask.shape, device=ids_sl.device)
     return empty.masked_scatter(mask, torch.cat(logps)), empty.masked_scatter(mask, torch.cat(entropies))
 

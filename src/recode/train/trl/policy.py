@@ -95,9 +95,11 @@ class PolicyTrainer(WithDynamicSampling, HookedTrainer):
         if not supports(policy) or self.accelerator.num_processes > 1:
             return None
         at_once = self.recipe.rollout.samples_per_prompt
-        compute = packed_logps if self.keeps_groups else completion_logps
         with self.accelerator.autocast():
-            return compute(policy, ids, mask, kept, self.temperature, at_once, self.idle)
+            if self.keeps_groups:
+                skip = self.is_first_update
+                return packed_logps(policy, ids, mask, kept, self.temperature, at_once, self.idle, skip_idle=skip)
+            return completion_logps(policy, ids, mask, kept, self.temperature, at_once, self.idle)
 
     def scored(self, rows: list[dict[str, Any]], completions: list[str], terms: Tensor) -> Tensor:
         """Leave out completions that cannot be graded; log exact matches and copies, unless that waits until the groups are chosen."""
