@@ -57,7 +57,7 @@ def settings(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return QuickstartSettings(tmp_path / "out", data, recipes, seed=5)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_it_runs_writes_its_report_and_does_nothing_twice(
     processes: int, settings: QuickstartSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from recode.models.sampling import Sampling
 
-
 _FEW_ROWS = 256
 
 

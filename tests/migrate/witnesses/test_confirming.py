@@ -78,6 +78,21 @@ def test_pythons_own_objects_are_known_exactly() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "message", "method"),
+    [
+        ("not-callable", "Object of type `Model` is not callable", "__call__"),
+        ("not-iterable", "Object of type `Model` is not iterable", "__iter__"),
+        ("not-subscriptable", "Cannot subscript object of type `Model` with no `__getitem__` method", "__getitem__"),
+    ],
+)
+def test_a_lost_protocol_counts_where_the_class_had_it(rule: str, message: str, method: str) -> None:
+    question = ("defines", "lib", f"Model.{method}")
+    assert confidence(rule, message, {question: "yes"}, {question: "no"}) == CERTAIN
+    assert confidence(rule, message, {question: "yes"}, {question: "yes"}) == DOUBTED
+    assert confidence(rule, message, {question: "no"}, {question: "no"}) == DOUBTED
+
+
+@pytest.mark.parametrize(
     ("rule", "message"),
     [
         ("invalid-argument-type", "Argument to function `f` is incorrect: Expected `int`, found `str`"),
@@ -111,6 +126,7 @@ class Base:
     declared: int
     def __init__(self): self.made = 1
     def method(self, old=1): "A method."
+    def __call__(self): "Runs."
 class Sub(Base):
     pass
 def free(**options): "Takes anything."
@@ -126,6 +142,8 @@ def test_a_release_is_asked_about_classes_and_keywords(tmp_path: Path) -> None:
         ("offers", "toyclasses", "Sub.gone"),
         ("offers", "toyclasses", "OrderedDict.gone"),
         ("offers", "toyclasses", "Nowhere.gone"),
+        ("defines", "toyclasses", "Sub.__call__"),
+        ("defines", "toyclasses", "Sub.__iter__"),
         ("takes", "toyclasses", "Sub.method.old"),
         ("takes", "toyclasses", "Sub.method.new"),
         ("takes", "toyclasses", "free.anything"),
@@ -134,5 +152,5 @@ def test_a_release_is_asked_about_classes_and_keywords(tmp_path: Path) -> None:
     code = f"{Path(_name_questions.__file__).read_text(encoding='utf-8')}\nmain({questions!r})\n"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [
-        "yes", "yes", "yes", "no", "elsewhere", "unknown", "yes", "no", "yes", "unknown",
+        "yes", "yes", "yes", "no", "elsewhere", "unknown", "yes", "no", "yes", "no", "yes", "unknown",
     ]  # fmt: skip

@@ -97,3 +97,11 @@ def test_skipped_sequences_leave_the_gradient_as_it_is() -> None:
     torch.testing.assert_close(found[0][0][3:], found[1][0][3:], rtol=1e-4, atol=1e-5)
     assert not found[1][0][:3].any()
     torch.testing.assert_close(found[1][1][:3].mean(), found[0][1][3:].mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_batch_without_any_advantage_costs_nothing_and_can_be_trained_on() -> None:
+    model = little()
+    ids, real = torch.randint(0, 40, (3, 13)), torch.ones(3, 13, dtype=torch.bool)
+    logps, _ = packed_logps(model, ids, real, 6, 1.0, 3, torch.ones(3, dtype=torch.bool), skip_idle=True)
+    logps.sum().backward()
+    assert not any(weight.grad.any() for weight in model.parameters() if weight.grad is not None)

@@ -11,6 +11,8 @@ _MIXED = 0.8
 """Factor on the confidence of each possibility where another possibility is unknown."""
 _MOST = 4
 """Possibilities that are kept of one expression."""
+_CALLS = 8
+"""Different things that calls give a parameter, of which no more are kept."""
 
 
 class AbstractKind(StrEnum):
@@ -65,6 +67,16 @@ class FunctionInfo:
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
     returns: Values = NOTHING
     is_property: bool = False
+    has_receiver: bool = False
+    """Whether it is a method whose first parameter is the object or class that it is called on."""
+    given: dict[str, list[Values]] = field(default_factory=dict)
+    """What calls in the program give each parameter; each different one once."""
+
+    def give(self, name: str, values: Values) -> None:
+        """Note what a call gives a parameter."""
+        known = self.given.setdefault(name, [])
+        if values not in known and len(known) < _CALLS:
+            known.append(values)
 
 
 @dataclass(eq=False)

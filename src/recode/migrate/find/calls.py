@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from recode.migrate.find.abstract_values import (
+    NOTHING,
     UNKNOWN,
     AbstractKind,
     ClassInfo,
@@ -35,10 +36,11 @@ class CallReader(AttributeReader):
                 self.read(keyword.value)
             return made
         callees = self.read(node.func)
-        for argument in node.args:
-            self.read(argument)
-        for keyword in node.keywords:
-            self.read(keyword.value)
+        by_position = [self.read(argument) for argument in node.args]
+        by_name = {keyword.arg: self.read(keyword.value) for keyword in node.keywords}
+        for callee in callees:
+            if isinstance(callee.info, FunctionInfo | ClassInfo):
+                self._give(callee, node, by_position, by_name)
         if self.index.hints.part:
             self._part_call(node)
         if len(callees) == 1:
@@ -47,6 +49,28 @@ class CallReader(AttributeReader):
                 return UNKNOWN
             return self._result(callees[0], node)
         return union(*[self._result(callee, node) for callee in callees]) if callees else UNKNOWN
+
+    def _give(
+        self, callee: Value, node: ast.Call, by_position: list[Values], by_name: dict[str | None, Values]
+    ) -> None:
+        """Note what a call gives the parameters of a function of the program, or of the method that makes an object of its class."""
+        function, bound = callee.info, isinstance(node.func, ast.Attribute)
+        if callee.kind is AbstractKind.CLASS and isinstance(callee.info, ClassInfo):
+            made = callee.info.members.get("__init__", NOTHING)
+            function, bound = next((one.info for one in made), None), True
+        if not isinstance(function, FunctionInfo):
+            return
+        arguments = function.node.args
+        names = [one.arg for one in (*arguments.posonlyargs, *arguments.args)]
+        for name, argument, values in zip(
+            names[1 if bound and function.has_receiver else 0 :], node.args, by_position, strict=False
+        ):
+            if isinstance(argument, ast.Starred):
+                break
+            function.give(name, self.settled(values))
+        for keyword, values in by_name.items():
+            if keyword is not None:
+                function.give(keyword, self.settled(values))
 
     def _result(self, callee: Value, node: ast.Call) -> Values:
         """Return what a call of one possibility gives."""

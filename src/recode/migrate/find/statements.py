@@ -17,6 +17,7 @@ from recode.migrate.find.abstract_values import (
     Values,
     merged,
     union,
+    weaker,
 )
 from recode.migrate.find.declarations import Declarations
 from recode.migrate.find.expressions import is_known
@@ -26,11 +27,14 @@ from recode.migrate.find.imports import ImportReader
 from recode.migrate.find.index import Index
 from recode.migrate.find.operators import PartValues
 from recode.migrate.find.uses import Use, Uses, leaf_of
-from recode.migrate.source.scopes import ScopeKind, all_arguments, children
+from recode.migrate.source.scopes import all_arguments, children
 from recode.migrate.source.source_file import SourceFile
 from recode.migrate.source.text import lines_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+_BY_ARGUMENT = 0.85
+"""Factor on the confidence of what a call gives a parameter: other files may call the function with something else."""
+_PASSED = frozenset({AbstractKind.INSTANCE, AbstractKind.OBJECT, AbstractKind.UNKNOWN})
 
 
 def uses_in(source: SourceFile, index: Index) -> list[Use]:
@@ -339,6 +343,7 @@ class _StatementReader(ImportReader):
         if isinstance(frame.info, ClassInfo) and "staticmethod" not in names:
             kind = AbstractKind.CLASS if "classmethod" in names else AbstractKind.OBJECT
             receiver = (Value(kind, "", 1.0, frame.info),)
+            info.has_receiver = True
             frame.info.members.setdefault(node.name, values)
         self.deferred.append(_Deferred(node, frame, receiver, self.uses.guards))
 
@@ -348,13 +353,20 @@ class _StatementReader(ImportReader):
         self.uses.guards = function.guards
         with self.flow.opened(node, self.functions[node], within=outer) as frame:
             for number, argument in enumerate(all_arguments(node.args)):
-                is_method = outer.scope.kind is ScopeKind.CLASS
-                is_receiver = number == 0 and is_method and argument.annotation is None
-                frame.names[argument.arg] = function.receiver if is_receiver else self.annotated(argument.annotation)
+                is_receiver = number == 0 and self.functions[node].has_receiver and argument.annotation is None
+                values = function.receiver if is_receiver else self.annotated(argument.annotation)
+                if argument.annotation is None and not is_receiver:
+                    values = self._given(self.functions[node], argument.arg)
+                frame.names[argument.arg] = values
             if node.args.kwarg is not None:
                 frame.names[node.args.kwarg.arg] = (Value(AbstractKind.BUILTIN, info=DictInfo()),)
             self.block(node.body)
         self.uses.guards = 0
+
+    def _given(self, function: FunctionInfo, name: str) -> Values:
+        """Return what a parameter without an annotation holds, by the calls of its function that were read."""
+        some = union(*function.given.get(name, ()))
+        return weaker(tuple(value for value in some if value.kind in _PASSED), _BY_ARGUMENT) or UNKNOWN
 
     def class_(self, node: ast.ClassDef) -> None:
         bases = [self.read(base) for base in node.bases]

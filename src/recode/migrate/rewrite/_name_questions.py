@@ -112,6 +112,18 @@ def offers(module: str, member: str) -> str:
         module: a module of the library, which is imported.
         member: the class's bare name and the attribute; `elsewhere` if only other packages have a class of that name.
     """
+    return of_classes(module, member, has_attribute)
+
+
+def defines(module: str, member: str) -> str:
+    """Say whether a library's class, or a base of it, defines a method such as `__call__`, which every class has of `type`.
+
+    Arguments and answers are those of `offers`.
+    """
+    return of_classes(module, member, lambda cls, name: any(name in vars(base) for base in cls.__mro__))
+
+
+def of_classes(module: str, member: str, holds: Callable[[type, str], bool]) -> str:
     import_if_there(module)
     name, _, attr = member.rpartition(".")
     classes = [cls for cls in all_classes(object) if cls.__name__ == name]
@@ -119,7 +131,7 @@ def offers(module: str, member: str) -> str:
     own = [cls for cls in classes if is_of(cls, package)]
     if not own:
         return "elsewhere" if any(not is_of(cls, "__main__") for cls in classes) else UNKNOWN
-    return YES if any(has_attribute(cls, attr) for cls in own) else NO
+    return YES if any(holds(cls, attr) for cls in own) else NO
 
 
 def all_classes(base: type) -> set[type]:
@@ -367,7 +379,7 @@ def passes_all(parameters: ast.arguments, call: ast.Call, method: bool) -> bool:
 
 _KINDS: dict[str, Callable[[str, str], Any]] = {
     "imports": imports, "has": has, "reached": reached, "signature": signature, "relation": relation,
-    "offers": offers, "takes": takes,
+    "offers": offers, "defines": defines, "takes": takes,
 }  # fmt: skip
 
 

@@ -30,6 +30,9 @@ _STORED = re.compile(r"Unresolved attribute `(\w+)` on type `(?:<module '([\w.]+
 _ARGUMENT = re.compile(r"Argument `(\w+)` does not match any known parameter of (?:\w+ )*`([A-Za-z_][\w.]*)`")
 _CALLED = frozenset({"too-many-positional-arguments", "missing-argument", "parameter-already-assigned"})
 _CALLABLE = re.compile(r"(?:function|method|class|of) `[A-Za-z_]")
+_PROTOCOLS = {"not-callable": "__call__", "not-iterable": "__iter__", "not-subscriptable": "__getitem__"}
+"""What an object lacks, by the rule that reports it."""
+_OBJECT = re.compile(r"bject of type `([A-Za-z_]\w*)")
 _IMPORT = re.compile(r"(?:module|import) `([A-Za-z_]\w*)")
 _CLASS = re.compile(r"(?:<(?:super: <)?class ')?([A-Za-z_]\w*)")
 
@@ -77,6 +80,8 @@ class AskedReleases:
                 if (owner := _CLASS.match(written)) is not None:
                     for module in modules:
                         yield "offers", module, f"{owner[1]}.{name}"
+        elif (protocol := _PROTOCOLS.get(diagnostic.rule)) and (match := _OBJECT.search(message)):
+            yield from (("defines", module, f"{match[1]}.{protocol}") for module in modules)
         elif match := _ARGUMENT.search(message):
             for module in modules:
                 yield "takes", module, f"{match[2].removesuffix('.__init__')}.{match[1]}"
@@ -84,7 +89,8 @@ class AskedReleases:
     def _confidence(self, diagnostic: Diagnostic, questions: list[Question]) -> float:
         message = diagnostic.message
         if diagnostic.rule in VALUE_RULES:
-            return DOUBTED
+            answers = tuple(_strongest(release, questions) for release in (self.old, self.new))
+            return CERTAIN if answers == ("yes", "no") else DOUBTED
         if diagnostic.rule == "import-not-found":
             match = _IMPORT.search(message)
             foreign = bool(self.packages) and match is not None and match[1] not in self.packages

@@ -16,6 +16,7 @@ from recode.migrate.find.uses import Uses
 from recode.migrate.project.environments import project_environment
 from recode.migrate.project.files import project_files
 from recode.migrate.rewrite.name_checks import ReleaseNames
+from recode.migrate.witnesses.asked_names import AskedMove, name_findings
 from recode.migrate.witnesses.guarded import guarded_lines_of
 from recode.migrate.witnesses.newer_names import without_silent
 from recode.migrate.witnesses.type_checker import Checked, PythonRelease, version
@@ -88,11 +89,16 @@ def with_types(
         index = build_index(updates, shapes, parse_release(witness.new, "--to"), parse_release(witness.old, "--from"))
         releases = replace(releases, packages=frozenset({*index.packages, witness.library.replace("-", "_").lower()}))
         known = decided(scanned.findings, witness.new, releases.new if isinstance(releases.new, Environment) else None)
-        if isinstance(releases.old, Environment):
-            known = without_silent(known, folder, files, releases.packages, ReleaseNames(releases.old))
-        on_progress("comparing types")
         guarded = functools.cache(functools.partial(guarded_lines_of, folder, index))
-        seen = type_findings(folder, files, releases, lambda file, line: line in guarded(file))
+        gone: tuple[Finding, ...] = ()
+        if isinstance(releases.old, Environment) and isinstance(releases.new, Environment):
+            old, new = ReleaseNames(releases.old), ReleaseNames(releases.new)
+            known = without_silent(known, folder, files, releases.packages, old)
+            on_progress("asking both releases for names")
+            move = AskedMove(witness.library, witness.old, witness.new, old, new, releases.packages)
+            gone = name_findings(folder, files, move, lambda file, line: line in guarded(file))
+        on_progress("comparing types")
+        seen = merged(gone, type_findings(folder, files, releases, lambda file, line: line in guarded(file)))
         checker = version()
     except RecodeError as error:
         return _unavailable(scanned, confidence, str(error), witness.new)

@@ -75,12 +75,16 @@ def packed_logps(
     A forward pass takes whole groups, of at least one and at most `at_once` sequences if a group has no more. The model's attention must be
     that of `recode.models.attention`.
 
-    With `skip_idle` idle sequences are not computed at all, unless all are idle: their log-probabilities are 0, and their entropies the mean of
-    the others. That is right where the caller compares a log-probability with itself alone, as the first update on fresh rollouts does.
+    With `skip_idle` idle sequences are not computed at all: their log-probabilities are 0, and their entropies the mean of the others. That is
+    right where the caller compares a log-probability with itself alone, as the first update on fresh rollouts does.
     """
     mask = real_sl[:, -kept:]
     logps: list[Tensor] = [torch.empty(0)] * len(ids_sl)
     entropies = list(logps)
+    if skip_idle and idle_s is not None and idle_s.all():
+        # backward() needs something to reach.
+        anchor = next(weight for weight in model.parameters() if weight.requires_grad).flatten()[0] * 0
+        return torch.zeros(mask.shape) + anchor, torch.zeros(mask.shape)
     batches = _grouped(ids_sl, real_sl, kept, at_once, idle_s)
     skipped = [rows for groups, trained in batches for _, rows in groups if skip_idle and not trained]
     for groups, with_gradient in batches:
