@@ -13,7 +13,7 @@ def template(folder: Path, name: str) -> jinja2.Template:
 
     Values are escaped unless they are marked as safe. A name that is not given a value is an error when the page is made.
     Lines that hold only a tag of the template leave nothing in the page. `{{ value | tojson }}` is JSON that cannot end a script
-    element: `<`, `>`, `&` and `'` are escaped in it.
+    element: `<`, `>`, `&` and `'` are escaped in it. `{% include "shared.css" %}` in a style element gives the look that all pages share.
     """
     return _environment(folder).get_template(name)
 
@@ -21,7 +21,7 @@ def template(folder: Path, name: str) -> jinja2.Template:
 @functools.cache
 def _environment(folder: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        loader=jinja2.FileSystemLoader([folder, Path(__file__).parent]), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     # Objects keep their order: pages show arms in the order in which they were named.

@@ -19,7 +19,7 @@ class PlaceOutcome(StrEnum):
 
     PROVEN = "proven"
     SAME_OBJECT = "same object"
-    FORWARDS = "forwards to it"
+    FORWARDS = "plain forward"
     EQUAL = "equal on generated arguments"
     RAN = "ran"
     BY_RULE = "by a proven rule"

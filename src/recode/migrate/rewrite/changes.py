@@ -27,7 +27,7 @@ class EvidenceLevel(StrEnum):
     """The tests that reach it give the same results in the new release as the old code gave in the old one."""
     SAME_OBJECT = "same object"
     """A release that has both names has one object under them, and the new release has the new name."""
-    FORWARDS = "forwards to it"
+    FORWARDS = "plain forward"
     """In a release that has both names, the old one only calls the new one; the new release has the new name."""
     EQUAL = "equal on generated arguments"
     """In a release that has both names, they give the same results and exceptions on many generated arguments."""
