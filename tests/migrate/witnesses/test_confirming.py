@@ -121,6 +121,12 @@ def test_what_nobody_can_be_asked_about_counts(rule: str, message: str) -> None:
     assert confidence(rule, message) == CERTAIN
 
 
+def test_a_package_that_the_library_no_longer_brings_along_is_missed() -> None:
+    message, question = "Cannot resolve imported module `pytz`", ("brings", "lib", "pytz")
+    assert confidence("import-not-found", message, {question: "yes"}, {question: "no"}) == CERTAIN
+    assert confidence("import-not-found", message, {question: "no"}, {question: "no"}) == DOUBTED
+
+
 LIBRARY = """
 class Base:
     declared: int
@@ -148,9 +154,13 @@ def test_a_release_is_asked_about_classes_and_keywords(tmp_path: Path) -> None:
         ("takes", "toyclasses", "Sub.method.new"),
         ("takes", "toyclasses", "free.anything"),
         ("takes", "toyclasses", "nothing.x"),
+        # The environment of the tests.
+        ("brings", "transformers", "huggingface_hub"),
+        ("brings", "transformers", "yaml"),
+        ("brings", "transformers", "toyclasses"),
     ]
     code = f"{Path(_name_questions.__file__).read_text(encoding='utf-8')}\nmain({questions!r})\n"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [
-        "yes", "yes", "yes", "no", "elsewhere", "unknown", "yes", "no", "yes", "no", "yes", "unknown",
+        "yes", "yes", "yes", "no", "elsewhere", "unknown", "yes", "no", "yes", "no", "yes", "unknown", "yes", "yes", "no",
     ]  # fmt: skip

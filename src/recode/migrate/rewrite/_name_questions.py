@@ -16,6 +16,7 @@ import textwrap
 import types
 import warnings
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
@@ -165,6 +166,19 @@ def has_attribute(cls: type, name: str) -> bool:
         if re.search(rf"\bself\.{name}\b\s*(?::[^=\n]+)?=[^=]", source):
             return True
     return False
+
+
+def brings(package: str, module: str) -> str:
+    """Say whether a package's distribution requires the one that a module comes from, other than by an extra."""
+    owners = metadata.packages_distributions()
+    wanted = {plain(name) for name in owners.get(module, [module])}
+    required = [text for owner in owners.get(package, []) for text in metadata.requires(owner) or []]
+    named = {plain(re.split(r"[^A-Za-z0-9._-]", text)[0]) for text in required if "extra ==" not in text}
+    return YES if wanted & named else NO
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def takes(module: str, member: str) -> str:
@@ -379,7 +393,7 @@ def passes_all(parameters: ast.arguments, call: ast.Call, method: bool) -> bool:
 
 _KINDS: dict[str, Callable[[str, str], Any]] = {
     "imports": imports, "has": has, "reached": reached, "signature": signature, "relation": relation,
-    "offers": offers, "defines": defines, "takes": takes,
+    "offers": offers, "defines": defines, "takes": takes, "brings": brings,
 }  # fmt: skip
 
 

@@ -80,6 +80,8 @@ class AskedReleases:
                 if (owner := _CLASS.match(written)) is not None:
                     for module in modules:
                         yield "offers", module, f"{owner[1]}.{name}"
+        elif diagnostic.rule == "import-not-found" and (match := _IMPORT.search(message)):
+            yield from (("brings", package, match[1]) for package in self.packages if match[1] not in self.packages)
         elif (protocol := _PROTOCOLS.get(diagnostic.rule)) and (match := _OBJECT.search(message)):
             yield from (("defines", module, f"{match[1]}.{protocol}") for module in modules)
         elif match := _ARGUMENT.search(message):
@@ -93,8 +95,11 @@ class AskedReleases:
             return CERTAIN if answers == ("yes", "no") else DOUBTED
         if diagnostic.rule == "import-not-found":
             match = _IMPORT.search(message)
-            foreign = bool(self.packages) and match is not None and match[1] not in self.packages
-            return DOUBTED if foreign else CERTAIN
+            if not self.packages or match is None or match[1] in self.packages:
+                return CERTAIN
+            # Another package is missing because the library no longer requires it, or because an environment was built without it.
+            brought = tuple(_strongest(release, questions) for release in (self.old, self.new))
+            return CERTAIN if brought == ("yes", "no") else DOUBTED
         if diagnostic.rule in _CALLED and not _CALLABLE.search(message):
             return DOUBTED
         # `Self@method` is a class of the project; other types with `@` are type variables, and `&` is what a check narrowed.

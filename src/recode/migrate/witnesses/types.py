@@ -85,6 +85,8 @@ def _finding(root: Path, diagnostic: Diagnostic, releases: CheckedReleases, chec
     kind, symbol = described(diagnostic)
     library, old, new = releases.library, releases.old_version, releases.new_version
     message = diagnostic.message.rstrip(".")
+    if diagnostic.rule == "import-not-found" and releases.packages and symbol.package not in releases.packages:
+        message = f"{library} {old} brings `{symbol.package}` along, {new} does not; add it to the requirements"
     update = ApiUpdate(
         family_id=f"types-{library}-{new}-{diagnostic.rule}", library=library, old_version=old, new_version=new, kind=kind,
         old_symbol=symbol, new_symbol=Symbol(""), description=message, update_info=message,
