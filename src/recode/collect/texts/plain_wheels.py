@@ -23,6 +23,7 @@ from recode.records import write_bytes
 from recode.sandbox.environments import Environment, ensure_environment, ensure_lock, local_wheels
 
 _NO_WHEEL = re.compile(r"has no (?:usable )?wheels|no wheels with a matching|Wheels are required")
+_NEEDS_WHEEL = re.compile(r"Wheels are required for `([^`]+)`|Because ([\w.-]+)[^ ]* has no usable wheels")
 _COMPILED = (".c", ".cpp", ".cc", ".pyx", ".rs", ".f", ".f90", ".pxd")
 _NOT_PACKAGES = frozenset(
     {
@@ -53,10 +54,16 @@ def release_environment(folder: Path, library: str, version: str, requires: Sequ
     try:
         return ensure_environment(ensure_lock(folder, library, version, requires))
     except EnvironmentBuildError as error:
-        if not _NO_WHEEL.search(str(error)):
+        others = packages_without_wheels(str(error)) - {canonicalize_name(library)}
+        if others or not _NO_WHEEL.search(str(error)):
             raise
         make_wheel(library, version)
     return ensure_environment(ensure_lock(folder, library, version, requires))
+
+
+def packages_without_wheels(error: str) -> frozenset[str]:
+    """Return the normal names of the packages that uv says it would have to build from their sources."""
+    return frozenset(canonicalize_name(name) for names in _NEEDS_WHEEL.findall(error) for name in names if name)
 
 
 def make_wheel(library: str, version: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from recode.collect.texts.plain_wheels import release_environment
+from recode.collect.texts.plain_wheels import packages_without_wheels, release_environment
 from recode.errors import EnvironmentBuildError
 from recode.sandbox.environments import Environment, recode_home
 
@@ -31,10 +31,27 @@ def pinned_environment(library: str, version: str, requires: Sequence[str] = ())
     return release_environment(recode_home() / "locks" / "migrate" / key, library, version, requires)
 
 
+def buildable_environment(
+    library: str, version: str, requires: Sequence[str] = ()
+) -> tuple[Environment, tuple[str, ...]]:
+    """Return the environment of a release, and the requirements that it lacks because they have no wheel. Raises as `pinned_environment`."""
+    left: list[str] = []
+    while True:
+        try:
+            return pinned_environment(library, version, requires), tuple(left)
+        except EnvironmentBuildError as error:
+            named = packages_without_wheels(str(error))
+            unbuildable = [one for one in requires if requirement_name(one) in named]
+            if not unbuildable:
+                raise
+            left += unbuildable
+            requires = [one for one in requires if one not in unbuildable]
+
+
 def project_environment(root: Path, library: str, version: str, own: Sequence[str] = ()) -> tuple[Environment, bool]:
     """Return the environment of a release beside a project's own requirements, and whether it has them.
 
-    Requirements that do not fit together with the release are left out, all of them.
+    A requirement that has no wheel is left out; those that do not fit together with the release are, all of them.
 
     Args:
         root: the project's folder.
@@ -48,7 +65,8 @@ def project_environment(root: Path, library: str, version: str, own: Sequence[st
     """
     wanted = with_own_pins(project_requirements(root, library, ""), own)
     try:
-        return pinned_environment(library, version, wanted), True
+        environment, left = buildable_environment(library, version, wanted)
+        return environment, not left
     except EnvironmentBuildError:
         if wanted == list(own):
             raise

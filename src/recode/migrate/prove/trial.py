@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from recode.errors import RecodeError, SandboxError
-from recode.migrate.project.environments import pinned_environment, project_requirements, with_own_pins
+from recode.migrate.project.environments import buildable_environment, project_requirements, with_own_pins
 from recode.migrate.prove.commands import FOUND_SECONDS, found_commands
 from recode.migrate.prove.spans import Spot
 from recode.migrate.prove.test_runs import KILLED, TestCommand, TestRun, steady, together
@@ -113,8 +113,9 @@ def _with_base(
     given, (old_release, new_release) = bool(request.commands), request.releases
     common = project_requirements(request.root, request.library, " ; ".join(texts))
     on_progress(f"building the environments of {request.library} {old_release} and {new_release} for the runs")
-    old = pinned_environment(request.library, old_release, with_own_pins(common, request.requires[0]))
-    new = pinned_environment(request.library, new_release, with_own_pins(common, request.requires[1]))
+    old, lacks = buildable_environment(request.library, old_release, with_own_pins(common, request.requires[0]))
+    new, also = buildable_environment(request.library, new_release, with_own_pins(common, request.requires[1]))
+    start.notes += [f"run without {one}: it has no wheel for this Python" for one in dict.fromkeys((*lacks, *also))]
     kept, runs = [], []
     for text in texts:
         command = TestCommand(request.root, text, request.seconds if given else min(request.seconds, FOUND_SECONDS))
