@@ -124,7 +124,13 @@ INJECTIONS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", list(INJECTIONS))
+# One of the policy, one of the machine and one of the disk; each takes two runs.
+QUICK = {"loss is not a number", "memory of the machine", "full disk"}
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[] if case in QUICK else pytest.mark.slow) for case in INJECTIONS]
+)
 def test_a_stopped_run_says_why_and_goes_on_to_the_same_weights(
     case: str, policy: MakePolicy, whole: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:

@@ -163,7 +163,7 @@ def test_a_run_trains_on_whole_episodes_and_on_the_policys_tokens_alone(
     assert all(row["dynamic_sampling/groups_without_spread"] == 0 for row in log_of(tmp_path))
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_run_that_was_interrupted_ends_with_the_same_weights(
     two_turns: PolicyRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
