@@ -45,7 +45,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 def part_of(path: Path) -> str:
     """The part of the house that a file belongs to: the package or module directly under recode."""
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+    return path.relative_to(SOURCE).parts[0].partition(".")[0]
 
 
 def layer_of(part: str) -> int | None:
