@@ -3,9 +3,10 @@
     python benchmarks/breakages.py [--only NAME,NAME] [--run]
     python benchmarks/breakages.py --programs benchmarks/breakages/by_lot.jsonl
 
-`breakages/programs.jsonl` has 29 programs written after public bug reports, with the lines that break. `breakages/by_lot.jsonl` has 15 for
-each of two libraries that nothing was prepared for, one change of their release notes in each. Environments are built from the package
-index and kept below $RECODE_HOME. With `--run`, each program that can run without a server runs in both releases.
+`breakages/programs.jsonl` has 29 programs written after public bug reports, with the lines that break. `breakages/by_lot.jsonl` and
+`by_lot_2.jsonl` have 15 for each of four libraries that nothing was prepared for, one change of their release notes in each. Environments
+are built from the package index and kept below $RECODE_HOME. With `--run`, each program that can run without a server runs in both
+releases.
 """
 
 from __future__ import annotations

@@ -75,8 +75,9 @@ def packed_logps(
     A forward pass takes whole groups, of at least one and at most `at_once` sequences if a group has no more. The model's attention must be
     that of `recode.models.attention`.
 
-    With `skip_idle` idle sequences are not computed at all: their log-probabilities are 0, and their entropies the mean of the others. That is
-    right where the caller compares a log-probability with itself alone, as the first update on fresh rollouts does.
+    With `skip_idle` idle sequences are not computed at all: their log-probabilities are 0, and their entropies the mean of the others, or
+    0 if all are idle (which lowers a mean over batches). That is right where the caller compares a log-probability with itself alone, as
+    the first update on fresh rollouts does.
     """
     mask = real_sl[:, -kept:]
     logps: list[Tensor] = [torch.empty(0)] * len(ids_sl)
